@@ -1,0 +1,75 @@
+"""Every error the product raises on purpose.
+
+DropMLError
+├── InvalidInput        the caller's or the data's fault; retrying the same thing will fail again (HTTP 400)
+│   ├── InvalidTable    a dropped file that can't be taken: ends in quarantine with a report
+│   └── InvalidConfig   a per-dataset configuration or setting that can't be taken
+├── NotFound            (HTTP 404)
+├── Conflict            a conditional write lost, or a name is taken by something else (HTTP 409)
+├── Upstream            Azure or the endpoint answered with an error (HTTP 502)
+│   └── Transient       the same call may succeed later (HTTP 503)
+└── Fatal               an operation ended for good; its message goes into the run (HTTP 500)
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DropMLError(Exception):
+    """Base: a stable code, what happened, and what to do about it."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, remedy: str = "", code: str | None = None, **where: Any) -> None:
+        """`where` names the place: file, line, column, field, row."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.error_code = code or self.code
+        self.where = {k: v for k, v in where.items() if v is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form stored in run documents and quarantine reports."""
+        doc: dict[str, Any] = {"code": self.error_code, "message": self.message}
+        if self.remedy:
+            doc["remedy"] = self.remedy
+        return doc | self.where
+
+
+class InvalidInput(DropMLError):
+    code = "invalid-input"
+    status = 400
+
+
+class InvalidTable(InvalidInput):
+    code = "invalid-table"
+
+
+class InvalidConfig(InvalidInput):
+    code = "invalid-config"
+
+
+class NotFound(DropMLError):
+    code = "not-found"
+    status = 404
+
+
+class Conflict(DropMLError):
+    code = "conflict"
+    status = 409
+
+
+class Upstream(DropMLError):
+    code = "upstream-error"
+    status = 502
+
+
+class Transient(Upstream):
+    code = "upstream-unavailable"
+    status = 503
+
+
+class Fatal(DropMLError):
+    code = "fatal"
