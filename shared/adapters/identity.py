@@ -1,0 +1,33 @@
+"""The Azure credential: automated by default, a person at a shell where asked for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from shared.domain.errors import InvalidConfig
+
+ARM_SCOPE = "https://management.azure.com/.default"
+AZUREML_SCOPE = "https://ml.azure.com/.default"
+
+
+@lru_cache(maxsize=4)
+def credential(kind: str = "default") -> Any:
+    """`default` (managed identity, service principal, CLI), `interactive` or `device_code`.
+
+    azure.identity caches tokens inside the credential, so one per process serves all.
+    https://learn.microsoft.com/python/api/azure-identity/azure.identity.defaultazurecredential
+    """
+    from azure import identity
+
+    if kind == "default":
+        return identity.DefaultAzureCredential()
+    if kind == "interactive":
+        return identity.InteractiveBrowserCredential()
+    if kind == "device_code":
+        return identity.DeviceCodeCredential()
+    raise InvalidConfig(
+        f"The setting CREDENTIAL is {kind!r}.",
+        remedy="Use default, interactive or device_code.",
+        field="CREDENTIAL",
+    )

@@ -1,0 +1,75 @@
+"""Every name the product gives to something in Azure, within Azure's limits.
+
+Rules: https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas (endpoints and deployments: 3 to 32
+characters, a letter first, then letters, digits and single dashes; endpoint names are unique in a region) and the naming
+rules of assets and jobs (at most 255 characters, letters, digits, dashes, underscores).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+SLUG_MAX = 18
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+_RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
+
+
+def digest(*parts: str) -> str:
+    """Hex sha256 over the parts, each length-prefixed so that no two lists of parts collide."""
+    h = hashlib.sha256()
+    for part in parts:
+        raw = part.encode()
+        h.update(f"{len(raw)}:".encode())
+        h.update(raw)
+    return h.hexdigest()
+
+
+def slug(dataset: str) -> str:
+    """The dataset's name as Azure takes it; a short hash keeps two altered names apart."""
+    plain = _UNSAFE.sub("-", dataset.lower()).strip("-")
+    if plain == dataset and plain[:1].isalpha() and len(plain) <= SLUG_MAX:
+        return plain
+    if not plain[:1].isalpha():
+        plain = f"d-{plain}".strip("-")
+    return f"{plain[: SLUG_MAX - 5].strip('-')}-{digest(dataset)[:4]}"
+
+
+def run_id(slug_: str, n: int, attempt: int) -> str:
+    """Names the run, and also its AutoML job: a job name can be used only once, ever."""
+    return f"{slug_}-{n}-a{attempt}"
+
+
+def parse_run_id(value: str) -> tuple[str, int, int] | None:
+    """`(slug, n, attempt)`, or None when `value` is not a run id."""
+    match = _RUN_ID.match(value)
+    return (match["slug"], int(match["n"]), int(match["attempt"])) if match else None
+
+
+def deployment(n: int, attempt: int) -> str:
+    return f"m{n}-a{attempt}"
+
+
+def model_version(n: int, attempt: int) -> str:
+    """`n`, and for a repeated attempt `n-a{k}`: a version once taken by another job's model stays taken."""
+    return str(n) if attempt == 1 else f"{n}-a{attempt}"
+
+
+def endpoint(slug_: str, workspace_id: str, dataset: str) -> str:
+    """Unique in the region: six hex digits of the workspace's ARM id and the dataset."""
+    return f"{slug_}-{digest(workspace_id.lower(), dataset)[:6]}"
+
+
+def batch_endpoint(slug_: str, workspace_id: str, dataset: str) -> str:
+    return f"{slug_}-{digest('retrain', workspace_id.lower(), dataset)[:6]}-rt"
+
+
+def upload_id(container: str, blob: str, etag: str) -> str:
+    """The staging folder of one version of a blob: the same delivery stages to the same place again."""
+    return digest(container, blob, etag.strip('"'))[:20]
+
+
+def dataset_of_blob(name: str) -> str | None:
+    """`a/b.csv` -> `a/b`; None when the blob is no dataset (Event Grid sends every blob, whatever the pattern)."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and suffix == "csv" and stem.strip("/") else None
