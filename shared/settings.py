@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from shared.domain.errors import InvalidConfig
 
@@ -40,7 +40,9 @@ class Settings:
     instance_count: int = _env(1, "Instances of a deployment")
     label_column: str = _env("y", "Label, where a dataset's own config names none")
     task: str = _env("classification", "classification | regression")
-    primary_metric: str = _env("", "Azure's name; empty = AUC_weighted, or for regression R2 (normalised RMSE)")
+    primary_metric: str = _env(
+        "", "Azure's name; empty = AUC_weighted, or for regression R2 (normalised RMSE)"
+    )
     experiment_timeout_minutes: float = _env(60.0, "Limit of a whole AutoML run")
     trial_timeout_minutes: float = _env(20.0, "Limit of one trial")
     max_trials: int = _env(40, "Most trials of a run")
@@ -76,7 +78,7 @@ class Settings:
 
 
 def _variable(f: Any) -> str:
-    return f.metadata["name"] or f.name.upper()
+    return str(f.metadata["name"] or f.name.upper())
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -87,7 +89,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         if not raw:
             continue
         try:
-            values[f.name] = type(f.default)(raw)
+            values[f.name] = cast("type", type(f.default))(raw)
         except ValueError as error:
             kind = type(f.default).__name__
             raise InvalidConfig(

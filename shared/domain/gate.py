@@ -117,7 +117,7 @@ def judge_first(
         decision, reason = "reject", f"no champion yet; {metric} {value:.4f} is under the floor {floor:.4f}"
     if smallest < MIN_CLASS_ROWS:
         reason = f"insufficient evidence ({smallest} holdout rows of the rarest class); " + reason
-        decision = decision if decision == insufficient else insufficient
+        decision = insufficient
     return Verdict(decision, reason, metric, value, None, None, None, None, floor, len(truth), smallest)
 
 
@@ -153,6 +153,71 @@ def judge(
     if smallest < MIN_CLASS_ROWS:
         reason = f"insufficient evidence ({smallest} holdout rows of the rarest class; the setting says {insufficient}); {reason}"
         decision = insufficient
-    return Verdict(
-        decision, reason, metric, new, old, difference, low, high, margin, len(truth), smallest
-    )
+    return Verdict(decision, reason, metric, new, old, difference, low, high, margin, len(truth), smallest)
+
+
+def judge_regression(
+    truth: Sequence[float],
+    challenger: Sequence[float],
+    champion: Sequence[float] | None,
+    *,
+    margin: float,
+    seed: str,
+) -> Verdict:
+    """Regression: R2 on the holdout; paired bootstrap over rows. A first model must beat the mean (R2 > 0)."""
+    name = "r2_score"
+    if not truth:
+        return Verdict(
+            "promote",
+            "insufficient evidence: the holdout is empty",
+            name,
+            0,
+            None,
+            None,
+            None,
+            None,
+            margin,
+            0,
+            0,
+        )
+    new = _r2(truth, challenger)
+    if champion is None:
+        decision = "promote" if new > 0 else "reject"
+        reason = f"no champion yet; {name} {new:.4f} {'beats' if new > 0 else 'does not beat'} the mean"
+        return Verdict(decision, reason, name, new, None, None, None, None, margin, len(truth), len(truth))
+    old = _r2(truth, champion)
+    low, high = _r2_interval(truth, champion, challenger, seed)
+    difference = new - old
+    if low > 0:
+        decision, reason = "promote", f"better: {name} {new:.4f} against {old:.4f}"
+    elif difference >= -margin and high >= 0:
+        decision, reason = "promote", f"not worse within the margin {margin}: {new:.4f} against {old:.4f}"
+    else:
+        decision, reason = "reject", f"worse: {name} {new:.4f} against {old:.4f}"
+    return Verdict(decision, reason, name, new, old, difference, low, high, margin, len(truth), len(truth))
+
+
+def _r2(truth: Sequence[float], answer: Sequence[float]) -> float:
+    mean = sum(truth) / len(truth)
+    total = sum((t - mean) ** 2 for t in truth)
+    error = sum((t - a) ** 2 for t, a in zip(truth, answer, strict=True))
+    return 1 - error / total if total else 0.0
+
+
+def _r2_interval(
+    truth: Sequence[float], champion: Sequence[float], challenger: Sequence[float], seed: str
+) -> tuple[float, float]:
+    """95 % interval of the difference in R2 over resampled rows."""
+    rng = random.Random(seed)
+    mean = sum(truth) / len(truth)
+    rows = [
+        ((t - old) ** 2 - (t - new) ** 2, (t - mean) ** 2)
+        for t, old, new in zip(truth, champion, challenger, strict=True)
+    ]
+    differences = []
+    for _ in range(RESAMPLES):
+        drawn = rng.choices(rows, k=len(rows))
+        total = sum(spread for _, spread in drawn)
+        differences.append(sum(gain for gain, _ in drawn) / total if total else 0.0)
+    differences.sort()
+    return differences[int(0.025 * RESAMPLES)], differences[int(0.975 * RESAMPLES) - 1]

@@ -1,0 +1,65 @@
+"""The AutoML job as azure-ai-ml's entity: every limit of the run's configuration on the job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.services.ports import TrainingJob
+from shared.settings import Settings
+
+
+def metric(config: dict[str, Any]) -> str:
+    """The primary metric under Azure's Python name; the setting may leave it open."""
+    default = "AUC_weighted" if config["task"] == "classification" else "normalized_root_mean_squared_error"
+    return str(config.get("primary_metric") or default)
+
+
+def automl_node(job: TrainingJob, settings: Settings, training_data: Any, **node: Any) -> Any:
+    """An AutoML job or pipeline node with everything that the configuration says."""
+    from azure.ai.ml import automl
+
+    config = job.config
+    make = automl.classification if config["task"] == "classification" else automl.regression
+    extra = {} if settings.azureml_compute == "" else {"compute": settings.azureml_compute}
+    entity = make(
+        training_data=training_data,
+        target_column_name=job.label,
+        primary_metric=metric(config),
+        n_cross_validations=config.get("n_cross_validations"),
+        validation_data_size=config.get("validation_size"),
+        weight_column_name=job.weight_column,
+        enable_model_explainability=bool(config.get("explain", True)),
+        **extra,
+        **node,
+    )
+    minutes = config["timeout_minutes"]
+    entity.set_limits(
+        timeout_minutes=minutes,
+        trial_timeout_minutes=min(config["trial_timeout_minutes"], minutes),
+        max_trials=config["max_trials"],
+        max_concurrent_trials=config["max_concurrent_trials"],
+        enable_early_termination=bool(config.get("early_termination", True)),
+        exit_score=config.get("exit_score"),
+    )
+    entity.set_training(
+        enable_vote_ensemble=bool(config.get("vote_ensemble", True)),
+        enable_stack_ensemble=bool(config.get("stack_ensemble", False)),
+        blocked_training_algorithms=list(config.get("blocked_algorithms") or []) or None,
+        allowed_training_algorithms=list(config.get("allowed_algorithms") or []) or None,
+    )
+    return entity
+
+
+def automl_job(job: TrainingJob, settings: Settings) -> Any:
+    from azure.ai.ml import Input
+
+    data = Input(type="mltable", path=f"azureml:{job.data}:{job.data_version}")
+    return automl_node(
+        job,
+        settings,
+        data,
+        name=job.name,
+        experiment_name=job.experiment,
+        tags=job.tags,
+        display_name=job.name,
+    )

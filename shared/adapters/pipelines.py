@@ -1,0 +1,140 @@
+"""The retraining pipeline: an AutoML node in a pipeline component behind a batch endpoint, one per dataset.
+
+Published in parts (component, endpoint, deployment, default), each found again by its name; `begin_publish` does the next
+missing one. See docs/decisions/0004-published-pipeline.md for what could not be tried against the service.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.adapters.arm import Arm
+from shared.adapters.automl import automl_node
+from shared.adapters.azureml import AzureMLAdapter, translated
+from shared.adapters.identity import AZUREML_SCOPE
+from shared.domain import names
+from shared.domain.errors import Upstream
+from shared.services.ports import TrainingJob
+from shared.settings import Settings
+
+BATCH_API = {"api-version": "2023-10-01"}
+
+
+def _version(job: TrainingJob) -> str:
+    """A pipeline of another configuration is another version of the component."""
+    parts = [job.label, str(job.weight_column), repr(sorted(job.config.items()))]
+    return names.digest(*parts)[:10]
+
+
+class PipelinesAdapter:
+    """Implements `shared.services.ports.Pipelines`."""
+
+    def __init__(self, settings: Settings, azureml: AzureMLAdapter, arm: Arm) -> None:
+        self._settings = settings
+        self._azureml = azureml
+        self._arm = arm
+
+    def _endpoint(self, slug: str, dataset: str) -> str:
+        return names.batch_endpoint(slug, self._settings.workspace_id, dataset)
+
+    def _find(self, path: str) -> dict[str, Any] | None:
+        return self._arm.find(f"{self._settings.workspace_id}/{path}", f"read {path}", params=BATCH_API)
+
+    def _missing(self, slug: str, dataset: str, job: TrainingJob) -> str:
+        """The next part to make: component | endpoint | deployment | default | wait | nothing | failed."""
+        endpoint, deployment = self._endpoint(slug, dataset), f"r-{_version(job)}"
+        if self._find(f"components/{slug}-retrain/versions/{_version(job)}") is None:
+            return "component"
+        found = self._find(f"batchEndpoints/{endpoint}")
+        if found is None:
+            return "endpoint"
+        state = found["properties"].get("provisioningState")
+        if state not in ("Succeeded", "Failed"):
+            return "wait"
+        below = self._find(f"batchEndpoints/{endpoint}/deployments/{deployment}")
+        if below is None:
+            return "deployment"
+        below_state = below["properties"].get("provisioningState")
+        if "Failed" in (state, below_state):
+            return "failed"
+        if below_state != "Succeeded":
+            return "wait"
+        default = (found["properties"].get("defaults") or {}).get("deploymentName")
+        return "nothing" if default == deployment else "default"
+
+    def published(self, slug: str, dataset: str, job: TrainingJob) -> str:
+        missing = self._missing(slug, dataset, job)
+        return {"nothing": "published", "failed": "failed", "component": "absent"}.get(missing, "publishing")
+
+    def begin_publish(self, slug: str, dataset: str, job: TrainingJob) -> None:
+        from azure.ai.ml import entities
+
+        client = self._azureml.client
+        endpoint, deployment = self._endpoint(slug, dataset), f"r-{_version(job)}"
+        missing = self._missing(slug, dataset, job)
+        with translated(f"publish the pipeline of {dataset} ({missing})"):
+            if missing == "component":
+                client.components.create_or_update(self._component(slug, job))
+            elif missing == "endpoint":
+                client.batch_endpoints.begin_create_or_update(
+                    entities.BatchEndpoint(name=endpoint, description=f"Retrains {dataset}")
+                )
+            elif missing == "deployment":
+                client.batch_deployments.begin_create_or_update(
+                    entities.PipelineComponentBatchDeployment(
+                        name=deployment,
+                        endpoint_name=endpoint,
+                        component=f"azureml:{slug}-retrain:{_version(job)}",
+                        settings={"default_compute": self._settings.azureml_compute or "serverless"},
+                    )
+                )
+            elif missing == "default":
+                entity = client.batch_endpoints.get(endpoint)
+                entity.defaults = {"deployment_name": deployment}
+                client.batch_endpoints.begin_create_or_update(entity)
+
+    def _component(self, slug: str, job: TrainingJob) -> Any:
+        """The SDK turns a pipeline function with one AutoML node into a pipeline component."""
+        from azure.ai.ml import Input, dsl
+
+        settings = self._settings
+
+        def retrain(train):  # type: ignore[no-untyped-def]  # the SDK reads the signature at run time
+            node = automl_node(job, settings, train)
+            node.name = "automl"
+
+        retrain.__annotations__["train"] = Input(type="mltable")
+        pipeline = dsl.pipeline(
+            name=f"{slug}-retrain",
+            version=_version(job),
+            display_name=f"Retrain {slug}",
+            description="Trains the dataset's current data anew; DropML adopts the AutoML job and gates its model.",
+        )(retrain)
+        instance = pipeline(train=Input(type="mltable", path=f"azureml:{job.data}:{job.data_version}"))
+        return instance.component
+
+    def invoke(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
+        """Plain HTTP: the SDK's own `invoke` shares one header dictionary between all calls of a process."""
+        endpoint = self._find(f"batchEndpoints/{self._endpoint(slug, dataset)}") or {}
+        uri = (endpoint.get("properties") or {}).get("scoringUri")
+        if not uri:
+            raise Upstream("The published pipeline has no address yet.", remedy="Try again in a minute.")
+        asset = f"{self._settings.workspace_id}/data/{job.data}/versions/{job.data_version}"
+        body = {
+            "properties": {
+                "inputData": {"train": {"jobInputType": "mltable", "uri": asset}},
+                "properties": {"experimentName": f"{slug}-retrain"},
+            }
+        }
+        answer = self._arm.call(
+            "POST",
+            uri,
+            f"run the pipeline of {dataset}",
+            json=body,
+            scope=AZUREML_SCOPE,
+            headers={"repeatability-request-id": request_id},
+        )
+        return str(answer["name"])
+
+    def automl_child(self, pipeline_job: str) -> str | None:
+        return self._azureml.automl_child(pipeline_job)

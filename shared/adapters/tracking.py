@@ -1,0 +1,106 @@
+"""What a job's tracking store tells: children, their metrics, the best one, and why a job failed.
+
+Run history and MLflow REST are what the studio and azureml-mlflow use; both take an ordinary ARM token.
+https://mlflow.org/docs/latest/rest-api.html
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from shared.adapters.arm import Arm
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    if not start or not end:
+        return None
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+class Tracking:
+    """Reads; never writes."""
+
+    def __init__(self, arm: Arm, workspace_id: str) -> None:
+        self._arm = arm
+        self._ws = workspace_id
+
+    @cached_property
+    def api(self) -> str:
+        """Base URL of the workspace's data-plane APIs, from its discovery document."""
+        workspace = self._arm.call(
+            "GET", self._ws, "read the workspace", params={"api-version": "2023-10-01"}
+        )
+        found = self._arm.call("GET", workspace["properties"]["discoveryUrl"], "read the discovery document")
+        return str(found["api"]).rstrip("/")
+
+    def _mlflow(self, run: str) -> dict[str, Any]:
+        url = f"{self.api}/mlflow/v2.0{self._ws}/api/2.0/mlflow/runs/get"
+        answer = self._arm.call("GET", url, f"read run {run}", params={"run_id": run, "run_uuid": run})
+        return dict(answer["run"])
+
+    def _history(self, run: str) -> dict[str, Any] | None:
+        return self._arm.find(
+            f"{self.api}/history/v1.0{self._ws}/runs/{run}",
+            f"read history of {run}",
+            params={"api-version": "v1.0"},
+        )
+
+    def children(self, run: str) -> list[dict[str, Any]]:
+        """Run-history records of the children, page by page."""
+        url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/children"
+        params: dict[str, str] = {"api-version": "v1.0"}
+        out: list[dict[str, Any]] = []
+        while True:
+            page = self._arm.call("GET", url, f"list children of {run}", params=params)
+            out += page.get("value") or []
+            token = page.get("continuationToken")
+            if not token:
+                return out
+            params = params | {"$continuationToken": token}
+
+    def best_child(self, run: str) -> str | None:
+        tags = {t["key"]: t["value"] for t in self._mlflow(run)["data"].get("tags", [])}
+        return tags.get("automl_best_child_run_id")
+
+    def error(self, run: str) -> str:
+        """The sentence that the job failed with, as far as the service tells one."""
+        found = self._history(run) or {}
+        error = (found.get("error") or {}).get("error") or found.get("error") or {}
+        return str(error.get("message") or "The job failed and the service gave no reason.")
+
+    def automl_child(self, run: str) -> str | None:
+        """The first child whose run type is AutoML's."""
+        for child in self.children(run):
+            properties = child.get("properties") or {}
+            if child.get("runType") == "automl" or properties.get("runTemplate") == "AutoML":
+                return str(child["runId"])
+        return None
+
+    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
+        """The leaderboard, in the order of the trials; metrics cost one call a finished trial."""
+        out = []
+        for child in self.children(job):
+            properties = child.get("properties") or {}
+            tags = child.get("tags") or {}
+            if "run_algorithm" not in properties and "run_algorithm" not in tags:
+                continue  # set-up and explanation children are no trials
+            trial = {
+                "name": child["runId"],
+                "algorithm": properties.get("run_algorithm") or tags.get("run_algorithm"),
+                "preprocessor": properties.get("run_preprocessor") or tags.get("run_preprocessor"),
+                "status": child.get("status"),
+                "duration_s": _seconds(child.get("startTimeUtc"), child.get("endTimeUtc")),
+                "metrics": {},
+            }
+            if metrics and trial["status"] == "Completed":
+                data = self._mlflow(child["runId"])["data"]
+                trial["metrics"] = {m["key"]: m["value"] for m in data.get("metrics", [])}
+            out.append(trial)
+        return sorted(out, key=lambda t: _iteration(t["name"]))
+
+
+def _iteration(name: str) -> tuple[int, str]:
+    tail = name.rpartition("_")[2]
+    return (int(tail) if tail.isdigit() else 10**6, name)

@@ -1,0 +1,114 @@
+"""What the lifecycle needs from Azure ML: documented verbs, and a way to find everything again by its name.
+
+Every `begin_*` returns once the service has taken the request; nothing here waits for a long-running operation.
+All raise Transient where a retry may help and Upstream or Fatal where it can't.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+#: Terminal job states, https://learn.microsoft.com/rest/api/azureml/jobs/get (JobStatus).
+JOB_DONE = frozenset({"Completed", "Failed", "Canceled"})
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    status: str
+    best_child: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """An AutoML job to submit; `config` is the run's effective configuration (DatasetConfig as a dict)."""
+
+    name: str
+    experiment: str
+    data: str
+    data_version: str
+    label: str
+    config: dict[str, Any]
+    weight_column: str | None
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    name: str
+    state: str  # Creating | Updating | Deleting | Succeeded | Failed | Canceled
+    scoring_uri: str
+    traffic: dict[str, int]
+    auth_mode: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    name: str
+    state: str
+    model: str
+    app_insights_enabled: bool
+
+
+class AzureML(Protocol):
+    def register_data(
+        self, name: str, version: str, path: str, properties: dict[str, str], tags: dict[str, str]
+    ) -> str:
+        """Register the `mltable` folder at `path` in the data container; returns the ARM id. Repeating finds it."""
+
+    def job(self, name: str) -> Job | None: ...
+    def submit(self, job: TrainingJob) -> None: ...
+    def cancel(self, name: str) -> None: ...
+    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
+        """Children of an AutoML job: `{name, algorithm, preprocessor, status, duration_s, metrics}`."""
+
+    def register_model(
+        self, name: str, version: str, child: str, tags: dict[str, str], properties: dict[str, str]
+    ) -> str: ...
+    def endpoint(self, name: str) -> Endpoint | None: ...
+    def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None: ...
+    def deployment(self, endpoint: str, name: str) -> Deployment | None: ...
+    def deployments(self, endpoint: str) -> list[Deployment]: ...
+    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None: ...
+    def begin_delete_deployment(self, endpoint: str, name: str) -> None: ...
+    def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None: ...
+    def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str: ...
+
+
+class Pipelines(Protocol):
+    """Publishing and running the retraining pipeline."""
+
+    def published(self, slug: str, dataset: str, job: TrainingJob) -> str:
+        """State of the pipeline: absent | publishing | published | failed."""
+
+    def begin_publish(self, slug: str, dataset: str, job: TrainingJob) -> None:
+        """Do the next thing that publishing lacks."""
+
+    def invoke(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
+        """Start the pipeline on the dataset's asset; returns the pipeline job's name."""
+
+    def automl_child(self, pipeline_job: str) -> str | None:
+        """Name of the AutoML job inside, once it exists."""
+
+
+class Scorer(Protocol):
+    """Scores rows through the endpoint, pinned to one deployment."""
+
+    def labels(
+        self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
+    ) -> list[str]: ...
+
+
+class Data(Protocol):
+    """The data account, as far as the lifecycle reads and writes it."""
+
+    def read_rows(
+        self, path: str, limit: int, label: str, schema: dict[str, Any]
+    ) -> tuple[list[list[Any]], list[str]]:
+        """At most `limit` rows of a CSV in the data container: feature values in schema order, and true labels."""
+
+    def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
+        """Keep the original and its report; raises Conflict when the source has been replaced meanwhile."""
