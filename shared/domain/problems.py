@@ -1,0 +1,140 @@
+"""Errors of the HTTP surface and their RFC 9457 form (application/problem+json).
+
+The codes are stable: callers may branch on them. `docs/scoring.md` lists them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.errors import Conflict, DropMLError, InvalidInput, Transient, Upstream
+
+PROBLEM_JSON = "application/problem+json"
+#: A report lists this many row errors; `total_errors` counts them all.
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class RowIssue:
+    """One thing wrong (or odd) in one cell. `row` counts from 0, as sent; None concerns all rows."""
+
+    code: str
+    field: str | None
+    message: str
+    row: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        doc: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.row is not None:
+            doc["row"] = self.row
+        if self.field is not None:
+            doc["field"] = self.field
+        return doc
+
+
+class MalformedBody(InvalidInput):
+    """The body can't be read at all: not JSON, not CSV, or none of the documented shapes."""
+
+    code = "malformed-body"
+
+
+class UnsupportedMedia(InvalidInput):
+    code = "unsupported-media-type"
+    status = 415
+
+
+class TooLarge(InvalidInput):
+    code = "too-large"
+    status = 413
+
+
+class InvalidRows(InvalidInput):
+    """Rows that don't fit the live model's schema. Carries the issues found."""
+
+    code = "invalid-rows"
+    status = 422
+
+    def __init__(self, issues: list[RowIssue], total: int) -> None:
+        first = issues[0]
+        more = f" ({total - 1} more)" if total > 1 else ""
+        super().__init__(first.message + more, row=first.row, field=first.field)
+        self.issues = issues
+        self.total = total
+
+    def to_dict(self) -> dict[str, Any]:
+        listed = [issue.to_dict() for issue in self.issues[:MAX_LISTED]]
+        return super().to_dict() | {"errors": listed, "total_errors": self.total}
+
+
+class ModelRefused(InvalidInput):
+    """The rows passed our validation, yet the model's own container refused them."""
+
+    code = "model-refused"
+    status = 422
+
+
+class KeyReused(Conflict):
+    """An Idempotency-Key that was already used with another request."""
+
+    code = "idempotency-key-reused"
+
+
+class DeadlineExceeded(Transient):
+    code = "deadline-exceeded"
+    status = 504
+
+
+class Busy(Transient):
+    """The endpoint throttles; `retry_after` seconds were asked for."""
+
+    code = "endpoint-busy"
+
+    def __init__(self, message: str, *, retry_after: float, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy, retry_after=round(retry_after, 3))
+        self.retry_after = retry_after
+
+
+class EndpointRefused(Upstream):
+    """The endpoint takes none of its keys, or forbids the call."""
+
+    code = "endpoint-unauthorized"
+
+
+_TITLES = {
+    400: "Bad request",
+    404: "Not found",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Rows don't fit the model's schema",
+    500: "Internal error",
+    502: "The endpoint answered with an error",
+    503: "The endpoint is not available now",
+    504: "No answer in time",
+}
+
+
+def problem(error: DropMLError, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
+    """The problem+json document of an error: type, title, status, detail, code, and where it happened."""
+    doc = error.to_dict()
+    code, message = doc.pop("code"), doc.pop("message")
+    head: dict[str, Any] = {
+        "type": f"urn:dropml:problem:{code}",
+        "title": _TITLES.get(error.status, "Error"),
+        "status": error.status,
+        "detail": message,
+        "code": code,
+    }
+    if instance:
+        head["instance"] = instance
+    if request_id:
+        head["request_id"] = request_id
+    return head | doc
+
+
+def retry_after(error: DropMLError) -> str | None:
+    """Value of the Retry-After header (whole seconds, at least 1) where the error asks for one."""
+    if isinstance(error, Busy):
+        return str(max(1, round(error.retry_after)))
+    return "1" if error.status == 503 else None
