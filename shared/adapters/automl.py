@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.domain.metrics import primary_metric
 from shared.services.ports import TrainingJob
 from shared.settings import Settings
-
-
-def metric(config: dict[str, Any]) -> str:
-    """The primary metric under Azure's Python name; the setting may leave it open."""
-    default = "AUC_weighted" if config["task"] == "classification" else "normalized_root_mean_squared_error"
-    return str(config.get("primary_metric") or default)
 
 
 def automl_node(job: TrainingJob, settings: Settings, training_data: Any, **node: Any) -> Any:
@@ -24,7 +19,7 @@ def automl_node(job: TrainingJob, settings: Settings, training_data: Any, **node
     entity = make(
         training_data=training_data,
         target_column_name=job.label,
-        primary_metric=metric(config),
+        primary_metric=primary_metric(config),
         n_cross_validations=config.get("n_cross_validations"),
         validation_data_size=config.get("validation_size"),
         weight_column_name=job.weight_column,

@@ -1,0 +1,59 @@
+# `make help` lists what there is.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export DEMO_STARTED := $(shell date +%s.%N)
+export DATA LABEL BUDGET
+
+.PHONY: help setup setup-dev demo up down status watch test check bench bench-automl bench-serving conformance schemathesis clean
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.local ## Virtual environment, packages, Azurite
+setup-dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: requirements.txt requirements-local.txt local/azurite/package-lock.json | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+	$(BIN)/python -c "from local import azurite_process; azurite_process.install()"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## A CSV becomes a scored endpoint (DATA=file.csv LABEL=column BUDGET=seconds)
+	@$(BIN)/python -m local.demo
+
+up: setup ## Start everything here and print URLs and keys
+	@$(BIN)/python -m local.stack up
+down: ## Stop everything
+	@test ! -x $(BIN)/python || $(BIN)/python -m local.stack down
+status: ## Where things are
+	@$(BIN)/python -m local.stack status
+watch: ## Follow runs through their states
+	@$(BIN)/python -m local.stack watch
+
+test: setup-dev ## Checks and tests
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -m "not slow"
+check: setup-dev ## ruff, mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
+
+conformance: setup-dev ## Hold the emulator against the service's specification and recordings
+	@$(BIN)/python -m tests.conformance
+schemathesis: setup-dev ## 2,000 generated requests against the served OpenAPI
+	@$(BIN)/python -m tests.contract
+bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
+	@$(BIN)/python -m benchmarks.bench
+bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
+	@$(BIN)/python -m benchmarks.automl
+bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
+	@$(BIN)/python -m benchmarks.serving
+
+clean: down ## Remove everything that was made here
+	rm -rf $(VENV) .dropml

@@ -1,0 +1,13 @@
+"""The function app: blueprints registered, nothing built. Everything else happens at the first invocation."""
+
+import logging
+
+import azure.functions as func
+
+from functions import intake, lifecycle, pipelines, runs, scoring
+
+logging.getLogger("azure").setLevel(logging.WARNING)
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+for module in (intake, lifecycle, scoring, pipelines, runs):
+    app.register_functions(module.bp)

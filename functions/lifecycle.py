@@ -1,0 +1,27 @@
+"""Timers: advance what is open, retrain on a schedule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+from shared import bootstrap
+from shared.services import lifecycle, retraining
+
+bp = func.Blueprint()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)  # type: ignore[untyped-decorator]
+def advance(timer: func.TimerRequest) -> None:
+    """Every open run and pipeline run, as far as it goes."""
+    context = bootstrap.context()
+    lifecycle.advance_all(context)
+    retraining.advance_pipelines(context, bootstrap.pipelines())
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)  # type: ignore[untyped-decorator]
+def retrain(timer: func.TimerRequest) -> None:
+    """A new run for each dataset in production; the minute names the occurrence, so two hosts start one run."""
+    occurrence = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
+    retraining.retrain_all(occurrence, bootstrap.context())

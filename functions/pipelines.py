@@ -1,0 +1,40 @@
+"""HTTP: run the published retraining pipeline and watch it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import azure.functions as func
+
+from functions.http import answer, door
+from shared import bootstrap
+from shared.domain.errors import InvalidInput
+from shared.services import retraining
+
+bp = func.Blueprint()
+_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+
+
+@bp.route(route="pipelines/{dataset}/runs", methods=["POST"])  # type: ignore[untyped-decorator]
+@door
+def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
+    """202 with the pipeline run; the same Idempotency-Key is the same run."""
+    request_id = req.headers.get("idempotency-key") or uuid.uuid4().hex
+    if not _ID.match(request_id):
+        raise InvalidInput(
+            "The Idempotency-Key has other than letters, digits, - and _, or is longer than 64.",
+            remedy="Use a UUID.",
+            field="Idempotency-Key",
+        )
+    dataset = req.route_params["dataset"]
+    doc = retraining.trigger(dataset, request_id, "http", bootstrap.context())
+    location = f"/api/pipelines/{dataset}/runs/{request_id}"
+    return answer(doc, 202, {"Location": location})
+
+
+@bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])  # type: ignore[untyped-decorator]
+@door
+def show_pipeline_run(req: func.HttpRequest) -> func.HttpResponse:
+    params = req.route_params
+    return answer(retraining.pipeline_run(params["dataset"], params["id"], bootstrap.context()))
