@@ -1,0 +1,70 @@
+"""Keys and tokens of online endpoints over ARM's REST API (no SDK: this is on the scoring path).
+
+https://learn.microsoft.com/rest/api/azureml/online-endpoints/list-keys and .../regenerate-keys
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from shared.adapters.arm import Arm
+from shared.adapters.identity import AZUREML_SCOPE
+from shared.domain.errors import Transient, Upstream
+from shared.services.keys import SLOTS, Slot
+
+API_VERSION = "2023-10-01"
+#: How long a regenerated key may take to be listed.
+REGENERATE_SECONDS = 90.0
+
+
+class EndpointKeys:
+    """Implements `shared.services.keys.KeySource`."""
+
+    def __init__(self, arm: Arm, workspace_id: str, credential: Any) -> None:
+        self._arm = arm
+        self._workspace = workspace_id
+        self._credential = credential
+
+    def keys(self, endpoint: str) -> tuple[str, str]:
+        body = self._post(endpoint, "listKeys", f"listing the keys of endpoint {endpoint}")
+        primary, secondary = (str((body or {}).get(f"{slot}Key") or "") for slot in SLOTS)
+        if not primary and not secondary:
+            raise Upstream(
+                f"The endpoint {endpoint} has no keys.",
+                remedy="It may use another auth mode than `key`; see the setting ENDPOINT_AUTH.",
+                code="no-endpoint-keys",
+            )
+        return primary, secondary
+
+    def token(self, endpoint: str) -> tuple[str, float]:
+        """The app's own Azure AD token; azure.identity keeps and renews it."""
+        access = self._credential.get_token(AZUREML_SCOPE)
+        return str(access.token), float(access.expires_on)
+
+    def regenerate(self, endpoint: str, which: Slot) -> tuple[str, str]:
+        """A long-running operation in Azure: done when the slot lists another key than before."""
+        at = SLOTS.index(which)
+        before = self.keys(endpoint)[at]
+        self._post(
+            endpoint,
+            "regenerateKeys",
+            f"regenerating the {which} key of endpoint {endpoint}",
+            json={"keyType": which.capitalize(), "keyValue": None},
+        )
+        until = time.monotonic() + REGENERATE_SECONDS
+        pause = 0.05
+        while time.monotonic() < until:
+            keys = self.keys(endpoint)
+            if keys[at] and keys[at] != before:
+                return keys
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+        raise Transient(
+            f"The new {which} key of endpoint {endpoint} is not listed after {REGENERATE_SECONDS:.0f} s.",
+            remedy="Rotate again: at every point of a rotation one key works.",
+        )
+
+    def _post(self, endpoint: str, action: str, what: str, json: Any = None) -> Any:
+        url = f"{self._workspace}/onlineEndpoints/{endpoint}/{action}"
+        return self._arm.call("POST", url, what, json=json, params={"api-version": API_VERSION})

@@ -1,0 +1,234 @@
+"""Events and requests to Application Insights, through `applicationinsights` 0.11.10, never on a request's path.
+
+The library is archived and needs care: it wants an instrumentation key and not a connection string, its queue has no
+bound, and a failed send is put back and tried again at once, in a hot loop. So it only makes the envelopes here, on
+one background thread; the queue is bounded, sending backs off, and what can't be sent is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.errors import InvalidConfig
+
+DEFAULT_INGESTION = "https://dc.services.visualstudio.com"
+QUEUE_LIMIT, BATCH = 2000, 100
+SEND_TIMEOUT = (3.0, 5.0)
+#: Tries per batch and the pause after each failure, in seconds.
+PAUSES = (1.0, 4.0, 15.0)
+
+log = logging.getLogger(__name__)
+
+
+def parse_connection_string(text: str) -> tuple[str, str]:
+    """(instrumentation key, ingestion URL). Raises InvalidConfig.
+
+    https://learn.microsoft.com/azure/azure-monitor/app/connection-strings
+    """
+    pairs = (part.split("=", 1) for part in text.split(";") if "=" in part)
+    fields = {key.strip().lower(): value.strip() for key, value in pairs}
+    key = fields.get("instrumentationkey", "")
+    if not key:
+        raise InvalidConfig(
+            "APPLICATIONINSIGHTS_CONNECTION_STRING names no InstrumentationKey.",
+            remedy="Copy it whole from the Application Insights resource, or leave it empty.",
+            field="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        )
+    return key, fields.get("ingestionendpoint", DEFAULT_INGESTION).rstrip("/") + "/v2.1/track"
+
+
+@dataclass
+class _Item:
+    kind: str
+    arguments: dict[str, Any]
+    operation: str
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class NoTelemetry:
+    """Where no connection string is set."""
+
+    def track_event(
+        self,
+        name: str,
+        properties: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, float] | None = None,
+        *,
+        operation: str = "",
+    ) -> None:
+        """A named event; `operation` correlates what belongs to one run or one request."""
+
+    def track_request(
+        self,
+        name: str,
+        *,
+        url: str,
+        status: int,
+        duration_ms: float,
+        properties: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, float] | None = None,
+        operation: str = "",
+    ) -> None:
+        """A served request."""
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Send what is queued, for at most so long."""
+
+
+class Telemetry(NoTelemetry):
+    """Both `track_*` put a tuple into a bounded queue and return; they never raise and never wait."""
+
+    def __init__(self, connection_string: str, *, limit: int = QUEUE_LIMIT) -> None:
+        self._key, self._url = parse_connection_string(connection_string)
+        self._queue: queue.Queue[_Item | None] = queue.Queue(limit)
+        self._stop = threading.Event()
+        self.dropped = 0
+        self.sent = 0
+        self._complain_at = 0.0
+        self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def track_event(
+        self,
+        name: str,
+        properties: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, float] | None = None,
+        *,
+        operation: str = "",
+    ) -> None:
+        self._put(
+            _Item("event", {"name": name, "properties": properties, "measurements": measurements}, operation)
+        )
+
+    def track_request(
+        self,
+        name: str,
+        *,
+        url: str,
+        status: int,
+        duration_ms: float,
+        properties: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, float] | None = None,
+        operation: str = "",
+    ) -> None:
+        arguments = {
+            "name": name,
+            "url": url,
+            "success": status < 400,
+            "duration": duration_ms,
+            "response_code": status,
+            "http_method": name.partition(" ")[0],
+            "properties": properties,
+            "measurements": measurements,
+        }
+        self._put(_Item("request", arguments, operation))
+
+    def close(self, seconds: float = 2.0) -> None:
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._put(None)
+        self._thread.join(seconds)
+
+    def _put(self, item: _Item | None) -> None:
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            self.dropped += 1
+
+    # -- the background thread -------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        envelopes = _Envelopes(self._key)
+        while True:
+            batch = self._take()
+            if not batch:
+                return
+            try:
+                self._send([envelopes.make(item) for item in batch])
+            except Exception:
+                self.dropped += len(batch)
+                log.exception("telemetry can't be sent")
+
+    def _take(self) -> list[_Item]:
+        """Waits for one item, takes what has come with it; empty at the end."""
+        batch: list[_Item] = []
+        item = self._queue.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == BATCH:
+                break
+            try:
+                # a moment for more to come: one request per second carries what happened in it
+                item = self._queue.get(timeout=0 if self._stop.is_set() else 1.0)
+            except queue.Empty:
+                break
+        return batch
+
+    def _send(self, documents: list[dict[str, Any]]) -> None:
+        import requests
+
+        body = json.dumps(documents, default=str).encode()
+        for pause in PAUSES:
+            try:
+                headers = {"Content-Type": "application/json; charset=utf-8"}
+                status = requests.post(
+                    self._url, data=body, headers=headers, timeout=SEND_TIMEOUT
+                ).status_code
+            except requests.RequestException:
+                status = 0
+            if 200 <= status < 300:
+                self.sent += len(documents)
+                return
+            if status in (400, 402, 404) or self._stop.wait(pause):
+                break
+        self.dropped += len(documents)
+        if time.monotonic() >= self._complain_at:
+            self._complain_at = time.monotonic() + 60
+            log.warning(
+                "Application Insights takes no telemetry (%s); %d items dropped", status, self.dropped
+            )
+
+
+class _Envelopes:
+    """Makes Application Insights envelopes with the library's own client."""
+
+    def __init__(self, key: str) -> None:
+        from applicationinsights import TelemetryClient, channel
+
+        self._channel = channel
+        self._made: list[Any] = []
+        self._client = TelemetryClient(key, channel.TelemetryChannel(queue=_Collector(self._made)))
+        self._key = key
+
+    def make(self, item: _Item) -> dict[str, Any]:
+        arguments = dict(item.arguments)
+        properties = {k: str(v) for k, v in (arguments.pop("properties") or {}).items()}
+        measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
+        self._client.context.operation.id = item.operation or None
+        track = getattr(self._client, f"track_{item.kind}")
+        track(**arguments, properties=properties, measurements=measurements)
+        envelope = self._made.pop()
+        envelope.time = item.time.isoformat().replace("+00:00", "Z")
+        document: dict[str, Any] = envelope.write()
+        return document
+
+
+class _Collector:
+    """Stands where the library's queue would be: keeps the envelope for the caller."""
+
+    def __init__(self, made: list[Any]) -> None:
+        self._made = made
+
+    def put(self, envelope: Any) -> None:
+        self._made.append(envelope)
