@@ -198,15 +198,21 @@ class RowValidator:
             rows.append(values if straight else [None if at is None else values[at] for at in order])
         return self._finish(rows, findings, cells=cells)
 
-    def order(self, columns: Sequence[str], findings: _Findings | None = None) -> list[int | None]:
-        """Where each schema column stands in `columns` (None: absent and nullable)."""
+    def order(
+        self, columns: Sequence[str], findings: _Findings | None = None, *, labelled: bool = False
+    ) -> list[int | None]:
+        """Where each schema column stands in `columns` (None: absent and nullable).
+
+        `labelled` lets the label stand among them. Raises InvalidRows, unless `findings` collects the issues.
+        """
         found = _Findings() if findings is None else findings
         where: dict[str, int] = {}
         for at, name in enumerate(columns):
             if name in where:
                 found.add("duplicate-field", partial(_twice, name), _short(name), None)
             where[name] = at
-        self._unknown(where.keys(), None, found)
+        label = {self.schema.label} if labelled else set()
+        self._unknown(where.keys() - label if label else where, None, found)
         for name in self.names:
             if name not in where and name not in self._defaults:
                 self._missing(name, None, found)

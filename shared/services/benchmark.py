@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class BenchmarkOptions:
 
 def percentile(sorted_values: list[float], share: float) -> float:
     """Nearest-rank percentile of ascending values."""
-    return sorted_values[min(len(sorted_values) - 1, max(0, -int(-share * len(sorted_values) // 1) - 1))]
+    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
 
 
 def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> dict[str, Any]:
