@@ -236,6 +236,8 @@ def retire(run_id: str, by: str, ctx: Context) -> None:
     if run.state is State.LIVE:
         run.advance(State.RETIRED, ctx.clock(), replaced_by=by)
         ctx.runs.save(run, etag)
+    elif run.pending:  # retired by a host that died before the ledger had it
+        ctx.runs.settle(run, etag)
 
 
 def prune(run: Run, champion: Run | None, ctx: Context) -> None:
