@@ -1,0 +1,1 @@
+"""The endpoint process: one managed online endpoint on one machine."""

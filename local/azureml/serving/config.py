@@ -1,0 +1,122 @@
+"""endpoint.json: what the control plane tells an endpoint process."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_REQUEST_BYTES = 1_572_864  # 1.5 MB, the payload limit of managed online endpoints
+AUTH_MODES = ("Key", "AMLToken", "AADToken")
+
+
+class ConfigError(ValueError):
+    """endpoint.json is missing or not valid; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentConfig:
+    """One deployment. Times are in seconds."""
+
+    name: str
+    model_dir: Path
+    model: str
+    request_timeout_s: float = 5.0
+    app_insights: bool = False
+    log_file: Path | None = None
+    max_concurrent_requests: int = 1
+    max_queue_wait_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """The whole endpoint. Traffic maps deployment names to percentages."""
+
+    name: str
+    auth_mode: str
+    keys: tuple[str, ...]
+    token_secret: str
+    admin_secret: str
+    traffic: dict[str, float] = field(default_factory=dict)
+    mirror_traffic: dict[str, float] = field(default_factory=dict)
+    swagger_title: str = ""
+    deployments: dict[str, DeploymentConfig] = field(default_factory=dict)
+    app_insights_url: str | None = None
+    instrumentation_key: str = ""
+    max_request_bytes: int = MAX_REQUEST_BYTES
+
+
+def read(endpoint_dir: Path) -> EndpointConfig:
+    """Read and check ENDPOINTDIR/endpoint.json. Raises ConfigError."""
+    path = endpoint_dir / "endpoint.json"
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist: the control plane writes it before the start") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path} should hold a JSON object")
+    return parse(document)
+
+
+def parse(document: dict[str, Any]) -> EndpointConfig:
+    """Check a decoded endpoint.json. Raises ConfigError."""
+    auth_mode = document.get("auth_mode", "Key")
+    if auth_mode not in AUTH_MODES:
+        raise ConfigError(f"auth_mode {auth_mode!r} is none of {', '.join(AUTH_MODES)}")
+    keys = tuple(key for key in document.get("keys") or () if key)
+    if auth_mode == "Key" and not keys:
+        raise ConfigError("keys is empty: an endpoint with auth_mode Key needs at least one")
+    token_secret = _text(document, "token_secret", required=auth_mode != "Key")
+    deployments = {
+        name: _deployment(name, value) for name, value in (document.get("deployments") or {}).items()
+    }
+    return EndpointConfig(
+        name=_text(document, "name", required=True),
+        auth_mode=auth_mode,
+        keys=keys,
+        token_secret=token_secret,
+        admin_secret=_text(document, "admin_secret", required=True),
+        traffic=_weights(document, "traffic", deployments),
+        mirror_traffic=_weights(document, "mirror_traffic", deployments),
+        swagger_title=_text(document, "swagger_title") or _text(document, "name"),
+        deployments=deployments,
+        app_insights_url=document.get("app_insights_url") or None,
+        instrumentation_key=_text(document, "instrumentation_key"),
+        max_request_bytes=int(document.get("max_request_bytes") or MAX_REQUEST_BYTES),
+    )
+
+
+def _text(document: dict[str, Any], key: str, *, required: bool = False) -> str:
+    value = document.get(key) or ""
+    if not isinstance(value, str) or (required and not value):
+        raise ConfigError(f"{key} should be a{' non-empty' if required else ''} string")
+    return value
+
+
+def _weights(
+    document: dict[str, Any], key: str, deployments: dict[str, DeploymentConfig]
+) -> dict[str, float]:
+    weights = {}
+    for name, percent in (document.get(key) or {}).items():
+        if not isinstance(percent, int | float) or not 0 <= percent <= 100:
+            raise ConfigError(f"{key} of {name!r} is {percent!r}; it should be a number from 0 to 100")
+        if percent and name not in deployments:
+            raise ConfigError(f"{key} names {name!r}, which is no deployment of this endpoint")
+        weights[name] = float(percent)
+    return weights
+
+
+def _deployment(name: str, value: dict[str, Any]) -> DeploymentConfig:
+    if not isinstance(value, dict) or not value.get("model_dir"):
+        raise ConfigError(f"deployment {name!r} has no model_dir")
+    return DeploymentConfig(
+        name=name,
+        model_dir=Path(value["model_dir"]),
+        model=value.get("model") or name,
+        request_timeout_s=float(value.get("request_timeout_s") or 5.0),
+        app_insights=bool(value.get("app_insights")),
+        log_file=Path(value["log_file"]) if value.get("log_file") else None,
+        max_concurrent_requests=max(1, int(value.get("max_concurrent_requests") or 1)),
+        max_queue_wait_s=float(value.get("max_queue_wait_s") or 0.5),
+    )
