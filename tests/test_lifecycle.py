@@ -13,13 +13,13 @@ from shared.domain.run import Run, State, verify_chain
 from shared.services import lifecycle, retraining
 from tests.memory import Crash, World
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "label": "y",
     "columns": [{"name": "x", "type": "integer"}],
     "classes": ["no", "yes"],
     "example": [{"x": 1}, {"x": 2}],
 }
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "task": "classification",
     "timeout_minutes": 1.0,
     "gate": {
@@ -120,6 +120,23 @@ def test_a_worse_challenger_is_rejected_with_its_numbers_and_its_deployment_goes
     (endpoint,) = world.azureml.endpoints.values()
     assert endpoint["traffic"] == {"m1-a1": 100}
     assert set(endpoint["deployments"]) == {"m1-a1"}
+
+
+def test_a_schema_that_breaks_callers_is_held_unless_allowed() -> None:
+    world = World()
+    drop(world, "A")
+    tick(world)
+    wider = {**SCHEMA, "columns": [*SCHEMA["columns"], {"name": "z", "type": "number"}]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.test_lifecycle.SCHEMA", wider)
+        second = drop(world, "B")
+        tick(world)
+        assert state(world, second) == "rejected"
+        assert "allow_schema_change" in world.context.runs.load(second)[0].gate["reason"]
+        patch.setitem(CONFIG["gate"], "allow_schema_change", True)
+        third = drop(world, "C")
+        tick(world)
+    assert state(world, third) == "live"
 
 
 def test_third_promotion_leaves_two_deployments() -> None:

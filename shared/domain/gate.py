@@ -53,6 +53,17 @@ METRICS: dict[str, Callable[[Confusion], float]] = {
 }
 
 
+def canonical_label(text: str) -> str:
+    """One spelling for labels that differ in type only: a file's `True` or `1.0` is an answer's `true` or `1`."""
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else str(number)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The gate's answer with its numbers. `low` and `high` bound the difference (challenger - champion) at 95 %."""

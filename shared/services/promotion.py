@@ -10,6 +10,8 @@ from typing import Any
 from shared.domain import gate as statistics
 from shared.domain.errors import DropMLError, Transient
 from shared.domain.run import Run, State
+from shared.domain.schema import Schema
+from shared.domain.schema_change import breaking_changes
 from shared.services.lifecycle import Context
 from shared.services.ports import Endpoint
 
@@ -43,7 +45,8 @@ def verifying(run: Run, ctx: Context) -> bool:
         raise
     except DropMLError as error:
         return _refuse(run, ctx, f"the smoke test got no answer: {error.message}")
-    strange = [a for a in answers if classes and a not in classes]
+    known = {statistics.canonical_label(c) for c in classes}
+    strange = [a for a in answers if known and statistics.canonical_label(a) not in known]
     if len(answers) != len(rows) or strange:
         return _refuse(
             run, ctx, f"the smoke test got {answers!r} for {len(rows)} rows, not labels of {classes}"
@@ -92,6 +95,10 @@ def gate(run: Run, ctx: Context) -> bool:
             "reason": f"superseded: {champion.run_id} is newer and already live",
         }
         return _reject(run, ctx)
+    broken = _schema_break(run, champion)
+    if broken:
+        run.gate |= {"decision": "reject", "reason": broken}
+        return _reject(run, ctx)
     verdict = _compare(run, champion, endpoint, ctx)
     run.gate |= verdict | {"champion_run": champion_id}
     if verdict["decision"] == "reject":
@@ -104,6 +111,20 @@ def gate(run: Run, ctx: Context) -> bool:
     return True
 
 
+def _schema_break(run: Run, champion: Run | None) -> str | None:
+    """Why callers of the champion would be refused by the challenger; None when none would, or it is allowed."""
+    if champion is None or run.config["gate"].get("allow_schema_change"):
+        return None
+    old, new = (Schema.from_dict(r.data["schema"]) for r in (champion, run))
+    changes = breaking_changes(old, new)
+    if not changes:
+        return None
+    return (
+        f"held: the input schema breaks its callers. {' '.join(changes)} To promote it all the same, set "
+        "gate.allow_schema_change: true in the dataset's yaml and drop the file again."
+    )
+
+
 def _compare(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> dict[str, Any]:
     config = run.config["gate"]
     rows, truth = ctx.data.read_rows(
@@ -112,8 +133,10 @@ def _compare(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -
     columns = _columns(run)
 
     def answers(deployment: str) -> list[str]:
-        return ctx.scorer.labels(endpoint, deployment, columns, rows) if rows else []
+        labels = ctx.scorer.labels(endpoint, deployment, columns, rows) if rows else []
+        return [statistics.canonical_label(label) for label in labels]
 
+    truth = [statistics.canonical_label(label) for label in truth]
     new = answers(run.endpoint["deployment"])
     if run.config["task"] != "classification":
         return _compare_regression(run, champion, answers, truth, new)
