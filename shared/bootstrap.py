@@ -119,6 +119,7 @@ def context() -> Context:
 
 @lru_cache(maxsize=1)
 def intake() -> Intake:
-    from shared.services.intake import Intake, defaults
+    from shared.domain.config import from_settings
+    from shared.services.intake import Intake
 
-    return Intake(context(), data(), defaults(settings()))
+    return Intake(context(), data(), from_settings(settings()))

@@ -63,6 +63,8 @@ class PipelinesAdapter:
         return "nothing" if default == deployment else "default"
 
     def published(self, slug: str, dataset: str, job: TrainingJob) -> str:
+        if self._settings.pipeline_mode != "batch_endpoint":
+            return "published"  # a plain job and a v1 pipeline need nothing of ours beforehand
         missing = self._missing(slug, dataset, job)
         return {"nothing": "published", "failed": "failed", "component": "absent"}.get(missing, "publishing")
 
@@ -93,13 +95,13 @@ class PipelinesAdapter:
                 entity.defaults = {"deployment_name": deployment}
                 client.batch_endpoints.begin_create_or_update(entity)
 
-    def _component(self, slug: str, job: TrainingJob) -> Any:
-        """The SDK turns a pipeline function with one AutoML node into a pipeline component."""
+    def _pipeline(self, slug: str, job: TrainingJob) -> Any:
+        """The pipeline with its one AutoML node; the SDK reads the function's signature at run time."""
         from azure.ai.ml import Input, dsl
 
         settings = self._settings
 
-        def retrain(train):  # type: ignore[no-untyped-def]  # the SDK reads the signature at run time
+        def retrain(train):  # type: ignore[no-untyped-def]
             node = automl_node(job, settings, train)
             node.name = "automl"
 
@@ -110,10 +112,41 @@ class PipelinesAdapter:
             display_name=f"Retrain {slug}",
             description="Trains the dataset's current data anew; DropML adopts the AutoML job and gates its model.",
         )(retrain)
-        instance = pipeline(train=Input(type="mltable", path=f"azureml:{job.data}:{job.data_version}"))
-        return instance.component
+        return pipeline(train=Input(type="mltable", path=f"azureml:{job.data}:{job.data_version}"))
+
+    def _component(self, slug: str, job: TrainingJob) -> Any:
+        return self._pipeline(slug, job).component
 
     def invoke(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
+        start = {
+            "batch_endpoint": self._invoke_endpoint,
+            "pipeline_job": self._submit_job,
+            "v1": self._invoke_v1,
+        }[self._settings.pipeline_mode]
+        return start(slug, dataset, job, request_id)
+
+    def _submit_job(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
+        """The fallback: the same pipeline as a plain job, whose name makes a repeated call find it."""
+        name = f"{slug}-rt-{names.digest(request_id)[:12]}"
+        if self._azureml.job(name) is None:
+            pipeline = self._pipeline(slug, job)
+            pipeline.name, pipeline.experiment_name = name, f"{slug}-retrain"
+            with translated(f"run the pipeline of {dataset}"):
+                self._azureml.client.jobs.create_or_update(pipeline)
+        return name
+
+    def _invoke_v1(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
+        """A published v1 pipeline by its REST URL (legacy)."""
+        body = {
+            "ExperimentName": f"{slug}-retrain",
+            "ParameterAssignments": {"dataset": dataset, "data_asset": f"{job.data}:{job.data_version}"},
+        }
+        answer = self._arm.call(
+            "POST", self._settings.pipeline_v1_url, f"run the v1 pipeline of {dataset}", json=body
+        )
+        return str(answer["Id"])
+
+    def _invoke_endpoint(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """Plain HTTP: the SDK's own `invoke` shares one header dictionary between all calls of a process."""
         endpoint = self._find(f"batchEndpoints/{self._endpoint(slug, dataset)}") or {}
         uri = (endpoint.get("properties") or {}).get("scoringUri")

@@ -7,7 +7,6 @@ content's hash tells whether there is anything new to learn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, Protocol
 
 from shared.domain import config as dataset_config
@@ -18,7 +17,7 @@ from shared.domain.holdout import HoldoutRule
 from shared.domain.run import Run, State
 from shared.services import lifecycle
 from shared.services.lifecycle import Context
-from shared.services.staging import Staged, stage
+from shared.services.staging import Area, Staged, stage
 
 CHUNK = 4 * 1024 * 1024
 #: The sweep looks this far behind its last success (seconds): clocks differ, uploads take time.
@@ -32,7 +31,7 @@ class Files(Protocol):
     def stream(
         self, container: str, name: str, etag: str | None = None, chunk: int = CHUNK
     ) -> Iterator[bytes]: ...
-    def writer(self, container: str, name: str) -> Any: ...
+    def area(self, container: str, folder: str) -> Area: ...
     def read_text(self, container: str, name: str) -> str: ...
     def delete_prefix(self, container: str, prefix: str) -> Any: ...
     def list(self, container: str, prefix: str = "", since: float | None = None) -> Iterator[Any]: ...
@@ -108,7 +107,7 @@ class Intake:
             content = staged.content_hash
         except InvalidInput as problem:
             error = {**problem.to_dict(), "file": blob}
-            content = getattr(problem, "staged_hash", None) or names.digest("unreadable", info.etag)
+            content = getattr(problem, "content_hash", None) or names.digest("unreadable", info.etag)
         key = names.digest(doc["slug"], content, config.config_hash(), "drop")
         source["content_hash"] = content
         at = ctx.clock()
@@ -126,7 +125,7 @@ class Intake:
                 created_at=at,
                 entered_at=at,
                 config_hash=config.config_hash(),
-                config=asdict(config),
+                config=config.to_dict(),
                 source=source,
                 data=data_of(staged, folder, names.model_version(n, attempt)) if staged else {},
                 error=error,
@@ -142,28 +141,21 @@ class Intake:
 
     def _config(self, container: str, blob: str, metadata: dict[str, str]) -> DatasetConfig:
         """Settings, then `{name}.yaml` beside the file, then the blob's own metadata."""
+        name = f"{blob.rpartition('.')[0]}.yaml"
         sidecar: str | None
         try:
-            sidecar = self._files.read_text(container, f"{blob.rpartition('.')[0]}.yaml")
+            sidecar = self._files.read_text(container, name)
         except NotFound:
             sidecar = None
-        return dataset_config.merge(self._defaults, sidecar, metadata)
+        return dataset_config.merge(self._defaults, sidecar, metadata, sidecar_name=name)
 
     def _stage(
         self, dataset: str, source: dict[str, Any], folder: str, config: DatasetConfig, doc: dict[str, Any]
     ) -> Staged:
-        container = self._ctx.settings.data_container
         chunks = self._files.stream(source["container"], source["blob"], source["etag"], CHUNK)
         rule = HoldoutRule(doc["holdout"]["salt"], doc["holdout"]["threshold"])
-        try:
-            return stage(
-                chunks, lambda path: self._files.writer(container, f"{folder}/{path}"), config, rule, dataset
-            )
-        except Conflict as error:
-            raise Conflict(
-                f"{source['blob']} was replaced while it was read.",
-                remedy="The new version starts a run of its own.",
-            ) from error
+        area = self._files.area(self._ctx.settings.data_container, folder)
+        return stage(chunks, area, config, rule, dataset)
 
 
 def data_of(staged: Staged, folder: str, version: str) -> dict[str, Any]:
@@ -180,23 +172,3 @@ def data_of(staged: Staged, folder: str, version: str) -> dict[str, Any]:
         "warnings": staged.warnings,
         "schema": staged.schema.to_dict(),
     }
-
-
-def defaults(settings: Any) -> DatasetConfig:
-    """The settings as a dataset's configuration."""
-    return DatasetConfig(
-        label=settings.label_column,
-        task=settings.task,
-        primary_metric=settings.primary_metric,
-        timeout_minutes=settings.experiment_timeout_minutes,
-        trial_timeout_minutes=settings.trial_timeout_minutes,
-        max_trials=settings.max_trials,
-        max_concurrent_trials=settings.max_concurrent_trials,
-        imbalance=settings.imbalance,
-        gate=dataset_config.GateConfig(
-            metric=settings.gate_metric,
-            margin=settings.gate_margin,
-            floor=settings.gate_floor,
-            insufficient_evidence=settings.gate_insufficient_evidence,
-        ),
-    )
