@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from shared.domain import config as dataset_config
 from shared.domain import names
 from shared.domain.config import DatasetConfig
-from shared.domain.errors import Conflict, DropMLError, InvalidInput, InvalidTable, NotFound
+from shared.domain.errors import DropMLError, InvalidInput, InvalidTable, NotFound
 from shared.domain.holdout import HoldoutRule
 from shared.domain.run import Run, State
 from shared.services import lifecycle
