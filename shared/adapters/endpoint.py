@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 )
 
 from shared.domain.problems import DeadlineExceeded
-from shared.services.calling import Answer, ConnectionLost
+from shared.services.calling import Answer, ConnectionLostError
 
 POOL_SIZE = 64
 #: A TCP and TLS handshake that takes longer than this won't succeed.
@@ -67,7 +67,7 @@ class EndpointHttp:
     def send(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> Answer:
-        """One exchange, no retry. Raises ConnectionLost (nothing was answered) or DeadlineExceeded."""
+        """One exchange, no retry. Raises ConnectionLostError (nothing was answered) or DeadlineExceeded."""
         route = self._routes.get(url) or self._route(url)
         try:
             answer = route.pool.urlopen(
@@ -85,9 +85,9 @@ class EndpointHttp:
                 remedy="Send fewer rows or allow more time.",
             ) from None
         except (NewConnectionError, ConnectTimeoutError) as error:
-            raise ConnectionLost(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=False) from None
+            raise ConnectionLostError(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=False) from None
         except HTTPError as error:  # reset or closed before the answer: mostly an idle connection gone stale
-            raise ConnectionLost(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=True) from None
+            raise ConnectionLostError(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=True) from None
         return Answer(answer.status, answer.headers, answer.data)
 
     def _route(self, url: str) -> _Route:

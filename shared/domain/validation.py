@@ -10,10 +10,10 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 
+from shared.domain.inference import MISSING, datetime_shape
 from shared.domain.problems import MAX_LISTED, InvalidRows, RowIssue
 from shared.domain.schema import Column, Schema
 
@@ -21,8 +21,8 @@ Row = list[Any]
 Check = Callable[[Any], Any]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-#: Cells that mean "no value" in CSV, besides the empty one.
-MISSING_CELLS = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A"})
+#: CSV cells that mean "no value": the spellings that intake takes for missing.
+MISSING_CELLS = MISSING | {""}
 _BOOLEANS = {"true": True, "false": False}
 _TYPE_WORDS = {
     "integer": "a whole number",
@@ -106,10 +106,8 @@ def _encodable(value: str) -> None:
 
 def _datetime(value: Any) -> str:
     text = _string(value)
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise _BadCellError("wrong-type") from None
+    if datetime_shape(text) is None:
+        raise _BadCellError("wrong-type")
     return text
 
 
@@ -124,13 +122,18 @@ _CHECKS: dict[str, Check] = {
 
 def _cell_integer(cell: str) -> int:
     try:
-        return _integer(int(cell))
+        value = int(cell)
     except ValueError:
-        return _integer(_cell_number(cell))
+        value = _cell_number(cell)  # type: ignore[assignment]  # "3.0" is a whole number too
+    if "_" in cell:
+        raise _BadCellError("wrong-type")
+    return _integer(value)
 
 
 def _cell_number(cell: str) -> float | int:
     try:
+        if "_" in cell:  # Python's own digit separator, in no CSV
+            raise ValueError
         return _number(float(cell))
     except ValueError:
         raise _BadCellError("wrong-type") from None

@@ -33,7 +33,7 @@ class Answer:
     body: bytes
 
 
-class ConnectionLost(Exception):
+class ConnectionLostError(Exception):
     """No answer came. `sent` says whether the request may have reached the endpoint."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
@@ -45,7 +45,7 @@ class Transport(Protocol):
     def send(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> Answer:
-        """One exchange. Raises ConnectionLost or DeadlineExceeded."""
+        """One exchange. Raises ConnectionLostError or DeadlineExceeded."""
 
 
 class RetryBudget:
@@ -81,7 +81,7 @@ class EndpointCalls:
     ) -> None:
         self.keys = keys
         self.budget = RetryBudget()
-        self._transport = transport
+        self.transport = transport
         self._clock = clock
         self._sleep = sleep
 
@@ -130,8 +130,8 @@ class EndpointCalls:
                 )
             headers["Authorization"] = credential.header
             try:
-                answer = self._transport.send(method, url, body, headers, remaining)
-            except ConnectionLost as error:
+                answer = self.transport.send(method, url, body, headers, remaining)
+            except ConnectionLostError as error:
                 lost += 1
                 # the first loss is nearly always a stale pooled connection: it costs no budget and no waiting
                 if lost >= LOST_TRIES or (lost > 1 and not self.budget.spend()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from shared.domain import payloads
 from shared.domain.errors import Conflict, InvalidInput, NotFound, Transient, Upstream
 from shared.domain.serving import ServingEntry, Target
-from shared.services.calling import Answer, ConnectionLost, EndpointCalls, Transport
+from shared.services.calling import Answer, ConnectionLostError, EndpointCalls
 from shared.services.keys import SLOTS, Slot
 from shared.services.scoring import ServingDirectory, check
 
@@ -25,9 +26,8 @@ class Endpoints:
 
     directory: ServingDirectory
     calls: EndpointCalls
-    transport: Transport
-    sleep: Callable[[float], None]
-    clock: Callable[[], float]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     _rotating: dict[str, threading.Lock] = field(default_factory=dict)
 
     def entry(self, name: str) -> ServingEntry:
@@ -116,10 +116,10 @@ class Endpoints:
             "azureml-model-deployment": entry.draw(),
         }
         try:
-            answer = self.transport.send(
+            answer = self.calls.transport.send(
                 "POST", entry.target.scoring_uri, payloads.encode(example), headers, SWAGGER_SECONDS
             )
-        except (ConnectionLost, Upstream):
+        except (ConnectionLostError, Upstream):
             return False
         return answer.status not in (401, 403)
 

@@ -1,0 +1,169 @@
+"""HTTP: score, batches, endpoints, swagger and its page; and the timer that works batches off."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from functools import lru_cache
+from pathlib import Path
+
+import azure.functions as func
+
+from functions.http import answer, door, refusal
+from shared import bootstrap_scoring as bootstrap
+from shared.domain import openapi
+from shared.domain.errors import DropMLError, NotFound
+from shared.services import batch_work, benchmark
+from shared.services.scoring import ScoreRequest
+from shared.settings import settings
+
+bp = func.Blueprint()
+STATIC = Path(__file__).parent / "static"
+ASSETS = {
+    "docs.js": (STATIC / "docs.js", "text/javascript"),
+    "docs.css": (STATIC / "docs.css", "text/css"),
+    "swagger-ui-bundle.js": (STATIC / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": (STATIC / "swagger-ui" / "swagger-ui.css", "text/css"),
+}
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+
+
+@bp.route(route="score", methods=["POST"])  # type: ignore[untyped-decorator]
+def score_only(req: func.HttpRequest) -> func.HttpResponse:
+    """The only dataset in service."""
+    return _score(req, None)
+
+
+@bp.route(route="score/{dataset}", methods=["POST"])  # type: ignore[untyped-decorator]
+def score(req: func.HttpRequest) -> func.HttpResponse:
+    return _score(req, req.route_params["dataset"])
+
+
+def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
+    """The hot path: no decorator, one telemetry item, queued."""
+    started = time.perf_counter()
+    headers = req.headers
+    given = headers.get("x-request-id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request = ScoreRequest(
+        dataset=dataset,
+        body=req.get_body(),
+        content_type=headers.get("content-type", ""),
+        accept=headers.get("accept", ""),
+        shape=req.params.get("shape", ""),
+        deadline_ms=headers.get("x-dropml-deadline-ms", ""),
+        request_id=request_id,
+    )
+    properties = {"dataset": dataset or ""}
+    try:
+        scored = bootstrap.scoring().score(request)
+    except DropMLError as error:
+        response = refusal(error, request_id)
+        properties["code"] = error.error_code
+    except Exception:
+        logging.exception("unexpected error, request %s", request_id)
+        hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
+        response = refusal(hidden, request_id)
+    else:
+        response = func.HttpResponse(scored.body, headers=scored.headers, mimetype=scored.content_type)
+        properties["run"] = scored.headers["x-dropml-run"]
+    response.headers["x-request-id"] = request_id
+    bootstrap.telemetry().track_request(
+        "POST /api/score",
+        url=req.url.partition("?")[0],
+        status=response.status_code,
+        duration_ms=(time.perf_counter() - started) * 1000,
+        properties=properties,
+        operation=request_id,
+    )
+    return response
+
+
+@bp.route(route="score/{dataset}/batch", methods=["POST"])  # type: ignore[untyped-decorator]
+@door
+def create_batch(req: func.HttpRequest) -> func.HttpResponse:
+    """202 with the batch; Location says where its progress is."""
+    dataset = req.route_params["dataset"]
+    doc = bootstrap.batches().create(
+        dataset,
+        req.get_body(),
+        req.headers.get("content-type", ""),
+        req.headers.get("idempotency-key", ""),
+    )
+    return answer(doc, 202, {"Location": f"/api/score/{dataset}/batch/{doc['id']}"})
+
+
+@bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])  # type: ignore[untyped-decorator]
+@door
+def show_batch(req: func.HttpRequest) -> func.HttpResponse:
+    params = req.route_params
+    return answer(bootstrap.batches().show(params["dataset"], params["id"]))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)  # type: ignore[untyped-decorator]
+def advance_batches(timer: func.TimerRequest) -> None:
+    """Every open batch, as far as it goes in one tick."""
+    deadline = time.monotonic() + settings().step_deadline_seconds
+    batch_work.step_batches(bootstrap.batches(), deadline)
+
+
+@bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])  # type: ignore[untyped-decorator]
+@door
+def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
+    found = bootstrap.endpoints().swagger(req.route_params["name"], req.params.get("version", ""))
+    return func.HttpResponse(found.body, mimetype="application/json")
+
+
+@bp.route(route="endpoints/{name}/rotate-key", methods=["POST"])  # type: ignore[untyped-decorator]
+@door
+def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
+    name = req.route_params["name"]
+    rotated = bootstrap.endpoints().rotate(name)
+    bootstrap.telemetry().track_event("key_rotated", {"endpoint": name})
+    return answer(rotated)
+
+
+@bp.route(route="endpoints/{name}/benchmark", methods=["POST"])  # type: ignore[untyped-decorator]
+@door
+def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    options = benchmark.BenchmarkOptions.parse(req.get_body())
+    return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
+
+
+@bp.route(route="swagger.json", methods=["GET"])  # type: ignore[untyped-decorator]
+@door
+def swagger(req: func.HttpRequest) -> func.HttpResponse:
+    return answer(openapi.document(bootstrap.serving().all()))
+
+
+@bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)  # type: ignore[untyped-decorator]
+@door
+def docs(req: func.HttpRequest) -> func.HttpResponse:
+    """The page alone; it shows nothing until it has a function key."""
+    return func.HttpResponse(_file(STATIC / "docs.html"), mimetype="text/html", headers=_PAGE_HEADERS)
+
+
+@bp.route(route="docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)  # type: ignore[untyped-decorator]
+@door
+def docs_asset(req: func.HttpRequest) -> func.HttpResponse:
+    """What the page needs: Swagger UI and our own script and style."""
+    name = req.route_params["file"]
+    if name not in ASSETS:
+        raise NotFound(f"There is no file {name[:80]!r} here.", remedy="Open /api/docs.")
+    path, mimetype = ASSETS[name]
+    return func.HttpResponse(_file(path), mimetype=mimetype, headers=_PAGE_HEADERS)
+
+
+@lru_cache(maxsize=8)
+def _file(path: Path) -> bytes:
+    return path.read_bytes()

@@ -1,0 +1,63 @@
+"""The scoring side of `shared.bootstrap`: built at first use, and free of everything heavy."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from shared import bootstrap
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from shared.adapters.serving_directory import StoredServing
+    from shared.adapters.telemetry import NoTelemetry
+    from shared.services.batch import Batches
+    from shared.services.endpoints import Endpoints
+    from shared.services.scoring import Scoring
+
+
+@lru_cache(maxsize=1)
+def serving() -> StoredServing:
+    from shared.adapters.serving_directory import StoredServing
+
+    return StoredServing(bootstrap.documents())
+
+
+@lru_cache(maxsize=1)
+def scoring() -> Scoring:
+    from shared.services.scoring import Limits, Scoring
+
+    limits = Limits(settings().score_timeout_seconds, settings().score_max_rows)
+    return Scoring(serving(), bootstrap.endpoint_calls(), limits)
+
+
+@lru_cache(maxsize=1)
+def endpoints() -> Endpoints:
+    from shared.services.endpoints import Endpoints
+
+    return Endpoints(serving(), bootstrap.endpoint_calls())
+
+
+@lru_cache(maxsize=1)
+def batches() -> Batches:
+    from shared.adapters.batch_files import BlobBatchFiles
+    from shared.services.batch import Batches
+
+    container = settings().batch_container
+    return Batches(
+        scoring(),
+        bootstrap.documents(),
+        BlobBatchFiles(bootstrap.blob_service()),
+        container,
+        time.time,
+        frozenset({container, settings().incoming_container}),
+    )
+
+
+@lru_cache(maxsize=1)
+def telemetry() -> NoTelemetry:
+    from shared.adapters.telemetry import NoTelemetry, Telemetry
+
+    text = settings().applicationinsights_connection_string
+    return Telemetry(text) if text else NoTelemetry()

@@ -1,0 +1,127 @@
+"""Building blocks of the OpenAPI document: responses, parameters, components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.domain.problems import PROBLEM_JSON
+
+Doc = dict[str, Any]
+
+#: Status -> what it means here. 401 comes from the Functions host, before any of our code, and has no body.
+REFUSALS = {
+    400: "The request can't be read; `code` says why.",
+    401: "The function key is missing or wrong.",
+    404: "No such dataset, run, batch or endpoint.",
+    409: "Not in this state, or the same thing is under way.",
+    413: "Too many rows or bytes.",
+    415: "Neither JSON nor CSV.",
+    422: "Rows that don't fit the model's schema; `errors` names row and field.",
+    500: "A fault of ours; the log has it under the request id.",
+    502: "The endpoint or Azure answered with an error.",
+    503: "The endpoint or storage is not available now; see Retry-After.",
+    504: "No answer within the deadline.",
+}
+ALWAYS = (401, 500, 503)
+
+
+def ref(name: str) -> Doc:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def problems(*statuses: int) -> Doc:
+    """Documented refusals; those that any call may meet are added."""
+    return {
+        str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*statuses, *ALWAYS})
+    }
+
+
+def responses(ok: Doc, *refusals: int, status: int = 200) -> Doc:
+    return {str(status): ok, **problems(*refusals)}
+
+
+def json_answer(description: str, schema: Doc, *, example: Any = None, headers: Doc | None = None) -> Doc:
+    media: Doc = {"schema": schema}
+    if example is not None:
+        media["example"] = example
+    return {
+        "description": description,
+        "headers": {"x-request-id": REQUEST_ID_HEADER, **(headers or {})},
+        "content": {"application/json": media},
+    }
+
+
+def path_parameter(name: str, description: str, example: str = "") -> Doc:
+    doc: Doc = {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 80},
+    }
+    return doc | ({"example": example} if example else {})
+
+
+def query_parameter(name: str, description: str, schema: Doc) -> Doc:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def header_parameter(name: str, description: str, schema: Doc) -> Doc:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+def operation(operation_id: str, tag: str, summary: str, **rest: Any) -> Doc:
+    return {"operationId": operation_id, "tags": [tag], "summary": summary, **rest}
+
+
+REQUEST_ID_HEADER: Doc = {
+    "description": "The caller's x-request-id, or one made here.",
+    "schema": {"type": "string"},
+}
+REQUEST_ID = header_parameter(
+    "x-request-id",
+    "Passed on to the endpoint and back to you.",
+    {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+)
+NUMBER: Doc = {"type": "number"}
+TEXT: Doc = {"type": "string"}
+MAYBE_TEXT: Doc = {"type": ["string", "null"]}
+OBJECT: Doc = {"type": "object"}
+
+
+def record(required: dict[str, Doc], **optional: Doc) -> Doc:
+    """An object schema whose listed members are required, then optional ones."""
+    return {"type": "object", "properties": {**required, **optional}, "required": list(required)}
+
+
+def listing(schema: Doc) -> Doc:
+    return {"type": "array", "items": schema}
+
+
+def _refusal(status: int, description: str) -> Doc:
+    if status == 401:
+        return {"description": description}
+    doc: Doc = {"description": description, "content": {PROBLEM_JSON: {"schema": ref("Problem")}}}
+    if status == 503:
+        doc["headers"] = {
+            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+        }
+    return doc
+
+
+RESPONSES: Doc = {str(status): _refusal(status, text) for status, text in REFUSALS.items()}
+
+ISSUE = record({"code": TEXT, "message": TEXT}, row={"type": "integer", "minimum": 0}, field=TEXT)
+PROBLEM = record(
+    {
+        "type": {"type": "string", "description": "`urn:dropml:problem:{code}`"},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "code": {"type": "string", "description": "Stable; branch on it."},
+    },
+    remedy={"type": "string", "description": "What to do."},
+    request_id=TEXT,
+    errors=listing(ref("Issue")),
+    total_errors={"type": "integer"},
+)
