@@ -9,12 +9,12 @@ import azurefunctions.extensions.bindings.blob as blob
 
 from shared import bootstrap
 
-bp = func.Blueprint()
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
 #: LogsAndContainerScan, or EventGrid (the only one on Flex Consumption). Read when the host indexes the app.
 SOURCE = func.BlobSource(os.environ.get("BLOB_SOURCE") or "LogsAndContainerScan")
 
 
-@bp.blob_trigger(  # type: ignore[untyped-decorator]
+@bp.blob_trigger(
     arg_name="client", path="%INCOMING_CONTAINER%/{name}.csv", connection="DATA_STORAGE", source=SOURCE
 )
 def on_drop(client: blob.BlobClient) -> None:
@@ -22,7 +22,7 @@ def on_drop(client: blob.BlobClient) -> None:
     bootstrap.intake().drop(client.container_name, client.blob_name)
 
 
-@bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=True)  # type: ignore[untyped-decorator]
+@bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=True)
 def sweep(timer: func.TimerRequest) -> None:
     """Find the files that the trigger missed."""
     bootstrap.intake().sweep()

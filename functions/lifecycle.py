@@ -9,10 +9,10 @@ import azure.functions as func
 from shared import bootstrap
 from shared.services import lifecycle, retraining
 
-bp = func.Blueprint()
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)  # type: ignore[untyped-decorator]
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance(timer: func.TimerRequest) -> None:
     """Every open run and pipeline run, as far as it goes."""
     context = bootstrap.context()
@@ -20,7 +20,7 @@ def advance(timer: func.TimerRequest) -> None:
     retraining.advance_pipelines(context, bootstrap.pipelines())
 
 
-@bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)  # type: ignore[untyped-decorator]
+@bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)
 def retrain(timer: func.TimerRequest) -> None:
     """A new run for each dataset in production; the minute names the occurrence, so two hosts start one run."""
     occurrence = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")

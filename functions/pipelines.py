@@ -12,11 +12,11 @@ from shared import bootstrap
 from shared.domain.errors import InvalidInput
 from shared.services import retraining
 
-bp = func.Blueprint()
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
 
-@bp.route(route="pipelines/{dataset}/runs", methods=["POST"])  # type: ignore[untyped-decorator]
+@bp.route(route="pipelines/{dataset}/runs", methods=["POST"])
 @door
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
@@ -33,7 +33,7 @@ def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     return answer(doc, 202, {"Location": location})
 
 
-@bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])
 @door
 def show_pipeline_run(req: func.HttpRequest) -> func.HttpResponse:
     params = req.route_params

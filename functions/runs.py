@@ -11,10 +11,10 @@ from shared import bootstrap
 from shared.domain.run import verify_chain
 from shared.services import overview, retraining
 
-bp = func.Blueprint()
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
-@bp.route(route="runs", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="runs", methods=["GET"])
 @door
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` and `state` narrow it, `limit` (1 to 500, default 50) cuts it."""
@@ -22,21 +22,21 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     return answer({"runs": overview.runs(query, bootstrap.runs())})
 
 
-@bp.route(route="runs/{id}", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="runs/{id}", methods=["GET"])
 @door
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
     run, _ = bootstrap.runs().load(req.route_params["id"])
     return answer(overview.detail(run))
 
 
-@bp.route(route="runs/{id}/leaderboard", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="runs/{id}/leaderboard", methods=["GET"])
 @door
 def show_leaderboard(req: func.HttpRequest) -> func.HttpResponse:
     run, _ = bootstrap.runs().load(req.route_params["id"])
     return answer(overview.leaderboard(run))
 
 
-@bp.route(route="runs/{id}/ledger", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="runs/{id}/ledger", methods=["GET"])
 @door
 def show_ledger(req: func.HttpRequest) -> func.HttpResponse:
     run, _ = bootstrap.runs().load(req.route_params["id"])
@@ -46,7 +46,7 @@ def show_ledger(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
-@bp.route(route="runs/{id}/retry", methods=["POST"])  # type: ignore[untyped-decorator]
+@bp.route(route="runs/{id}/retry", methods=["POST"])
 @door
 def retry_run(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the run of the next attempt; asking twice starts one."""
@@ -54,13 +54,13 @@ def retry_run(req: func.HttpRequest) -> func.HttpResponse:
     return answer({"run_id": new}, 202, {"Location": f"/api/runs/{new}"})
 
 
-@bp.route(route="datasets", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="datasets", methods=["GET"])
 @door
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     return answer({"datasets": overview.datasets(bootstrap.runs())})
 
 
-@bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)  # type: ignore[untyped-decorator]
+@bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @door
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """200 when settings and state can be read, 503 otherwise; says nothing else to strangers."""

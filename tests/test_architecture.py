@@ -79,7 +79,9 @@ print(json.dumps({"modules": sorted(sys.modules), "functions": sorted(names)}))
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("heavy", ["azure.ai.ml", "pandas", "numpy", "sklearn", "lightgbm", "applicationinsights"])
+@pytest.mark.parametrize(
+    "heavy", ["azure.ai.ml", "pandas", "numpy", "sklearn", "lightgbm", "applicationinsights"]
+)
 def test_indexing_loads_nothing_heavy(indexed: dict[str, list[str]], heavy: str) -> None:
     assert heavy not in indexed["modules"]
 
