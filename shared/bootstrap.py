@@ -27,6 +27,15 @@ def log(message: str, **fields: Any) -> None:
     logging.getLogger("dropml").info("%s %s", message, json.dumps(fields, default=str))
 
 
+def observe(message: str, **fields: Any) -> None:
+    """A log line and, where Application Insights is set up, an event of the same name; never blocks."""
+    from shared import bootstrap_scoring
+
+    log(message, **fields)
+    properties = {name: str(value) for name, value in fields.items()}
+    bootstrap_scoring.telemetry().track_event(message, properties)
+
+
 @lru_cache(maxsize=1)
 def credential() -> Any:
     from shared.adapters import identity
@@ -113,7 +122,7 @@ def context() -> Context:
         scorer=EndpointScorer(endpoint_calls()),
         data=Snapshots(data(), settings()),
         clock=time.time,
-        log=log,
+        log=observe,
     )
 
 

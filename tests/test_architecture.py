@@ -90,7 +90,7 @@ def test_the_indexed_functions_are_the_documented_ones(indexed: dict[str, list[s
     readme = (ROOT / "docs" / "functions.md").read_text()
     missing = [name for name in indexed["functions"] if f"`{name}`" not in readme]
     assert missing == []
-    assert {"on_drop", "sweep", "advance", "retrain", "health", "score_dataset"} <= set(indexed["functions"])
+    assert {"on_drop", "sweep", "advance", "retrain", "health", "score"} <= set(indexed["functions"])
 
 
 def test_function_app_fits_on_a_page() -> None:
