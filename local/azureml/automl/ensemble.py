@@ -1,0 +1,112 @@
+"""Ensembles over the trials' held-out predictions: greedy weights (Caruana et al. 2004), stacking, a threshold."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+
+from . import metrics
+from .pipeline import meta_inputs
+from .store import Facts
+
+ROUNDS = 25
+MAX_MEMBERS = 6
+MAX_ROWS = 30_000
+
+
+def select(facts: Facts, y: np.ndarray, members: dict[str, np.ndarray], deadline: float) -> dict[str, float]:
+    """Weights (summing to 1) by greedy forward selection with replacement on the primary metric."""
+    if len(y) > MAX_ROWS:
+        keep = np.random.default_rng(facts.seed).choice(len(y), MAX_ROWS, replace=False)
+        y, members = y[keep], {name: p[keep] for name, p in members.items()}
+    names = list(members)
+    counts: dict[str, int] = {}
+    total = np.zeros_like(next(iter(members.values())))
+    best_value, best_counts = -np.inf, {}
+    for round_ in range(1, ROUNDS + 1):
+        pool = names if len(counts) < MAX_MEMBERS else list(counts)
+        values = [_value(facts, y, (total + members[name]) / round_) for name in pool]
+        name = pool[int(np.argmax(values))]
+        counts[name] = counts.get(name, 0) + 1
+        total = total + members[name]
+        if max(values) > best_value + 1e-9:
+            best_value, best_counts = max(values), dict(counts)
+        if time.time() > deadline:
+            break
+    picks = sum(best_counts.values())
+    return {name: count / picks for name, count in best_counts.items()}
+
+
+def _value(facts: Facts, y: np.ndarray, p: np.ndarray) -> float:
+    """The primary metric, more is better; quick where it can be."""
+    if facts.primary == "AUC_weighted":
+        return metrics.auc_weighted(y, p)
+    if facts.primary == "accuracy":
+        return float(np.mean(p.argmax(axis=1) == y))
+    if facts.primary == "norm_macro_recall":
+        predicted = p.argmax(axis=1)
+        return float(np.mean([np.mean(predicted[y == j] == j) for j in np.unique(y)]))
+    if facts.classification:
+        return metrics.signed(facts.primary, metrics.classification_metrics(y, p)[facts.primary])
+    return metrics.signed(facts.primary, metrics.regression_metrics(y, p[:, 0], facts.low, facts.high)[facts.primary])
+
+
+def stack(
+    facts: Facts, y: np.ndarray, members: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A regularised linear meta-learner. Returns its cross-fitted predictions, coefficients and intercept."""
+    x = np.column_stack([meta_inputs(p, facts.n_classes) for p in members])
+    folds = np.random.default_rng(facts.seed).permutation(len(y)) % 5
+    out = np.zeros((len(y), max(1, facts.n_classes)))
+    for k in range(5):
+        inside = folds == k
+        coef, intercept = _meta(facts, x[~inside], y[~inside])
+        out[inside] = _apply_meta(facts, x[inside], coef, intercept)
+    coef, intercept = _meta(facts, x, y)
+    return out, coef, intercept
+
+
+def _meta(facts: Facts, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not facts.n_classes:
+        ridge = Ridge(alpha=1e-3 * float(np.var(x)) * len(y)).fit(x, y)
+        return ridge.coef_.reshape(1, -1), np.array([ridge.intercept_])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(C=0.1, max_iter=200).fit(x, y)
+    if facts.n_classes == 2 or len(model.classes_) == facts.n_classes:
+        return model.coef_, model.intercept_
+    # Some class is absent: it gets a margin that makes it impossible.
+    coef, intercept = np.zeros((facts.n_classes, x.shape[1])), np.full(facts.n_classes, -30.0)
+    pair = len(model.classes_) == 2
+    coef[model.classes_] = np.vstack([-model.coef_, model.coef_]) / 2 if pair else model.coef_
+    intercept[model.classes_] = np.append(-model.intercept_, model.intercept_) / 2 if pair else model.intercept_
+    return coef, intercept
+
+
+def _apply_meta(facts: Facts, x: np.ndarray, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    from .models import sigmoid, softmax, two_columns
+
+    margin = x @ coef.T + intercept
+    if not facts.n_classes:
+        return margin
+    return two_columns(sigmoid(margin[:, 0])) if facts.n_classes == 2 else softmax(margin)
+
+
+def best_threshold(y: np.ndarray, p: np.ndarray) -> float:
+    """Threshold on the probability of the second class that gives the rarer class its best F1."""
+    rare = int(np.bincount(y, minlength=2).argmin())
+    score = p if rare == 1 else 1.0 - p
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum((y[order] == rare).astype(float))
+    f1 = 2 * hits / (np.arange(1, len(y) + 1) + float(np.sum(y == rare)))
+    ordered = score[order]
+    last_of_tie = np.append(ordered[1:] != ordered[:-1], True)
+    f1[~last_of_tie] = -1.0
+    best = int(np.argmax(f1))
+    below = ordered[best + 1] if best + 1 < len(ordered) else ordered[best]
+    cut = float((ordered[best] + below) / 2)
+    return cut if rare == 1 else 1.0 - cut

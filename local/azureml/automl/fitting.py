@@ -1,0 +1,53 @@
+"""What a fit is given, and the clock it must keep."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Fold:
+    """Encoded rows to fit on and, except for a refit, rows to stop early by. `w` weights or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray | None = None
+    valid_x: np.ndarray | None = None
+    valid_y: np.ndarray | None = None
+
+    def sample(self, rows: int, seed: int) -> Fold:
+        """At most `rows` random training rows (all of them where there are fewer)."""
+        if len(self.y) <= rows:
+            return self
+        keep = np.sort(np.random.default_rng(seed).choice(len(self.y), rows, replace=False))
+        return Fold(self.x[keep], self.y[keep], None if self.w is None else self.w[keep], self.valid_x, self.valid_y)
+
+
+@dataclass
+class Setting:
+    """How to fit: task, resources and the time by which the fit should end by itself (unix seconds)."""
+
+    n_classes: int  # 0 = regression
+    threads: int
+    seed: int
+    deadline: float
+    rounds: int | None = None  # a refit's number of rounds; None = find it by early stopping
+
+    @property
+    def regression(self) -> bool:
+        return self.n_classes == 0
+
+    @property
+    def late(self) -> bool:
+        return time.time() >= self.deadline
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.time()
+
+
+Params = dict[str, Any]

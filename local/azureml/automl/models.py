@@ -1,0 +1,135 @@
+"""Fitted models with one interface: `predict(x)` gives probabilities (n, classes), or (n, 1) for regression.
+
+Every model takes the encoded matrix (float64, NaN = missing) and can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Model(Protocol):
+    rounds: int | None  # boosting rounds or trees; a refit on more rows uses the same number
+
+    def predict(self, x: np.ndarray) -> np.ndarray: ...
+
+
+def sigmoid(margin: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-margin))
+
+
+def softmax(margin: np.ndarray) -> np.ndarray:
+    e = np.exp(margin - margin.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def two_columns(p: np.ndarray) -> np.ndarray:
+    return np.column_stack([1.0 - p, p])
+
+
+def fill_missing(x: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(x), fill, x)
+
+
+class LightGBMModel:
+    """A LightGBM booster kept as its own text, so that pickling it needs no LightGBM."""
+
+    def __init__(self, text: str, n_classes: int, rounds: int) -> None:
+        self.text, self.n_classes, self.rounds = text, n_classes, rounds
+        self._booster: Any = None
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        if self._booster is None:
+            import lightgbm
+
+            self._booster = lightgbm.Booster(model_str=self.text)
+        out = np.asarray(self._booster.predict(x, num_threads=1 if len(x) < 1000 else 0))
+        return two_columns(out) if self.n_classes == 2 else out.reshape(len(x), -1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_booster": None}
+
+
+class XGBoostModel:
+    """An XGBoost booster kept as its own bytes (UBJSON)."""
+
+    def __init__(self, raw: bytes, n_classes: int, rounds: int) -> None:
+        self.raw, self.n_classes, self.rounds = raw, n_classes, rounds
+        self._booster: Any = None
+
+    @property
+    def booster(self) -> Any:
+        if self._booster is None:
+            import xgboost
+
+            self._booster = xgboost.Booster(model_file=bytearray(self.raw))
+        return self._booster
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        out = np.asarray(self.booster.inplace_predict(x), dtype="float64")
+        return two_columns(out) if self.n_classes == 2 else out.reshape(len(x), -1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_booster": None}
+
+
+class SklearnModel:
+    """A scikit-learn estimator behind filling in, and scaling, the missing-free matrix where it needs that.
+
+    `fill`, `center`, `scale`: one value for each feature, or None where the estimator takes NaN as it is.
+    """
+
+    rounds: int | None = None
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_classes: int,
+        fill: np.ndarray | None = None,
+        center: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        target: tuple[float, float] = (0.0, 1.0),
+        rounds: int | None = None,
+    ) -> None:
+        self.estimator, self.n_classes = estimator, n_classes
+        self.fill, self.center, self.scale = fill, center, scale
+        self.target = target  # regression: prediction = target[0] + target[1] * estimator's
+        self.rounds = rounds
+
+    def prepared(self, x: np.ndarray) -> np.ndarray:
+        if self.fill is not None:
+            x = fill_missing(x, self.fill)
+        if self.center is not None:
+            x = (x - self.center) / self.scale
+        return x
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        x = self.prepared(x)
+        if not self.n_classes:
+            out = np.asarray(self.estimator.predict(x), dtype="float64").reshape(-1, 1)
+            return self.target[0] + self.target[1] * out
+        return spread(np.asarray(self.estimator.predict_proba(x)), self.estimator.classes_, self.n_classes)
+
+
+class PlattModel(SklearnModel):
+    """An estimator with a decision function only, and a logistic regression on top of it (Platt 1999)."""
+
+    def __init__(self, estimator: Any, calibrator: Any, n_classes: int, **prepare: Any) -> None:
+        super().__init__(estimator, n_classes, **prepare)
+        self.calibrator = calibrator
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        margin = np.asarray(self.estimator.decision_function(self.prepared(x)))
+        proba = self.calibrator.predict_proba(margin.reshape(len(x), -1))
+        return spread(proba, self.calibrator.classes_, self.n_classes)
+
+
+def spread(proba: np.ndarray, present: np.ndarray, n_classes: int) -> np.ndarray:
+    """Probabilities of the classes present in training, put into the columns of all classes."""
+    if proba.shape[1] == n_classes:
+        return proba
+    out = np.zeros((len(proba), n_classes))
+    out[:, np.asarray(present, dtype=int)] = proba
+    return out

@@ -1,0 +1,148 @@
+"""What runs inside a worker process: one trial, one ensemble, one refit, or the saving of the best model.
+
+The fork server imports this module before it forks, so that a worker starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightgbm  # noqa: F401  (imported ahead, once, in the fork server)
+import numpy as np
+import sklearn.ensemble
+import sklearn.linear_model
+import sklearn.metrics
+import xgboost  # noqa: F401
+
+from . import charts, ensemble, finish, metrics
+from .algorithms import CLASSIFIERS, REGRESSORS
+from .fitting import Fold, Setting
+from .store import Facts, Store
+from .worker_task import Task
+
+
+def main(root: str, task: Task) -> None:
+    """Entry point of a worker process: stores {"ok": ...} or {"error": ...} as object `{out}/result`."""
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    store = Store(Path(root))
+    (store.root / task.out).mkdir(parents=True, exist_ok=True)
+    start = time.time()
+    try:
+        result = _KINDS[task.kind](store, store.facts(), task)
+        store.save_object(f"{task.out}/result", {"ok": result, "seconds": time.time() - start})
+    except Exception as error:  # noqa: BLE001  whatever a fit raises is this trial's failure, not the job's
+        traceback.print_exc(file=sys.stderr)
+        store.save_object(f"{task.out}/result", {"error": f"{type(error).__name__}: {error}"})
+
+
+def _die_with_parent() -> None:
+    """Linux: no worker outlives a killed job."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _fold(store: Store, k: int, valid: bool) -> Fold:
+    return Fold(
+        store.array(f"fold{k}_train_x"),
+        store.array(f"fold{k}_train_y"),
+        store.optional(f"fold{k}_train_w"),
+        store.array(f"fold{k}_valid_x") if valid else None,
+        store.array(f"fold{k}_valid_y") if valid else None,
+    )
+
+
+def _algorithm(facts: Facts, name: str) -> Any:
+    return (CLASSIFIERS if facts.classification else REGRESSORS)[name]
+
+
+def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
+    algorithm = _algorithm(facts, task.options["algorithm"])
+    params = {**algorithm.defaults, **task.options["params"]}
+    predictions, rounds, truths = [], [], []
+    start = time.time()
+    for k in range(facts.n_splits):
+        share = start + (task.deadline - start) * (k + 1) / facts.n_splits
+        setting = Setting(facts.n_classes, task.threads, facts.seed, share)
+        fold = _fold(store, k, valid=True)
+        if algorithm.max_rows:
+            fold = fold.sample(algorithm.max_rows, facts.seed)
+        model = algorithm.fit(params, fold, setting)
+        store.save_object(f"{task.out}/model{k}", model)
+        predictions.append(model.predict(np.asarray(fold.valid_x)))
+        truths.append(np.asarray(fold.valid_y))
+        rounds.append(model.rounds)
+    prediction = np.concatenate(predictions)
+    np.save(store.root / task.out / "prediction.npy", prediction)
+    result = score(facts, truths, predictions, store.root / task.out)
+    result["rounds"] = None if rounds[0] is None else int(np.mean(rounds))
+    return result
+
+
+def score(facts: Facts, truths: list[np.ndarray], predictions: list[np.ndarray], folder: Path) -> dict[str, Any]:
+    """Metrics (means over the folds, as Azure reports cross-validation) and chart files of a trial."""
+    threshold = None
+    if facts.threshold and facts.n_classes == 2:
+        threshold = ensemble.best_threshold(np.concatenate(truths), np.concatenate(predictions)[:, 1])
+    per_fold = []
+    for y, p in zip(truths, predictions, strict=True):
+        if facts.classification:
+            per_fold.append(metrics.classification_metrics(y, p, threshold))
+        else:
+            per_fold.append(metrics.regression_metrics(y, p[:, 0], facts.low, facts.high))
+    values = {name: float(np.nanmean([m[name] for m in per_fold])) for name in per_fold[0]}
+    charts.write(facts, np.concatenate(truths), np.concatenate(predictions), threshold, folder / "metrics")
+    return {"metrics": values, "threshold": threshold}
+
+
+def _refit(store: Store, facts: Facts, task: Task) -> None:
+    algorithm = _algorithm(facts, task.options["algorithm"])
+    params = {**algorithm.defaults, **task.options["params"]}
+    fold = Fold(store.array("all_x"), store.array("all_y"), store.optional("all_w"))
+    if algorithm.max_rows:
+        fold = fold.sample(algorithm.max_rows, facts.seed)
+    setting = Setting(facts.n_classes, task.threads, facts.seed, task.deadline, task.options["rounds"])
+    model = algorithm.fit(params, fold, setting)
+    if setting.late and task.options["rounds"] and model.rounds != task.options["rounds"]:
+        raise TimeoutError("the refit was cut short")
+    store.save_object(f"{task.out}/refit", model)
+
+
+def _vote(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
+    truths, members = _members(store, facts, task.options["members"])
+    weights = ensemble.select(facts, np.concatenate(truths), members, task.deadline)
+    mixed = sum(w * members[name] for name, w in weights.items())
+    return {**score(facts, truths, _by_fold(truths, mixed), store.root / task.out), "weights": weights}
+
+
+def _stack(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
+    truths, members = _members(store, facts, task.options["members"])
+    y = np.concatenate(truths)
+    prediction, coef, intercept = ensemble.stack(facts, y, list(members.values()))
+    result = score(facts, truths, _by_fold(truths, prediction), store.root / task.out)
+    return {**result, "members": list(members), "coef": coef, "intercept": intercept}
+
+
+def _members(store: Store, facts: Facts, names: list[str]) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    truths = [np.asarray(store.array(f"fold{k}_valid_y")) for k in range(facts.n_splits)]
+    return truths, {name: np.load(store.root / name / "prediction.npy") for name in names}
+
+
+def _by_fold(truths: list[np.ndarray], prediction: np.ndarray) -> list[np.ndarray]:
+    return np.split(prediction, np.cumsum([len(y) for y in truths])[:-1])
+
+
+_KINDS: dict[str, Callable[[Store, Facts, Task], Any]] = {
+    "trial": _trial,
+    "refit": _refit,
+    "vote": _vote,
+    "stack": _stack,
+    "finish": finish.finish,
+}

@@ -1,0 +1,51 @@
+"""The reference form: `model.pkl` on a DataFrame, as MLflow's own scoring would run it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from .signature import read_signature
+
+
+class ReferenceScorer:
+    """Scores through the pickled pipeline; imports what it was trained with."""
+
+    def __init__(self, model_dir: Path) -> None:
+        import pandas as pd
+
+        self._signature = read_signature(model_dir)
+        self.types = self._signature.types
+        self.columns = self._signature.columns
+        with (model_dir / "model.pkl").open("rb") as file:
+            self._pipeline = pickle.load(file)
+        self.labels: list[Any] | None = self._pipeline.labels
+        self._frame_type = pd.DataFrame
+
+    def frame(self, rows: list[list[Any]]) -> Any:
+        """Rows in the signature's order as a DataFrame; datetimes are seconds since 1970."""
+        import pandas as pd
+
+        frame = self._frame_type(rows, columns=self.columns, dtype=object)
+        for name, kind in self.types.items():
+            if kind == "datetime":
+                frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s")
+        return frame
+
+    def scores(self, rows: list[list[Any]]) -> Any:
+        """Probabilities (rows, labels), or (rows, 1); types are not checked."""
+        frame = self.frame(rows)
+        if self.labels is None:
+            return self._pipeline.predict(frame).reshape(-1, 1)
+        return self._pipeline.predict_proba(frame)
+
+    def predict(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
+        rows = self._signature.rows(columns, data)
+        return self._pipeline.predict(self.frame(rows)).tolist() if rows else []
+
+    def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[list[float]]:
+        if self.labels is None:
+            raise TypeError("a regression model has no probabilities")
+        rows = self._signature.rows(columns, data)
+        return self._pipeline.predict_proba(self.frame(rows)).tolist() if rows else []
