@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from shared.services.runs import Runs
 
 
-def log(message: str, **fields: Any) -> None:
+def log(message: str, /, **fields: Any) -> None:
     """One line, machine-readable, correlated by run."""
     logging.getLogger("dropml").info("%s %s", message, json.dumps(fields, default=str))
 
 
-def observe(message: str, **fields: Any) -> None:
+def observe(message: str, /, **fields: Any) -> None:
     """A log line and, where Application Insights is set up, an event of the same name; never blocks."""
     from shared import bootstrap_scoring
 
     log(message, **fields)
     properties = {name: str(value) for name, value in fields.items()}
-    bootstrap_scoring.telemetry().track_event(message, properties)
+    bootstrap_scoring.telemetry().track_event(message, properties, operation=str(fields.get("run_id", "")))
 
 
 @lru_cache(maxsize=1)

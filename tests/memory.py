@@ -265,5 +265,5 @@ class World:
     @property
     def context(self) -> Context:
         runs = Runs(self.docs, self.ledger_store, self.clock)
-        log = lambda message, **kw: self.logged.append({"message": message, **kw})  # noqa: E731
+        log = lambda what, /, **kw: self.logged.append({"what": what, **kw})  # noqa: E731
         return Context(self.settings, runs, self.azureml, self.scorer, self.data, self.clock, log)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain import names
+from shared.domain.errors import Upstream
 from shared.domain.run import Run, State, verify_chain
 from shared.services import lifecycle, retraining
 from tests.memory import Crash, World
@@ -193,6 +194,47 @@ def test_failed_training_is_explained_and_a_retry_is_a_new_attempt_of_the_same_n
     tick(world)
     assert state(world, again) == "live"
     assert world.azureml.models == {"bank:1-a2": "bank-1-a2_1"}
+
+
+def test_a_refusal_is_tried_again_and_then_explained() -> None:
+    world = World()
+    run_id = drop(world)
+    refuse = Upstream("(UserError) no quota", remedy="Ask for quota.")
+    with pytest.MonkeyPatch.context() as patch:
+        calls = []
+
+        def submit(job: Any) -> None:
+            calls.append(job.name)
+            raise refuse
+
+        patch.setattr(world.azureml, "submit", submit)
+        tick(world, 2)
+        assert world.context.runs.load(run_id)[0].trouble["message"] == "(UserError) no quota"
+        tick(world, 5)
+    run, _ = world.context.runs.load(run_id)
+    assert (run.state, len(calls)) == (State.FAILED, lifecycle.STRIKES)
+    assert run.error is not None
+    assert run.error["remedy"] == "Ask for quota."
+
+
+def test_two_hosts_at_the_same_step_end_in_one_job() -> None:
+    world = World()
+    run_id = drop(world)
+    other = world.context
+    real = world.azureml.submit
+
+    def slow_submit(job: Any) -> None:
+        """Between this host's look-up and its submission another host does the whole step."""
+        world.azureml.submit = real
+        lifecycle.step(run_id, other)
+        real(job)
+
+    while state(world, run_id) != "registered":
+        lifecycle.step(run_id, world.context)
+    world.azureml.submit = slow_submit
+    lifecycle.advance(run_id, world.context, world.clock.now + 5)
+    tick(world)
+    assert (state(world, run_id), world.azureml.submissions) == ("live", 1)
 
 
 def test_quarantine_keeps_report_and_a_new_drop_is_a_new_attempt() -> None:

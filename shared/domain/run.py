@@ -84,6 +84,8 @@ class Run:
     endpoint: dict[str, Any] = field(default_factory=dict)
     gate: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    #: What went wrong in this state without ending the run: `{count, message, at}`.
+    trouble: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     #: Ledger lines not yet appended; `ledger_size` is the ledger's length in bytes before them.
     pending: list[str] = field(default_factory=list)
@@ -123,6 +125,7 @@ class Run:
             raise Conflict(f"A run can't go from {self.state} to {state}.", code="illegal-transition")
         self.state = state
         self.entered_at = at
+        self.trouble = {}
         self.history.append({"state": str(state), "at": round(at, 3)})
         self.record(at, "state", **detail)
 

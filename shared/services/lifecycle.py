@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain import names
-from shared.domain.errors import Conflict, DropMLError, NotFound, Transient
+from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
 from shared.domain.run import Run, State
 from shared.services.ports import JOB_DONE, AzureML, Data, Scorer, TrainingJob
 from shared.services.runs import Runs
@@ -19,6 +19,8 @@ from shared.settings import Settings
 
 #: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
 TRAINING_ALLOWANCE = 3600.0
+#: Refusals by the service before a run gives up.
+STRIKES = 3
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,10 @@ def deploying(run: Run, ctx: Context) -> bool:
 
 
 def explain_overdue(run: Run, hours: float) -> dict[str, Any]:
+    last = f" The last trouble: {run.trouble['message']}" if run.trouble else ""
     return {
         "code": "stuck",
-        "message": f"The run stayed in {run.state} for more than {hours:g} hours.",
+        "message": f"The run stayed in {run.state} for more than {hours:g} hours.{last}",
         "remedy": "Check the resource it waits for in the studio, then POST /api/runs/{id}/retry.",
     }
 
@@ -233,27 +236,35 @@ def step(run_id: str, ctx: Context) -> bool:
     before = run.to_dict()
     try:
         moved = steps()[run.state](run, ctx)
-        if not moved and ctx.clock() - run.entered_at > ctx.settings.open_run_hours * 3600:
-            run.fail(ctx.clock(), explain_overdue(run, ctx.settings.open_run_hours))
-    except (Transient, Conflict) as error:
-        # The same step runs again at the next tick; what went wrong is shown meanwhile.
-        ctx.log("step failed, will be repeated", run_id=run_id, state=str(run.state), **error.to_dict())
-        run = Run.from_dict(before)
-        run.endpoint["last_error"] = error.message
-        moved = False
-        if ctx.clock() - run.entered_at > ctx.settings.open_run_hours * 3600:
-            run.fail(ctx.clock(), error.to_dict())
     except DropMLError as error:
         run = Run.from_dict(before)
-        run.fail(ctx.clock(), error.to_dict())
-        moved = True
+        ctx.log("step failed", run_id=run_id, state=str(run.state), **error.to_dict())
+        moved = _trouble(run, error, ctx)
+    if run.is_open and ctx.clock() - run.entered_at > ctx.settings.open_run_hours * 3600:
+        run.fail(ctx.clock(), explain_overdue(run, ctx.settings.open_run_hours))
     if run.to_dict() == before:
         return False
     if run.state != before["state"]:
-        run.endpoint.pop("last_error", None)
         ctx.log("run moved", run_id=run_id, before=before["state"], state=str(run.state))
     ctx.runs.save(run, etag)
     return moved and run.is_open
+
+
+def _trouble(run: Run, error: DropMLError, ctx: Context) -> bool:
+    """A step went wrong: end the run, or try the same step again at the next tick; whether the run has ended.
+
+    What may pass is tried until the run is overdue. What the service refuses is tried STRIKES times: another host may
+    just have done the very same thing, and what it did is found by name the next time. A step's own verdict ends the run.
+    """
+    passing = isinstance(error, Transient | Conflict)
+    count = run.trouble.get("count", 0) + (not passing)
+    if not passing and (count >= STRIKES or not isinstance(error, Upstream | NotFound)):
+        run.fail(ctx.clock(), error.to_dict())
+        return True
+    trouble = {"count": count, "message": error.message}
+    if trouble != {k: run.trouble.get(k) for k in trouble}:
+        run.trouble = trouble | {"at": ctx.clock()}
+    return False
 
 
 def advance(run_id: str, ctx: Context, deadline: float) -> None:
