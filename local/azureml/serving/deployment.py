@@ -19,6 +19,7 @@ from local.azureml.serving.parity import ParityCache
 from local.azureml.serving.worker import Worker, WorkerError, is_signature_error
 
 PARITY_LIMIT = 1e-6
+HANG_SECONDS = 30.0  # after its timeout, a request that still runs in a child has that child ended
 INLINE_SECONDS = 0.005  # what a request may hold the event loop; longer ones go to a thread
 _WARM_UP_ROUNDS = 20
 Form = Literal["compiled", "reference"]
@@ -168,6 +169,7 @@ class Deployment:
         if not done:
             # The model goes on and keeps its place, as a container does when its caller has been told 408.
             work.add_done_callback(_consume)
+            asyncio.get_running_loop().call_later(HANG_SECONDS, self._end_hanging, work)
             raise TimeoutError
         return work.result()
 
@@ -180,6 +182,7 @@ class Deployment:
             return result
         except WorkerError as error:
             if self.worker is not None and not self.worker.alive and self._restart is None:
+                self.status = "loading"
                 self._restart = asyncio.create_task(self._revive())
             raise RunError(f"Encountered Exception: {error}") from None
         except Exception as error:  # noqa: BLE001
@@ -220,11 +223,16 @@ class Deployment:
             self.worker = Worker(self.config.model_dir)
             await self.worker.start()
             await self.worker.describe()
+            self.status = "ready"
         except (WorkerError, OSError) as error:
             self.status, self.error = "failed", f"the reference form could not be started again: {error}"
             self.log.error(self.error)
         finally:
             self._restart = None
+
+    def _end_hanging(self, work: asyncio.Task[list[Any]]) -> None:
+        if not work.done() and self.worker is not None:
+            self.worker.kill()
 
     # ending
 

@@ -38,6 +38,7 @@ class Worker:
         self._reader: asyncio.Task[None] | None = None
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count()
+        self._ended = False
 
     async def start(self) -> None:
         environment = dict(os.environ)
@@ -57,7 +58,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and not self._ended
 
     async def parity(self) -> float:
         """The largest difference of the compiled form from the reference on the model's parity rows."""
@@ -71,14 +72,18 @@ class Worker:
         result: list[Any] = (await self._ask({"op": "predict", "columns": columns, "data": data}))["result"]
         return result
 
+    def kill(self) -> None:
+        """End the child; what it was asked raises WorkerError."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def close(self) -> None:
         """End the child; nothing is left behind."""
         process = self._process
         if process is None:
             return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        self.kill()
         await process.wait()
         if self._reader is not None:
             await self._reader
@@ -112,6 +117,7 @@ class Worker:
                 reply = self._replies.get(answer["id"])
                 if reply is not None and not reply.done():
                     reply.set_result(answer)
+        self._ended = True  # from here on nobody would set a reply
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(WorkerError("the process of the reference form has ended"))
@@ -129,7 +135,7 @@ def _serve(model_dir: Path, questions: BinaryIO, replies: BinaryIO) -> None:
             if question["op"] == "parity":
                 from local.azureml.inference import check_parity
 
-                answer = {"parity": float(check_parity(model_dir))}
+                answer = {"parity": repr(float(check_parity(model_dir)))}  # JSON has no NaN
             else:
                 if scorer is None:
                     from local.azureml.inference import load
