@@ -86,7 +86,7 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     callbacks: list[Any] = [_xgboost_clock(setting)]
     if fold.valid_x is not None and setting.rounds is None:
         evals = [(xgboost.QuantileDMatrix(fold.valid_x, fold.valid_y, ref=data, **bins), "valid")]
-        callbacks.append(xgboost.callback.EarlyStopping(PATIENCE, save_best=False))
+        callbacks.append(xgboost.callback.EarlyStopping(rounds=PATIENCE, save_best=False))
     rounds = setting.rounds or MAX_ROUNDS
     booster = xgboost.train(options, data, rounds, evals=evals, verbose_eval=False, callbacks=callbacks)
     best = booster.num_boosted_rounds()

@@ -107,12 +107,13 @@ def xgboost_trees(booster: Any) -> tuple[list[Tree], np.ndarray]:
 
 def _xgboost_tree(tree: dict[str, Any]) -> Tree:
     left = np.array(tree["left_children"])
-    conditions = np.array(tree["split_conditions"], dtype="float64")  # of a leaf: its value
+    # Shortest decimals of float32 numbers; of a leaf: its value.
+    conditions = np.array(tree["split_conditions"], dtype="float32").astype("float64")
     return Tree(
         left=left,
         right=np.array(tree["right_children"]),
         feature=np.array(tree["split_indices"]),
         threshold=float32_cut(np.where(left >= 0, conditions, 0.0), strict=True),
         missing_left=np.array(tree["default_left"]),
-        values=conditions.astype("float32").astype("float64"),
+        values=conditions,
     )
