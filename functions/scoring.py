@@ -19,7 +19,7 @@ from shared.services import batch_work, benchmark
 from shared.services.scoring import ScoreRequest
 from shared.settings import settings
 
-bp = func.Blueprint()
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
 STATIC = Path(__file__).parent / "static"
 ASSETS = {
     "docs.js": (STATIC / "docs.js", "text/javascript"),
@@ -38,14 +38,14 @@ _PAGE_HEADERS = {
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
-@bp.route(route="score", methods=["POST"])  # type: ignore[untyped-decorator]
-def score_only(req: func.HttpRequest) -> func.HttpResponse:
+@bp.route(route="score", methods=["POST"])
+def score_only_dataset(req: func.HttpRequest) -> func.HttpResponse:
     """The only dataset in service."""
     return _score(req, None)
 
 
-@bp.route(route="score/{dataset}", methods=["POST"])  # type: ignore[untyped-decorator]
-def score(req: func.HttpRequest) -> func.HttpResponse:
+@bp.route(route="score/{dataset}", methods=["POST"])
+def score_dataset(req: func.HttpRequest) -> func.HttpResponse:
     return _score(req, req.route_params["dataset"])
 
 
@@ -89,7 +89,7 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
     return response
 
 
-@bp.route(route="score/{dataset}/batch", methods=["POST"])  # type: ignore[untyped-decorator]
+@bp.route(route="score/{dataset}/batch", methods=["POST"])
 @door
 def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the batch; Location says where its progress is."""
@@ -103,28 +103,28 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     return answer(doc, 202, {"Location": f"/api/score/{dataset}/batch/{doc['id']}"})
 
 
-@bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])
 @door
 def show_batch(req: func.HttpRequest) -> func.HttpResponse:
     params = req.route_params
     return answer(bootstrap.batches().show(params["dataset"], params["id"]))
 
 
-@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)  # type: ignore[untyped-decorator]
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance_batches(timer: func.TimerRequest) -> None:
     """Every open batch, as far as it goes in one tick."""
     deadline = time.monotonic() + settings().step_deadline_seconds
     batch_work.step_batches(bootstrap.batches(), deadline)
 
 
-@bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])
 @door
 def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
     found = bootstrap.endpoints().swagger(req.route_params["name"], req.params.get("version", ""))
     return func.HttpResponse(found.body, mimetype="application/json")
 
 
-@bp.route(route="endpoints/{name}/rotate-key", methods=["POST"])  # type: ignore[untyped-decorator]
+@bp.route(route="endpoints/{name}/rotate-key", methods=["POST"])
 @door
 def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
     name = req.route_params["name"]
@@ -133,27 +133,27 @@ def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
     return answer(rotated)
 
 
-@bp.route(route="endpoints/{name}/benchmark", methods=["POST"])  # type: ignore[untyped-decorator]
+@bp.route(route="endpoints/{name}/benchmark", methods=["POST"])
 @door
 def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
     options = benchmark.BenchmarkOptions.parse(req.get_body())
     return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
 
 
-@bp.route(route="swagger.json", methods=["GET"])  # type: ignore[untyped-decorator]
+@bp.route(route="swagger.json", methods=["GET"])
 @door
 def swagger(req: func.HttpRequest) -> func.HttpResponse:
     return answer(openapi.document(bootstrap.serving().all()))
 
 
-@bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)  # type: ignore[untyped-decorator]
+@bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @door
 def docs(req: func.HttpRequest) -> func.HttpResponse:
     """The page alone; it shows nothing until it has a function key."""
     return func.HttpResponse(_file(STATIC / "docs.html"), mimetype="text/html", headers=_PAGE_HEADERS)
 
 
-@bp.route(route="docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)  # type: ignore[untyped-decorator]
+@bp.route(route="docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @door
 def docs_asset(req: func.HttpRequest) -> func.HttpResponse:
     """What the page needs: Swagger UI and our own script and style."""
