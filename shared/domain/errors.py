@@ -45,6 +45,8 @@ class InvalidInput(DropMLError):
 
 class InvalidTable(InvalidInput):
     code = "invalid-table"
+    #: sha256 of the refused file, once it is known.
+    content_hash: str | None = None
 
 
 class InvalidConfig(InvalidInput):

@@ -1,0 +1,182 @@
+"""What may be said about one dataset: in `{name}.yaml` beside the data, in the blob's metadata, or by the settings.
+
+The first that says something wins, in this order. Every key is checked, and an error names where it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.config_values import (
+    ALGORITHMS,
+    FIELDS,
+    GATE_FIELDS,
+    GATE_METRICS,
+    PRIMARY_METRICS,
+    Reader,
+    parse_yaml,
+)
+from shared.domain.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+METADATA_PREFIX = "dropml_"
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """What the gate asks of a challenger. `margin` and `floor` are in units of `metric`."""
+
+    metric: str = "balanced_accuracy"
+    margin: float = 0.005
+    floor: float = 0.5
+    insufficient_evidence: str = "promote"
+    allow_schema_change: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """The effective configuration of a run. None means: as the service decides."""
+
+    label: str = "y"
+    task: str = "classification"
+    primary_metric: str | None = None
+    timeout_minutes: float = 60.0
+    trial_timeout_minutes: float = 20.0
+    max_trials: int = 40
+    max_concurrent_trials: int = 2
+    exit_score: float | None = None
+    early_termination: bool = True
+    n_cross_validations: int | None = None
+    validation_size: float | None = None
+    allowed_algorithms: tuple[str, ...] = ()
+    blocked_algorithms: tuple[str, ...] = ()
+    imbalance: str = "weight"
+    vote_ensemble: bool = True
+    stack_ensemble: bool = False
+    explain: bool = True
+    gate: GateConfig = field(default_factory=GateConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: tuples are lists."""
+        doc: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return doc
+
+    @staticmethod
+    def from_dict(doc: Mapping[str, Any]) -> DatasetConfig:
+        """The inverse of `to_dict`; keys of other releases are passed over."""
+        values = {f.name: doc[f.name] for f in fields(DatasetConfig) if f.name in doc}
+        for name in ("allowed_algorithms", "blocked_algorithms"):
+            values[name] = tuple(values.get(name, ()))
+        gate = values.get("gate", {})
+        values["gate"] = GateConfig(**{f.name: gate[f.name] for f in fields(GateConfig) if f.name in gate})
+        return DatasetConfig(**values)
+
+    def config_hash(self) -> str:
+        """sha256 of the canonical JSON: equal for equal configurations, however they were spelt."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def from_settings(settings: Settings) -> DatasetConfig:
+    """The defaults of every dataset. A setting that can't be taken raises InvalidConfig and names its variable."""
+    said = {
+        "label": settings.label_column,
+        "task": settings.task,
+        "primary_metric": settings.primary_metric or None,
+        "timeout_minutes": settings.experiment_timeout_minutes,
+        "trial_timeout_minutes": settings.trial_timeout_minutes,
+        "max_trials": settings.max_trials,
+        "max_concurrent_trials": settings.max_concurrent_trials,
+        "imbalance": settings.imbalance,
+        "gate": {
+            "metric": settings.gate_metric if settings.task == "classification" else None,
+            "margin": settings.gate_margin,
+            "floor": settings.gate_floor,
+            "insufficient_evidence": settings.gate_insufficient_evidence,
+        },
+    }
+    names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
+    reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
+    return _checked(_apply(DatasetConfig(), said, reader), "the settings")
+
+
+def merge(
+    defaults: DatasetConfig,
+    sidecar: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    sidecar_name: str = "the configuration file",
+) -> DatasetConfig:
+    """The effective configuration. Raises InvalidConfig, whose `where` has file and field."""
+    config = defaults
+    if metadata:
+        source = "the blob's metadata"
+        said = _nested({k.lower(): v for k, v in metadata.items() if k.lower().startswith(METADATA_PREFIX)})
+        reader = Reader(source, lambda key: METADATA_PREFIX + key.replace(".", "_"), texts=True)
+        config = _checked(_apply(config, said, reader), source)
+    if sidecar is not None:
+        config = _checked(
+            _apply(config, parse_yaml(sidecar, sidecar_name), Reader(sidecar_name, str)), sidecar_name
+        )
+    return config
+
+
+def _nested(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """`dropml_gate_margin` -> `{"gate": {"margin": ...}}`."""
+    said: dict[str, Any] = {}
+    for key, value in metadata.items():
+        name = key.removeprefix(METADATA_PREFIX)
+        if name.startswith("gate_"):
+            said.setdefault("gate", {})[name.removeprefix("gate_")] = value
+        else:
+            said[name] = value
+    return said
+
+
+def _apply(config: DatasetConfig, said: Mapping[str, Any], reader: Reader) -> DatasetConfig:
+    values = reader.read(said, {**FIELDS, "gate": None})
+    task = values.get("task", config.task)
+    gate = config.gate
+    if task != config.task:
+        # What was said for the other task means nothing for this one.
+        values = {"primary_metric": None, "allowed_algorithms": (), "blocked_algorithms": ()} | values
+        gate = replace(gate, metric="balanced_accuracy" if task == "classification" else "r2_score")
+    told = values.pop("gate", None)
+    if told is not None:
+        gate = replace(gate, **reader.read(told, GATE_FIELDS, "gate"))
+    return replace(config, **values, gate=gate)
+
+
+def _checked(config: DatasetConfig, source: str) -> DatasetConfig:
+    """Rules between fields."""
+    rules: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
+        ("gate.metric", (config.gate.metric,), GATE_METRICS[config.task]),
+        ("allowed_algorithms", config.allowed_algorithms, ALGORITHMS[config.task]),
+        ("blocked_algorithms", config.blocked_algorithms, ALGORITHMS[config.task]),
+    ]
+    if config.primary_metric is not None:
+        rules.append(("primary_metric", (config.primary_metric,), PRIMARY_METRICS[config.task]))
+    for name, values, known in rules:
+        wrong = [value for value in values if value not in known]
+        if wrong:
+            raise InvalidConfig(
+                f"{name} {wrong[0]!r} in {source} is not for {config.task}.",
+                remedy=f"For {config.task} use one of: {', '.join(known)}.",
+                file=source,
+                field=name,
+            )
+    both = sorted(set(config.allowed_algorithms) & set(config.blocked_algorithms))
+    if both:
+        raise InvalidConfig(
+            f"{', '.join(both)} is both allowed and blocked in {source}.",
+            remedy="Take it out of allowed_algorithms or blocked_algorithms.",
+            file=source,
+            field="blocked_algorithms",
+        )
+    return config

@@ -1,0 +1,182 @@
+"""What type a column has, learnt block by block from its distinct values. Bounded memory.
+
+A column is of the narrowest type that all its values have; anything mixed is a string. Digits with a leading zero, and
+integers past 64 bits, are identifiers: as numbers they would lose what makes them different.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from shared.domain.schema import Column, ColumnType
+
+#: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
+MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
+#: `None` may be a class (none, mild, severe), so a label is not missing for being so called.
+MISSING_LABEL = MISSING - {"None"}
+MAX_CATEGORIES = 50
+MAX_CATEGORY = 200
+INT64 = 1 << 63
+
+_NOT_INTEGER = re.compile(r"[^0-9\n-]")
+_NOT_NUMBER = re.compile(r"[^0-9eE+.\n-]")
+_LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]+(,[0-9]+)?")
+_DATETIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:([T ])[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+#: What a pandas timestamp in nanoseconds can hold.
+_YEARS = ("1678", "2261")
+
+
+def integers(values: Iterable[str], joined: str) -> list[int] | None:
+    """The values as 64-bit integers, or None. `joined` is each value after a newline."""
+    if _NOT_INTEGER.search(joined) or _leading_zero(joined):
+        return None
+    try:
+        found = list(map(int, values))
+    except ValueError:
+        return None
+    return found if max(found) < INT64 and min(found) >= -INT64 else None
+
+
+def numbers(values: Iterable[str], joined: str) -> list[float] | None:
+    """The values as finite floats, or None."""
+    if _NOT_NUMBER.search(joined) or _leading_zero(joined):
+        return None
+    try:
+        found = list(map(float, values))
+    except ValueError:
+        return None
+    return found if isfinite(max(found)) and isfinite(min(found)) else None
+
+
+def _leading_zero(joined: str) -> bool:
+    # The two plain searches are quick; most columns end there.
+    return ("\n0" in joined or "0" in joined) and _LEADING_ZERO.search(joined) is not None
+
+
+def datetime_shape(value: str) -> str | None:
+    """The strptime format of an ISO 8601 date or date and time, or None."""
+    match = _DATETIME.fullmatch(value)
+    if match is None or not _YEARS[0] <= value[:4] <= _YEARS[1]:
+        return None
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    _, separator, seconds, fraction, zone = match.groups()
+    if not separator:
+        return "%Y-%m-%d"
+    time = "%H:%M" + (":%S" if seconds else "") + (".%f" if fraction else "")
+    return f"%Y-%m-%d{separator}{time}{'%z' if zone else ''}"
+
+
+class ColumnStats:
+    """Watches one column. Missing values are the empty string by the time they come here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.type: ColumnType | None = None
+        self.nullable = False
+        #: strptime formats, or spellings of true and false, that occur.
+        self.spellings: set[str] = set()
+        self._categories: set[str] | None = set()
+        self._low: float | None = None
+        self._high: float | None = None
+        #: The first value that made a string of a column of numbers.
+        self.spoiler: str | None = None
+        #: The column looks like numbers with a decimal comma.
+        self.decimal_comma = False
+
+    @property
+    def constant(self) -> bool:
+        return self._categories is not None and len(self._categories) == 1 and not self.nullable
+
+    def update(self, distinct: set[str]) -> None:
+        """Take in the distinct values of some rows."""
+        if "" in distinct:
+            self.nullable = True
+            distinct = distinct - {""}
+        if not distinct:
+            return
+        if self._categories is not None:
+            self._categories |= distinct
+            if len(self._categories) > MAX_CATEGORIES or max(map(len, distinct)) > MAX_CATEGORY:
+                self._categories = None
+        if self.type == "string":
+            return
+        found = self._type_of(distinct)
+        if self.type in (None, found):
+            if self.type is None and found == "string":
+                self._note_spoiler(distinct, mostly=True)
+                self.decimal_comma = all(map(_DECIMAL_COMMA.fullmatch, distinct))
+            self.type = found
+        elif {self.type, found} == {"integer", "number"}:
+            self.type = "number"
+        else:
+            if self.type in ("integer", "number"):
+                self._note_spoiler(distinct, mostly=False)
+            self.type = "string"
+
+    def _type_of(self, values: set[str]) -> ColumnType:
+        joined = "\n" + "\n".join(values)
+        found: list[int] | list[float] | None = integers(values, joined)
+        if found is not None:
+            self._range(found)
+            return "integer"
+        found = numbers(values, joined)
+        if found is not None:
+            self._range(found)
+            return "number"
+        if len(values) <= 32 and {value.lower() for value in values} <= {"true", "false"}:
+            self.spellings |= values
+            return "boolean"
+        shapes = set()
+        for value in values:
+            shape = datetime_shape(value)
+            if shape is None:
+                return "string"
+            shapes.add(shape)
+        self.spellings |= shapes
+        return "datetime"
+
+    def _range(self, found: list[int] | list[float]) -> None:
+        low, high = float(min(found)), float(max(found))
+        self._low = low if self._low is None else min(self._low, low)
+        self._high = high if self._high is None else max(self._high, high)
+
+    def _note_spoiler(self, values: set[str], mostly: bool) -> None:
+        """Remember a value that is no number; with `mostly`, only where most of the values are numbers."""
+        words = sorted(value for value in values if numbers([value], "\n" + value) is None)
+        if words and not (mostly and len(words) * 2 > len(values)):
+            self.spoiler = words[0]
+
+    def column(self) -> Column:
+        """The column as the schema has it. One without any value is a nullable string."""
+        kind: ColumnType = self.type or "string"
+        return Column(
+            self.name,
+            kind,
+            nullable=self.nullable or self.type is None,
+            categories=tuple(sorted(self._categories)) if kind == "string" and self._categories else None,
+            minimum=self._low if kind in ("integer", "number") else None,
+            maximum=self._high if kind in ("integer", "number") else None,
+        )
+
+
+def convert(value: str, kind: ColumnType) -> Any:
+    """A staged cell as JSON has it: None for the empty cell; datetimes stay ISO 8601 text."""
+    if value == "":
+        return None
+    if kind == "integer":
+        return int(value)
+    if kind == "number":
+        return float(value)
+    if kind == "boolean":
+        return value.lower() == "true"
+    return value
