@@ -150,10 +150,8 @@ class Telemetry(NoTelemetry):
 
     def _work(self) -> None:
         envelopes = _Envelopes(self._key)
-        while True:
+        while not self._stop.is_set() or not self._queue.empty():
             batch = self._take()
-            if not batch:
-                return
             try:
                 self._send([envelopes.make(item) for item in batch])
             except Exception:
@@ -161,7 +159,7 @@ class Telemetry(NoTelemetry):
                 log.exception("telemetry can't be sent")
 
     def _take(self) -> list[_Item]:
-        """Waits for one item, takes what has come with it; empty at the end."""
+        """Waits for one item (None wakes it up to end), takes what has come with it."""
         batch: list[_Item] = []
         item = self._queue.get()
         while item is not None:
@@ -177,6 +175,9 @@ class Telemetry(NoTelemetry):
 
     def _send(self, documents: list[dict[str, Any]]) -> None:
         import requests
+
+        if not documents:
+            return
 
         body = json.dumps(documents, default=str).encode()
         for pause in PAUSES:

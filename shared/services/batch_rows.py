@@ -155,10 +155,18 @@ def header_line(layout: Layout) -> bytes:
     return _csv([[*layout.columns, *EXTRA_COLUMNS]])
 
 
-def result_lines(records: list[list[str]], checked: CheckedChunk, labels: list[object]) -> bytes:
-    """Each record with its prediction, or with its error; comma-separated, whatever came in."""
+def result_lines(
+    records: list[list[str]], layout: Layout, checked: CheckedChunk, labels: list[object]
+) -> bytes:
+    """Each record with its prediction, or with its error; comma-separated, whatever came in.
+
+    A record of the wrong width is filled up or cut, so that the error stands in its column.
+    """
+    width = len(layout.columns)
     return _csv(
-        [*record, "", verdict] if isinstance(verdict, str) else [*record, label_text(labels[verdict]), ""]
+        [*(record + [""] * width)[:width], "", verdict]
+        if isinstance(verdict, str)
+        else [*record, label_text(labels[verdict]), ""]
         for record, verdict in zip(records, checked.verdicts, strict=True)
     )
 

@@ -124,7 +124,7 @@ class _Work:
             scored = scoring.predict(entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
             labels += scored.prediction.result
             models[scored.model] = models.get(scored.model, 0) + count
-        self._stage(batch_rows.result_lines(chunk.records, checked, labels))
+        self._stage(batch_rows.result_lines(chunk.records, layout, checked, labels))
         now = self.batches.clock()
         self._save(
             position=chunk.position,

@@ -1,0 +1,115 @@
+"""Telemetry arrives as Application Insights takes it, and never costs a request anything."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from shared.adapters.telemetry import Telemetry, parse_connection_string
+from shared.domain.errors import InvalidConfig
+
+
+class Ingestion:
+    """Stands where Application Insights listens; keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.paths: set[str] = set()
+        self.refuse = 0
+        ingestion = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                ingestion.paths.add(self.path)
+                if ingestion.refuse:
+                    ingestion.refuse -= 1
+                    self.send_response(503)
+                else:
+                    ingestion.items += json.loads(body)
+                    self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                """Quiet."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def connection_string(self) -> str:
+        return f"InstrumentationKey=key-1;IngestionEndpoint=http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def ingestion() -> Iterator[Ingestion]:
+    ingestion = Ingestion()
+    yield ingestion
+    ingestion.server.shutdown()
+    ingestion.server.server_close()
+
+
+def test_requests_and_events_arrive_with_their_correlation(ingestion: Ingestion) -> None:
+    telemetry = Telemetry(ingestion.connection_string)
+    telemetry.track_request(
+        "POST /api/score", url="http://host/api/score/bank", status=422, duration_ms=12.5, operation="r1"
+    )
+    telemetry.track_event("gate", {"decision": "promote", "rows": 2000}, {"new": 0.87}, operation="bank-1-a1")
+    telemetry.close()
+    assert ingestion.paths == {"/v2.1/track"}
+    served, event = ingestion.items
+    assert (served["iKey"], served["tags"]["ai.operation.id"]) == ("key-1", "r1")
+    assert (served["data"]["baseData"]["success"], served["data"]["baseData"]["responseCode"]) == (
+        False,
+        "422",
+    )
+    assert event["data"]["baseData"]["name"] == "gate"
+    assert event["data"]["baseData"]["properties"] == {"decision": "promote", "rows": "2000"}
+    assert event["data"]["baseData"]["measurements"] == {"new": 0.87}
+    assert event["tags"]["ai.operation.id"] == "bank-1-a1"
+
+
+def test_a_refusal_is_tried_again(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.adapters.telemetry.PAUSES", (0.05, 0.05, 0.05))
+    ingestion.refuse = 2
+    telemetry = Telemetry(ingestion.connection_string)
+    telemetry.track_event("once")
+    until = time.monotonic() + 5
+    while not telemetry.sent and time.monotonic() < until:
+        time.sleep(0.01)
+    assert [item["data"]["baseData"]["name"] for item in ingestion.items] == ["once"]
+
+
+def test_an_unreachable_service_costs_nothing_and_memory_is_bounded() -> None:
+    telemetry = Telemetry("InstrumentationKey=k;IngestionEndpoint=http://127.0.0.1:9/", limit=100)
+    started = time.perf_counter()
+    for at in range(5000):
+        telemetry.track_event("e", {"n": at})
+    each = (time.perf_counter() - started) / 5000
+    assert each < 0.0005
+    assert telemetry.dropped >= 4000
+    started = time.monotonic()
+    telemetry.close(0.5)
+    assert time.monotonic() - started < 3
+
+
+def test_connection_strings() -> None:
+    public = (
+        "InstrumentationKey=k;IngestionEndpoint=https://we.in.applicationinsights.azure.com/;LiveEndpoint=x"
+    )
+    assert parse_connection_string(public) == (
+        "k",
+        "https://we.in.applicationinsights.azure.com/v2.1/track",
+    )
+    assert parse_connection_string("instrumentationkey=k")[1].startswith(
+        "https://dc.services.visualstudio.com"
+    )
+    with pytest.raises(InvalidConfig):
+        parse_connection_string("https://example.org")
