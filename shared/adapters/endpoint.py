@@ -85,9 +85,13 @@ class EndpointHttp:
                 remedy="Send fewer rows or allow more time.",
             ) from None
         except (NewConnectionError, ConnectTimeoutError) as error:
-            raise ConnectionLostError(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=False) from None
+            raise ConnectionLostError(
+                f"{type(error).__name__} at {urlsplit(url).hostname}", sent=False
+            ) from None
         except HTTPError as error:  # reset or closed before the answer: mostly an idle connection gone stale
-            raise ConnectionLostError(f"{type(error).__name__} at {urlsplit(url).hostname}", sent=True) from None
+            raise ConnectionLostError(
+                f"{type(error).__name__} at {urlsplit(url).hostname}", sent=True
+            ) from None
         return Answer(answer.status, answer.headers, answer.data)
 
     def _route(self, url: str) -> _Route:
