@@ -1,0 +1,133 @@
+"""Singleton locks: blob leases that at most one host holds, renewed while it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from typing import Any
+
+import psutil
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import BlobLeaseClient, ContainerClient
+
+log = logging.getLogger("Host.Singleton")
+
+HOSTS_CONTAINER = "azure-webjobs-hosts"
+_OWNER = "FunctionInstance"
+_LEASE = "LeaseId"
+
+
+def instance_id() -> str:
+    """Names this process so that another host on this machine can tell when it is dead."""
+    return f"{_machine()}/{os.getpid()}/{psutil.Process().create_time():.2f}/{uuid.uuid4().hex[:8]}"
+
+
+def _machine() -> str:
+    return socket.gethostname().encode("ascii", "replace").decode()
+
+
+def owner_is_dead(owner: str) -> bool:
+    """True if the owner was a process of this machine that is gone. False when in doubt."""
+    try:
+        machine, pid, created, _ = owner.split("/")
+        if machine != _machine():
+            return False
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) > 1)
+    except psutil.NoSuchProcess:
+        return True
+    except (ValueError, psutil.Error):
+        return False
+
+
+def ensure_container(container: ContainerClient) -> None:
+    """Create the container if it is missing."""
+    with contextlib.suppress(ResourceExistsError):
+        container.create_container()
+
+
+class SingletonLock:
+    """A lease on `azure-webjobs-hosts/locks/{host id}/{name}`.
+
+    `held` is judged by this machine's monotonic clock from before the request that renewed it, so it never
+    outlasts the lease itself.
+    """
+
+    def __init__(self, hosts: ContainerClient, host_id: str, name: str, instance: str, seconds: int) -> None:
+        self.name = name
+        self._hosts = hosts
+        self._blob = hosts.get_blob_client(f"locks/{host_id}/{name}")
+        self._instance = instance
+        self._seconds = seconds
+        self._lease: BlobLeaseClient | None = None
+        self._valid_until = 0.0
+        self._stop_renewal = threading.Event()
+
+    @property
+    def held(self) -> bool:
+        return self._lease is not None and time.monotonic() < self._valid_until
+
+    def try_acquire(self) -> bool:
+        """Take the lease if it is free; False if another host holds it. Raises AzureError if storage fails."""
+        asked = time.monotonic()
+        try:
+            lease: Any = self._blob.acquire_lease(lease_duration=self._seconds, timeout=10)
+        except ResourceNotFoundError:
+            ensure_container(self._hosts)
+            with contextlib.suppress(ResourceExistsError, HttpResponseError):
+                self._blob.upload_blob(b"", overwrite=False)
+            return self.try_acquire()
+        except ResourceExistsError:
+            return self._free_if_dead() and self.try_acquire()
+        self._lease, self._valid_until = lease, asked + self._seconds
+        with contextlib.suppress(AzureError):  # only tells others who holds it
+            self._blob.set_blob_metadata({_OWNER: self._instance, _LEASE: lease.id}, lease=lease)
+        self._stop_renewal = threading.Event()
+        threading.Thread(target=self._renew, args=(self._stop_renewal,), daemon=True).start()
+        log.info("Singleton lock acquired (%s)", self.name)
+        return True
+
+    def _free_if_dead(self) -> bool:
+        """A host killed on this machine leaves its lease behind: free it at once instead of waiting it out.
+
+        Released by the dead owner's own lease id, so that nobody who took it meanwhile can lose it.
+        """
+        metadata = self._blob.get_blob_properties().metadata or {}
+        if not owner_is_dead(metadata.get(_OWNER, "")):
+            return False
+        try:
+            BlobLeaseClient(self._blob, lease_id=metadata.get(_LEASE, "")).release(timeout=10)
+        except ResourceExistsError:
+            return False
+        log.info("Singleton lock %s was held by a process that is gone; freed", self.name)
+        return True
+
+    def _renew(self, stop: threading.Event) -> None:
+        lease, pause = self._lease, self._seconds / 3
+        while lease is not None and not stop.wait(pause):
+            asked = time.monotonic()
+            try:
+                lease.renew(timeout=10)
+                self._valid_until, pause = asked + self._seconds, self._seconds / 3
+            except (ResourceExistsError, ResourceNotFoundError) as error:
+                log.warning("Singleton lock lost (%s): %s", self.name, error.reason or type(error).__name__)
+                self._valid_until = 0.0
+                return
+            except AzureError as error:
+                pause = 1.0  # tried again until it runs out by itself
+                log.warning("Singleton lock %s could not be renewed: %s", self.name, type(error).__name__)
+                if time.monotonic() > self._valid_until:
+                    return
+
+    def release(self) -> None:
+        """Give the lease back; one that is lost already is none of our business."""
+        self._stop_renewal.set()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            with contextlib.suppress(AzureError):
+                lease.release(timeout=3)
+            log.info("Singleton lock released (%s)", self.name)
