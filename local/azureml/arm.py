@@ -76,7 +76,7 @@ class GatewayError(ArmError):
         return {"error": {"code": self.code, "message": self.message}}
 
 
-class EmptyNotFound(ArmError):
+class EmptyNotFoundError(ArmError):
     """404 with no body at all, as computes answer."""
 
     def __init__(self) -> None:
@@ -185,7 +185,9 @@ def page(
         token = query.get("$skipToken") or query.get("$skip")
         before = int(token) if token else None
     except ValueError:
-        raise bad_request("The values of $top and $skip must be those of a nextLink, or whole numbers.") from None
+        raise bad_request(
+            "The values of $top and $skip must be those of a nextLink, or whole numbers."
+        ) from None
     if top < 1:
         raise bad_request(f"$top must be 1 or more, not {top}.")
     rows = store.find(kind, before=before, limit=top + 1, **where)

@@ -9,11 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.azureml.arm import EmptyNotFound, bad_request, check_name, json_body, page, properties_of, reply
+from local.azureml.arm import (
+    EmptyNotFoundError,
+    bad_request,
+    check_name,
+    json_body,
+    page,
+    properties_of,
+    reply,
+)
 from local.azureml.arm import resource_type as type_of
 from local.azureml.clock import stamp
 from local.azureml.context import Context
-from local.azureml.operations import Kind, OperationFailed
+from local.azureml.operations import Kind, OperationFailedError
 from local.azureml.store import Doc
 
 #: (cores, MiB): https://learn.microsoft.com/azure/virtual-machines/sizes
@@ -59,7 +67,9 @@ class Computes:
         for kind in ("compute.put", "compute.delete"):
             context.operations.register(
                 kind,
-                Kind("", "InProgress", self._nothing, self._settle, "compute", True, "computeOperationsStatus"),
+                Kind(
+                    "", "InProgress", self._nothing, self._settle, "compute", True, "computeOperationsStatus"
+                ),
             )
 
     @staticmethod
@@ -154,7 +164,7 @@ class Computes:
     async def get(self, request: Request) -> Response:
         doc = self._c.store.get("compute", request.path_params["name"])
         if doc is None:
-            raise EmptyNotFound
+            raise EmptyNotFoundError
         return reply(self._resource(doc))
 
     async def all(self, request: Request) -> Response:
@@ -181,7 +191,7 @@ class Computes:
     async def delete(self, request: Request) -> Response:
         name = request.path_params["name"]
         if not self.exists(name):
-            raise EmptyNotFound
+            raise EmptyNotFoundError
         operation = self._c.operations.begin("compute.delete", name, request.query_params["api-version"])
         self._c.store.update("compute", name, lambda d: d.update(state="Deleting"))
         return Response(None, 202, self._c.operations.headers(operation))
@@ -189,7 +199,7 @@ class Computes:
     async def _nothing(self, _operation: Doc) -> None:
         """Clusters are made of the machine's own cores: there is nothing to allocate."""
 
-    def _settle(self, operation: Doc, failure: OperationFailed | None) -> None:
+    def _settle(self, operation: Doc, failure: OperationFailedError | None) -> None:
         if operation["kind"] == "compute.delete":
             self._c.store.delete("compute", operation["target"])
             return

@@ -46,7 +46,7 @@ class Data(Assets):
         asset = self.by_id(uri)
         if asset is not None:
             uri = asset["properties"]["dataUri"]
-        elif uri.lower().startswith("/subscriptions/") or uri.startswith("azureml:") and "//" not in uri:
+        elif uri.lower().startswith("/subscriptions/") or (uri.startswith("azureml:") and "//" not in uri):
             raise DataError(f"The data asset {uri} does not exist.")
         if (found := datastore_path(uri)) is not None:
             try:
@@ -58,7 +58,9 @@ class Data(Assets):
             return self._datastores.storage.download(inside[0], inside[1], target)
         if uri.startswith(("http://", "https://")):
             return _download_http(uri, target)
-        raise DataError(f"The URI '{uri}' is of no kind that can be read: use a datastore path or an https URL.")
+        raise DataError(
+            f"The URI '{uri}' is of no kind that can be read: use a datastore path or an https URL."
+        )
 
     def data_type(self, uri: str) -> str | None:
         asset = self.by_id(uri)
@@ -83,7 +85,9 @@ class Data(Assets):
     def _normal(self, given: Doc) -> Doc:
         kind = str(given.get("dataType") or "").lower()
         if kind not in _TYPES:
-            raise bad_request(f"The dataType '{given.get('dataType')}' is invalid: use uri_file, uri_folder or mltable.")
+            raise bad_request(
+                f"The dataType '{given.get('dataType')}' is invalid: use uri_file, uri_folder or mltable."
+            )
         uri = given.get("dataUri")
         if not isinstance(uri, str) or not uri:
             raise bad_request("The field 'dataUri' is required.")

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.azureml.arm import ArmError, EmptyNotFound, GatewayError, reply
+from local.azureml.arm import ArmError, EmptyNotFoundError, GatewayError, reply
 from local.azureml.clock import Clock
 from local.azureml.config import PROVIDER, Settings
 from local.azureml.identity import ARM_AUDIENCES, ML_AUDIENCES, Identity
@@ -57,7 +57,7 @@ class Gateway:
     def failure(self, _request: Request, error: Exception) -> Any:
         """A Starlette exception handler."""
         assert isinstance(error, ArmError)
-        if isinstance(error, EmptyNotFound):
+        if isinstance(error, EmptyNotFoundError):
             from starlette.responses import Response
 
             return Response(None, 404, {"x-ms-response-type": "standard"})

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _ZERO_DATE = "0001-01-01T00:00:00+00:00"
 
 
-class OperationFailed(Exception):
+class OperationFailedError(Exception):
     """The operation ends `Failed` with this code and message."""
 
     def __init__(self, message: str, code: str = "UserError") -> None:
@@ -44,7 +44,7 @@ class Kind:
     prefix: str
     word: str
     work: Callable[[Doc], Awaitable[None]]
-    settle: Callable[[Doc, OperationFailed | None], None]
+    settle: Callable[[Doc, OperationFailedError | None], None]
     body: str = "online"
     signed: bool = True
     path: str = "mfeOperationsStatus"
@@ -112,20 +112,20 @@ class Operations:
         # Let the request that began it commit and answer first.
         await asyncio.sleep(0)
         kind = self._kinds[operation["kind"]]
-        failure: OperationFailed | None = None
+        failure: OperationFailedError | None = None
         try:
             await kind.work(operation)
-        except OperationFailed as error:
+        except OperationFailedError as error:
             failure = error
         except Exception as error:
             log.exception("operation %s", operation["id"])
-            failure = OperationFailed(f"{type(error).__name__}: {error}", "InternalServerError")
+            failure = OperationFailedError(f"{type(error).__name__}: {error}", "InternalServerError")
         await self._clock.sleep_until(operation["ready"])
         with self._store.transaction():
             kind.settle(operation, failure)
             self._store.update("operation", operation["id"], lambda o: self._end(o, failure))
 
-    def _end(self, operation: Doc, failure: OperationFailed | None) -> None:
+    def _end(self, operation: Doc, failure: OperationFailedError | None) -> None:
         operation["status"] = "Failed" if failure else "Succeeded"
         operation["ended"] = self._clock.now()
         if failure:
@@ -219,7 +219,9 @@ class Operations:
         if given is not None and kind.signed:
             expected = self._signature(key, request.scope["original_path"].split("/")[-2])
             if f"s={given}&" not in expected:
-                raise ArmError(403, "The signature of the operation's URL is wrong: use the URL as it was given.")
+                raise ArmError(
+                    403, "The signature of the operation's URL is wrong: use the URL as it was given."
+                )
         return operation, kind
 
     def routes(self) -> list[Route]:

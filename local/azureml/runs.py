@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.azureml.arm import system_data
 from local.azureml.arm import resource_type as type_of
+from local.azureml.arm import system_data
 from local.azureml.context import Context
 from local.azureml.store import Doc
 
@@ -34,7 +34,9 @@ class Runs:
     def folder(self, name: str) -> Path:
         return self.c.folder("jobs", name)
 
-    def create(self, name: str, kind: str, properties: Doc, *, parent: Doc | None = None, **extra: Any) -> Doc:
+    def create(
+        self, name: str, kind: str, properties: Doc, *, parent: Doc | None = None, **extra: Any
+    ) -> Doc:
         """A new run in its first status. `properties` is the ARM body; the run's own state stands beside it."""
         now = self.c.clock.now()
         run = {
@@ -127,9 +129,7 @@ class Runs:
         s = self.c.settings
         empty = {"status": None, "errorMessage": None, "properties": None, "nodes": None}
         tracking = f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}?"
-        where = (
-            f"/subscriptions/{s.subscription}/resourcegroups/{s.resource_group}/workspaces/{s.workspace}"
-        )
+        where = f"/subscriptions/{s.subscription}/resourcegroups/{s.resource_group}/workspaces/{s.workspace}"
         studio = f"{s.base_url}/runs/{name}?wsid={where}"
         return {
             "Tracking": {"jobServiceType": "Tracking", "port": None, "endpoint": tracking, **empty},

@@ -105,9 +105,7 @@ class Store:
 
     def delete(self, kind: str, key: str) -> bool:
         with self._lock:
-            return (
-                self._db.execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key)).rowcount > 0
-            )
+            return self._db.execute("DELETE FROM documents WHERE kind=? AND key=?", (kind, key)).rowcount > 0
 
     def find(
         self,

@@ -39,7 +39,9 @@ def _fresh(path: Path, now: datetime) -> bool:
     return found.not_valid_after_utc > now + timedelta(days=_RENEW_DAYS)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int, now: datetime):  # type: ignore[no-untyped-def]
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int, now: datetime
+):  # type: ignore[no-untyped-def]
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -86,7 +88,9 @@ def _make_leaf(folder: Path, now: datetime) -> None:
         .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
         .sign(ca_key, hashes.SHA256())
     )
     _write(folder / "server.key", _key_pem(key), 0o600)

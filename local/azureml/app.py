@@ -1,0 +1,153 @@
+"""Builds the emulator: state, resources, routes, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from azure.core.exceptions import AzureError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from local.azureml.admin import Admin
+from local.azureml.arm import ArmError, GatewayError
+from local.azureml.automl_runner import AutoMLRunner
+from local.azureml.clock import Clock
+from local.azureml.codes import Code
+from local.azureml.command_runner import CommandRunner
+from local.azureml.components import Components
+from local.azureml.computes import Computes
+from local.azureml.config import PROVIDER, Settings
+from local.azureml.context import Context, workspace_guid
+from local.azureml.data import Data
+from local.azureml.datastores import Datastores
+from local.azureml.deployments import OnlineDeployments
+from local.azureml.faults import Faults
+from local.azureml.gateway import Gateway
+from local.azureml.history import History
+from local.azureml.identity import Identity
+from local.azureml.job_runner import JobRunner
+from local.azureml.jobs import Jobs
+from local.azureml.mlflow_api import Mlflow
+from local.azureml.models import Models
+from local.azureml.nodes import Nodes
+from local.azureml.online import OnlineEndpoints
+from local.azureml.operations import OperationFailedError, Operations
+from local.azureml.pipeline_job import PipelineSpec
+from local.azureml.pipeline_runner import PipelineRunner
+from local.azureml.runs import Runs
+from local.azureml.storage import DataError, Storage
+from local.azureml.store import Store
+from local.azureml.telemetry import Telemetry
+from local.azureml.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Emulator:
+    """The two ASGI apps and the life of what runs beside them."""
+
+    context: Context
+    app: ASGIApp
+    ingestion: ASGIApp
+    jobs: JobRunner
+    endpoints: OnlineEndpoints
+    datastores: Datastores
+    _tasks: list[asyncio.Task[None]]
+
+    async def start(self) -> None:
+        """Take up what an earlier process left: operations, jobs, endpoints."""
+        self.context.operations.resume()
+        self.jobs.resume()
+        loop = asyncio.get_running_loop()
+        self._tasks += [
+            loop.create_task(self._endpoints()),
+            loop.create_task(self.endpoints.processes.supervise()),
+            loop.create_task(self._containers()),
+        ]
+
+    async def _endpoints(self) -> None:
+        try:
+            await self.endpoints.resume()
+        except OperationFailedError as error:
+            log.error("an endpoint could not be started again: %s", error)
+
+    async def _containers(self) -> None:
+        """The workspace's own containers, once storage answers."""
+        if not self.datastores.storage.configured:
+            return
+        for _ in range(10):
+            try:
+                await asyncio.to_thread(self.datastores.ensure_containers)
+                return
+            except (AzureError, DataError) as error:
+                log.info("storage does not answer yet: %s", str(error).splitlines()[0])
+                await asyncio.sleep(2)
+
+    async def stop(self) -> None:
+        """Leave no process behind; what ran starts again with the emulator."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self.jobs.close(), self.endpoints.processes.close())
+        await self.context.operations.close()
+        self.context.store.close()
+
+
+def build(settings: Settings) -> Emulator:
+    store = Store(settings.data / "state.sqlite")
+    clock = Clock(store)
+    identity = Identity(store, clock, settings.tenant, settings.identity_header)
+    operations = Operations(store, clock, settings, workspace_guid(store))
+    context = Context(settings, store, clock, identity, operations)
+
+    datastores = Datastores(context, Storage(settings.storage))
+    computes = Computes(context)
+    runs = Runs(context)
+    data = Data(context, datastores)
+    models = Models(context, data, runs)
+    code = Code(context, data)
+    components = Components(context)
+    nodes = Nodes(computes)
+    jobs = JobRunner(runs)
+    pipelines = PipelineSpec(context, components, computes)
+    jobs.register("AutoML", AutoMLRunner(runs, data, nodes))
+    jobs.register("Command", CommandRunner(runs, data, models, code, nodes))
+    jobs.register("Pipeline", PipelineRunner(runs, pipelines, jobs))
+    endpoints = OnlineEndpoints(context, models)
+    telemetry = Telemetry(store, clock)
+    admin, faults = Admin(context), Faults()
+
+    parts = [
+        identity, Workspace(context), datastores, computes, data, models, code, components,
+        Jobs(runs, jobs, computes, pipelines), History(runs), Mlflow(runs, models), endpoints,
+        OnlineDeployments(endpoints, models), operations, telemetry, admin, faults,
+    ]  # fmt: skip
+    inner = Starlette(routes=[route for part in parts for route in part.routes()])  # type: ignore[attr-defined]
+    gateway = Gateway(inner, settings, identity, clock)
+    admin.gateway = gateway
+    inner.add_exception_handler(ArmError, gateway.failure)
+    inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
+    inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
+    ingestion = Starlette(routes=telemetry.routes())
+    return Emulator(context, faults.wrap(gateway), ingestion, jobs, endpoints, datastores, [])
+
+
+def _no_route(request: Request) -> ArmError:
+    path = request.scope.get("original_path", request.url.path)
+    return GatewayError(
+        404,
+        f"The resource type could not be found in the namespace '{PROVIDER}' for path '{path}'.",
+        "InvalidResourceType",
+    )
+
+
+def _no_method(request: Request) -> ArmError:
+    return GatewayError(
+        405,
+        f"The requested resource does not support http method '{request.method}'.",
+        "UnsupportedHttpVerb",
+    )
