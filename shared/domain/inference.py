@@ -35,7 +35,8 @@ _YEARS = ("1678", "2261")
 
 def integers(values: Iterable[str], joined: str) -> list[int] | None:
     """The values as 64-bit integers, or None. `joined` is each value after a newline."""
-    if _NOT_INTEGER.search(joined) or _leading_zero(joined):
+    # "-0" would come back as "0": as a number it may, as an integer (a label, say) it may not.
+    if _NOT_INTEGER.search(joined) or "\n-0" in joined or _leading_zero(joined):
         return None
     try:
         found = list(map(int, values))
@@ -56,8 +57,7 @@ def numbers(values: Iterable[str], joined: str) -> list[float] | None:
 
 
 def _leading_zero(joined: str) -> bool:
-    # The two plain searches are quick; most columns end there.
-    return ("\n0" in joined or "0" in joined) and _LEADING_ZERO.search(joined) is not None
+    return _LEADING_ZERO.search(joined) is not None
 
 
 def datetime_shape(value: str) -> str | None:
@@ -114,7 +114,7 @@ class ColumnStats:
         if self.type in (None, found):
             if self.type is None and found == "string":
                 self._note_spoiler(distinct, mostly=True)
-                self.decimal_comma = all(map(_DECIMAL_COMMA.fullmatch, distinct))
+                self.decimal_comma = "," in "".join(distinct) and all(map(_DECIMAL_COMMA.fullmatch, distinct))
             self.type = found
         elif {self.type, found} == {"integer", "number"}:
             self.type = "number"
