@@ -39,13 +39,13 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 @bp.route(route="score", methods=["POST"])
-def score_only_dataset(req: func.HttpRequest) -> func.HttpResponse:
+def score_only(req: func.HttpRequest) -> func.HttpResponse:
     """The only dataset in service."""
     return _score(req, None)
 
 
 @bp.route(route="score/{dataset}", methods=["POST"])
-def score_dataset(req: func.HttpRequest) -> func.HttpResponse:
+def score(req: func.HttpRequest) -> func.HttpResponse:
     return _score(req, req.route_params["dataset"])
 
 

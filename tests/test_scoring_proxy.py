@@ -45,7 +45,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
 
 def score(body: Any = None, dataset: str = "bank", **kwargs: Any) -> Any:
     req = request(TWO if body is None else body, route={"dataset": dataset}, **kwargs)
-    return call(doors.score_dataset, req)
+    return call(doors.score, req)
 
 
 def problem(response: Any) -> tuple[int, str]:
@@ -116,10 +116,10 @@ def test_deployments_are_drawn_by_the_weights(app: App) -> None:
 
 
 def test_one_dataset_needs_no_name_and_two_do(app: App) -> None:
-    assert body_of(call(doors.score_only_dataset, request(TWO))) == {"result": ["yes", "no"]}
+    assert body_of(call(doors.score_only, request(TWO))) == {"result": ["yes", "no"]}
     app.publish("wine")
     app.directory._listed = None
-    assert problem(call(doors.score_only_dataset, request(TWO))) == (400, "dataset-required")
+    assert problem(call(doors.score_only, request(TWO))) == (400, "dataset-required")
 
 
 # -- the caller's mistakes cost no call ----------------------------------------------------------------------------
