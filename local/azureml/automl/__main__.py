@@ -16,7 +16,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.azureml.automl", description=__doc__)
-    parser.add_argument("--job", type=Path, required=True, help="folder with spec.json; events and models go there")
+    parser.add_argument(
+        "--job", type=Path, required=True, help="folder with spec.json; events and models go there"
+    )
     job_dir = parser.parse_args().job.resolve()
     _cap_processors(job_dir)
     # Only now: NumPy reads the thread limits when it is imported.

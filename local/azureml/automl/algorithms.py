@@ -33,7 +33,10 @@ CLASSIFIERS: dict[str, Algorithm] = {
     "RandomForest": Algorithm(classic.fit_forest, {"kind": "RandomForest", **_FOREST}, TREES, 200_000),
     "ExtremeRandomTrees": Algorithm(classic.fit_forest, {"kind": "ExtraTrees", **_EXTRA}, TREES, 200_000),
     "GradientBoosting": Algorithm(
-        boosting.fit_gradient_boosting, {"subsample": 0.5, "max_depth": 4, "min_samples_leaf": 20}, TREES, 50_000
+        boosting.fit_gradient_boosting,
+        {"subsample": 0.5, "max_depth": 4, "min_samples_leaf": 20},
+        TREES,
+        50_000,
     ),
     "DecisionTree": Algorithm(classic.fit_tree, _TREE, TREES, 200_000),
     "SGD": Algorithm(classic.fit_linear, {"kind": "SGD", "alpha": 1e-4}, SCALED, 200_000),

@@ -30,7 +30,9 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
         options |= {"objective": "binary", "metric": "binary_logloss"}
     else:
         options |= {"objective": "multiclass", "num_class": setting.n_classes, "metric": "multi_logloss"}
-    data = lightgbm.Dataset(fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": setting.threads})
+    data = lightgbm.Dataset(
+        fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": setting.threads}
+    )
     callbacks: list[Any] = [_lightgbm_clock(setting)]
     valid = []
     if fold.valid_x is not None and setting.rounds is None:
@@ -40,12 +42,12 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
     try:
         booster = lightgbm.train(options, data, rounds, valid_sets=valid, callbacks=callbacks)
         best = booster.best_iteration if valid and booster.best_iteration > 0 else booster.current_iteration()
-    except _TimeUp as stop:
+    except _TimeUpError as stop:
         booster, best = stop.booster, stop.best
     return LightGBMModel(booster.model_to_string(num_iteration=best), setting.n_classes, best)
 
 
-class _TimeUp(Exception):
+class _TimeUpError(Exception):
     def __init__(self, booster: Any, best: int) -> None:
         self.booster, self.best = booster, best
 
@@ -58,7 +60,7 @@ def _lightgbm_clock(setting: Setting) -> Any:
             if value < best[0]:
                 best[:] = [value, env.iteration + 1]
         if setting.late:
-            raise _TimeUp(env.model, best[1] or env.iteration + 1)
+            raise _TimeUpError(env.model, best[1] or env.iteration + 1)
 
     check.order = 40  # type: ignore[attr-defined]
     return check

@@ -1,6 +1,6 @@
 """Turns a fitted pipeline into the compiled form: plain JSON and LightGBM text, read by local.azureml.inference.
 
-Raises NotCompilable for what has no such form (nearest neighbours, kernel machines); it is then served as it is.
+Raises NotCompilableError for what has no such form (nearest neighbours, kernel machines); it is then served as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .models import LightGBMModel, Model, PlattModel, SklearnModel, XGBoostModel
 from .pipeline import AutoMLPipeline, StackEnsemble, VotingEnsemble
 
 
-class NotCompilable(Exception):
+class NotCompilableError(Exception):
     """This model has no compiled form; the message says which part."""
 
 
@@ -66,7 +66,7 @@ def _member(model: Model, number: int, n_features: int, folder: Path) -> dict[st
         return _platt(model)
     if isinstance(model, SklearnModel):
         return _sklearn(model, number, n_features, folder)
-    raise NotCompilable(type(model).__name__)
+    raise NotCompilableError(type(model).__name__)
 
 
 def _without_objective(text: str) -> str:
@@ -76,7 +76,13 @@ def _without_objective(text: str) -> str:
 
 
 def _trees(
-    folder: Path, number: int, text: str, outputs: int, link: str, base: list[float] | None = None, **more: Any
+    folder: Path,
+    number: int,
+    text: str,
+    outputs: int,
+    link: str,
+    base: list[float] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     name = f"trees{number}.txt"
     (folder / name).write_text(text, encoding="utf-8")
@@ -118,9 +124,10 @@ def _gradient_boosting(model: SklearnModel, number: int, n_features: int, folder
     estimator = model.estimator
     outputs = estimator.estimators_.shape[1]
     if model.n_classes and len(estimator.classes_) != model.n_classes:
-        raise NotCompilable("GradientBoosting that has not seen every class")
+        raise NotCompilableError("GradientBoosting that has not seen every class")
     trees = [
-        flat.sklearn_tree(t.tree_, estimator.learning_rate * t.tree_.value[:, 0, 0]) for t in estimator.estimators_.ravel()
+        flat.sklearn_tree(t.tree_, estimator.learning_rate * t.tree_.value[:, 0, 0])
+        for t in estimator.estimators_.ravel()
     ]
     # What the initial estimator adds is the same for every row: read it off one.
     row = np.zeros((1, n_features), dtype="float32")
@@ -133,7 +140,13 @@ def _gradient_boosting(model: SklearnModel, number: int, n_features: int, folder
     text = flat.model_text(trees, outputs, n_features)
     assert model.fill is not None
     return _trees(
-        folder, number, text, outputs, links.get(model.n_classes, "softmax"), base.tolist(), fill=model.fill.tolist()
+        folder,
+        number,
+        text,
+        outputs,
+        links.get(model.n_classes, "softmax"),
+        base.tolist(),
+        fill=model.fill.tolist(),
     )
 
 
@@ -158,26 +171,35 @@ def _linear(model: SklearnModel, kind: str) -> dict[str, Any]:
         coef = np.reshape(estimator.coef_, (1, -1)) * width
         return _affine(model, coef, shift + width * np.ravel(estimator.intercept_), "identity")
     if model.n_classes and len(getattr(estimator, "classes_", [])) != model.n_classes:
-        raise NotCompilable(f"{kind} that has not seen every class")
+        raise NotCompilableError(f"{kind} that has not seen every class")
     if kind in ("LogisticRegression", "SGDClassifier"):
-        link = "sigmoid" if model.n_classes == 2 else "softmax" if kind == "LogisticRegression" else "one_vs_rest"
+        link = (
+            "sigmoid"
+            if model.n_classes == 2
+            else "softmax"
+            if kind == "LogisticRegression"
+            else "one_vs_rest"
+        )
         return _affine(model, estimator.coef_, estimator.intercept_, link)
     if kind == "MultinomialNB":
         return _affine(model, estimator.feature_log_prob_, estimator.class_log_prior_, "softmax")
     if kind == "BernoulliNB":
         absent = np.log1p(-np.exp(estimator.feature_log_prob_))
         part = _affine(
-            model, estimator.feature_log_prob_ - absent, estimator.class_log_prior_ + absent.sum(axis=1), "softmax"
+            model,
+            estimator.feature_log_prob_ - absent,
+            estimator.class_log_prior_ + absent.sum(axis=1),
+            "softmax",
         )
         return {**part, "binarize": True}
-    raise NotCompilable(kind)
+    raise NotCompilableError(kind)
 
 
 def _platt(model: PlattModel) -> dict[str, Any]:
     """A linear machine and its calibrator are one affine map."""
     inner, outer = model.estimator, model.calibrator
     if not hasattr(inner, "coef_") or len(outer.classes_) != model.n_classes:
-        raise NotCompilable(type(inner).__name__)
+        raise NotCompilableError(type(inner).__name__)
     coef = outer.coef_ @ inner.coef_
     intercept = outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_
     return _affine(model, coef, intercept, "sigmoid" if model.n_classes == 2 else "softmax")

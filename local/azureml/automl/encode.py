@@ -47,7 +47,9 @@ class Scores:
         """One number for each level, and the one for a value that was never seen."""
         counts = np.bincount(codes, minlength=n_levels).astype("float64")
         k = self.indicators.shape[1]
-        sums = np.column_stack([np.bincount(codes, self.indicators[:, j], minlength=n_levels) for j in range(k)])
+        sums = np.column_stack(
+            [np.bincount(codes, self.indicators[:, j], minlength=n_levels) for j in range(k)]
+        )
         prior = self.indicators.mean(axis=0)
         rates = (sums + SHRINK * prior) / (counts[:, None] + SHRINK)
         if self.regression:
@@ -97,7 +99,9 @@ class Encoder:
         return np.ascontiguousarray(np.column_stack(blocks))
 
     def transform(self, table: Table) -> np.ndarray:
-        return np.ascontiguousarray(np.column_stack([_apply(step, table[step["column"]]) for step in self.steps]))
+        return np.ascontiguousarray(
+            np.column_stack([_apply(step, table[step["column"]]) for step in self.steps])
+        )
 
     def _fit_column(self, column: Column, role: str, scores: Scores) -> tuple[dict[str, Any], np.ndarray]:
         step: dict[str, Any] = {"column": column.name, "type": column.type, "kind": role}
@@ -112,7 +116,9 @@ class Encoder:
             step["features"] = [DATE_PARTS[i] for i in varying]
             return step, block[:, varying]
         if role == purposes.TEXT:
-            model, block = TextModel.fit(column, scores.indicators, scores.regression, self._folds(len(column)))
+            model, block = TextModel.fit(
+                column, scores.indicators, scores.regression, self._folds(len(column))
+            )
             step.update(features=model.feature_names, vocabulary=model.vocabulary)
             return step, block
         if role == purposes.MIXED:

@@ -50,7 +50,9 @@ def _value(facts: Facts, y: np.ndarray, p: np.ndarray) -> float:
         return float(np.mean([np.mean(predicted[y == j] == j) for j in np.unique(y)]))
     if facts.classification:
         return metrics.signed(facts.primary, metrics.classification_metrics(y, p)[facts.primary])
-    return metrics.signed(facts.primary, metrics.regression_metrics(y, p[:, 0], facts.low, facts.high)[facts.primary])
+    return metrics.signed(
+        facts.primary, metrics.regression_metrics(y, p[:, 0], facts.low, facts.high)[facts.primary]
+    )
 
 
 def stack(
@@ -83,7 +85,9 @@ def _meta(facts: Facts, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nd
     coef, intercept = np.zeros((facts.n_classes, x.shape[1])), np.full(facts.n_classes, -30.0)
     pair = len(model.classes_) == 2
     coef[model.classes_] = np.vstack([-model.coef_, model.coef_]) / 2 if pair else model.coef_
-    intercept[model.classes_] = np.append(-model.intercept_, model.intercept_) / 2 if pair else model.intercept_
+    intercept[model.classes_] = (
+        np.append(-model.intercept_, model.intercept_) / 2 if pair else model.intercept_
+    )
     return coef, intercept
 
 

@@ -1,4 +1,4 @@
-"""The last step of a job: put the best model together, save it, compile it, check it."""
+"""Puts a model together from its members and saves it: briefly for any trial, fully for the best one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import save
+from . import explain, save
 from .pipeline import AutoMLPipeline, StackEnsemble, VotingEnsemble
 from .store import Facts, Store
 from .worker_task import Task
 
 
-def finish(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
-    """Options: members [trial folder], refit (bool), weights or coef and intercept, threshold, model_dir."""
-    options = task.options
+def assemble(store: Store, facts: Facts, options: dict[str, Any]) -> AutoMLPipeline:
+    """Options: members (trial folders), refit, and what `best.parts` gives."""
     refitted = options["refit"]
     encoder = store.object("all_encoder" if refitted else "fold0_encoder")
     members = [store.object(f"{name}/{'refit' if refitted else 'model0'}") for name in options["members"]]
@@ -24,7 +23,23 @@ def finish(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
         model = StackEnsemble(members, options["coef"], options["intercept"], facts.n_classes)
     else:
         model = members[0]
-    pipeline = AutoMLPipeline(facts.types, encoder, model, facts.labels, options.get("threshold"))
-    start = time.time()
-    report = save.save_model(pipeline, store.object("example"), Path(options["model_dir"]), facts.job)
-    return {**report, "save_seconds": time.time() - start}
+    return AutoMLPipeline(facts.types, encoder, model, facts.labels, options.get("threshold"))
+
+
+def finish(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
+    """Save, compile and check the best model in `model_dir`; explain it into `explain_dir` if time is left."""
+    options = task.options
+    pipeline = assemble(store, facts, options)
+    example = store.object("example")
+    report = save.save_best(pipeline, example, Path(options["model_dir"]), facts.job)
+    if options["explain_dir"] and time.time() < task.deadline - 1.0:
+        explain.explain(pipeline, example, Path(options["explain_dir"]), task.threads, facts.seed)
+    return report
+
+
+def save_trial(store: Store, facts: Facts, out: str, options: dict[str, Any]) -> None:
+    """The model of a trial as its first fold left it, in reference form only."""
+    folder = store.root / out / "outputs" / "mlflow-model"
+    save.save_other(
+        assemble(store, facts, {**options, "refit": False}), store.object("example"), folder, facts.job
+    )

@@ -24,7 +24,9 @@ class Fold:
         if len(self.y) <= rows:
             return self
         keep = np.sort(np.random.default_rng(seed).choice(len(self.y), rows, replace=False))
-        return Fold(self.x[keep], self.y[keep], None if self.w is None else self.w[keep], self.valid_x, self.valid_y)
+        return Fold(
+            self.x[keep], self.y[keep], None if self.w is None else self.w[keep], self.valid_x, self.valid_y
+        )
 
 
 @dataclass

@@ -32,7 +32,9 @@ def float32_cut(thresholds: np.ndarray, strict: bool) -> np.ndarray:
     t = np.asarray(thresholds, dtype="float64")
     below = t.astype("float32")
     too_high = below.astype("float64") > t
-    below = np.where(too_high | (strict & (below.astype("float64") == t)), np.nextafter(below, np.float32(-np.inf)), below)
+    below = np.where(
+        too_high | (strict & (below.astype("float64") == t)), np.nextafter(below, np.float32(-np.inf)), below
+    )
     below = below.astype("float32")
     above = np.nextafter(below, np.float32(np.inf))
     middle = (below.astype("float64") + above.astype("float64")) / 2

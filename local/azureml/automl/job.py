@@ -42,7 +42,9 @@ def run(job_dir: Path) -> int:
         events.emit("failed", message="The data does not fit into this compute's memory.", code="UserError")
     except Exception as error:  # noqa: BLE001  the control plane must hear of anything
         traceback.print_exc(file=sys.stderr)
-        events.emit("failed", message=f"The job failed inside: {type(error).__name__}: {error}", code="SystemError")
+        events.emit(
+            "failed", message=f"The job failed inside: {type(error).__name__}: {error}", code="SystemError"
+        )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if pool is not None:
@@ -64,23 +66,34 @@ def _raise_cancelled(*_: Any) -> None:
 
 
 def _run(spec: JobSpec, job_dir: Path, events: Events, store: Store, pool: Pool, clock: Clock) -> str:
-    from . import portfolio, prepare
-    from .trials import Trials
+    from . import guardrails, portfolio, prepare
+    from .best import Best
+    from .board import Board
+    from .trials import Search
 
     portfolio.allowed(spec)
     events.phase("DatasetEvaluation")
     data = prepare.load(spec)
     events.phase("FeaturesGeneration")
     splits = prepare.make_splits(spec, data)
-    prepare.encoder_for(spec, data)
-    store.save_facts(prepare.facts_for(spec, data, len(splits)))
+    encoder = prepare.encoder_for(spec, data)
+    facts = prepare.facts_for(spec, data, len(splits))
+    store.save_facts(facts)
+    prepare.store_example(store, data, spec.seed)
+    events.phase("DatasetFeaturization" if len(splits) == 1 else "DatasetCrossValidationSplit")
     for k, split in enumerate(splits):
         prepare.store_fold(store, k, split, prepare.encoder_for(spec, data), data)
     events.phase("ModelSelection")
-    trials = Trials(spec, job_dir, events, store, pool, clock)
-    trials.start()
-    prepare.store_all(store, prepare.encoder_for(spec, data), data)
-    prepare.store_example(store, data, spec.seed)
-    del data
-    trials.run()
-    return trials.finish()
+    board = Board(spec.job, job_dir, events, store, facts)
+    try:
+        search = Search(spec, board, pool, clock)
+        search.start()
+        # The first trial runs; what only later steps need is done beside it.
+        events.emit("guardrails", guardrails=guardrails.check(spec, data, encoder.purposes, splits))
+        prepare.store_all(store, encoder, data)
+        del data, splits
+        search.run()
+        return Best(spec, board, pool, clock).save()
+    except Cancelled:
+        board.cancel_running()
+        raise

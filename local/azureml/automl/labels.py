@@ -38,7 +38,7 @@ def class_target(column: Column, declared: str | None) -> Target:
         raise UserError(f"The label column {column.name!r} is empty in every row.")
     names = [levels[c].strip() for c in used]
     values = _typed(names, declared)
-    labels = sorted(set(values), key=lambda v: (v if isinstance(v, int | float) else str(v)))
+    labels = sorted(set(values), key=lambda v: v if isinstance(v, int | float) else str(v))
     if len(labels) < 2:
         raise UserError(
             f"The label column {column.name!r} has one class only ({labels[0]!r}): there is nothing to tell apart."
@@ -74,7 +74,9 @@ def number_target(column: Column) -> Target:
     if not len(rows):
         raise UserError(f"The label column {column.name!r} is empty in every row.")
     if np.all(y[rows] == y[rows[0]]):
-        raise UserError(f"The label column {column.name!r} has the same value in every row: nothing to learn.")
+        raise UserError(
+            f"The label column {column.name!r} has the same value in every row: nothing to learn."
+        )
     return Target(y[rows], rows, None, len(codes) - len(rows))
 
 

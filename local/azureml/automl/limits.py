@@ -5,42 +5,51 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-# Share of the timeout kept back for the refit on all rows, the compiled form, explanations and saving.
-RESERVE = 0.22
-EARLIEST_STOP, PATIENCE = 20, 10
+FIRST_FREE, PATIENCE = 20, 10
 
 
 @dataclass
 class Clock:
-    """`start` unix seconds, `timeout_s` the job's whole time."""
+    """`start` unix seconds, `timeout_s` the job's whole time.
+
+    `refit_s` is what fitting the likely best model on all rows would take, as far as it is known. A guard that keeps
+    less than about a fifth of the time overshoots on a busy machine: estimates are kept with a margin.
+    """
 
     start: float
     timeout_s: float
+    refit_s: float | None = None
 
     @property
     def end(self) -> float:
         return self.start + self.timeout_s
 
     @property
+    def finish_s(self) -> float:
+        """Putting together, saving, compiling, checking and explaining the best model."""
+        return min(max(0.06 * self.timeout_s, 2.5), 20.0, 0.25 * self.timeout_s)
+
+    @property
     def trials_end(self) -> float:
         """No trial runs beyond this moment."""
-        reserve = min(max(RESERVE * self.timeout_s, 3.0), 120.0)
-        return self.end - min(reserve, 0.5 * self.timeout_s)
+        guess = 0.15 * self.timeout_s if self.refit_s is None else 1.6 * self.refit_s
+        refit = min(max(guess, 0.04 * self.timeout_s), 0.35 * self.timeout_s)
+        return self.refit_end - refit
 
     @property
     def refit_end(self) -> float:
         """The refit gives way to the trials' own models at this moment."""
-        return self.end - min(max(0.07 * self.timeout_s, 1.5), 30.0, 0.2 * self.timeout_s)
+        return self.end - self.finish_s
 
     def left(self, moment: float) -> float:
         return moment - time.time()
 
 
 class EarlyTermination:
-    """Azure's rule: no stop in the first 20 trials; then stop when 10 in a row bring no better score.
+    """Azure's rule: the first 20 trials never stop a job; then 10 in a row without a better score do.
 
-    learn.microsoft.com/azure/machine-learning/how-to-configure-auto-train (early stopping). The first trial after
-    which it can stop is therefore the 31st... counted from 1, and the ensembles are still built.
+    Source: the docstring of azure-ai-ml's `set_limits(enable_early_termination)`. So the first trial after which a
+    job can stop is the 30th, and the ensembles are built all the same.
     """
 
     def __init__(self, enabled: bool) -> None:
@@ -51,9 +60,9 @@ class EarlyTermination:
 
     def add(self, score: float) -> None:
         self._seen += 1
-        if score > self._best + 1e-9:
+        if score > self._best:
             self._best, self._since = score, 0
-        elif self._seen > EARLIEST_STOP:
+        elif self._seen > FIRST_FREE:
             self._since += 1
 
     @property

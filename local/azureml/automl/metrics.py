@@ -43,7 +43,9 @@ def signed(name: str, value: float) -> float:
     return -value if name in LOWER_IS_BETTER else value
 
 
-def classification_metrics(y: np.ndarray, proba: np.ndarray, threshold: float | None = None) -> dict[str, float]:
+def classification_metrics(
+    y: np.ndarray, proba: np.ndarray, threshold: float | None = None
+) -> dict[str, float]:
     """All 21 metrics. `y` class indices, `proba` (n, classes); `threshold` for the second of two classes."""
     from sklearn import metrics as sk
 
@@ -74,7 +76,9 @@ def classification_metrics(y: np.ndarray, proba: np.ndarray, threshold: float | 
         auc = np.array([_auc(onehot[:, j], proba[:, j]) for j in present])
         ap = np.array([sk.average_precision_score(onehot[:, j], proba[:, j]) for j in present])
         out["AUC_micro"] = _auc(onehot.ravel(), proba.ravel())
-        out["average_precision_score_micro"] = float(sk.average_precision_score(onehot.ravel(), proba.ravel()))
+        out["average_precision_score_micro"] = float(
+            sk.average_precision_score(onehot.ravel(), proba.ravel())
+        )
     out["AUC_macro"], out["AUC_weighted"] = _means(auc, share)
     out["average_precision_score_macro"], out["average_precision_score_weighted"] = _means(ap, share)
     recalls = np.array([np.mean(predicted[y == j] == j) for j in present])

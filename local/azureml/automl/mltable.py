@@ -27,7 +27,14 @@ _ENCODINGS = {
     "windows1252": "cp1252",
 }
 _DELIMITERS = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|", "space": " "}
-_TYPES = {"int": "long", "long": "long", "float": "double", "double": "double", "string": "string", "boolean": "boolean"}
+_TYPES = {
+    "int": "long",
+    "long": "long",
+    "float": "double",
+    "double": "double",
+    "string": "string",
+    "boolean": "boolean",
+}
 # What stands for "no value" where a number, a boolean or a date is due. In text only the empty string does.
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "none", "?", "-"]
 _CHUNK = 100_000
@@ -70,7 +77,13 @@ def _files(folder: Path, document: dict[str, Any]) -> list[Path]:
         kind, where = next(iter(entry.items()))
         where = str(where).removeprefix("file://")
         base = folder / where
-        found = sorted(folder.glob(where)) if kind == "pattern" else sorted(base.glob("*")) if base.is_dir() else [base]
+        found = (
+            sorted(folder.glob(where))
+            if kind == "pattern"
+            else sorted(base.glob("*"))
+            if base.is_dir()
+            else [base]
+        )
         files += [f for f in found if f.is_file()]
         if not found or not all(f.exists() for f in found):
             raise UserError(f"MLTable names {where!r}, which is not in the data folder.")
@@ -106,7 +119,11 @@ def _read_delimited(source: Source, options: dict[str, Any]) -> None:
     if encoding not in _ENCODINGS:
         raise UserError(f"MLTable encoding {encoding!r} is not one of {', '.join(sorted(_ENCODINGS))}.")
     source.encoding = _ENCODINGS[encoding]
-    source.header = str(options.get("header", "all_files_same_headers")) not in ("no_header", "no_headers", "False")
+    source.header = str(options.get("header", "all_files_same_headers")) not in (
+        "no_header",
+        "no_headers",
+        "False",
+    )
 
 
 def _convert(source: Source, column: str, kind: Any) -> None:
@@ -137,10 +154,12 @@ def read_table(folder: Path, text_columns: set[str] | None = None) -> Table:
     try:
         return _Reader(source).read()
     except UnicodeDecodeError as error:
-        raise UserError(f"The data is not {source.encoding}: byte {error.start} cannot be decoded.") from error
+        raise UserError(
+            f"The data is not {source.encoding}: byte {error.start} cannot be decoded."
+        ) from error
 
 
-class _NotNumeric(Exception):
+class _NotNumericError(Exception):
     """A column thought to be numeric holds text further down."""
 
     def __init__(self, column: str) -> None:
@@ -154,7 +173,11 @@ class _Reader:
 
     def read(self) -> Table:
         names = self._header()
-        wanted = [n for n in names if (self.source.keep is None or n in self.source.keep) and n not in self.source.drop]
+        wanted = [
+            n
+            for n in names
+            if (self.source.keep is None or n in self.source.keep) and n not in self.source.drop
+        ]
         self.types = {n: self.source.types.get(n) or "" for n in wanted}
         undeclared = [n for n, t in self.types.items() if not t]
         if undeclared:
@@ -162,7 +185,7 @@ class _Reader:
         while True:
             try:
                 return self._read_all(names, wanted)
-            except _NotNumeric as found:
+            except _NotNumericError as found:
                 self.types[found.column] = "string"
 
     def _frames(self, names: list[str], columns: list[str], dtypes: dict[str, Any], **options: Any) -> Any:
@@ -196,7 +219,12 @@ class _Reader:
         file = self.source.files[0]
         try:
             frame = pd.read_csv(
-                file, sep=self.source.delimiter, encoding=self.source.encoding, header=None, nrows=1, dtype=str
+                file,
+                sep=self.source.delimiter,
+                encoding=self.source.encoding,
+                header=None,
+                nrows=1,
+                dtype=str,
             )
         except pd.errors.EmptyDataError as error:
             raise UserError(f"The data file {file.name} is empty.") from error
@@ -211,7 +239,7 @@ class _Reader:
     def _infer(self, names: list[str], columns: list[str]) -> dict[str, str]:
         """Types of the columns whose type the MLTable leaves open, from the first rows."""
         frame = next(iter(self._frames(names, columns, dict.fromkeys(columns, str), nrows=_SNIFF)))
-        return {name: _infer_type([v for v in frame[name].dropna().unique().tolist()]) for name in columns}
+        return {name: _infer_type(frame[name].dropna().unique().tolist()) for name in columns}
 
     def _read_all(self, names: list[str], wanted: list[str]) -> Table:
         numeric = {n for n in wanted if self.types[n] in ("long", "double")}
@@ -230,7 +258,9 @@ class _Reader:
                 break
         if not rows:
             raise UserError("The data has a header but no rows.")
-        window = slice(self.source.skip, None if self.source.take is None else self.source.skip + self.source.take)
+        window = slice(
+            self.source.skip, None if self.source.take is None else self.source.skip + self.source.take
+        )
         return Table(self._column(n, np.concatenate(parts.pop(n))[window], levels[n]) for n in wanted)
 
     def _numbers(self, series: Any) -> np.ndarray:
@@ -239,14 +269,16 @@ class _Reader:
         if series.dtype.kind in "iufb":
             return series.to_numpy(dtype="float64")
         if series.name not in self.source.types:
-            raise _NotNumeric(str(series.name))
+            raise _NotNumericError(str(series.name))
         # Declared a number: what is none becomes missing, as the service's conversion errors do.
         return pd.to_numeric(series, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
 
     def _column(self, name: str, values: np.ndarray, levels: dict[str, int]) -> Column:
         kind = self.types[name]
         if kind in ("long", "double"):
-            whole = bool(np.all(values == np.floor(values)))  # NaN is not equal to itself: missing makes it double
+            whole = bool(
+                np.all(values == np.floor(values))
+            )  # NaN is not equal to itself: missing makes it double
             return Column(name, "long" if whole and kind == "long" else "double", values=values)
         if kind == "string":
             return Column(name, kind, codes=values, levels=list(levels))
@@ -286,4 +318,8 @@ def _infer_type(values: list[str]) -> str:
         sample = values[:1000]
         dates = sum(not np.isnan(parse_date(v, [])) for v in sample)
         return "datetime" if dates == len(sample) else "string"
-    return "long" if all(n.is_integer() and "." not in v for n, v in zip(numbers, values, strict=True)) else "double"
+    return (
+        "long"
+        if all(n.is_integer() and "." not in v for n, v in zip(numbers, values, strict=True))
+        else "double"
+    )

@@ -66,7 +66,11 @@ class Pool:
         seconds = time.time() - start
         name = f"{task.out}/result"
         if not self._store.has_object(name):
-            how = f"signal {-process.exitcode}" if (process.exitcode or 0) < 0 else f"exit code {process.exitcode}"
+            how = (
+                f"signal {-process.exitcode}"
+                if (process.exitcode or 0) < 0
+                else f"exit code {process.exitcode}"
+            )
             return Outcome(task, error=f"The trial's process died ({how}).", seconds=seconds)
         stored = self._store.object(name)
         return Outcome(task, stored.get("ok"), stored.get("error"), seconds)

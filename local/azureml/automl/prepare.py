@@ -59,7 +59,12 @@ def _read(spec: JobSpec, folder: Any) -> tuple[Table, Any, np.ndarray | None]:
         if spec.weight_column not in table.columns:
             raise UserError(f"The weight column {spec.weight_column!r} is not in the data.")
         weights = table.pop(spec.weight_column).values
-        if weights is None or not np.all(np.isfinite(weights)) or np.any(weights < 0) or not np.any(weights > 0):
+        if (
+            weights is None
+            or not np.all(np.isfinite(weights))
+            or np.any(weights < 0)
+            or not np.any(weights > 0)
+        ):
             raise UserError(
                 f"The weight column {spec.weight_column!r} must hold a number of 0 or more in every row."
             )

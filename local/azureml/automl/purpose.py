@@ -15,7 +15,14 @@ from local.azureml.inference.dates import parse_date
 
 from .table import Column, Table
 
-NUMERIC, CATEGORY, DATETIME, TEXT, MIXED, IGNORE = "numeric", "category", "datetime", "text", "mixed", "ignore"
+NUMERIC, CATEGORY, DATETIME, TEXT, MIXED, IGNORE = (
+    "numeric",
+    "category",
+    "datetime",
+    "text",
+    "mixed",
+    "ignore",
+)
 _WIRE = {
     "numeric": NUMERIC,
     "categorical": CATEGORY,
@@ -55,7 +62,10 @@ def detect(column: Column) -> str:
     sample = [column.levels[i] for i in used[:_SAMPLE]]
     if _share(sample, lambda v: not np.isnan(parse_date(v, []))) >= 0.95:
         return DATETIME
-    if _share(sample, _is_number) >= 0.8 and counts[[i for i in used[:_SAMPLE] if _is_number(column.levels[i])]].sum() > 0:
+    if (
+        _share(sample, _is_number) >= 0.8
+        and counts[[i for i in used[:_SAMPLE] if _is_number(column.levels[i])]].sum() > 0
+    ):
         return MIXED
     words = float(np.mean([len(v.split()) for v in sample]))
     if words >= 4 and len(used) > 20 and len(used) > 0.3 * present:

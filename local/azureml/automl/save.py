@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from .compile import NotCompilable, compile_pipeline
+from .compile import NotCompilableError, compile_pipeline
 from .pipeline import AutoMLPipeline
 from .table import Table
 
@@ -23,15 +23,34 @@ PARITY_ROWS = 200
 MLFLOW_VERSION = "3.1.0"  # of the format written here
 
 
-def save_model(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> dict[str, Any]:
-    """Save `pipeline` into `folder`. Returns the form it can be served in, and the parity found."""
+def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> dict[str, Any]:
+    """Save `pipeline` into `folder` in both forms. Returns the form to serve it in, why, and the parity found."""
+    _save_reference(pipeline, example, folder, job)
+    return _compiled(pipeline, example, folder)
+
+
+def save_other(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
+    """Save a model that is not the job's best: compiling and checking every trial's would cost it its time."""
+    _save_reference(pipeline, example, folder, job)
+    _write_form(
+        folder, {"form": "reference", "reason": "only the best model of a job is compiled", "parity": None}
+    )
+
+
+def _save_reference(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "model.pkl").open("wb") as file:
         pickle.dump(pipeline, file, protocol=5)
     _write_example(example.take(np.arange(min(EXAMPLE_ROWS, len(example)))), folder)
     _write_environment(folder)
-    (folder / "MLmodel").write_text(yaml.safe_dump(_mlmodel(pipeline, job), sort_keys=False), encoding="utf-8")
-    return _compiled(pipeline, example, folder)
+    (folder / "MLmodel").write_text(
+        yaml.safe_dump(_mlmodel(pipeline, job), sort_keys=False), encoding="utf-8"
+    )
+
+
+def _write_form(folder: Path, status: dict[str, Any]) -> None:
+    (folder / "dropml").mkdir(exist_ok=True)
+    (folder / "dropml" / "form.json").write_text(json.dumps(status), encoding="utf-8")
 
 
 def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[str, Any]:
@@ -39,6 +58,7 @@ def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[st
 
     compiled = folder / "dropml"
     compiled.mkdir(exist_ok=True)
+    (compiled / "form.json").unlink(missing_ok=True)  # what a trial said of its own model
     rows = example.take(np.arange(min(PARITY_ROWS, len(example))))
     parity_rows = {"columns": rows.names, "data": _rows(rows) + _odd_rows(rows)}
     (compiled / "parity.json").write_text(json.dumps(parity_rows), encoding="utf-8")
@@ -48,9 +68,9 @@ def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[st
         status["parity"] = check_parity(folder)
         if status["parity"] > 1e-6:
             status.update(form="reference", reason=f"the compiled form differs by {status['parity']:.2e}")
-    except NotCompilable as error:
+    except NotCompilableError as error:
         status.update(form="reference", reason=f"no compiled form for {error}")
-    (compiled / "form.json").write_text(json.dumps(status), encoding="utf-8")
+    _write_form(folder, status)
     return status
 
 

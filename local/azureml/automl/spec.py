@@ -94,7 +94,9 @@ def read_spec(job_dir: Path) -> JobSpec:
     raw = json.loads((job_dir / "spec.json").read_text(encoding="utf-8"))
     task = {"classification": CLASSIFICATION, "regression": REGRESSION}.get(str(raw.get("task")).lower())
     if task is None:
-        raise UserError(f"Task type {raw.get('task')!r} is not supported here: use Classification or Regression.")
+        raise UserError(
+            f"Task type {raw.get('task')!r} is not supported here: use Classification or Regression."
+        )
     if not raw.get("target"):
         raise UserError("The job names no target column (targetColumnName).")
     validation = raw.get("validation_data")

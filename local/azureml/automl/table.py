@@ -102,7 +102,9 @@ def from_frame(frame: Any, types: dict[str, str]) -> Table:
             columns.append(Column(name, kind, values=values))
         elif kind == "datetime":
             stamps = pd.to_datetime(series, errors="coerce", utc=True)
-            values = stamps.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype("int64").astype("float64")
+            values = (
+                stamps.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype("int64").astype("float64")
+            )
             values[pd.isna(stamps).to_numpy()] = np.nan
             columns.append(Column(name, kind, values=values / 1e6))
         else:

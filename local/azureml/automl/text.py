@@ -89,7 +89,7 @@ def _document_terms(column: Column) -> tuple[np.ndarray, list[str]]:
 
 
 def _weights(counts: np.ndarray, marks: np.ndarray, words: list[str]) -> dict[str, list[float]]:
-    inside = np.asarray((counts.T @ marks)) + 1.0
-    outside = np.asarray((counts.T @ (1.0 - marks))) + 1.0
+    inside = np.asarray(counts.T @ marks) + 1.0
+    outside = np.asarray(counts.T @ (1.0 - marks)) + 1.0
     ratio = np.log(inside / (marks.sum(axis=0) + 2.0)) - np.log(outside / ((1.0 - marks).sum(axis=0) + 2.0))
     return {w: [float(v) for v in ratio[i]] for i, w in enumerate(words)}

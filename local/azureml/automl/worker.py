@@ -14,15 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightgbm  # noqa: F401  (imported ahead, once, in the fork server)
+import lightgbm  # noqa: F401  imported ahead of time, once, in the fork server
 import numpy as np
 import sklearn.ensemble
 import sklearn.linear_model
-import sklearn.metrics
+import sklearn.metrics  # noqa: F401
 import xgboost  # noqa: F401
 
 from . import charts, ensemble, finish, metrics
 from .algorithms import CLASSIFIERS, REGRESSORS
+from .best import parts
 from .fitting import Fold, Setting
 from .store import Facts, Store
 from .worker_task import Task
@@ -67,26 +68,39 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     algorithm = _algorithm(facts, task.options["algorithm"])
     params = {**algorithm.defaults, **task.options["params"]}
     predictions, rounds, truths = [], [], []
-    start = time.time()
+    start, fit_s = time.time(), 0.0
     for k in range(facts.n_splits):
         share = start + (task.deadline - start) * (k + 1) / facts.n_splits
         setting = Setting(facts.n_classes, task.threads, facts.seed, share)
         fold = _fold(store, k, valid=True)
         if algorithm.max_rows:
             fold = fold.sample(algorithm.max_rows, facts.seed)
+        began = time.time()
         model = algorithm.fit(params, fold, setting)
-        store.save_object(f"{task.out}/model{k}", model)
+        fit_s += (time.time() - began) / facts.n_splits
+        if k == 0:
+            store.save_object(f"{task.out}/model0", model)
         predictions.append(model.predict(np.asarray(fold.valid_x)))
         truths.append(np.asarray(fold.valid_y))
         rounds.append(model.rounds)
     prediction = np.concatenate(predictions)
     np.save(store.root / task.out / "prediction.npy", prediction)
     result = score(facts, truths, predictions, store.root / task.out)
-    result["rounds"] = None if rounds[0] is None else int(np.mean(rounds))
-    return result
+    finish.save_trial(store, facts, task.out, {"members": [task.out], **parts(result)})
+    counts = [r for r in rounds if r is not None]
+    total = sum(len(y) for y in truths) if facts.n_splits > 1 else len(fold.y) + len(truths[0])
+    refit_share = total / len(fold.y)  # a refit has this many times a fold's rows
+    return {
+        **result,
+        "rounds": int(np.mean(counts)) if counts else None,
+        "fit_s": fit_s,
+        "refit_share": refit_share,
+    }
 
 
-def score(facts: Facts, truths: list[np.ndarray], predictions: list[np.ndarray], folder: Path) -> dict[str, Any]:
+def score(
+    facts: Facts, truths: list[np.ndarray], predictions: list[np.ndarray], folder: Path
+) -> dict[str, Any]:
     """Metrics (means over the folds, as Azure reports cross-validation) and chart files of a trial."""
     threshold = None
     if facts.threshold and facts.n_classes == 2:
@@ -119,7 +133,9 @@ def _vote(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     truths, members = _members(store, facts, task.options["members"])
     weights = ensemble.select(facts, np.concatenate(truths), members, task.deadline)
     mixed = sum(w * members[name] for name, w in weights.items())
-    return {**score(facts, truths, _by_fold(truths, mixed), store.root / task.out), "weights": weights}
+    result = {**score(facts, truths, _by_fold(truths, mixed), store.root / task.out), "weights": weights}
+    finish.save_trial(store, facts, task.out, {"members": list(weights), **parts(result)})
+    return result
 
 
 def _stack(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
@@ -127,7 +143,9 @@ def _stack(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     y = np.concatenate(truths)
     prediction, coef, intercept = ensemble.stack(facts, y, list(members.values()))
     result = score(facts, truths, _by_fold(truths, prediction), store.root / task.out)
-    return {**result, "members": list(members), "coef": coef, "intercept": intercept}
+    result = {**result, "members": list(members), "coef": coef, "intercept": intercept}
+    finish.save_trial(store, facts, task.out, {"members": list(members), **parts(result)})
+    return result
 
 
 def _members(store: Store, facts: Facts, names: list[str]) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:

@@ -138,10 +138,7 @@ class _TreeMember:
     def predict(self, x: np.ndarray) -> np.ndarray:
         if self._fill is not None:
             x = np.where(np.isnan(x), self._fill, x)
-        if len(x) == 1:
-            margin = self._trees.raw_row(x.ctypes.data)
-        else:
-            margin = self._trees.raw(x)
+        margin = self._trees.raw_row(x.ctypes.data) if len(x) == 1 else self._trees.raw(x)
         return self._link(margin if self._base is None else margin + self._base)
 
 

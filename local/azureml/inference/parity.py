@@ -19,14 +19,19 @@ def largest_difference(model_dir: Path) -> float:
     return difference(CompiledScorer(model_dir), ReferenceScorer(model_dir), rows["columns"], rows["data"])
 
 
-def difference(compiled: CompiledScorer, reference: ReferenceScorer, columns: list[str], data: list[list[Any]]) -> float:
+def difference(
+    compiled: CompiledScorer, reference: ReferenceScorer, columns: list[str], data: list[list[Any]]
+) -> float:
     """Largest difference over rows that may hold what a signature would refuse (missing whole numbers).
 
     Every row is scored twice by the compiled form: alone and with the others. infinity if shapes differ or NaN appears.
     """
     order = [columns.index(name) for name in compiled.columns]
     dates = [kind == "datetime" for kind in compiled.types.values()]
-    rows = [[_moment(row[i]) if is_date else row[i] for i, is_date in zip(order, dates, strict=True)] for row in data]
+    rows = [
+        [_moment(row[i]) if is_date else row[i] for i, is_date in zip(order, dates, strict=True)]
+        for row in data
+    ]
     expected = np.asarray(reference.scores(rows), dtype="float64")
     together = compiled.scores(rows)
     alone = np.concatenate([compiled.scores([row]) for row in rows])

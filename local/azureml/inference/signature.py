@@ -23,7 +23,13 @@ _HINT = (
     "on a realistic data sample (training dataset) that includes missing values. Alternatively, you can declare integer "
     "columns as doubles (float64) whenever these columns may have missing values."
 )
-_NUMPY = {"long": "int64", "double": "float64", "boolean": "bool", "string": "<U0", "datetime": "datetime64[ns]"}
+_NUMPY = {
+    "long": "int64",
+    "double": "float64",
+    "boolean": "bool",
+    "string": "<U0",
+    "datetime": "datetime64[ns]",
+}
 
 
 class Signature:
@@ -125,5 +131,12 @@ def _datetime(name: str, value: Any) -> Any:
     raise _refuse(name, value, "datetime")
 
 
-_CHECKS = {"long": _long, "integer": _long, "double": _double, "float": _double, "string": _string, "boolean": _boolean}
+_CHECKS = {
+    "long": _long,
+    "integer": _long,
+    "double": _double,
+    "float": _double,
+    "string": _string,
+    "boolean": _boolean,
+}
 _CHECKS["datetime"] = _datetime

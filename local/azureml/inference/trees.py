@@ -23,7 +23,9 @@ def _library(keep_lock: bool) -> Any:
     """The library; with `keep_lock` its calls keep the interpreter lock (quicker and safe for one row)."""
     found = importlib.util.find_spec("lightgbm")
     if found is None or found.origin is None:
-        raise TreeLibraryError("the package lightgbm is not installed; it brings the library that walks the trees")
+        raise TreeLibraryError(
+            "the package lightgbm is not installed; it brings the library that walks the trees"
+        )
     suffix = {"darwin": "dylib", "win32": "dll"}.get(sys.platform, "so")
     name = f"lib_lightgbm.{suffix}"
     folder = Path(found.origin).parent
@@ -51,7 +53,14 @@ class Trees:
         self._config = ctypes.c_void_p()
         self._call(
             self._single.LGBM_BoosterPredictForMatSingleRowFastInit(
-                self._handle, _RAW_SCORE, 0, -1, _FLOAT64, n_features, b"num_threads=1", ctypes.byref(self._config)
+                self._handle,
+                _RAW_SCORE,
+                0,
+                -1,
+                _FLOAT64,
+                n_features,
+                b"num_threads=1",
+                ctypes.byref(self._config),
             )
         )
         self._length = ctypes.c_int64()  # written by every call, always with the same number
