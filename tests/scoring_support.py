@@ -123,7 +123,7 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             if answer.hang_up:
                 self.close_connection = True
                 return
-            head = f"HTTP/1.1 {answer.status} X\r\nContent-Length: {len(answer.body)}\r\n"
+            head = f"HTTP/1.1 {answer.status} X\r\nContent-Length: {len(answer.body)}\r\nConnection: keep-alive\r\n"
             head += "".join(f"{k}: {v}\r\n" for k, v in answer.headers.items())
             self.wfile.write(head.encode() + b"\r\n" + answer.body)
 

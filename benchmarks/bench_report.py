@@ -1,0 +1,91 @@
+"""What a benchmark leaves behind: a table, JSON with facts of the machine, a plot, and how it compares."""
+
+from __future__ import annotations
+
+import os
+import platform
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench_tools import Result
+
+#: Differences below this are noise on a shared machine.
+NOISE = 0.15
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_before": load,
+    }
+
+
+def table(results: list[Result]) -> str:
+    columns = {"target": -10, "tool": -5, "conc": 4, "requests": 9, "req/s": 9, "p50 ms": 8}
+    columns |= {"p95 ms": 8, "p99 ms": 8, "errors": 6}
+    head = " ".join(f"{name:{'<' if w < 0 else '>'}{abs(w)}}" for name, w in columns.items()) + "  keep-alive"
+    lines = [head, "-" * len(head)]
+    for r in results:
+        lines.append(
+            f"{r.target:10} {r.tool:5} {r.concurrency:>4} {r.requests:>9} {r.rate:>9.1f} {r.p50_ms:>8.3f}"
+            f" {r.p95_ms:>8.3f} {r.p99_ms:>8.3f} {r.errors:>6}  {'yes' if r.kept_alive else 'no'}"
+        )
+    return "\n".join(lines)
+
+
+def compare(results: list[Result], baseline: dict[str, Any]) -> list[str]:
+    """One sentence per result that also stands in the baseline."""
+    before = {(r["target"], r["tool"], r["concurrency"]): r for r in baseline.get("results", [])}
+    lines = []
+    for r in results:
+        old = before.get((r.target, r.tool, r.concurrency))
+        if not old or not old["p50_ms"] or not old["rate"]:
+            continue
+        p50, rate = r.p50_ms / old["p50_ms"] - 1, r.rate / old["rate"] - 1
+        word = "same within noise"
+        if p50 < -NOISE or rate > NOISE:
+            word = "better"
+        if p50 > NOISE or rate < -NOISE:
+            word = "worse"
+        lines.append(
+            f"{r.target}, {r.tool}, {r.concurrency} connections: {word} (p50 {p50:+.0%}, throughput {rate:+.0%})"
+        )
+    return lines
+
+
+def plot(results: list[Result]) -> str:
+    """Throughput and p50 as bars, one pair per result, in SVG."""
+    width, row, left = 760, 30, 190
+    height = 60 + row * len(results)
+    most_rate = max((r.rate for r in results), default=1) or 1
+    most_p50 = max((r.p50_ms for r in results), default=1) or 1
+    half = (width - left - 40) / 2
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<text x="{left}" y="28" font-weight="bold">requests per second</text>',
+        f'<text x="{left + half + 20}" y="28" font-weight="bold">p50, ms (shorter is better)</text>',
+    ]
+    for at, r in enumerate(results):
+        y = 44 + at * row
+        label = escape(f"{r.target}, {r.tool}, {r.concurrency} conn.")
+        parts.append(f'<text x="{left - 10}" y="{y + 15}" text-anchor="end">{label}</text>')
+        for x, value, most, color, form in (
+            (left, r.rate, most_rate, "#1f6feb", "{:,.0f}"),
+            (left + half + 20, r.p50_ms, most_p50, "#bf5700", "{:.2f}"),
+        ):
+            length = (half - 60) * value / most
+            parts.append(f'<rect x="{x}" y="{y}" width="{length:.1f}" height="20" fill="{color}"/>')
+            parts.append(f'<text x="{x + length + 5:.1f}" y="{y + 15}">{form.format(value)}</text>')
+    return "\n".join([*parts, "</svg>", ""])
