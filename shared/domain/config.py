@@ -1,6 +1,6 @@
-"""What may be said about one dataset: in `{name}.yaml` beside the data, in the blob's metadata, or by the settings.
+"""What may be said about one dataset: by the settings, in `{name}.yaml` beside the data, in the blob's own metadata.
 
-The first that says something wins, in this order. Every key is checked, and an error names where it stands.
+Each overrides the one before. Every key is checked, and an error names where it stands.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class DatasetConfig:
 
 def from_settings(settings: Settings) -> DatasetConfig:
     """The defaults of every dataset. A setting that can't be taken raises InvalidConfig and names its variable."""
-    said = {
+    said: dict[str, Any] = {
         "label": settings.label_column,
         "task": settings.task,
         "primary_metric": settings.primary_metric or None,
@@ -95,12 +95,13 @@ def from_settings(settings: Settings) -> DatasetConfig:
         "max_concurrent_trials": settings.max_concurrent_trials,
         "imbalance": settings.imbalance,
         "gate": {
-            "metric": settings.gate_metric if settings.task == "classification" else None,
             "margin": settings.gate_margin,
             "floor": settings.gate_floor,
             "insufficient_evidence": settings.gate_insufficient_evidence,
         },
     }
+    if settings.task.casefold() == "classification":
+        said["gate"]["metric"] = settings.gate_metric
     names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
     reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
     return _checked(_apply(DatasetConfig(), said, reader), "the settings")
@@ -115,15 +116,15 @@ def merge(
 ) -> DatasetConfig:
     """The effective configuration. Raises InvalidConfig, whose `where` has file and field."""
     config = defaults
-    if metadata:
-        source = "the blob's metadata"
-        said = _nested({k.lower(): v for k, v in metadata.items() if k.lower().startswith(METADATA_PREFIX)})
-        reader = Reader(source, lambda key: METADATA_PREFIX + key.replace(".", "_"), texts=True)
-        config = _checked(_apply(config, said, reader), source)
     if sidecar is not None:
         config = _checked(
             _apply(config, parse_yaml(sidecar, sidecar_name), Reader(sidecar_name, str)), sidecar_name
         )
+    said = {k.lower(): v for k, v in (metadata or {}).items() if k.lower().startswith(METADATA_PREFIX)}
+    if said:
+        source = "the blob's metadata"
+        reader = Reader(source, lambda key: METADATA_PREFIX + key.replace(".", "_"), texts=True)
+        config = _checked(_apply(config, _nested(said), reader), source)
     return config
 
 

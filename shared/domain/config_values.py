@@ -171,7 +171,8 @@ class Reader:
     def read(self, said: Any, known: Mapping[str, Parse | None], parent: str = "") -> dict[str, Any]:
         """The checked values of `said`; a key whose parser is None is passed on as it is."""
         if not isinstance(said, Mapping):
-            raise self._error(parent, f"{self.spell(parent)} in {self.source} must hold keys and values.", "")
+            message = f"{self.spell(parent)} in {self.source} must hold keys and values."
+            raise self._error(parent, message, f"Its keys are: {', '.join(known)}.")
         values: dict[str, Any] = {}
         for key, value in said.items():
             path = f"{parent}.{key}" if parent else str(key)

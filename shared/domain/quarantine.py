@@ -1,49 +1,44 @@
-"""The report kept beside a refused file: JSON for programs, text for the person who dropped it."""
+"""The report kept beside a refused file: keys for programs, and a text for the person who dropped it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from shared.domain.errors import InvalidInput
-
-REPORT_JSON = "report.json"
-REPORT_TEXT = "report.txt"
+#: Where a problem may say it is, in the order told.
+_PLACES = ("file", "field", "line", "column", "row", "byte")
 
 
 def report(
-    error: InvalidInput, *, dataset: str, source: dict[str, Any], run_id: str, at: str
+    problem: Mapping[str, Any], *, dataset: str, run_id: str, source: Mapping[str, Any], at: float
 ) -> dict[str, Any]:
-    """`source` tells where the file was (container, name, etag, size); `at` is ISO 8601 UTC."""
+    """`problem` is DropMLError.to_dict(); `source` has container and blob; `at` is unix seconds."""
     doc = {
-        "dataset": dataset,
         "run_id": run_id,
-        "at": at,
-        "source": source,
-        "content_hash": getattr(error, "content_hash", None),
-        "error": error.to_dict(),
+        "dataset": dataset,
+        "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
+        "source": dict(source),
+        "problem": dict(problem),
     }
     return doc | {"text": text(doc)}
 
 
-def text(doc: dict[str, Any]) -> str:
-    """The same for a reader."""
-    error, source = doc["error"], doc["source"]
-    place = [
-        f"{name} {error[name]}"
-        for name in ("file", "field", "line", "column", "row", "byte")
-        if name in error
-    ]
+def text(doc: Mapping[str, Any]) -> str:
+    """The report for a reader, a few lines."""
+    problem, source = doc["problem"], doc["source"]
+    where = ", ".join(f"{place} {problem[place]}" for place in _PLACES if problem.get(place) is not None)
     lines = [
-        f"The file {source.get('container', '')}/{source.get('name', '')} was not taken.",
+        f"The file {source.get('container', '')}/{source.get('blob', '')} was not taken.",
         "",
-        f"What is wrong:  {error['message']}",
-        f"Where:          {', '.join(place)}" if place else "",
-        f"What to do:     {error.get('remedy', 'Correct the file.')}",
+        f"What is wrong:  {problem['message']}",
+        *([f"Where:          {where}"] if where else []),
+        f"What to do:     {problem.get('remedy') or 'Correct the file.'}",
         "",
         "The original is kept beside this report. Drop a corrected file under the same name to try again.",
         "",
-        f"dataset {doc['dataset']}, run {doc['run_id']}, code {error['code']}, {doc['at']}",
+        f"Dataset {doc['dataset']}, run {doc['run_id']}, {doc['at']}, code {problem['code']}",
     ]
-    if doc["content_hash"]:
-        lines.append(f"sha256 of the file: {doc['content_hash']}")
-    return "\n".join(line for i, line in enumerate(lines) if line or i != 3) + "\n"
+    if source.get("content_hash"):
+        lines.append(f"sha256 of the file: {source['content_hash']}")
+    return "\n".join(lines) + "\n"
