@@ -81,7 +81,9 @@ class RunningHost:
 class AppFolder:
     """A function app on disk, with its settings and keys beside it."""
 
-    def __init__(self, folder: Path, source: str, *, settings: dict[str, str], host_json: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, source: str, *, settings: dict[str, str], host_json: dict[str, Any]
+    ) -> None:
         self.app = folder / "app"
         self.app.mkdir(parents=True)
         (self.app / "function_app.py").write_text(textwrap.dedent(source))
