@@ -143,7 +143,7 @@ def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="swagger.json", methods=["GET"])
 @door
 def swagger(req: func.HttpRequest) -> func.HttpResponse:
-    return answer(openapi.document(bootstrap.serving().all()))
+    return answer(openapi.document(bootstrap.serving().all(), bootstrap.batch_sources()))
 
 
 @bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -44,15 +44,14 @@ def batches() -> Batches:
     from shared.adapters.batch_files import BlobBatchFiles
     from shared.services.batch import Batches
 
+    files = BlobBatchFiles(bootstrap.blob_service())
     container = settings().batch_container
-    return Batches(
-        scoring(),
-        bootstrap.documents(),
-        BlobBatchFiles(bootstrap.blob_service()),
-        container,
-        time.time,
-        frozenset({container, settings().incoming_container}),
-    )
+    return Batches(scoring(), bootstrap.documents(), files, container, time.time, batch_sources())
+
+
+def batch_sources() -> frozenset[str]:
+    """Containers that a batch may be read from."""
+    return frozenset({settings().batch_container, settings().incoming_container})
 
 
 @lru_cache(maxsize=1)

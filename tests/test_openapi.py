@@ -17,11 +17,13 @@ from shared.domain import openapi
 from shared.domain.problems import InvalidRows
 from shared.domain.schema import Column
 from shared.domain.serving import ServingEntry
+from shared.services.batch import _allowed
 from tests.scoring_support import ROW, Endpoint, body_of, call, request, serving_document
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = ServingEntry.from_dict(serving_document(Endpoint(url="http://nowhere")))
-DOCUMENT = openapi.document([ENTRY])
+SOURCES = ["incoming", "dropml-batch"]
+DOCUMENT = openapi.document([ENTRY], SOURCES)
 
 
 def resolved(node: Any, seen: tuple[str, ...] = ()) -> Any:
@@ -126,16 +128,37 @@ def test_names_that_are_odd_in_a_schema_are_kept() -> None:
     doc["slug"] = "a-b-c-1234"
     doc["schema"]["columns"] = [*doc["schema"]["columns"], {"name": "emp.var.rate", "type": "datetime"}]
     entry = ServingEntry.from_dict(doc)
-    document = openapi.document([entry])
+    document = openapi.document([entry], SOURCES)
     assert "/api/score/a-b-c-1234" in document["paths"]
     row = document["components"]["schemas"]["Row-a-b-c-1234"]
     assert "emp.var.rate" in row["properties"]
 
 
 def test_without_a_model_the_document_still_stands() -> None:
-    paths = openapi.document([])["paths"]
+    paths = openapi.document([], SOURCES)["paths"]
     assert "/api/score" in paths
     assert not any(path.startswith("/api/score/") for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("blob", "taken"),
+    [
+        ("incoming/a.csv", True),
+        ("dropml-batch/in/über uns.csv", True),
+        ("incoming/", False),
+        ("incoming/../dropml-state/x", False),
+        ("incoming/a/../../x", False),
+        ("incoming/a//b", False),
+        ("incoming/a\\..\\b", False),
+        ("secrets/a.csv", False),
+        ("incoming/a\nb", False),
+    ],
+)
+def test_which_blobs_a_batch_may_be_read_from(blob: str, taken: bool) -> None:
+    schema = DOCUMENT["components"]["schemas"]["BlobSource"]
+    assert jsonschema.Draft202012Validator(schema).is_valid({"blob": blob}) == taken
+    container, _, path = blob.partition("/")
+    assert (container in SOURCES and _allowed(path)) == taken
 
 
 def test_what_training_saw_is_told_in_words() -> None:
@@ -156,6 +179,7 @@ class Directory:
 
 def test_swagger_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap_scoring, "serving", Directory)
+    monkeypatch.setattr(bootstrap_scoring, "batch_sources", lambda: SOURCES)
     response = call(doors.swagger, request(method="GET"))
     assert body_of(response) == json.loads(json.dumps(DOCUMENT))
 

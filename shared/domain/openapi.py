@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from shared.domain import openapi_parts, openapi_paths, openapi_scoring
 from shared.domain.openapi_parts import Doc
 from shared.domain.serving import ServingEntry
@@ -25,12 +27,13 @@ _TAGS = [
 ]
 
 
-def document(entries: list[ServingEntry]) -> Doc:
-    """The document; `entries` are the datasets in service."""
+def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc:
+    """The document; `entries` are the datasets in service, `batch_sources` the containers batches are read from."""
     paths: Doc = {}
     schemas: Doc = {
         "Problem": openapi_parts.PROBLEM,
         "Issue": openapi_parts.ISSUE,
+        "BlobSource": openapi_scoring.blob_source(batch_sources),
         **openapi_scoring.SCHEMAS,
         **openapi_paths.SCHEMAS,
     }

@@ -12,7 +12,7 @@ Doc = dict[str, Any]
 REFUSALS = {
     400: "The request can't be read; `code` says why.",
     401: "The function key is missing or wrong.",
-    404: "No such dataset, run, batch or endpoint.",
+    404: "No such dataset, run, batch, blob or endpoint.",
     409: "Not in this state, or the same thing is under way.",
     413: "Too many rows or bytes.",
     415: "Neither JSON nor CSV.",
@@ -40,15 +40,28 @@ def responses(ok: Doc, *refusals: int, status: int = 200) -> Doc:
     return {str(status): ok, **problems(*refusals)}
 
 
-def json_answer(description: str, schema: Doc, *, example: Any = None, headers: Doc | None = None) -> Doc:
+def json_answer(
+    description: str,
+    schema: Doc,
+    *,
+    example: Any = None,
+    headers: Doc | None = None,
+    links: Doc | None = None,
+) -> Doc:
     media: Doc = {"schema": schema}
     if example is not None:
         media["example"] = example
-    return {
+    answer: Doc = {
         "description": description,
         "headers": {"x-request-id": REQUEST_ID_HEADER, **(headers or {})},
         "content": {"application/json": media},
     }
+    return answer | ({"links": links} if links else {})
+
+
+def link(operation_id: str, description: str, **parameters: str) -> Doc:
+    """From an answer to the call that goes on with it."""
+    return {"operationId": operation_id, "description": description, "parameters": parameters}
 
 
 def path_parameter(name: str, description: str, example: str = "") -> Doc:
@@ -80,8 +93,8 @@ REQUEST_ID_HEADER: Doc = {
 }
 REQUEST_ID = header_parameter(
     "x-request-id",
-    "Passed on to the endpoint and back to you.",
-    {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+    "Passed on to the endpoint and back to you. One that is not 1 to 128 visible ASCII characters is replaced.",
+    {"type": "string"},
 )
 NUMBER: Doc = {"type": "number"}
 TEXT: Doc = {"type": "string"}

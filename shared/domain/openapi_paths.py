@@ -11,6 +11,7 @@ from shared.domain.openapi_parts import (
     Doc,
     header_parameter,
     json_answer,
+    link,
     listing,
     operation,
     path_parameter,
@@ -59,6 +60,11 @@ SCHEMAS: Doc = {
         run_id=MAYBE_TEXT,
         run_state=MAYBE_TEXT,
     ),
+}
+
+_RUN_LINKS = {
+    name: link(name, "The newest one.", id="$response.body#/runs/0/run_id")
+    for name in ("showRun", "showLeaderboard", "showLedger")
 }
 
 RUNS: Doc = {
@@ -186,6 +192,7 @@ PIPELINES: Doc = {
                     "Taken; Location says where to look.",
                     ref("PipelineRun"),
                     headers={"Location": {"schema": TEXT}},
+                    links={"progress": link("showPipelineRun", "Its progress.", id="$response.body#/id")},
                 ),
                 400,
                 404,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from typing import Any
 
+from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.openapi_parts import (
     NUMBER,
     OBJECT,
@@ -15,6 +17,7 @@ from shared.domain.openapi_parts import (
     Doc,
     header_parameter,
     json_answer,
+    link,
     listing,
     operation,
     path_parameter,
@@ -76,10 +79,6 @@ SCHEMAS: Doc = {
         rows_per_second=NUMBER,
         error={"type": ["object", "null"]},
     ),
-    "BlobSource": {
-        **record({"blob": {"type": "string", "description": "container/path", "minLength": 3}}),
-        "additionalProperties": False,
-    },
     "BenchmarkOptions": {
         "type": "object",
         "properties": {
@@ -100,6 +99,19 @@ SCHEMAS: Doc = {
         }
     ),
 }
+
+
+def blob_source(containers: Collection[str]) -> Doc:
+    """What a batch may be read from."""
+    names = "|".join(sorted(containers))
+    blob = {
+        "type": "string",
+        "description": "container/path",
+        "pattern": f"^({names})/{BLOB_PATH_PATTERN}$",
+        "maxLength": MAX_BLOB_PATH,
+        "examples": [f"{sorted(containers)[0]}/in/rows.csv"],
+    }
+    return _only("blob", blob)
 
 
 def column_schema(column: Column) -> Doc:
@@ -258,8 +270,11 @@ def dataset_paths(entry: ServingEntry) -> Doc:
                         "Taken. Location says where its progress is; the output appears when it is complete.",
                         ref("Batch"),
                         headers={"Location": {"schema": TEXT}},
+                        links={
+                            "progress": link(f"showBatch{suffix}", "Its progress.", id="$response.body#/id")
+                        },
                     ),
-                    *(400, 404, 409, 413),
+                    *(400, 404, 409, 413, 422),
                     status=202,
                 ),
             )

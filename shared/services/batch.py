@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from shared.domain import payloads
+from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge
 from shared.domain.serving import ServingEntry
+from shared.services.batch_rows import Layout, read_layout
 from shared.services.runs import Documents
 from shared.services.scoring import Scoring
 
 OPEN_INDEX = "batches/open.json"
 OPEN_STATES = frozenset({"queued", "running"})
+#: Read at a time for the header line.
+HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
+#: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
+BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Batches:
         if idempotency_key and (found := self.documents.get(path)):
             return _same_request(found[0], request_hash)
         source = self._source(entry, batch_id, body, content_type)
+        layout, position = self._layout(entry, source)
         now = self.clock()
         doc: dict[str, Any] = {
             "id": batch_id,
@@ -82,8 +90,8 @@ class Batches:
             "slug": entry.slug,
             "status": "queued",
             "source": source,
-            "layout": None,
-            "position": 0,
+            "layout": asdict(layout),
+            "position": position,
             "rows": 0,
             "rows_failed": 0,
             "blocks": 0,
@@ -145,14 +153,14 @@ class Batches:
             return self._upload(entry, batch_id, body)
         doc = payloads.load_json(body)
         blob = doc.get("blob") if isinstance(doc, dict) and len(doc) == 1 else None
-        if not isinstance(blob, str) or not blob.isprintable():
+        if not isinstance(blob, str) or not _encodable(blob):
             raise InvalidInput(
                 'The body must be {"blob": "container/path"}, or a CSV sent as text/csv.',
                 code="invalid-batch",
                 field="blob",
             )
         container, _, path = blob.partition("/")
-        if container not in self.sources or not path or ".." in path.split("/"):
+        if container not in self.sources or not _allowed(path):
             raise InvalidInput(
                 f"The blob {blob[:120]!r} is not in a container that batches are read from.",
                 remedy=f"Put the file into one of: {', '.join(sorted(self.sources))}.",
@@ -162,13 +170,24 @@ class Batches:
         try:
             info = self.files.stat(container, path)
         except NotFound:
-            raise InvalidInput(
+            raise NotFound(
                 f"There is no blob {blob[:120]!r}.",
                 remedy="Upload it first.",
                 code="unknown-blob",
                 field="blob",
             ) from None
         return {"container": container, "blob": path, "etag": info.etag, "size": info.size}
+
+    def _layout(self, entry: ServingEntry, source: dict[str, Any]) -> tuple[Layout, int]:
+        """Read the header line now: who sends the wrong file learns it at once. Raises MalformedBody, InvalidRows."""
+
+        def read(offset: int, length: int) -> bytes:
+            length = min(length, HEADER_BYTES)
+            return self.files.read(source["container"], source["blob"], source["etag"], offset, length)
+
+        layout, position = read_layout(read, source["size"])
+        entry.validator.order(layout.columns, labelled=True)
+        return layout, position
 
     def _upload(self, entry: ServingEntry, batch_id: str, body: bytes) -> dict[str, Any]:
         if len(body) > self.max_upload:
@@ -194,6 +213,18 @@ def _batch_id(slug: str, idempotency_key: str) -> str:
             field="Idempotency-Key",
         )
     return hashlib.sha256(json.dumps([slug, idempotency_key]).encode()).hexdigest()[:16]
+
+
+def _allowed(path: str) -> bool:
+    return len(path) <= MAX_BLOB_PATH and BLOB_PATH.fullmatch(path) is not None
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_id(value: str) -> bool:

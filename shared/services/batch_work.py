@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
@@ -91,7 +90,7 @@ class _Work:
         """True at the end of the file, with the output committed."""
         source, output = self.doc["source"], self.doc["output"]
         entry = self.batches.scoring.entry(self.doc["slug"])
-        layout = self._layout(entry)
+        layout = self._begin(entry)
         for chunk in batch_rows.read_chunks(self._read, layout, self.doc["position"], source["size"]):
             started = time.monotonic()
             if started + MARGIN >= deadline:
@@ -101,15 +100,12 @@ class _Work:
         self.batches.files.commit(output["container"], output["blob"], self.doc["blocks"])
         return True
 
-    def _layout(self, entry: ServingEntry) -> Layout:
-        if self.doc["layout"]:
-            return Layout(**self.doc["layout"])
-        layout, position = batch_rows.read_layout(self._read, self.doc["source"]["size"])
-        entry.validator.order(
-            layout.columns, labelled=True
-        )  # a header that doesn't fit fails the batch at once
-        self._stage(batch_rows.header_line(layout))
-        self._save(layout=asdict(layout), position=position, blocks=1)
+    def _begin(self, entry: ServingEntry) -> Layout:
+        layout = Layout(**self.doc["layout"])
+        if not self.doc["blocks"]:
+            entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
+            self._stage(batch_rows.header_line(layout))
+            self._save(blocks=1)
         return layout
 
     def _chunk(self, entry: ServingEntry, layout: Layout, chunk: Chunk, started: float) -> None:
