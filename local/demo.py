@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import uuid
@@ -189,6 +190,7 @@ def main() -> int:
         print("!" * 78)
     demo = Demo(sample, label, budget, started)
     home = HOME / "demo"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that being stopped stops the stack too
     stack.down(home)
     shutil.rmtree(home, ignore_errors=True)
     try:

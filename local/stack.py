@@ -134,7 +134,8 @@ def _start_host(home: Path, doc: dict[str, Any], values: dict[str, str]) -> None
     _containers(doc["storage"])
     args = ["local.functions_host", "--app", str(ROOT), "--port", str(doc["host_port"])]
     args += ["--settings", str(home / "local.settings.json"), "--keys", str(home / "keys.json")]
-    record = processes.start("The Functions host", args, home / "logs" / "host.log", {}, ROOT)
+    # In the environment too: there a variable of the shell would win over the settings file, as in Core Tools.
+    record = processes.start("The Functions host", args, home / "logs" / "host.log", values, ROOT)
     doc["processes"]["host"] = record
 
 

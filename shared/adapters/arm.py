@@ -71,7 +71,7 @@ class Arm:
     ) -> Any:
         """The answer's JSON (None when empty). `url` may be a path below the ARM endpoint."""
         full = url if "://" in url else f"{self.endpoint}{url}"
-        auth = {"Authorization": f"Bearer {self._credential.get_token(scope).token}"}
+        auth = {"Authorization": f"Bearer {self._token(scope)}"}
         try:
             answer = self._session.request(
                 method, full, json=json, params=params, headers=auth | (headers or {}), timeout=TIMEOUT
@@ -87,6 +87,19 @@ class Arm:
             body = None
         raise_for(answer.status_code, body, what)
         return body
+
+    def _token(self, scope: str) -> str:
+        from azure.core.exceptions import ClientAuthenticationError
+
+        try:
+            return str(self._credential.get_token(scope).token)
+        except ClientAuthenticationError as error:
+            reason = str(error.message).splitlines()[0]
+            raise Transient(
+                f"Azure gave no token: {reason}",
+                remedy="Give the app a managed identity, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET.",
+                code="no-azure-token",
+            ) from error
 
     def find(self, url: str, what: str, **kwargs: Any) -> dict[str, Any] | None:
         """GET; None when there is no such resource."""
