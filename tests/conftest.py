@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
+from hypothesis import settings
 
 from local import azurite_process
+
+# A busy machine is no failure of an example; the tests' own limits say what must be fast.
+settings.register_profile("dropml", deadline=None)
+settings.load_profile("dropml")
 
 
 @pytest.fixture(scope="session")

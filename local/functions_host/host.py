@@ -208,9 +208,9 @@ class Host:
         self._spawn(lock.name, lambda: self._hold_and_listen(lock, listen))
 
     def _hold_and_listen(self, lock: SingletonLock, listen: Callable[[threading.Event], None]) -> None:
-        """Listen whenever this host holds the lock; when another does, ask again after a lease's time."""
+        """Listen whenever this host holds the lock; while another does, ask again within a lease's time."""
         while not self._stop.is_set():
-            pause = float(self._lease_s)
+            pause = self._lease_s / 3
             try:
                 if lock.try_acquire():
                     listen(self._stop)
