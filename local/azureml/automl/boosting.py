@@ -10,6 +10,7 @@ from .fitting import Fold, Params, Setting
 from .models import LightGBMModel, SklearnModel, XGBoostModel
 
 MAX_ROUNDS = 3000
+MAX_TREES = 6000  # of all classes together: what scoring can afford
 PATIENCE = 40
 
 
@@ -24,12 +25,16 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
         "force_row_wise": True,
         **params,
     }
+    options["feature_fraction"] = max(options.get("feature_fraction", 1.0), _fewest_features(fold))
+    options["min_data_in_leaf"] = min(options.get("min_data_in_leaf", 20), _smallest_leaf(fold, setting))
     if setting.regression:
         options |= {"objective": "regression", "metric": "l2"}
     elif setting.n_classes == 2:
         options |= {"objective": "binary", "metric": "binary_logloss"}
     else:
         options |= {"objective": "multiclass", "num_class": setting.n_classes, "metric": "multi_logloss"}
+        options["learning_rate"] = _quicker(options, setting.n_classes)
+        options["lambda_l2"] = max(1.0, options.get("lambda_l2", 0.0))  # without it small leaves blow up
     data = lightgbm.Dataset(
         fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": setting.threads}
     )
@@ -38,13 +43,28 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
     if fold.valid_x is not None and setting.rounds is None:
         valid = [lightgbm.Dataset(fold.valid_x, fold.valid_y, reference=data)]
         callbacks.append(lightgbm.early_stopping(PATIENCE, verbose=False))
-    rounds = setting.rounds or MAX_ROUNDS
+    rounds = setting.rounds or min(MAX_ROUNDS, max(30, MAX_TREES // max(1, setting.n_classes)))
     try:
         booster = lightgbm.train(options, data, rounds, valid_sets=valid, callbacks=callbacks)
         best = booster.best_iteration if valid and booster.best_iteration > 0 else booster.current_iteration()
     except _TimeUpError as stop:
         booster, best = stop.booster, stop.best
     return LightGBMModel(booster.model_to_string(num_iteration=best), setting.n_classes, best)
+
+
+def _smallest_leaf(fold: Fold, setting: Setting) -> int:
+    """Rows that a leaf should hold at most where data are few: a class must be able to fill several leaves."""
+    return max(2, len(fold.y) // (15 * max(2, setting.n_classes)))
+
+
+def _fewest_features(fold: Fold) -> float:
+    """Share of the features that leaves a tree four to choose from."""
+    return min(1.0, 4.0 / fold.x.shape[1])
+
+
+def _quicker(options: Params, n_classes: int) -> float:
+    """A round grows a tree for each class: many classes are learned in fewer, larger steps."""
+    return float(min(0.3, options.get("learning_rate", 0.1) * max(1.0, (n_classes / 3) ** 0.5)))
 
 
 class _TimeUpError(Exception):
@@ -76,12 +96,17 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
         "verbosity": 0,
         **params,
     }
+    options["colsample_bytree"] = max(options.get("colsample_bytree", 1.0), _fewest_features(fold))
+    # In units of the Hessian: p(1 - p) a row for classes.
+    fair = _smallest_leaf(fold, setting) * (1.0 if setting.regression else 0.1)
+    options["min_child_weight"] = min(options.get("min_child_weight", 1.0), fair)
     if setting.regression:
         options |= {"objective": "reg:squarederror"}
     elif setting.n_classes == 2:
         options |= {"objective": "binary:logistic", "eval_metric": "logloss"}
     else:
         options |= {"objective": "multi:softprob", "num_class": setting.n_classes, "eval_metric": "mlogloss"}
+        options["learning_rate"] = _quicker(options, setting.n_classes)
     bins = {"max_bin": int(params.get("max_bin", 256)), "nthread": setting.threads}
     data = xgboost.QuantileDMatrix(fold.x, fold.y, weight=fold.w, **bins)
     evals: list[Any] = []
@@ -89,7 +114,7 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     if fold.valid_x is not None and setting.rounds is None:
         evals = [(xgboost.QuantileDMatrix(fold.valid_x, fold.valid_y, ref=data, **bins), "valid")]
         callbacks.append(xgboost.callback.EarlyStopping(rounds=PATIENCE, save_best=False))
-    rounds = setting.rounds or MAX_ROUNDS
+    rounds = setting.rounds or min(MAX_ROUNDS, max(30, MAX_TREES // max(1, setting.n_classes)))
     booster = xgboost.train(options, data, rounds, evals=evals, verbose_eval=False, callbacks=callbacks)
     best = booster.num_boosted_rounds()
     if evals and booster.attr("best_iteration") is not None:

@@ -17,7 +17,7 @@ class Model(Protocol):
 
 
 def sigmoid(margin: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-margin))
+    return 1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0)))
 
 
 def softmax(margin: np.ndarray) -> np.ndarray:

@@ -30,9 +30,14 @@ from .worker_task import Task
 
 
 def main(root: str, task: Task) -> None:
-    """Entry point of a worker process: stores {"ok": ...} or {"error": ...} as object `{out}/result`."""
+    """Entry point of a worker process."""
     _die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    perform(root, task)
+
+
+def perform(root: str, task: Task) -> None:
+    """Do the task; store {"ok": ..., "seconds": ...} or {"error": ...} as object `{out}/result`."""
     store = Store(Path(root))
     (store.root / task.out).mkdir(parents=True, exist_ok=True)
     start = time.time()

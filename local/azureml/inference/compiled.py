@@ -94,7 +94,11 @@ def _meta(prediction: np.ndarray, outputs: int, classification: bool) -> np.ndar
 
 
 def _sigmoid(margin: np.ndarray) -> np.ndarray:
-    return _pair(1.0 / (1.0 + np.exp(-margin)))
+    return _pair(_expit(margin))
+
+
+def _expit(margin: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0)))
 
 
 def _pair(p: np.ndarray) -> np.ndarray:
@@ -110,7 +114,7 @@ def _softmax(margin: np.ndarray) -> np.ndarray:
 
 
 def _one_vs_rest(margin: np.ndarray) -> np.ndarray:
-    p = 1.0 / (1.0 + np.exp(-margin))
+    p = _expit(margin)
     return p / p.sum(axis=1, keepdims=True)
 
 
