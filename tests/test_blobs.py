@@ -165,7 +165,7 @@ def break_off(store: DataStore, container: str) -> None:
 
 
 def test_a_blob_replaced_before_or_while_it_is_read_is_noticed(store: DataStore, container: str) -> None:
-    fill(store, container, "a.csv", b"x" * (CHUNK * 2))
+    fill(store, container, "a.csv", b"x" * (CHUNK * 4))
     old = store.properties(container, "a.csv").etag
     reading = store.stream(container, "a.csv")
     next(reading)

@@ -216,6 +216,15 @@ class BlockWriter:
             )
 
 
+def _read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, the next one on its way while this one is worked on."""
+    with ThreadPoolExecutor(1, "dropml-download") as pool:
+        coming = pool.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, pieces, None)
+            yield piece
+
+
 class DataStore:
     """Files of a storage account, streamed."""
 
@@ -265,7 +274,7 @@ class DataStore:
                 answer = self._blob(container, name).download_blob(
                     timeout=TIMEOUT, max_concurrency=1, decompress=False, **condition
                 )
-                for piece in answer.chunks():
+                for piece in _read_ahead(answer.chunks()):
                     for start in range(0, len(piece), chunk):
                         yield piece[start : start + chunk]
         except Conflict as error:

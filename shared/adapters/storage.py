@@ -117,7 +117,7 @@ def _translate(error: AzureError, what: str) -> DropMLError:
         )
     if status in _PASSING:
         return Transient(f"Storage answered {status} {code} for {what}.", code="storage-unavailable")
-    return Upstream(f"Storage answered {status} {code} for {what}.", code="storage-error")
+    return Upstream(f"Storage answered {status} {code} for {what} ({_brief(error)}).", code="storage-error")
 
 
 def _brief(error: AzureError) -> str:

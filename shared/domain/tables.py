@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import methodcaller
 
 from shared.domain.dialect import Dialect, detect
 from shared.domain.errors import InvalidTable
@@ -25,6 +26,7 @@ MAX_VALUE = 131_072
 MAX_ROW = 8 * MAX_LINE
 #: Blanks trimmed from both ends of every value.
 _BLANKS = " \t"
+_commas = methodcaller("count", ",")
 
 
 class _Sink(list[str]):
@@ -133,7 +135,7 @@ class Table:
                 return None
             text = text.replace(delimiter, ",")
         lines = text[:-1].split("\n")
-        if max(map(len, lines)) > MAX_VALUE or any(line.count(",") != width - 1 for line in lines):
+        if max(map(len, lines)) > MAX_VALUE or set(map(_commas, lines)) != {width - 1}:
             return None
         if '"' in text:
             if not _simply_quoted(text):
