@@ -128,7 +128,7 @@ def blobs(storage_account: StorageAccount, tmp_path: Path) -> Blobs:
     return Blobs(storage_account, tmp_path)
 
 
-def quiet(blobs: Blobs, function: str, seconds: float = 0.8) -> list[dict[str, Any]]:
+def quiet(blobs: Blobs, function: str, seconds: float = 0.6) -> list[dict[str, Any]]:
     """The runs after several more polls."""
     time.sleep(seconds)
     return blobs.runs(function)
@@ -177,7 +177,7 @@ def test_same_etag_never_again_new_content_or_metadata_runs_again(blobs: Blobs) 
         blobs.wait_runs("by_client", 1)
         assert len(quiet(blobs, "by_client")) == 1
     with blobs.app.running():  # nor after a restart, which scans the newest blobs again
-        assert len(quiet(blobs, "by_client", 1.5)) == 1
+        assert len(quiet(blobs, "by_client", 1.0)) == 1
         upload(blobs.incoming, "a.csv", "two")
         blobs.wait_runs("by_client", 2)
         blobs.incoming.get_blob_client("a.csv").set_blob_metadata({"touched": "yes"})

@@ -258,52 +258,53 @@ def in_background(url: str) -> tuple[threading.Thread, list[requests.Response | 
 
 
 def test_sigterm_lets_requests_finish_and_is_over_within_5_s(tmp_path: Path) -> None:
-    app = AppFolder(tmp_path, ENDING, settings={}, host_json={})
-    host = app.launch()
+    app = AppFolder(tmp_path / "one", ENDING, settings={}, host_json={})
+    blocked_app = AppFolder(tmp_path / "two", ENDING, settings={}, host_json={})
+    host, blocked = app.launch(), blocked_app.launch()
     host.wait_ready()
+    blocked.wait_ready()
     short, answers = in_background(host.url + "/api/sleep/1")
     endless, cut = in_background(host.url + "/api/sleep/60")
-    wait_for(lambda: (app.app / "started-1").exists() and (app.app / "started-60").exists())
+    blocking, _ = in_background(blocked.url + "/api/block/60")
+    for started in (app.app / "started-1", app.app / "started-60", blocked_app.app / "started-60"):
+        wait_for(started.exists)
     began = time.monotonic()
     host.process.send_signal(signal.SIGTERM)
+    blocked.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     with pytest.raises(requests.ConnectionError):
         requests.get(host.url + "/api/pid", timeout=5)
     assert host.process.wait(8) == 0
-    assert time.monotonic() - began < 5.3
-    short.join(5)
-    endless.join(5)
+    assert blocked.process.wait(8) == 0
+    assert time.monotonic() - began < 5.5
+    for thread in (short, endless, blocking):
+        thread.join(5)
     assert isinstance(answers[0], requests.Response)
     assert (answers[0].status_code, answers[0].text) == (200, "slept")
     assert not isinstance(cut[0], requests.Response) or cut[0].status_code == 500
     assert "Stopped" in host.log
 
 
-def test_sigterm_ends_a_host_whose_loop_is_blocked(tmp_path: Path) -> None:
-    app = AppFolder(tmp_path, ENDING, settings={}, host_json={})
-    host = app.launch()
-    host.wait_ready()
-    asking, _ = in_background(host.url + "/api/block/60")
-    wait_for(lambda: (app.app / "started-60").exists())
-    began = time.monotonic()
-    assert host.stop() == 0
-    assert time.monotonic() - began < 5.3
-    asking.join(5)
-
-
-@pytest.mark.parametrize("kind", ["sleep", "block"])
-def test_function_over_its_time_ends_with_its_process_and_the_host_goes_on(tmp_path: Path, kind: str) -> None:
-    app = AppFolder(tmp_path, ENDING, settings={}, host_json={"functionTimeout": "00:00:01"})
-    with app.running() as host:
-        pid = host.get("/api/pid").text
-        assert pid == str(host.process.pid)
-        asking, answers = in_background(f"{host.url}/api/{kind}/60")
-        wait_for(lambda: "Timeout value of 1 s exceeded by function 'Functions." + kind in host.log)
-        wait_for(lambda: sum(line.startswith("ready ") for line in host.lines) == 2, what="the second start")
-        asking.join(5)
-        if kind == "sleep":
-            assert isinstance(answers[0], requests.Response)
-            assert answers[0].status_code == 500
-        assert host.get("/api/pid").text == pid  # same process, same port, fresh program
-        status = host.get("/admin/host/status", key=str(KEYS["master"])).json()
-        assert status["processUptime"] < 20_000
+def test_function_over_its_time_ends_with_its_process_and_the_host_goes_on(tmp_path: Path) -> None:
+    kinds = ("sleep", "block")
+    apps = [
+        AppFolder(tmp_path / kind, ENDING, settings={}, host_json={"functionTimeout": "00:00:01"})
+        for kind in kinds
+    ]
+    with apps[0].running() as sleeping, apps[1].running() as blocked:
+        asked = {
+            kind: in_background(f"{host.url}/api/{kind}/60")
+            for kind, host in zip(kinds, (sleeping, blocked), strict=True)
+        }
+        for kind, host in zip(kinds, (sleeping, blocked), strict=True):
+            wait_for(lambda: f"Timeout value of 1 s exceeded by function 'Functions.{kind}" in host.log)  # noqa: B023
+            wait_for(lambda: sum(line.startswith("ready ") for line in host.lines) == 2)  # noqa: B023
+            asked[kind][0].join(5)
+            assert host.get("/api/pid").text == str(
+                host.process.pid
+            )  # same process and port, a fresh program
+            status = host.get("/admin/host/status", key=str(KEYS["master"])).json()
+            assert status["processUptime"] < 20_000
+        answer = asked["sleep"][1][0]
+        assert isinstance(answer, requests.Response)
+        assert answer.status_code == 500

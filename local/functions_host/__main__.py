@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import log as logs
-from .config import apply_settings, host_id, read_host_json, read_local_settings
-from .connections import DEFAULT
+from .config import STORAGE_SETTING, apply_settings, host_id, read_host_json, read_local_settings
 from .errors import BindingError, ConfigError, HostError
 from .watchdog import end_process
 
@@ -63,7 +62,7 @@ def _serve(
     app_dir, keys_file = arguments.app.resolve(), arguments.keys.resolve()
     settings = read_local_settings(arguments.settings.resolve())
     if arguments.storage:
-        os.environ[DEFAULT] = arguments.storage
+        os.environ[STORAGE_SETTING] = arguments.storage
     kept = apply_settings(settings)
     formatter.hide(logs.secret_settings(os.environ))
     for name in kept:
@@ -82,7 +81,7 @@ def _serve(
     functions = load_app(app_dir)
     keys = load_or_create(keys_file, [function.name for function in functions])
     formatter.hide([*keys.all(), *logs.secret_settings(os.environ)])
-    app = App(app_dir, host_id(app_dir), functions, config, settings, keys, os.environ.get(DEFAULT))
+    app = App(app_dir, host_id(app_dir), functions, config, settings, keys, os.environ.get(STORAGE_SETTING))
     host = Host(app, lambda: _start_anew(listener, environment, directory))
     runner = asyncio.Runner(loop_factory=_loop_factory())
     runner.run(host.run(listener))  # not closed: that would wait for runs that have been given up

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from .errors import BindingError, ConfigError
 
 MAX_HOST_ID = 32
+STORAGE_SETTING = "AzureWebJobsStorage"
 HOST_ID_SETTING = "AzureFunctionsWebHost__hostid"
 DEFAULT_BODY_LIMIT = 104_857_600  # the host's MaxRequestBodySize, 100 MiB
 DEFAULT_TIMEOUT_S = 30 * 60.0

@@ -10,9 +10,9 @@ from typing import Any
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
 
+from .config import STORAGE_SETTING
 from .errors import BindingError
 
-DEFAULT = "AzureWebJobsStorage"
 # Short enough that a stop is never held up for long, long enough for a slow disk.
 _CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
 
@@ -30,7 +30,7 @@ class StorageAccount:
         return str(self.blobs.account_name)
 
 
-def from_connection_string(text: str, connection: str = DEFAULT) -> StorageAccount:
+def from_connection_string(text: str, connection: str = STORAGE_SETTING) -> StorageAccount:
     """Clients for a connection string. Raises BindingError if it is none."""
     try:
         return StorageAccount(
@@ -49,7 +49,7 @@ def resolve(connection: str | None, settings: Mapping[str, str] | None = None) -
     `X__queueServiceUri` (a blob trigger needs both), or `X__accountName`. Raises BindingError if there is none.
     """
     env = os.environ if settings is None else settings
-    name = connection or DEFAULT
+    name = connection or STORAGE_SETTING
     for setting in (name, f"AzureWebJobs{name}"):
         if env.get(setting):
             return from_connection_string(env[setting], name)
