@@ -73,7 +73,7 @@ RESOURCES: Doc = {
 def one_of(value: Any, allowed: tuple[str, ...], what: str) -> str:
     """The canonical spelling of an enum's value: compared without case and, for pipeline nodes, underscores."""
     for name in allowed:
-        if name.lower() == str(value).lower().replace("_", ""):
+        if name.lower().replace("_", "") == str(value).lower().replace("_", ""):
             return name
     raise bad_request(f"The value '{value}' of {what} is invalid: use one of {', '.join(allowed)}.")
 

@@ -21,6 +21,8 @@ from shared.settings import Settings
 TRAINING_ALLOWANCE = 3600.0
 #: Refusals by the service before a run gives up.
 STRIKES = 3
+#: Refusals closer together count as one: trigger and timer may ask at the same moment.
+STRIKE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,8 @@ def _trouble(run: Run, error: DropMLError, ctx: Context) -> bool:
     just have done the very same thing, and what it did is found by name the next time. A step's own verdict ends the run.
     """
     passing = isinstance(error, Transient | Conflict)
-    count = run.trouble.get("count", 0) + (not passing)
+    count, last = run.trouble.get("count", 0), run.trouble.get("at", 0.0)
+    count += not passing and ctx.clock() - last > STRIKE_SECONDS
     if not passing and (count >= STRIKES or not isinstance(error, Upstream | NotFound)):
         run.fail(ctx.clock(), error.to_dict())
         return True
