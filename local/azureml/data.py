@@ -54,6 +54,7 @@ class Data(Assets):
             except ArmError as error:
                 raise DataError(error.message) from None
             return self._datastores.storage.download(container, found[1], target)
+        uri = self._datastores.proxy.own_url(uri)
         if (inside := self._datastores.storage.locate(uri)) is not None:
             return self._datastores.storage.download(inside[0], inside[1], target)
         if uri.startswith(("http://", "https://")):

@@ -19,6 +19,7 @@ from local.azureml.arm import (
     reply,
     resource_type,
 )
+from local.azureml.blob_proxy import BlobProxy
 from local.azureml.clock import stamp
 from local.azureml.context import Context
 from local.azureml.storage import Storage
@@ -33,6 +34,7 @@ class Datastores:
 
     def __init__(self, context: Context, storage: Storage) -> None:
         self._c, self.storage = context, storage
+        self.proxy = BlobProxy(context.settings, storage)
         guid = context.guid
         fixed = {DEFAULT: f"azureml-blobstore-{guid}", ARTIFACTS: "azureml"}
         for name, container in {**fixed, **context.settings.datastores}.items():
@@ -75,10 +77,10 @@ class Datastores:
                 "subscriptionId": s.subscription,
                 "resourceGroup": s.resource_group,
                 "datastoreType": "AzureBlob",
-                "accountName": account.name if account else "none",
+                "accountName": self.proxy.account_name() or "none",
                 "containerName": doc["container"],
                 "endpoint": account.endpoint if account else "core.windows.net",
-                "protocol": account.protocol if account else "https",
+                "protocol": "https" if account is None or account.local else account.protocol,
                 "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
             },
             "systemData": {
@@ -107,7 +109,7 @@ class Datastores:
         if str(properties.get("datastoreType", "")).lower() != "azureblob":
             raise bad_request("Only datastores of type AzureBlob are supported by the emulator.")
         account, wanted = self.storage.account(), properties.get("accountName")
-        if account is None or wanted != account.name:
+        if account is None or wanted not in (account.name, self.proxy.account_name()):
             have = account.name if account else "none"
             raise bad_request(f"The storage account '{wanted}' is not the emulator's: it has '{have}'.")
         if not properties.get("containerName"):
@@ -146,6 +148,7 @@ class Datastores:
     def routes(self) -> list[Route]:
         one = "/ws/datastores/{name}"
         return [
+            *self.proxy.routes(),
             Route("/ws/datastores", self.all, methods=["GET"]),
             Route(one, self.get, methods=["GET"]),
             Route(one, self.put, methods=["PUT"]),

@@ -39,7 +39,9 @@ def _server(
 ) -> uvicorn.Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
+        interface="asgi3",
         http="httptools",
+        proxy_headers=False,
         log_level=settings.log_level,
         access_log=False,
         lifespan="off",

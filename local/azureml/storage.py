@@ -41,13 +41,14 @@ class Account:
         return urlparse(self.blob_url).scheme
 
     @property
+    def local(self) -> bool:
+        """Is it an account of this machine (Azurite), whose address has another form?"""
+        return urlparse(self.blob_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    @property
     def endpoint(self) -> str:
         """What follows `{account}.blob.` in the account's address."""
-        netloc = urlparse(self.blob_url).netloc
-        host, _, port = netloc.partition(":")
-        if host in ("127.0.0.1", "localhost"):
-            return f"localhost:{port}" if port else "localhost"
-        return netloc.split(".blob.", 1)[-1]
+        return "core.windows.net" if self.local else urlparse(self.blob_url).netloc.split(".blob.", 1)[-1]
 
 
 class Storage:
