@@ -74,7 +74,7 @@ RUNS: Doc = {
             "runs",
             "Runs, newest first",
             parameters=[
-                query_parameter("dataset", "Only this dataset's.", {"type": "string", "minLength": 1}),
+                query_parameter("dataset", "Only this dataset's.", TEXT),
                 query_parameter("state", "Only those in this state.", ref("RunState")),
                 query_parameter(
                     "limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": 500}

@@ -26,6 +26,7 @@ from shared.domain.openapi_parts import (
     ref,
     responses,
 )
+from shared.domain.payloads import MIN_DEADLINE_MS
 from shared.domain.schema import Column, Schema
 from shared.domain.serving import ServingEntry
 from shared.domain.validation import INT64_MAX, INT64_MIN
@@ -43,7 +44,7 @@ _SCORE_PARAMETERS = [
     header_parameter(
         "x-dropml-deadline-ms",
         "Give up after so many milliseconds; also the endpoint is not waited for any longer.",
-        {"type": "integer", "minimum": 50, "maximum": 999_999_999},
+        {"type": "integer", "minimum": MIN_DEADLINE_MS},
     ),
     REQUEST_ID,
 ]

@@ -28,6 +28,8 @@ SHAPES_HELP = (
     'Send {"data": [{field: value}]}, {"input_data": {"columns": [...], "data": [[...]]}}, a list of '
     "objects, or CSV with a header as text/csv. GET /api/swagger.json shows an example of this dataset."
 )
+#: Shortest deadline that a caller may ask for, in milliseconds.
+MIN_DEADLINE_MS = 50
 _JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
 _CSV_TYPES = frozenset({"text/csv", "application/csv"})
 

@@ -29,6 +29,7 @@ OPEN_STATES = frozenset({"queued", "running"})
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
+IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
 #: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
 BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
@@ -206,9 +207,10 @@ class Batches:
 def _batch_id(slug: str, idempotency_key: str) -> str:
     if not idempotency_key:
         return secrets.token_hex(8)
-    if len(idempotency_key) > 200:
+    if not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidInput(
-            "The Idempotency-Key is longer than 200 characters.",
+            "The Idempotency-Key must be 1 to 200 visible ASCII characters.",
+            remedy="Use a UUID.",
             code="invalid-idempotency-key",
             field="Idempotency-Key",
         )

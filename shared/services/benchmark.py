@@ -35,7 +35,8 @@ class BenchmarkOptions:
             raise InvalidInput("The options must be a JSON object.", code="invalid-options")
         for name, value in doc.items():
             limit = limits.get(name)
-            if limit is None or type(value) is not int or not 1 <= value <= limit:
+            whole = type(value) is int or (type(value) is float and value.is_integer())
+            if limit is None or not whole or not 1 <= value <= limit:
                 known = ", ".join(f"{key} (1 to {most})" for key, most in limits.items())
                 clean = name[:40].encode("utf-8", "replace").decode()
                 raise InvalidInput(
@@ -43,7 +44,7 @@ class BenchmarkOptions:
                     code="invalid-options",
                     field=clean,
                 )
-        return BenchmarkOptions(**doc)
+        return BenchmarkOptions(**{name: int(value) for name, value in doc.items()})
 
 
 def percentile(sorted_values: list[float], share: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from shared.domain import payloads
 from shared.domain.errors import InvalidInput, NotFound, Upstream
-from shared.domain.payloads import AnswerShape, Prediction
+from shared.domain.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
 from shared.domain.problems import (
     DeadlineExceeded,
     EndpointRefused,
@@ -25,8 +25,6 @@ from shared.services.calling import Answer, EndpointCalls
 #: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/
 #: how-to-manage-quotas#azure-machine-learning-online-endpoints-and-batch-endpoints: 1.5 MB).
 MAX_BODY, MAX_ENDPOINT_BODY = 4 * 1024 * 1024, 1_572_864
-#: Shortest and longest deadline that a caller may ask for, in milliseconds.
-MIN_DEADLINE_MS = 50
 CONTENT_TYPES: dict[AnswerShape, str] = {
     "result": "application/json",
     "list": "application/json",
@@ -158,14 +156,16 @@ class Scoring:
     def _seconds(self, deadline_ms: str) -> float:
         if not deadline_ms:
             return self.limits.timeout_seconds
-        if not deadline_ms.isascii() or not deadline_ms.isdigit() or int(deadline_ms[:9]) < MIN_DEADLINE_MS:
+        digits = deadline_ms.lstrip("0") if deadline_ms.isascii() and deadline_ms.isdigit() else ""
+        asked = int(digits[:9] or 0)  # nine digits are days already
+        if asked < MIN_DEADLINE_MS:
             raise InvalidInput(
                 f"The header x-dropml-deadline-ms must be a whole number of at least {MIN_DEADLINE_MS}.",
                 remedy=f"Leave it out to allow {self.limits.timeout_seconds:g} s.",
                 code="invalid-deadline",
                 field="x-dropml-deadline-ms",
             )
-        return min(self.limits.timeout_seconds, int(deadline_ms[:9]) / 1000)
+        return min(self.limits.timeout_seconds, asked / 1000)
 
 
 def answer_shape(shape: str, accept: str) -> AnswerShape:
