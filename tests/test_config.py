@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +16,7 @@ from shared.domain import quarantine
 from shared.domain.config import DatasetConfig, from_settings, merge
 from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.errors import InvalidConfig
+from shared.domain.inference import MISSING
 from shared.settings import Settings, read
 from tests.staging_area import people, refusal
 
@@ -231,3 +235,26 @@ def test_the_quarantine_report_tells_a_person_what_to_do() -> None:
         assert part in doc["text"]
     bare = quarantine.report({"code": "x", "message": "m"}, dataset="d", run_id="r", source={}, at=0)
     assert "Where" not in bare["text"]
+
+
+def test_the_page_on_intake_knows_every_key_and_every_code() -> None:
+    root = Path(__file__).resolve().parent.parent
+    page = (root / "docs" / "intake.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert set(yaml.safe_load(example)) == {*FIELDS, "gate"}
+    assert set(yaml.safe_load(example)["gate"]) == set(GATE_FIELDS)
+    merge(DEFAULTS, example)
+    modules = [
+        root / "shared" / folder
+        for folder in (
+            "domain/text.py",
+            "domain/dialect.py",
+            "domain/tables.py",
+            "domain/labels.py",
+            "services/staging.py",
+        )
+    ]
+    codes = {code for module in modules for code in re.findall(r'code="([a-z0-9-]+)"', module.read_text())}
+    table = page.partition("## Refused")[2].partition("## Per")[0]
+    assert codes == set(re.findall(r"`([a-z0-9-]+)`", table)) - {"dropml-quarantine"}
+    assert all(f"`{spelling}`" in page for spelling in MISSING)
