@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import Fold, Params, Setting
+from .fitting import Fold, Params, Setting, standard_target
 from .models import LightGBMModel, SklearnModel, XGBoostModel
 
 MAX_ROUNDS = 3000
@@ -98,10 +98,12 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     }
     options["colsample_bytree"] = max(options.get("colsample_bytree", 1.0), _fewest_features(fold))
     # In units of the Hessian: p(1 - p) a row for classes.
+    target = (0.0, 1.0)
     fair = _smallest_leaf(fold, setting) * (1.0 if setting.regression else 0.1)
     options["min_child_weight"] = min(options.get("min_child_weight", 1.0), fair)
     if setting.regression:
-        options |= {"objective": "reg:squarederror"}
+        options |= {"objective": "reg:squarederror", "base_score": 0.0}
+        fold, target = standard_target(fold)
     elif setting.n_classes == 2:
         options |= {"objective": "binary:logistic", "eval_metric": "logloss"}
     else:
@@ -120,7 +122,7 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     if evals and booster.attr("best_iteration") is not None:
         best = int(booster.best_iteration) + 1
         booster = booster[:best]
-    return XGBoostModel(bytes(booster.save_raw("ubj")), setting.n_classes, best)
+    return XGBoostModel(bytes(booster.save_raw("ubj")), setting.n_classes, best, target)
 
 
 def _xgboost_clock(setting: Setting) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import Fold, Params, Setting
+from .fitting import Fold, Params, Setting, standard_target
 from .models import PlattModel, SklearnModel
 
 FOREST_STEP = 10  # trees grown between two looks at the clock
@@ -65,9 +65,9 @@ def fit_linear(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
     if not setting.regression:
         _fit_quietly(estimator, x, fold.y, fold.w)
         return SklearnModel(estimator, setting.n_classes, **prepare)
-    center, scale = float(np.mean(fold.y)), float(np.std(fold.y)) or 1.0
-    _fit_quietly(estimator, x, (fold.y - center) / scale, fold.w)
-    return SklearnModel(estimator, 0, target=(center, scale), **prepare)
+    scaled, target = standard_target(fold)
+    _fit_quietly(estimator, x, scaled.y, fold.w)
+    return SklearnModel(estimator, 0, target=target, **prepare)
 
 
 def _linear_estimator(kind: str, params: Params, setting: Setting) -> Any:

@@ -58,7 +58,12 @@ def _member(model: Model, number: int, n_features: int, folder: Path) -> dict[st
         text = _without_objective(model.text)
         return _trees(folder, number, text, outputs, links.get(model.n_classes, "softmax"))
     if isinstance(model, XGBoostModel):
-        trees, base = flat.xgboost_trees(model.booster)
+        trees, base = flat.xgboost_trees(model.booster), model.base
+        if not model.n_classes:
+            shift, width = model.target
+            base = shift + width * base
+            for tree in trees:
+                tree.values = tree.values * width
         links = {0: "identity", 2: "sigmoid"}
         text = flat.model_text(trees, len(base), n_features)
         return _trees(folder, number, text, len(base), links.get(model.n_classes, "softmax"), base.tolist())

@@ -31,6 +31,11 @@ def select(facts: Facts, y: np.ndarray, members: dict[str, np.ndarray], deadline
         for name, count in _greedy(facts, y[rows], {n: members[n][rows] for n in names}).items():
             totals[name] += count
     kept = sorted((n for n in names if totals[n] > 0), key=lambda n: -totals[n])[:MAX_MEMBERS]
+    if len(kept) == 1:  # a vote takes two: the partner that suits the winner best, at half its weight
+        first, others = kept[0], [n for n in names if n != kept[0]]
+        values = [_value(facts, y, (2 * members[first] + members[n]) / 3) for n in others]
+        kept.append(others[int(np.argmax(values))])
+        totals[kept[1]] = totals[first] / 2
     whole = sum(totals[n] for n in kept)
     return {name: totals[name] / whole for name in kept}
 

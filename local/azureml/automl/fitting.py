@@ -52,4 +52,11 @@ class Setting:
         return self.deadline - time.time()
 
 
+def standard_target(fold: Fold) -> tuple[Fold, tuple[float, float]]:
+    """The fold with its target shifted and scaled to mean 0, deviation 1; and (mean, deviation)."""
+    center, scale = float(np.mean(fold.y)), float(np.std(fold.y)) or 1.0
+    valid = None if fold.valid_y is None else (fold.valid_y - center) / scale
+    return Fold(fold.x, (fold.y - center) / scale, fold.w, fold.valid_x, valid), (center, scale)
+
+
 Params = dict[str, Any]

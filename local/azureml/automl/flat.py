@@ -92,19 +92,14 @@ def sklearn_tree(tree: Any, values: np.ndarray) -> Tree:
     )
 
 
-def xgboost_trees(booster: Any) -> tuple[list[Tree], np.ndarray]:
-    """Trees and the margin that every row starts with (one for each output)."""
+def xgboost_trees(booster: Any) -> list[Tree]:
+    """The booster's trees, in the order of their outputs."""
     document = json.loads(bytes(booster.save_raw("json")))["learner"]
     model = document["gradient_booster"]["model"]
     groups = int(document["learner_model_param"]["num_class"]) or 1
-    trees = [_xgboost_tree(t) for t in model["trees"]]
-    if [int(g) for g in model["tree_info"]] != [i % groups for i in range(len(trees))]:
-        raise ValueError("trees are not in the order of their outputs")
-    base = np.atleast_1d(np.array(json.loads(document["learner_model_param"]["base_score"]), dtype="float64"))
-    base = np.resize(base, groups)
-    if document["objective"]["name"] == "binary:logistic":
-        base = np.log(base / (1 - base))
-    return trees, base
+    if [int(g) for g in model["tree_info"]] != [i % groups for i in range(len(model["trees"]))]:
+        raise ValueError("XGBoost's trees are not in the order of their outputs")
+    return [_xgboost_tree(t) for t in model["trees"]]
 
 
 def _xgboost_tree(tree: dict[str, Any]) -> Tree:
