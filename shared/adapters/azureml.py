@@ -16,7 +16,7 @@ from shared.domain.errors import Conflict, Transient
 from shared.services.ports import Deployment, Endpoint, Job, TrainingJob
 from shared.settings import Settings
 
-DATA_API = "2023-10-01"
+DATA_API = ENDPOINT_API = "2023-10-01"
 #: Long enough for a cold model server to score a chunk of the holdout.
 REQUEST_TIMEOUT_MS = 90_000
 
@@ -159,7 +159,7 @@ class AzureMLAdapter:
         found = self._arm.find(
             f"{self._settings.workspace_id}/onlineEndpoints/{name}",
             f"read endpoint {name}",
-            params={"api-version": "2023-10-01"},
+            params={"api-version": ENDPOINT_API},
         )
         if found is None:
             return None
@@ -183,17 +183,21 @@ class AzureMLAdapter:
             )
 
     def deployments(self, endpoint: str) -> list[Deployment]:
-        with translated(f"list deployments of {endpoint}"):
-            return [_deployment(d) for d in self.client.online_deployments.list(endpoint)]
+        url = f"{self._settings.workspace_id}/onlineEndpoints/{endpoint}/deployments"
+        found: list[Deployment] = []
+        page: dict[str, Any] = {"nextLink": f"{self._arm.endpoint}{url}?api-version={ENDPOINT_API}"}
+        while page.get("nextLink"):
+            page = self._arm.call("GET", page["nextLink"], f"list deployments of {endpoint}")
+            found += [_deployment(d) for d in page["value"]]
+        return found
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
-        from azure.core.exceptions import ResourceNotFoundError
-
-        with translated(f"read deployment {name}"):
-            try:
-                return _deployment(self.client.online_deployments.get(name, endpoint))
-            except ResourceNotFoundError:
-                return None
+        found = self._arm.find(
+            f"{self._settings.workspace_id}/onlineEndpoints/{endpoint}/deployments/{name}",
+            f"read deployment {name}",
+            params={"api-version": ENDPOINT_API},
+        )
+        return _deployment(found) if found else None
 
     def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
         """An MLflow model needs neither environment nor scoring script (no-code deployment).
@@ -231,8 +235,11 @@ class AzureMLAdapter:
             return str(self.client.online_deployments.get_logs(deployment, endpoint, lines))
 
 
-def _deployment(entity: Any) -> Deployment:
-    model = entity.model if isinstance(entity.model, str) else getattr(entity.model, "id", "")
+def _deployment(doc: dict[str, Any]) -> Deployment:
+    p = doc["properties"]
     return Deployment(
-        entity.name, str(entity.provisioning_state), str(model or ""), bool(entity.app_insights_enabled)
+        doc["name"],
+        str(p.get("provisioningState") or "Unknown"),
+        str(p.get("model") or ""),
+        bool(p.get("appInsightsEnabled")),
     )
