@@ -98,7 +98,7 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
         dataset,
         req.get_body(),
         req.headers.get("content-type", ""),
-        req.headers.get("idempotency-key", ""),
+        req.headers.get("idempotency-key"),
     )
     return answer(doc, 202, {"Location": f"/api/score/{dataset}/batch/{doc['id']}"})
 

@@ -32,8 +32,10 @@ def map_case(ctx: Any, case: Any) -> Any:
 def filter_case(ctx: Any, case: Any) -> bool:
     """Leave out mistakes that no app could reject.
 
-    A header that nobody declared is none in HTTP; and the Functions host drops query parameters without a value.
+    A header that nobody declared is none in HTTP; blanks around a header's value are no part of it; and the Functions
+    host drops query parameters without a value.
     """
+    padded = any(str(value) != str(value).strip() for value in (case.headers or {}).values())
     undeclared = "x-schemathesis-unknown-property" in (case.headers or {})
     valueless = any(value in ("", {}, []) for value in (case.query or {}).values())
-    return not undeclared and not valueless
+    return not undeclared and not padded and not valueless

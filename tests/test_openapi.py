@@ -80,6 +80,14 @@ def test_it_is_json_and_its_schemas_are_valid() -> None:
         jsonschema.Draft202012Validator.check_schema(resolved(schema))
 
 
+def test_each_refusal_shows_a_document_of_its_status() -> None:
+    validator = jsonschema.Draft202012Validator(resolved(DOCUMENT["components"]["schemas"]["Problem"]))
+    for status, response in DOCUMENT["components"]["responses"].items():
+        for media in response.get("content", {}).values():
+            validator.validate(media["example"])
+            assert media["example"]["status"] == int(status)
+
+
 def rows_schema() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(resolved(DOCUMENT["components"]["schemas"]["Rows-bank"]))
 

@@ -52,7 +52,7 @@ class Bench:
         self.container.upload_blob(name, text, overwrite=True)
         return f"{self.container.container_name}/{name}"
 
-    def take(self, blob: str, key: str = "") -> dict[str, Any]:
+    def take(self, blob: str, key: str | None = None) -> dict[str, Any]:
         body = json.dumps({"blob": blob}).encode()
         return self.batches.create("bank", body, "application/json", key)
 

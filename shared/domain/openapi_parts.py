@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.domain.problems import PROBLEM_JSON
+from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
+from shared.domain.problems import (
+    PROBLEM_JSON,
+    Busy,
+    DeadlineExceeded,
+    InvalidRows,
+    MalformedBody,
+    RowIssue,
+    TooLarge,
+    UnsupportedMedia,
+    problem,
+)
 
 Doc = dict[str, Any]
 
@@ -111,10 +122,37 @@ def listing(schema: Doc) -> Doc:
     return {"type": "array", "items": schema}
 
 
+#: One real document per status.
+EXAMPLES: dict[int, DropMLError] = {
+    400: MalformedBody(
+        "The body is not JSON: Expecting value at line 1, column 1.",
+        remedy="See the examples.",
+        code="invalid-json",
+    ),
+    404: NotFound(
+        "No model of the dataset 'bank' is in service.", remedy="GET /api/datasets.", code="no-live-model"
+    ),
+    409: Conflict("A rotation of the endpoint bank-1a2b3c is under way.", code="rotation-running"),
+    413: TooLarge("The request holds 6000 rows; at most 5000 are scored at once.", code="too-many-rows"),
+    415: UnsupportedMedia(
+        "The content type 'text/xml' is not taken.", remedy="Use application/json or text/csv."
+    ),
+    422: InvalidRows(
+        [RowIssue("wrong-type", "age", 'Field "age" must be a whole number, not "old".', 1)], total=1
+    ),
+    500: DropMLError("Something went wrong here.", remedy="The log has it under the request id."),
+    502: Upstream("The endpoint bank-1a2b3c answered 500: no message", code="endpoint-error"),
+    503: Busy("The endpoint bank-1a2b3c has more requests than it can handle (HTTP 429).", retry_after=2),
+    504: DeadlineExceeded("The endpoint gave no answer within 30.0 s.", remedy="Send fewer rows."),
+}
+
+
 def _refusal(status: int, description: str) -> Doc:
     if status == 401:
         return {"description": description}
-    doc: Doc = {"description": description, "content": {PROBLEM_JSON: {"schema": ref("Problem")}}}
+    example = problem(EXAMPLES[status], request_id="7f8a0107331a4a20bc3c0edf63964dda")
+    media = {"schema": ref("Problem"), "example": example}
+    doc: Doc = {"description": description, "content": {PROBLEM_JSON: media}}
     if status == 503:
         doc["headers"] = {
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}

@@ -70,7 +70,7 @@ class Batches:
     max_upload: int = MAX_UPLOAD
 
     def create(
-        self, dataset: str, body: bytes, content_type: str, idempotency_key: str = ""
+        self, dataset: str, body: bytes, content_type: str, idempotency_key: str | None = None
     ) -> dict[str, Any]:
         """Take a batch: `{"blob": "container/path"}` as JSON, or the CSV itself. Returns its public form.
 
@@ -80,7 +80,7 @@ class Batches:
         batch_id = _batch_id(entry.slug, idempotency_key)
         path = _path(entry.slug, batch_id)
         request_hash = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()
-        if idempotency_key and (found := self.documents.get(path)):
+        if idempotency_key is not None and (found := self.documents.get(path)):
             return _same_request(found[0], request_hash)
         source = self._source(entry, batch_id, body, content_type)
         layout, position = self._layout(entry, source)
@@ -204,8 +204,8 @@ class Batches:
         return {"container": self.container, "blob": path, "etag": info.etag, "size": info.size}
 
 
-def _batch_id(slug: str, idempotency_key: str) -> str:
-    if not idempotency_key:
+def _batch_id(slug: str, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
         return secrets.token_hex(8)
     if not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise InvalidInput(
