@@ -12,7 +12,7 @@ from typing import Any
 
 from .events import Events
 from .limits import Clock
-from .pool import Pool
+from .pool import Pool, kill_children
 from .spec import JobSpec, UserError, read_spec
 from .store import Store
 
@@ -27,7 +27,6 @@ def run(job_dir: Path) -> int:
     events = Events(job_dir / "events.jsonl")
     signal.signal(signal.SIGTERM, _raise_cancelled)
     store = Store(job_dir / "work")
-    pool: Pool | None = None
     try:
         spec = read_spec(job_dir)
         pool = Pool(store, spec.memory_mb)  # its imports go on while the data is read
@@ -47,8 +46,7 @@ def run(job_dir: Path) -> int:
         )
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if pool is not None:
-            pool.stop()
+        kill_children()
         store.remove()
         events.close()
     return 1

@@ -10,6 +10,8 @@ import warnings
 
 import numpy as np
 
+from .spec import UserError
+
 CLASSIFICATION_METRICS = {
     "accuracy": "Accuracy",
     "AUC_weighted": "AUCWeighted",
@@ -35,7 +37,7 @@ def metric_name(wire: str | None, classification: bool) -> str:
     for name, spelled in known.items():
         if spelled.lower() == plain:
             return name
-    raise ValueError(f"Primary metric {wire!r} is none of {', '.join(known.values())}.")
+    raise UserError(f"Primary metric {wire!r} is none of {', '.join(known.values())}.")
 
 
 def signed(name: str, value: float) -> float:

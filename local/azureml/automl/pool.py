@@ -30,7 +30,7 @@ class Pool:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
-            self._context.set_forkserver_preload(["local.azureml.automl.worker"])
+            self._context.set_forkserver_preload([f"{__package__}.fork_server"])
             from multiprocessing import forkserver
 
             forkserver.ensure_running()
@@ -93,6 +93,17 @@ class Pool:
         for process, _, _ in self._running.values():
             _kill(process)
         self._running.clear()
+
+
+def kill_children() -> None:
+    """End every descendant of this process: the fork server too, which may still be busy importing."""
+    import psutil
+
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    psutil.wait_procs(children, timeout=2)
 
 
 def _kill(process: Any) -> None:

@@ -5,7 +5,6 @@ The fork server imports this module before it forks, so that a worker starts in 
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import sys
 import time
@@ -25,13 +24,14 @@ from . import charts, ensemble, finish, metrics
 from .algorithms import CLASSIFIERS, REGRESSORS
 from .best import parts
 from .fitting import Fold, Setting
+from .lifeline import die_with_parent
 from .store import Facts, Store
 from .worker_task import Task
 
 
 def main(root: str, task: Task) -> None:
     """Entry point of a worker process."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     perform(root, task)
 
@@ -47,12 +47,6 @@ def perform(root: str, task: Task) -> None:
     except Exception as error:  # noqa: BLE001  whatever a fit raises is this trial's failure, not the job's
         traceback.print_exc(file=sys.stderr)
         store.save_object(f"{task.out}/result", {"error": f"{type(error).__name__}: {error}"})
-
-
-def _die_with_parent() -> None:
-    """Linux: no worker outlives a killed job."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _fold(store: Store, k: int, valid: bool) -> Fold:
