@@ -215,6 +215,7 @@ def test_cookies_are_kept_apart(host: RunningHost) -> None:
         ("guarded", None, "key-of-guarded", 200),
         ("guarded", None, "nonsense", 401),
         ("guarded", "nonsense", "key-of-guarded", 401),  # the header wins, even a wrong one
+        ("guarded", "", "key-of-guarded", 401),
         ("guarded", "key-of-guarded", "nonsense", 200),
         ("guarded", "system-key-of-blobs", None, 401),
         ("other", "key-of-guarded", None, 401),  # another function's key

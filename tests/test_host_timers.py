@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +97,7 @@ def simulate(
     startup: bool = False,
     fails: bool = False,
     lock: Any = None,
+    now: Callable[[], datetime] | None = None,
 ) -> list[tuple[datetime, bool]]:
     """Let a listener run in simulated time; (time, past due) of each run."""
     runs: list[tuple[datetime, bool]] = []
@@ -112,10 +114,20 @@ def simulate(
     schedule = Schedule(NCronTab.parse(expression))
     trigger = TimerTrigger(definition, schedule, not schedule.is_sub_minute(clock.now), startup)
     listener = TimerListener(
-        trigger, store, cast(SingletonLock, lock or HeldLock()), Invoker(None), now=lambda: clock.now
+        trigger, store, cast(SingletonLock, lock or HeldLock()), Invoker(None), now=now or (lambda: clock.now)
     )
     listener.listen(cast(threading.Event, clock))
     return runs
+
+
+def test_a_start_alone_leaves_the_next_time_behind() -> None:
+    store = Store()
+    assert (
+        simulate("0 0 * * * *", store, FakeTime(NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)))
+        == []
+    )
+    assert store.status is not None  # so that an occurrence missed from now on is noticed
+    assert store.status.next == NOON + timedelta(hours=1)
 
 
 def test_runs_on_schedule_and_stores_what_comes_next() -> None:
@@ -172,6 +184,20 @@ def test_clock_jumps_never_run_an_occurrence_twice(jumps: list[float]) -> None:
         run.replace(minute=run.minute // 10 * 10, second=0, microsecond=0) for run, _ in runs
     )
     assert max(occurrences.values(), default=0) <= 1
+
+
+def test_clock_set_back_at_the_moment_of_firing_does_not_fire_twice() -> None:
+    clock = FakeTime(NOON - timedelta(minutes=1), NOON + timedelta(minutes=1))
+    seen: list[datetime] = []
+
+    def now() -> datetime:
+        if clock.now == NOON:
+            seen.append(NOON)
+        # The second look at noon, when the run is begun, comes two seconds early.
+        return clock.now - timedelta(seconds=2) if len(seen) == 2 else clock.now
+
+    assert len(simulate("0 0 * * * *", Store(), clock, now=now)) == 1
+    assert len(seen) >= 2
 
 
 def test_lost_lock_ends_listening_without_another_run() -> None:

@@ -57,12 +57,21 @@ class SingletonLock:
     outlasts the lease itself.
     """
 
-    def __init__(self, hosts: ContainerClient, host_id: str, name: str, instance: str, seconds: int) -> None:
+    def __init__(
+        self,
+        hosts: ContainerClient,
+        host_id: str,
+        name: str,
+        instance: str,
+        seconds: int,
+        renew_every_s: float | None = None,
+    ) -> None:
         self.name = name
         self._hosts = hosts
         self._blob = hosts.get_blob_client(f"locks/{host_id}/{name}")
         self._instance = instance
         self._seconds = seconds
+        self._pause_s = renew_every_s or seconds / 3
         self._lease: BlobLeaseClient | None = None
         self._valid_until = 0.0
         self._stop_renewal = threading.Event()
@@ -107,12 +116,12 @@ class SingletonLock:
         return True
 
     def _renew(self, stop: threading.Event) -> None:
-        lease, pause = self._lease, self._seconds / 3
+        lease, pause = self._lease, self._pause_s
         while lease is not None and not stop.wait(pause):
             asked = time.monotonic()
             try:
                 lease.renew(timeout=10)
-                self._valid_until, pause = asked + self._seconds, self._seconds / 3
+                self._valid_until, pause = asked + self._seconds, self._pause_s
             except (ResourceExistsError, ResourceNotFoundError) as error:
                 log.warning("Singleton lock lost (%s): %s", self.name, error.reason or type(error).__name__)
                 self._valid_until = 0.0
