@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from shared.domain.metrics import primary_metric
@@ -9,8 +10,13 @@ from shared.services.ports import TrainingJob
 from shared.settings import Settings
 
 
-def automl_node(job: TrainingJob, settings: Settings, training_data: Any, **node: Any) -> Any:
-    """An AutoML job or pipeline node with everything that the configuration says."""
+def automl_node(
+    job: TrainingJob, settings: Settings, training_data: Any, *, whole_minutes: bool = False, **node: Any
+) -> Any:
+    """An AutoML job or pipeline node with everything that the configuration says.
+
+    A pipeline's node takes its limits in whole minutes only (`whole_minutes`: rounded up).
+    """
     from azure.ai.ml import automl
 
     config = job.config
@@ -27,10 +33,12 @@ def automl_node(job: TrainingJob, settings: Settings, training_data: Any, **node
         **extra,
         **node,
     )
-    minutes = config["timeout_minutes"]
+    limits = [config["timeout_minutes"], min(config["trial_timeout_minutes"], config["timeout_minutes"])]
+    if whole_minutes:
+        limits = [math.ceil(minutes) for minutes in limits]
     entity.set_limits(
-        timeout_minutes=minutes,
-        trial_timeout_minutes=min(config["trial_timeout_minutes"], minutes),
+        timeout_minutes=limits[0],
+        trial_timeout_minutes=limits[1],
         max_trials=config["max_trials"],
         max_concurrent_trials=config["max_concurrent_trials"],
         enable_early_termination=bool(config.get("early_termination", True)),

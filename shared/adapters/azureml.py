@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.adapters.arm import Arm, raise_for
 from shared.adapters.tracking import Tracking
-from shared.domain.errors import Conflict, Transient
+from shared.domain.errors import Conflict, Transient, Upstream
 from shared.services.ports import Deployment, Endpoint, Job, TrainingJob
 from shared.settings import Settings
 
@@ -24,6 +24,7 @@ REQUEST_TIMEOUT_MS = 90_000
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """The SDK's errors as the product's."""
+    from azure.ai.ml.exceptions import MlException
     from azure.core import exceptions as core
 
     try:
@@ -33,6 +34,9 @@ def translated(what: str) -> Iterator[None]:
         message = {"error": {"code": "", "message": _message(error)}}
         raise_for(status, message, what)
         raise Transient(f"{what}: {_message(error)}") from error
+    except MlException as error:
+        # The SDK itself refused: sending the same again would not help.
+        raise Upstream(f"{what}: the SDK refuses it: {error.message}") from error
     except core.AzureError as error:
         raise Transient(
             f"{what}: the service can't be reached ({type(error).__name__}).",

@@ -43,7 +43,7 @@ class PipelinesAdapter:
     def _missing(self, slug: str, dataset: str, job: TrainingJob) -> str:
         """The next part to make: component | endpoint | deployment | default | wait | nothing | failed."""
         endpoint, deployment = self._endpoint(slug, dataset), f"r-{_version(job)}"
-        if self._find(f"components/{slug}-retrain/versions/{_version(job)}") is None:
+        if self._find(f"components/{names.component(slug)}/versions/{_version(job)}") is None:
             return "component"
         found = self._find(f"batchEndpoints/{endpoint}")
         if found is None:
@@ -86,7 +86,7 @@ class PipelinesAdapter:
                     entities.PipelineComponentBatchDeployment(
                         name=deployment,
                         endpoint_name=endpoint,
-                        component=f"azureml:{slug}-retrain:{_version(job)}",
+                        component=f"azureml:{names.component(slug)}:{_version(job)}",
                         settings={"default_compute": self._settings.azureml_compute or "serverless"},
                     )
                 )
@@ -102,12 +102,12 @@ class PipelinesAdapter:
         settings = self._settings
 
         def retrain(train):  # type: ignore[no-untyped-def]
-            node = automl_node(job, settings, train)
+            node = automl_node(job, settings, train, whole_minutes=True)
             node.name = "automl"
 
         retrain.__annotations__["train"] = Input(type="mltable")
         pipeline = dsl.pipeline(
-            name=f"{slug}-retrain",
+            name=names.component(slug),
             version=_version(job),
             display_name=f"Retrain {slug}",
             description="Trains the dataset's current data anew; DropML adopts the AutoML job and gates its model.",

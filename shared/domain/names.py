@@ -64,6 +64,11 @@ def batch_endpoint(slug_: str, workspace_id: str, dataset: str) -> str:
     return f"{slug_}-{digest('retrain', workspace_id.lower(), dataset)[:6]}-rt"
 
 
+def component(slug_: str) -> str:
+    """The SDK takes lower-case letters, digits and underscores for a component."""
+    return f"{slug_.replace('-', '_')}_retrain"
+
+
 def upload_id(container: str, blob: str, etag: str) -> str:
     """The staging folder of one version of a blob: the same delivery stages to the same place again."""
     return digest(container, blob, etag.strip('"'))[:20]

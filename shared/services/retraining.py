@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from shared.domain import names
-from shared.domain.errors import Conflict, DropMLError, NotFound
+from shared.domain.errors import Conflict, DropMLError, NotFound, Transient
 from shared.domain.run import RETRYABLE, Run, State
-from shared.services.lifecycle import Context, training_job
+from shared.services.lifecycle import STRIKES, Context, training_job
 from shared.services.ports import JOB_DONE, Pipelines
 
 PIPELINE_OPEN = ("publishing", "running")
@@ -136,9 +136,16 @@ def advance_pipelines(ctx: Context, pipelines: Pipelines) -> None:
             changed = step_pipeline(dict(doc), ctx, pipelines)
         except DropMLError as error:
             ctx.log("pipeline step failed, will be repeated", id=doc["id"], **error.to_dict())
-            changed = {**doc, "error": error.to_dict()}
+            changed = trouble(doc, error)
         if changed != doc:
             ctx.runs.write(path, {**changed, "updated_at": ctx.clock()})
+
+
+def trouble(doc: dict[str, Any], error: DropMLError) -> dict[str, Any]:
+    """What may pass is tried at every tick; what is refused STRIKES times ends the pipeline run."""
+    refused = doc.get("refused", 0) + (not isinstance(error, Transient | Conflict))
+    status = "failed" if refused >= STRIKES else doc["status"]
+    return {**doc, "error": error.to_dict(), "refused": refused, "status": status}
 
 
 def step_pipeline(doc: dict[str, Any], ctx: Context, pipelines: Pipelines) -> dict[str, Any]:
