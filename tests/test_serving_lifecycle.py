@@ -67,7 +67,7 @@ class Callers:
         for thread in self._threads:
             thread.join(10)
 
-    def more(self, count: int = 60) -> None:
+    def more(self, count: int = 30) -> None:
         """Wait until so many further calls have ended."""
         target = len(self.answers) + count
         end = time.monotonic() + 15
@@ -97,7 +97,7 @@ def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Pat
     with one_model(tmp_path) as endpoint, Callers(endpoint) as callers:
         callers.more()
         keys = [PRIMARY, SECONDARY]
-        for round_ in range(2, 8):
+        for round_ in range(2, 6):
             name, suffix = f"m{round_}", f"-{round_}"
             model = tiny_model(tmp_path / "models", name, suffix=suffix, load_seconds=0.05)
             live = endpoint.settings
@@ -122,14 +122,14 @@ def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Pat
     assert {status for status, _, _ in callers.answers} == {200}
     for _, name, text in callers.answers:  # every answer is of the version that it names
         assert text == ('["yes"]' if name == "m1" else f'["yes-{name[1:]}"]')
-    assert {name for _, name, _ in callers.answers} == {f"m{number}" for number in range(1, 8)}
+    assert {name for _, name, _ in callers.answers} == {f"m{number}" for number in range(1, 6)}
     assert endpoint.process is not None
 
 
 def test_another_model_under_the_same_name_is_swapped_in_place(tmp_path: Path):
     with one_model(tmp_path) as endpoint, Callers(endpoint) as callers:
         callers.more(20)
-        for number in range(5):
+        for number in range(3):
             model = tiny_model(tmp_path / "models", f"v{number}", suffix=f"-v{number}", load_seconds=0.1)
             endpoint.settings["deployments"]["m1"] = deployment(model, tmp_path / "m1.log")
             states = endpoint.reload(wait=False)
@@ -197,6 +197,7 @@ def test_parity_is_checked_once_in_another_process_and_kept(tmp_path: Path):
         ({"parity": 1e-3}, "differs from the reference by 0.001"),
         ({"parity": float("nan")}, "differs from the reference by nan"),
         ({"no_compiled": True}, "dropml/ is absent"),
+        ({"terminates": True}, "could not be compared (the process of the reference form has ended)"),
     ],
 )
 def test_a_compiled_form_that_is_off_is_refused_for_the_reference(

@@ -2,9 +2,9 @@
 
 Python imports this module at start when the folder is on PYTHONPATH, in the endpoint and in its child alike.
 A model is a folder with MLmodel and tiny.json: the label is "yes" where the first column is above
-`threshold`. Knobs: `delay` (seconds a row takes), `parity`, `no_compiled`, `broken`, `load_seconds`,
-`dies_at` (a value that ends the process), `raises_at`, `kinds` (processes that loaded each form are noted
-in the folder's loads.txt).
+`threshold`. Knobs: `delay` (seconds a row takes), `parity`, `no_compiled`, `terminates` (reading the compiled form ends the
+process), `broken`, `load_seconds`, `dies_at` (a value that ends the process), `raises_at`, `suffix` and
+`wide` (appended to labels). Who loaded what is noted in loads.txt beside the folder.
 """
 
 import json
@@ -65,6 +65,8 @@ def load(model_dir: Path, form: str) -> TinyScorer:
         raise OSError("model.pkl is truncated")
     if form == "compiled" and knobs.get("no_compiled"):
         raise FileNotFoundError("dropml/ is absent")
+    if form == "compiled" and knobs.get("terminates"):
+        os.abort()
     with (Path(model_dir).parent / "loads.txt").open("a") as notes:
         notes.write(f"{Path(model_dir).name} {form} {os.getpid()}\n")
     return TinyScorer(knobs, form)
@@ -74,6 +76,10 @@ def check_parity(model_dir: Path) -> float:
     knobs = _knobs(model_dir)
     if knobs.get("broken"):
         raise OSError("model.pkl is truncated")
+    if knobs.get("no_compiled"):
+        raise FileNotFoundError("dropml/ is absent")
+    if knobs.get("terminates"):
+        os.abort()
     with (Path(model_dir).parent / "loads.txt").open("a") as notes:
         notes.write(f"{Path(model_dir).name} parity {os.getpid()}\n")
     return float(knobs.get("parity", 1e-9))

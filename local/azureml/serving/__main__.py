@@ -43,6 +43,8 @@ def main() -> int:
         idle_seconds=arguments.idle_seconds,
     )
     sys.setswitchinterval(_SWITCH_SECONDS)
+    announcement = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # native libraries print to stdout, where only the line `ready` belongs
     try:
         asyncio.run(
             serve(
@@ -51,7 +53,7 @@ def main() -> int:
                 limits,
                 arguments.host,
                 arguments.port,
-                lambda url: print(f"ready {url}", flush=True),
+                lambda url: print(f"ready {url}", file=announcement, flush=True),
             )
         )
     except OSError as error:

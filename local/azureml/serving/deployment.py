@@ -100,18 +100,15 @@ class Deployment:
         model_dir = self.config.model_dir
         if not (model_dir / "MLmodel").is_file():
             raise FileNotFoundError(f"{model_dir} holds no MLflow model (no file MLmodel)")
-        self.parity = cache.get(model_dir)
-        if self.parity is None:
-            self.worker = Worker(model_dir)
-            await self.worker.start()
-        compiled = asyncio.get_running_loop().run_in_executor(self.pool, _load_compiled, model_dir)
-        check = asyncio.create_task(self._check(cache))
-        try:
-            self.scorer = await compiled
-        except Exception as error:  # noqa: BLE001
-            self.note = f"no compiled form ({_sentence(error)}); the reference form serves"
-        trouble = await check
-        self.note = self.note or trouble
+        # A damaged compiled form can end the process that reads it (LightGBM's library calls terminate), so
+        # the child reads it first; here it is loaded once it has been found sound.
+        self.note = await self._check(cache)
+        if self.note is None:
+            try:
+                loop = asyncio.get_running_loop()
+                self.scorer = await loop.run_in_executor(self.pool, _load_compiled, model_dir)
+            except Exception as error:  # noqa: BLE001
+                self.note = f"no compiled form ({_sentence(error)}); the reference form serves"
         if self.note is None:
             await self._use_compiled()
         else:
@@ -120,8 +117,10 @@ class Deployment:
 
     async def _check(self, cache: ParityCache) -> str | None:
         """Why the compiled form may not serve, or None."""
+        self.parity = cache.get(self.config.model_dir)
         if self.parity is None:
-            assert self.worker is not None
+            self.worker = Worker(self.config.model_dir)
+            await self.worker.start()
             try:
                 self.parity = await self.worker.parity()
             except WorkerError as error:
@@ -146,7 +145,8 @@ class Deployment:
 
     async def _use_reference(self) -> None:
         self.form, self.scorer, self.inline_rows = "reference", None, 0
-        if self.worker is None:
+        if self.worker is None or not self.worker.alive:
+            await self._end_worker()
             self.worker = Worker(self.config.model_dir)
             await self.worker.start()
         description = await self.worker.describe()
