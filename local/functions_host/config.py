@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .errors import BindingError, ConfigError
+
+log = logging.getLogger("Host.Startup")
 
 MAX_HOST_ID = 32
 STORAGE_SETTING = "AzureWebJobsStorage"
@@ -146,15 +149,17 @@ def host_id(app_dir: Path) -> str:
 
 def time_zone() -> tzinfo:
     """Zone of timer schedules: UTC as in Azure, unless WEBSITE_TIME_ZONE or TZ names an IANA zone."""
-    name = os.environ.get("WEBSITE_TIME_ZONE") or os.environ.get("TZ")
-    if not name or name.upper() == "UTC":
+    wanted = os.environ.get("WEBSITE_TIME_ZONE")
+    name = wanted or os.environ.get("TZ") or "UTC"
+    if name.upper() == "UTC":
         return UTC
     try:
-        return ZoneInfo(name.lstrip(":"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"WEBSITE_TIME_ZONE or TZ is {name!r}: not a time zone such as Europe/Berlin."
-        ) from error
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        if not wanted:  # TZ has other forms too, and a machine may have it for reasons of its own
+            log.warning("TZ is %r, which is no zone such as Europe/Berlin: timers run by UTC", name)
+            return UTC
+        raise ConfigError(f"WEBSITE_TIME_ZONE is {name!r}: not a time zone such as Europe/Berlin.") from error
 
 
 def resolve_percent(text: str, what: str) -> str:

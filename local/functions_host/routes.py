@@ -175,8 +175,7 @@ class RouteTable:
     """All routes of the app, the most specific first."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        # Padded so that of two routes with a common start the longer one is tried first.
-        self.routes = sorted(routes, key=lambda route: (*route.precedence, 9, len(route.template)))
+        self.routes = sorted(routes, key=lambda route: (route.precedence, route.template))
 
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
         """The route for a request's raw (percent-encoded) path, with its values; None if there is none."""
