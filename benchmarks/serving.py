@@ -2,8 +2,8 @@
 
 The same bank-marketing VotingEnsemble, the same two records, servers measured in turns: in every round each
 one at concurrency 1 and at 8. A ratio is the median of the rounds' ratios. Prints one line a figure,
-`figure NAME VALUE TARGET ok|short`, and writes benchmarks/results/serving.json. With `--proxy`, or while
-`make up` is running with a live dataset, the whole stack is measured too (benchmarks/serving_stack.py).
+`figure NAME VALUE TARGET ok|short`, and writes benchmarks/results/serving.json. Then the proxy before the
+endpoint and batches are measured (benchmarks/scoring.py); `--proxy` measures only these.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -204,14 +204,21 @@ def report(found: list[Figure], details: dict[str, Any]) -> None:
         print(figure.line())
 
 
+def through_the_proxy(rounds: int, seconds: float) -> int:
+    """The figures of the proxy and of batches, in a process of their own; its exit code."""
+    command = [sys.executable, "-m", "benchmarks.scoring", "--rounds", str(rounds), "--seconds", str(seconds)]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Measure what can be measured; 0 unless nothing could."""
+    """Measure what can be measured. 0 whatever the figures say; 1 where the proxy's part could not run."""
     parser = argparse.ArgumentParser(prog="benchmarks.serving", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two short rounds")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="length of one measurement")
     parser.add_argument("--model", type=Path, help="a model folder instead of one trained here")
-    parser.add_argument("--proxy", action="store_true", help="only the stack started by `make up`")
+    parser.add_argument("--proxy", action="store_true", help="only the proxy and batches")
+    parser.add_argument("--endpoint", action="store_true", help="only the endpoint and its peers")
     arguments = parser.parse_args(argv)
     rounds = arguments.rounds or (2 if arguments.quick else 7)
     seconds = arguments.seconds or (1.0 if arguments.quick else 3.0)
@@ -220,7 +227,6 @@ def main(argv: list[str] | None = None) -> int:
         "rounds": rounds,
         "seconds": seconds,
     }
-    found: list[Figure] = []
     if not arguments.proxy:
         try:
             data = data_file()
@@ -228,15 +234,14 @@ def main(argv: list[str] | None = None) -> int:
         except NoModelError as error:
             print(error, file=sys.stderr)
             return 0
-        compared, details = compare(model_dir.resolve(), data, rounds, seconds)
-        found += compared
+        found, details = compare(model_dir.resolve(), data, rounds, seconds)
         result |= {"model": model, **details}
-    report(found, result)
-    result["figures"] = [{**vars(figure), "ok": figure.ok} for figure in found]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1, default=str) + "\n")
-    print(f"written to {RESULTS.relative_to(ROOT)}")
-    return 0
+        report(found, result)
+        result["figures"] = [{**asdict(figure), "ok": figure.ok} for figure in found]
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(result, indent=1, default=str) + "\n")
+        print(f"written to {RESULTS.relative_to(ROOT)}", flush=True)
+    return 0 if arguments.endpoint else through_the_proxy(min(rounds, 5), seconds)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,9 @@ class Deployment:
             try:
                 self.parity = await self.worker.parity()
             except WorkerError as error:
-                return f"the forms could not be compared ({error}); the reference form serves"
+                absent = str(error).startswith("CompiledFormError: ")
+                what = "no compiled form" if absent else "the forms could not be compared"
+                return f"{what} ({error}); the reference form serves"
             cache.put(self.config.model_dir, self.parity)
         if self.parity <= PARITY_LIMIT:  # False for NaN too
             return None

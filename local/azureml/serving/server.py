@@ -17,6 +17,7 @@ from local.azureml.serving.config import EndpointConfig
 from local.azureml.serving.protocol import Answer, Connection, Hub, Limits, Request
 
 _TICK = 0.25
+_LOADING = 15.0  # a model that takes longer goes on loading while the others are served
 _GRACE = 4.0  # the process ends within 5 s of SIGTERM
 
 
@@ -97,7 +98,7 @@ async def serve(
     port: int,
     announce: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` gets the URL once every deployment is ready or failed."""
+    """Serve until SIGTERM or SIGINT. `announce` gets the URL when deployments are ready or failed."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -106,7 +107,7 @@ async def serve(
     url = await server.start(host, port)
     stopped = asyncio.create_task(stop.wait())
     settled = asyncio.create_task(server.app.deployments.settled())
-    await asyncio.wait({stopped, settled}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopped, settled}, timeout=_LOADING, return_when=asyncio.FIRST_COMPLETED)
     settled.cancel()
     if not stop.is_set():
         _calm_collector()
