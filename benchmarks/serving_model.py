@@ -1,5 +1,6 @@
 """The model that the serving benchmark serves: trained once by the engine, kept under .dropml/bench/."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -43,14 +44,17 @@ def voting_ensemble(data: Path) -> tuple[Path, dict[str, Any]]:
     An ensemble is not always a job's best model; then the job is run again with more time.
     """
     stamp = hashlib.sha256(data.read_bytes()).hexdigest()[:12]
-    for budget in BUDGETS:
-        job = HOME / f"serving-{stamp}-{budget}"
-        facts = _facts(job)
-        if facts is None:
-            _train(job, data, budget)
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "serving.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another benchmark may be training the same model
+        for budget in BUDGETS:
+            job = HOME / f"serving-{stamp}-{budget}"
             facts = _facts(job)
-        if facts is not None and facts["algorithm"] == "VotingEnsemble":
-            return Path(facts.pop("model_dir")), facts
+            if facts is None:
+                _train(job, data, budget)
+                facts = _facts(job)
+            if facts is not None and facts["algorithm"] == "VotingEnsemble":
+                return Path(facts.pop("model_dir")), facts
     raise NoModelError(f"no job's best model is a VotingEnsemble (budgets of {BUDGETS} s)")
 
 
