@@ -51,6 +51,7 @@ class Snapshots:
         """Original and report side by side under `folder`; the report comes first, so that a crash shows why."""
         container = self._settings.quarantine_container
         self._store.upload_text(container, f"{folder}/report.json", json.dumps(report, indent=2))
+        self._store.upload_text(container, f"{folder}/report.txt", report["text"])
         name = source["blob"].rpartition("/")[2]
         self._store.copy(
             source["container"], source["blob"], container, f"{folder}/{name}", etag=source["etag"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain import names
+from shared.domain import names, quarantine
 from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
 from shared.domain.run import Run, State
 from shared.services.ports import JOB_DONE, AzureML, Data, Scorer, TrainingJob
@@ -64,8 +64,10 @@ def validating(run: Run, ctx: Context) -> bool:
     """The verdict fell when the file was streamed; here it takes effect."""
     if run.error is not None:
         try:
-            ctx.data.quarantine(run.source, f"{run.slug}/{run.run_id}", report(run))
-        except (NotFound, Conflict):
+            ctx.data.quarantine(run.source, f"{run.slug}/{run.run_id}", quarantine_report(run, ctx.clock()))
+        except (NotFound, Conflict) as error:
+            if isinstance(error, Conflict) and error.error_code != "source-changed":
+                raise  # another host copies it at this moment
             run.error["note"] = "The file was replaced or removed before it could be copied here."
         run.advance(State.QUARANTINED, ctx.clock(), error=run.error)
         return True
@@ -80,15 +82,11 @@ def validating(run: Run, ctx: Context) -> bool:
     return True
 
 
-def report(run: Run) -> dict[str, Any]:
+def quarantine_report(run: Run, at: float) -> dict[str, Any]:
     """What stands beside a quarantined file."""
-    return {
-        "run_id": run.run_id,
-        "dataset": run.dataset,
-        "source": run.source,
-        "problem": run.error,
-        "what_next": "Correct the file and drop it again under the same name; the next attempt starts by itself.",
-    }
+    return quarantine.report(
+        run.error or {}, dataset=run.dataset, run_id=run.run_id, source=run.source, at=at
+    )
 
 
 def registered(run: Run, ctx: Context) -> bool:
