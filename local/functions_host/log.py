@@ -22,6 +22,7 @@ _PATTERNS = re.compile(
     r"(?i)((?:accountkey|sharedaccesskey|sharedaccesssignature)=|[?&](?:code|sig)=|x-functions-key['\"]?\s*[:=]\s*['\"]?)"
     r"[^;&\s'\"]+"
 )
+_HINTS = re.compile(r"(?i)(?:key|signature|code|sig)['\"]?\s*[=:]")
 _SECRET_NAME = re.compile(r"(?i)(key|secret|password|token|connectionstring|connection_string)$")
 MASK = "***"
 
@@ -31,25 +32,32 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._secrets: re.Pattern[str] | None = None
+        self._secrets: list[str] = []
+        self._second = (0, "")  # the last second's stamp: most lines share it
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these values from now on, wherever they stand; short ones would mask ordinary words."""
-        values = sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, values))) if values else None
+        self._secrets = sorted({s for s in secrets if len(s) >= 8}, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname} {record.name} {text}"
-        return self.mask(line).replace("\r", "").replace("\n", "\\n")
+        second, stamp = self._second
+        if second != int(record.created):
+            second, stamp = (
+                int(record.created),
+                time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)),
+            )
+            self._second = (second, stamp)
+        line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname} {record.name} {self.mask(text)}"
+        return line.replace("\r", "").replace("\n", "\\n")
 
     def mask(self, text: str) -> str:
-        if self._secrets is not None:
-            text = self._secrets.sub(MASK, text)
-        if "=" in text or "x-functions-key" in text:
+        for secret in self._secrets:  # much faster than one pattern of them all
+            if secret in text:
+                text = text.replace(secret, MASK)
+        if _HINTS.search(text):
             text = _PATTERNS.sub(rf"\1{MASK}", text)
         return text
 
