@@ -213,7 +213,7 @@ def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Cli
         writer.writerows([[i, i * 7 % 11, "up" if (i * 7 % 11) > 5 else "down"] for i in range(rows)])
         return out.getvalue().encode()
 
-    small = {"dropml_label": "target", "dropml_timeout_minutes": "0.17", "dropml_max_trials": "3"}
+    small = {"dropml_label": "target", "dropml_timeout_minutes": "0.5", "dropml_max_trials": "3"}
     client.drop("semi.csv", cells(";", 400), metadata=small)
     first = client.wait("semi", seconds=90)
     assert first["state"] == "live", first["error"] or first["gate"]
