@@ -93,37 +93,46 @@ class Callers:
                 )
 
 
-def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Path):
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Path, rounds: int):
     with one_model(tmp_path) as endpoint, Callers(endpoint) as callers:
+        assert endpoint.process is not None
+        process = psutil.Process(endpoint.process.pid)
         callers.more()
-        keys = [PRIMARY, SECONDARY]
-        for round_ in range(2, 6):
-            name, suffix = f"m{round_}", f"-{round_}"
-            model = tiny_model(tmp_path / "models", name, suffix=suffix, load_seconds=0.05)
+        keys, before = [PRIMARY, SECONDARY], (process.memory_info().rss, process.num_fds())
+        for number in range(2, rounds + 2):
+            name, last = f"m{number}", f"m{number - 1}"
             live = endpoint.settings
-            # a new deployment at 0 %, then all traffic, then the old one goes
+            # a deployment that fails comes and goes unnoticed
+            broken = tiny_model(tmp_path / "models", f"broken{number}", broken=True)
+            live["deployments"]["bad"] = deployment(broken, tmp_path / "bad.log")
+            # a new one at 0 %, all traffic, back again, all traffic; then the old one goes
+            model = tiny_model(tmp_path / "models", name, suffix=f"-{number}", load_seconds=0.05)
             live["deployments"][name] = deployment(model, tmp_path / f"{name}.log")
-            assert endpoint.reload()[name]["status"] == "ready"
-            live["traffic"] = {name: 100}
+            states = endpoint.reload()
+            assert (states[name]["status"], states["bad"]["status"]) == ("ready", "failed")
+            for target in (name, last, name):
+                live["traffic"] = {target: 100}
+                endpoint.reload(wait=False)
+                callers.more(10)
+            del live["deployments"][last], live["deployments"]["bad"]
             endpoint.reload(wait=False)
-            callers.more()
-            for gone in [other for other in live["deployments"] if other != name]:
-                del live["deployments"][gone]
-            endpoint.reload(wait=False)
-            # the key not in use is renewed, callers move to it, then the other one is
-            fresh = f"key-{round_}"
-            unused = next(key for key in keys if key != callers.key)
-            keys[keys.index(unused)] = fresh
+            # the key not in use is renewed, and callers move to it
+            fresh = f"key-{number}"
+            keys[keys.index(next(key for key in keys if key != callers.key))] = fresh
             live["keys"] = list(keys)
             endpoint.reload(wait=False)
             callers.key = fresh
-            callers.more()
-        assert callers.failures == []
+            callers.more(10)
+        endpoint.settled()
+        after = (process.memory_info().rss, process.num_fds())
+    assert callers.failures == []
     assert {status for status, _, _ in callers.answers} == {200}
     for _, name, text in callers.answers:  # every answer is of the version that it names
         assert text == ('["yes"]' if name == "m1" else f'["yes-{name[1:]}"]')
-    assert {name for _, name, _ in callers.answers} == {f"m{number}" for number in range(1, 6)}
-    assert endpoint.process is not None
+    assert {name for _, name, _ in callers.answers} == {f"m{number}" for number in range(1, rounds + 2)}
+    assert after[0] - before[0] < 20e6
+    assert after[1] - before[1] <= 5  # deployments that are gone keep no log open
 
 
 def test_another_model_under_the_same_name_is_swapped_in_place(tmp_path: Path):
@@ -344,9 +353,10 @@ def test_sigterm_finishes_what_was_asked_and_leaves_nothing_behind(tmp_path: Pat
         assert "Shutting down" in endpoint.log
 
 
-def test_sigterm_ends_in_time_even_if_a_model_hangs(tmp_path: Path):
-    with one_model(tmp_path, tiny={"no_compiled": True}) as endpoint:
-        slow = tiny_model(tmp_path / "models", "slow", no_compiled=True, delay=1)
+@pytest.mark.parametrize("knobs", [{"no_compiled": True}, {}], ids=["in its process", "in a thread"])
+def test_sigterm_ends_in_time_even_if_a_model_hangs(tmp_path: Path, knobs: dict[str, Any]):
+    with one_model(tmp_path) as endpoint:
+        slow = tiny_model(tmp_path / "models", "slow", delay=1, **knobs)
         endpoint.settings["deployments"]["m2"] = deployment(slow, tmp_path / "m2.log", request_timeout_s=60)
         endpoint.reload()
         with ThreadPoolExecutor(1) as pool:
