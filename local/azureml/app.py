@@ -14,6 +14,8 @@ from starlette.types import ASGIApp
 from local.azureml.admin import Admin
 from local.azureml.arm import ArmError, GatewayError
 from local.azureml.automl_runner import AutoMLRunner
+from local.azureml.batch import BatchEndpoints
+from local.azureml.batch_invoke import BatchInvoke
 from local.azureml.clock import Clock
 from local.azureml.codes import Code
 from local.azureml.command_runner import CommandRunner
@@ -38,9 +40,11 @@ from local.azureml.operations import OperationFailedError, Operations
 from local.azureml.pipeline_job import PipelineSpec
 from local.azureml.pipeline_runner import PipelineRunner
 from local.azureml.runs import Runs
+from local.azureml.schedules import Schedules
 from local.azureml.storage import DataError, Storage
 from local.azureml.store import Store
 from local.azureml.telemetry import Telemetry
+from local.azureml.v1_pipelines import PublishedPipelines
 from local.azureml.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,7 @@ class Emulator:
     jobs: JobRunner
     endpoints: OnlineEndpoints
     datastores: Datastores
+    schedules: Schedules
     _tasks: list[asyncio.Task[None]]
 
     async def start(self) -> None:
@@ -66,6 +71,7 @@ class Emulator:
         self._tasks += [
             loop.create_task(self._endpoints()),
             loop.create_task(self.endpoints.processes.supervise()),
+            loop.create_task(self.schedules.run()),
             loop.create_task(self._containers()),
         ]
 
@@ -121,10 +127,15 @@ def build(settings: Settings) -> Emulator:
     telemetry = Telemetry(store, clock)
     admin, faults = Admin(context), Faults()
 
+    job_routes = Jobs(runs, jobs, computes, pipelines)
+    batch = BatchEndpoints(context, components, computes)
+    schedules = Schedules(job_routes, runs)
+
     parts = [
         identity, Workspace(context), datastores, computes, data, models, code, components,
-        Jobs(runs, jobs, computes, pipelines), History(runs), Mlflow(runs, models), endpoints,
+        job_routes, History(runs), Mlflow(runs, models), endpoints,
         OnlineDeployments(endpoints, models), operations, telemetry, admin, faults,
+        batch, BatchInvoke(batch, job_routes, runs), schedules, PublishedPipelines(job_routes, runs, components),
     ]  # fmt: skip
     inner = Starlette(routes=[route for part in parts for route in part.routes()])  # type: ignore[attr-defined]
     gateway = Gateway(inner, settings, identity, clock)
@@ -133,7 +144,7 @@ def build(settings: Settings) -> Emulator:
     inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
     inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
     ingestion = Starlette(routes=telemetry.routes())
-    return Emulator(context, faults.wrap(gateway), ingestion, jobs, endpoints, datastores, [])
+    return Emulator(context, faults.wrap(gateway), ingestion, jobs, endpoints, datastores, schedules, [])
 
 
 def _no_route(request: Request) -> ArmError:

@@ -66,6 +66,9 @@ class AutoMLRunner:
             child = self._living(run)
             if child is None:
                 child = await self._start(run, caps)
+            elif run.get("pid") is None:
+                # Started by an emulator that did not live to write it down.
+                self._note_start(run, child)
             if child is not None:
                 await self._follow(name, child, caps)
 
@@ -198,10 +201,11 @@ class AutoMLRunner:
         if run is None or run["status"] in TERMINAL:
             return
         outcome = run.get("outcome") or {}
-        if run.get("interrupted") and not outcome:
-            return
         if outcome.get("type") == "completed":
             self._runs.finish(name, "Completed")
+        elif run.get("interrupted"):
+            # The emulator is being stopped: the job starts again with it.
+            return
         elif run["cancel_requested"]:
             self._runs.finish(name, "Canceled")
         elif outcome.get("type") == "failed":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from pathlib import Path
 
 from starlette.requests import Request
@@ -13,6 +15,8 @@ from local.azureml.assets import Assets, paths_fixed
 from local.azureml.context import Context
 from local.azureml.data import Data
 from local.azureml.storage import DataError
+
+_CONTAINERS = uuid.UUID("9a0f0d4e-0f0b-5e0c-8f0e-3f7a4a1f6f52")
 
 
 class Code(Assets):
@@ -56,10 +60,41 @@ class Code(Assets):
         return reply(self.version_resource(found))
 
     async def versions(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if self.container(name) is None:
-            raise not_found(f"Code container {name} not found.", "NotFound", "CodeContainerNotFound")
-        return reply(self.list_versions(request, name))
+        """An unknown name has no versions (azure-ai-ml asks before its first upload); `hash` finds equal content."""
+        wanted = request.query_params.get("hash")
+        found = self.list_versions(request, request.path_params["name"])
+        if wanted:
+            found["value"] = [
+                v for v in found["value"] if v["properties"]["properties"].get("hash_sha256") == wanted
+            ]
+        return reply(found)
+
+    async def pending_upload(self, request: Request) -> Response:
+        """A container of its own and a SAS for it; the asset is PUT once the files are there."""
+        name, version = request.path_params["name"], request.path_params["version"]
+        self.check(name, version)
+        storage = self._data.storage
+        account = storage.account()
+        if account is None:
+            raise bad_request("The emulator has no storage account: start it with --storage.")
+        container = str(uuid.uuid5(_CONTAINERS, f"{self.c.guid}/{name}/{version}"))
+        await asyncio.to_thread(storage.ensure_container, container)
+        token, _ = await asyncio.to_thread(storage.sas, 1.0)
+        url = f"{account.blob_url}/{container}"
+        s = self.c.settings
+        reference = {
+            "blobUri": url,
+            "storageAccountArmId": f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}"
+            f"/providers/Microsoft.Storage/storageAccounts/{account.name}",
+            "credential": {"credentialType": "SAS", "sasUri": f"{url}?{token}"},
+        }
+        return reply(
+            {
+                "pendingUploadId": container,
+                "pendingUploadType": "TemporaryBlobReference",
+                "blobReferenceForConsumption": reference,
+            }
+        )
 
     def routes(self) -> list[Route]:
         one = "/ws/codes/{name}/versions/{version}"
@@ -67,4 +102,5 @@ class Code(Assets):
             Route("/ws/codes/{name}/versions", self.versions, methods=["GET"]),
             Route(one, self.get, methods=["GET"]),
             Route(one, self.put, methods=["PUT"]),
+            Route(one + "/startPendingUpload", self.pending_upload, methods=["POST"]),
         ]

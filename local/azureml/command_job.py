@@ -11,8 +11,6 @@ from local.azureml.store import Doc
 
 _INPUT_TYPES = (
     "literal", "uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model",
-    # batch endpoints write them so
-    "UriFile", "UriFolder",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_\-.]+)\s*\}\}")
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)

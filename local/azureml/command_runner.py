@@ -36,11 +36,12 @@ class CommandRunner:
         compute = self._c.arm_name(target, "computes") if target else None
         async with self._nodes.node(compute, lambda: self._runs.status(name, "Queued")) as caps:
             child = Child.adopt(run.get("pid"), run.get("pid_started"))
-            if child is None and (run.get("pid") or run["status"] == "Running"):
+            if child is None and run["status"] != "Starting":
                 child = find_by_argument(self._marker(name))
-                if child is None:
-                    self._conclude(name, None)
-                    return
+            if child is None and (run.get("pid") or self._exit_code(name).exists()):
+                # It ran under an earlier emulator and is gone: what it left decides.
+                self._conclude(name, None)
+                return
             if child is None:
                 child = await self._start(run, caps)
             if child is not None:
@@ -48,6 +49,9 @@ class CommandRunner:
 
     def _marker(self, name: str) -> str:
         return str(self._runs.folder(name))
+
+    def _exit_code(self, name: str) -> Path:
+        return self._runs.folder(name) / "exit_code"
 
     async def _start(self, run: Doc, caps: Caps) -> Child | None:
         name, folder = run["name"], self._runs.folder(run["name"])
@@ -138,14 +142,12 @@ class CommandRunner:
 
     def _keep_outputs(self, run: Doc) -> None:
         """Named outputs also go to the default datastore, where the service keeps them."""
-        storage = self._data._datastores.storage
-        if not storage.configured:
+        if not self._data.storage.configured:
             return
-        container = self._data._datastores.container_of("workspaceblobstore")
         for name in run["properties"].get("outputs") or {}:
             path = self.output_path(run["name"], name)
             if path.is_dir() and any(path.iterdir()):
-                storage.upload(path, container, f"azureml/{run['name']}/{name}")
+                self._data.upload(path, f"azureml/{run['name']}/{name}")
 
     # -- the process ---------------------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ class CommandRunner:
         if run is None or run["status"] in TERMINAL or run.get("interrupted"):
             return
         folder = self._runs.folder(name)
-        written = folder / "exit_code"
+        written = self._exit_code(name)
         if written.exists():
             code = int(written.read_text().strip() or 1)
         if run["cancel_requested"]:

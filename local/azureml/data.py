@@ -12,7 +12,7 @@ from starlette.routing import Route
 from local.azureml.arm import ArmError, bad_request, json_body, not_found, properties_of, reply
 from local.azureml.assets import Assets, paths_fixed
 from local.azureml.context import Context
-from local.azureml.datastores import Datastores
+from local.azureml.datastores import DEFAULT, Datastores
 from local.azureml.storage import DataError, datastore_path
 from local.azureml.store import Doc
 
@@ -22,7 +22,7 @@ _TYPES = {"uri_file", "uri_folder", "mltable"}
 class Data(Assets):
     def __init__(self, context: Context, datastores: Datastores) -> None:
         super().__init__(context, "data", "data", ("dataType",))
-        self._datastores = datastores
+        self._datastores, self.storage = datastores, datastores.storage
 
     # -- URIs ----------------------------------------------------------------------------------------------
 
@@ -53,15 +53,19 @@ class Data(Assets):
                 container = self._datastores.container_of(found[0])
             except ArmError as error:
                 raise DataError(error.message) from None
-            return self._datastores.storage.download(container, found[1], target)
+            return self.storage.download(container, found[1], target)
         uri = self._datastores.proxy.own_url(uri)
-        if (inside := self._datastores.storage.locate(uri)) is not None:
-            return self._datastores.storage.download(inside[0], inside[1], target)
+        if (inside := self.storage.locate(uri)) is not None:
+            return self.storage.download(inside[0], inside[1], target)
         if uri.startswith(("http://", "https://")):
             return _download_http(uri, target)
         raise DataError(
             f"The URI '{uri}' is of no kind that can be read: use a datastore path or an https URL."
         )
+
+    def upload(self, folder: Path, path: str) -> None:
+        """A folder into the default datastore. Blocking."""
+        self.storage.upload(folder, self._datastores.container_of(DEFAULT), path)
 
     def data_type(self, uri: str) -> str | None:
         asset = self.by_id(uri)

@@ -80,15 +80,19 @@ class EndpointProcesses:
             logfile.unlink(missing_ok=True)
             command = [sys.executable, "-m", "local.azureml.serving"]
             command += ["--endpoint", str(self.folder(name)), "--port", str(port)]
+            # The port first: a process whose pid was never written down is found by its folder, but not its port.
+            self._note(name, port=port)
             child = await asyncio.to_thread(start, command, logfile)
             self._children[name] = child
-            pid = {"port": port, "pid": child.pid, "pid_started": child.started}
-            self._c.store.update("endpoint", name, lambda d, pid=pid: d.update(pid))  # type: ignore[misc]
+            self._note(name, pid=child.pid, pid_started=child.started)
             if await self._ready(child, logfile):
                 return
             await child.stop(2)
             reason = tail(logfile, 3)
         raise EndpointDownError(f"The endpoint's process does not start: {reason or 'it printed nothing'}")
+
+    def _note(self, name: str, **values: Any) -> None:
+        self._c.store.update("endpoint", name, lambda d: d.update(values))
 
     async def _ready(self, child: Child, logfile: Path) -> bool:
         deadline = time.monotonic() + _START_SECONDS

@@ -82,7 +82,8 @@ class Gateway:
                 "MissingApiVersionParameter",
             )
         moved = self._arm(scope, path)
-        shape = "/".join(part if i % 2 else "*" for i, part in enumerate(moved["path"].split("/")))
+        parts = moved["path"].split("/")
+        shape = "/".join("*" if i >= 3 and i % 2 else part for i, part in enumerate(parts))
         self.versions[(scope["method"], shape, version)] += 1
         return moved
 

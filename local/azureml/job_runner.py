@@ -8,7 +8,7 @@ import shutil
 from typing import Protocol
 
 from local.azureml.processes import Child, find_by_argument
-from local.azureml.runs import OPEN, TERMINAL, Runs
+from local.azureml.runs import FIRST, OPEN, TERMINAL, Runs
 from local.azureml.store import Doc
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class JobRunner:
         left = find_by_argument(str(folder))
         if left:
             left.signal(9)
-        for part in ("events.jsonl", "trials", "outputs", "spec.json"):
+        for part in ("events.jsonl", "trials", "outputs", "spec.json", "exit_code"):
             found = folder / part
             shutil.rmtree(found) if found.is_dir() else found.unlink(missing_ok=True)
         with self._runs.c.store.transaction():
@@ -123,7 +123,7 @@ def _reset(run: Doc) -> None:
     run |= {
         "interrupted": False,
         "restarts": run["restarts"] + 1,
-        "status": "CancelRequested" if run["cancel_requested"] else "NotStarted",
+        "status": "CancelRequested" if run["cancel_requested"] else FIRST.get(run["type"], "NotStarted"),
         "pid": None,
         "pid_started": None,
         "start": None,

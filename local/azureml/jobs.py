@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,7 +59,7 @@ class Jobs:
             return command_properties(given)
         return self._pipelines.properties(given)
 
-    def submit(self, name: str, given: Doc, **extra: object) -> Doc:
+    def submit(self, name: str, given: Doc, **extra: Any) -> Doc:
         """Store a job and start it; the answer never waits for the job."""
         properties = self.normal(given)
         kind = properties["jobType"]

@@ -87,7 +87,7 @@ class Mlflow:
         tags["mlflow.rootRunId"] = run["root"]
         if run["parent"]:
             tags["mlflow.parentRunId"] = run["parent"]
-        return tags | run["tags"]
+        return {**tags, **run["tags"]}
 
     def _experiment(self, found: Doc) -> Doc:
         moment = _ms(found["created"])
@@ -160,7 +160,8 @@ class Mlflow:
         limit = int(body.get("max_results") or 1000)
         terms = _terms(body.get("filter") or body.get("filter_string") or "")
         token = body.get("page_token")
-        found, before = [], int(token) if token else None
+        found: list[Doc] = []
+        before = int(token) if token else None
         while len(found) < limit:
             rows = self._c.store.find("run", before=before, limit=500)
             if not rows:
@@ -307,7 +308,8 @@ def _terms(text: str) -> list[tuple[str, str, str, str]]:
 
 
 def _compare(left: Any, operator: str, right: Any) -> bool:
-    return {
+    holds: bool = {
         "=": left == right, "!=": left != right, ">": left > right, "<": left < right,
         ">=": left >= right, "<=": left <= right,
     }[operator]  # fmt: skip
+    return holds

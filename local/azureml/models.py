@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 from starlette.requests import Request
@@ -148,7 +149,7 @@ class Models(Assets):
         }
         return self.save(name, version, properties)
 
-    async def _take(self, name: str, version: str, uri: str, kind: str, flavors: Doc | None) -> Doc:
+    async def _take(self, name: str, version: str, uri: Any, kind: str, flavors: Doc | None) -> Doc:
         target = self.folder(name, version)
         try:
             await asyncio.to_thread(self._fetch, uri, target)

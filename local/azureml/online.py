@@ -216,7 +216,10 @@ class OnlineEndpoints:
             raise bad_request(f"The endpoint's authMode is {doc['properties']['authMode']}: it has no keys.")
         body = await json_body(request)
         kind = one_of(body.get("keyType"), ("Primary", "Secondary"), "keyType")
-        doc["keys"][0 if kind == "Primary" else 1] = body.get("keyValue") or _key()
+        index = 0 if kind == "Primary" else 1
+        given = body.get("keyValue")
+        # azure-ai-ml sends the present key as keyValue and means a new one.
+        doc["keys"][index] = given if given and given != doc["keys"][index] else _key()
         doc["state"] = "Updating"
         doc = self._begin("endpoint.keys", doc, request)
         return reply(None, 202, self.c.operations.headers(self._operation(doc["operation"])))

@@ -43,7 +43,7 @@ class PipelineSpec:
 
     def properties(self, given: Doc) -> Doc:
         """The ARM properties of a pipeline job; 404 for a missing component, 400 for a node that can't be."""
-        properties = {
+        properties: Doc = {
             "computeId": given.get("computeId"),
             "experimentName": given.get("experimentName") or "Default",
             "identity": given.get("identity"),

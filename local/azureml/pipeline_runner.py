@@ -67,11 +67,11 @@ class PipelineRunner:
         if run["status"] not in TERMINAL:
             self._jobs.submit(name)
             await self._jobs.wait(name)
-        run = self._runs.get(name)
-        assert run is not None
-        if run["status"] == "Completed":
-            await asyncio.to_thread(self._outputs, pipeline, node, run)
-        return str(run["status"])
+        done = self._runs.get(name)
+        assert done is not None
+        if done["status"] == "Completed":
+            await asyncio.to_thread(self._outputs, pipeline, node, done)
+        return str(done["status"])
 
     def _create(self, pipeline: Doc, node: str, name: str) -> Doc:
         try:

@@ -61,7 +61,8 @@ class Child:
             return self._popen.poll() is None
         try:
             found = psutil.Process(self.pid)
-            return abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE
+            same = abs(found.create_time() - self.started) < 1
+            return bool(same and found.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

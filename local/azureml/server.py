@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import signal
 import socket
 import sys
@@ -85,6 +86,8 @@ async def serve(settings: Settings) -> None:
         await asyncio.sleep(0.01)
     print(f"ready https://{HOST}:{settings.port}", flush=True)
     await stopping.wait()
+    # Idle TLS connections may outlast the grace; uvicorn would call that an error.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     for server in servers:
         server.should_exit = True
     await emulator.stop()

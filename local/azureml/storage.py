@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -19,7 +20,7 @@ from azure.storage.blob import (
 )
 
 #: Client-side limits, so that an absent storage account is a sentence after seconds, not minutes.
-_LIMITS = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
+_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
 _DEVELOPMENT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50u"
     "SRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
@@ -73,7 +74,7 @@ class Storage:
     def _service(self) -> BlobServiceClient:
         if self._connection is None:
             raise DataError("No storage account is configured: start the emulator with --storage.")
-        return BlobServiceClient.from_connection_string(self._connection, **_LIMITS)  # type: ignore[arg-type]
+        return BlobServiceClient.from_connection_string(self._connection, **_LIMITS)
 
     def container(self, name: str) -> ContainerClient:
         return self._service().get_container_client(name)
@@ -98,7 +99,7 @@ class Storage:
                 read=True, create=True, update=True, write=True, delete=True, list=True
             ),
             expiry=expires,
-            services=Services(blob=True, fileshare=True),  # type: ignore[call-arg]
+            services=Services(blob=True, fileshare=True),
         )
         return token, expires
 
