@@ -12,8 +12,8 @@ from .worker_task import Task
 
 
 class Best:
-    def __init__(self, spec: JobSpec, board: Board, pool: Pool, clock: Clock) -> None:
-        self.spec, self.board, self.pool, self.clock = spec, board, pool, clock
+    def __init__(self, spec: JobSpec, board: Board, pool: Pool, clock: Clock, threads: int) -> None:
+        self.spec, self.board, self.pool, self.clock, self.threads = spec, board, pool, clock, threads
 
     def save(self) -> str:
         """Returns the best trial's id. Its folder holds the model when this returns."""
@@ -48,6 +48,9 @@ class Best:
     def _refit(self, members: list[str]) -> bool:
         """Fit the members on all rows. False if that does not fit into the time: their trials' models stay."""
         by_out = {t.out: t for t in self.board.trials}
+        expected = refit_seconds([by_out[out] for out in members], self.threads, self.spec.cpus)
+        if expected > self.clock.left(self.clock.refit_end):
+            return False
         waiting = sorted(members, key=lambda out: by_out[out].result["fit_s"])
         at_once = min(len(waiting), self.spec.cpus)
         threads = max(1, self.spec.cpus // at_once)
@@ -64,9 +67,18 @@ class Best:
         options = {
             "algorithm": trial.candidate.algorithm,
             "params": trial.candidate.params,
-            "rounds": trial.result.get("rounds"),
+            "rounds": trial.result["refit"]["rounds"],
+            "tuned": trial.result["refit"]["tuned"],
         }
         return Task("refit", trial.out, threads, self.clock.refit_end, options, grace=0.3)
+
+
+def refit_seconds(members: list[Trial], threads: int, cpus: int) -> float:
+    """What fitting `members` on all rows should take; each took its trial `threads` threads."""
+    seconds = [t.result["fit_s"] * t.result["refit"]["share"] for t in members]
+    at_once = min(len(seconds), cpus)
+    slower = max(1.0, threads / max(1, cpus // at_once)) ** 0.7  # threads never helped in full
+    return max(max(seconds) * slower, sum(seconds) / at_once * slower)
 
 
 def _members(best: Trial) -> list[str]:

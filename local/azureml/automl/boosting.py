@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .fitting import Fold, Params, Setting, standard_target
+from .fitting import Fold, Pace, Params, Setting, standard_target
 from .models import LightGBMModel, SklearnModel, XGBoostModel
 
 MAX_ROUNDS = 3000
@@ -38,7 +38,8 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
     data = lightgbm.Dataset(
         fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": setting.threads}
     )
-    callbacks: list[Any] = [_lightgbm_clock(setting)]
+    pace = Pace(setting, float(options.setdefault("learning_rate", 0.1)))
+    callbacks: list[Any] = [_lightgbm_pace(pace), _lightgbm_clock(setting)]
     valid = []
     if fold.valid_x is not None and setting.rounds is None:
         valid = [lightgbm.Dataset(fold.valid_x, fold.valid_y, reference=data)]
@@ -49,7 +50,20 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
         best = booster.best_iteration if valid and booster.best_iteration > 0 else booster.current_iteration()
     except _TimeUpError as stop:
         booster, best = stop.booster, stop.best
-    return LightGBMModel(booster.model_to_string(num_iteration=best), setting.n_classes, best)
+    model = LightGBMModel(booster.model_to_string(num_iteration=best), setting.n_classes, best)
+    model.tuned = {"learning_rate": pace.rate}
+    return model
+
+
+def _lightgbm_pace(pace: Pace) -> Any:
+    def adjust(env: Any) -> None:
+        rate = pace.after(env.iteration)
+        if rate is not None:
+            env.model.reset_parameter({"learning_rate": rate})
+
+    adjust.before_iteration = True  # type: ignore[attr-defined]
+    adjust.order = 10  # type: ignore[attr-defined]
+    return adjust
 
 
 def _smallest_leaf(fold: Fold, setting: Setting) -> int:
@@ -112,7 +126,8 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     bins = {"max_bin": int(params.get("max_bin", 256)), "nthread": setting.threads}
     data = xgboost.QuantileDMatrix(fold.x, fold.y, weight=fold.w, **bins)
     evals: list[Any] = []
-    callbacks: list[Any] = [_xgboost_clock(setting)]
+    pace = Pace(setting, float(options.setdefault("learning_rate", 0.1)))
+    callbacks: list[Any] = [_xgboost_clock(setting, pace)]
     if fold.valid_x is not None and setting.rounds is None:
         evals = [(xgboost.QuantileDMatrix(fold.valid_x, fold.valid_y, ref=data, **bins), "valid")]
         callbacks.append(xgboost.callback.EarlyStopping(rounds=PATIENCE, save_best=False))
@@ -122,13 +137,21 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     if evals and booster.attr("best_iteration") is not None:
         best = int(booster.best_iteration) + 1
         booster = booster[:best]
-    return XGBoostModel(bytes(booster.save_raw("ubj")), setting.n_classes, best, target)
+    model = XGBoostModel(bytes(booster.save_raw("ubj")), setting.n_classes, best, target)
+    model.tuned = {"learning_rate": pace.rate}
+    return model
 
 
-def _xgboost_clock(setting: Setting) -> Any:
+def _xgboost_clock(setting: Setting, pace: Pace) -> Any:
     import xgboost
 
     class Clock(xgboost.callback.TrainingCallback):
+        def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            rate = pace.after(epoch)
+            if rate is not None:
+                model.set_param("learning_rate", rate)
+            return False
+
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
             return setting.late
 

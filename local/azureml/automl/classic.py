@@ -10,7 +10,7 @@ import numpy as np
 from .fitting import Fold, Params, Setting, standard_target
 from .models import PlattModel, SklearnModel
 
-FOREST_STEP = 10  # trees grown between two looks at the clock
+FOREST_STEP = 10  # trees grown between two looks at the clock; fewer where there are many rows
 
 
 def medians(x: np.ndarray) -> np.ndarray:
@@ -35,11 +35,11 @@ def fit_forest(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
     forest = getattr(ensemble, name)(
         n_estimators=0, warm_start=True, n_jobs=setting.threads, random_state=setting.seed, **params
     )
-    grown = 0
+    grown, step = 0, max(1, min(FOREST_STEP, 200_000 // len(fold.y)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         while grown < wanted and not (grown and setting.late):
-            grown = min(wanted, grown + FOREST_STEP)
+            grown = min(wanted, grown + step)
             forest.set_params(n_estimators=grown)
             forest.fit(fold.x, fold.y, sample_weight=fold.w)
     forest.set_params(n_jobs=1, warm_start=False)

@@ -52,6 +52,29 @@ class Setting:
         return self.deadline - time.time()
 
 
+class Pace:
+    """Raises the learning rate of a boosting fit that could not end in time with the one it was given.
+
+    About `STEPS / rate` rounds are needed. The first rounds show how long one takes. A refit is left as it is.
+    """
+
+    STEPS, PROBE = 10.0, 5
+
+    def __init__(self, setting: Setting, rate: float) -> None:
+        self.rate, self._setting, self._start = rate, setting, time.time()
+
+    def after(self, rounds: int) -> float | None:
+        """The new rate, if it changes after this many rounds."""
+        if rounds != self.PROBE or self._setting.rounds is not None:
+            return None
+        a_round = (time.time() - self._start) / rounds
+        needed = self.STEPS * a_round / max(0.7 * self._setting.left, 1e-3)
+        if needed <= self.rate:
+            return None
+        self.rate = min(0.3, max(self.rate, needed))
+        return self.rate
+
+
 def standard_target(fold: Fold) -> tuple[Fold, tuple[float, float]]:
     """The fold with its target shifted and scaled to mean 0, deviation 1; and (mean, deviation)."""
     center, scale = float(np.mean(fold.y)), float(np.std(fold.y)) or 1.0

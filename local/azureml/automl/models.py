@@ -13,6 +13,7 @@ import numpy as np
 
 class Model(Protocol):
     rounds: int | None  # boosting rounds or trees; a refit on more rows uses the same number
+    tuned: dict[str, Any]  # parameters that the fit chose by itself; a refit uses them too
 
     def predict(self, x: np.ndarray) -> np.ndarray: ...
 
@@ -36,6 +37,8 @@ def fill_missing(x: np.ndarray, fill: np.ndarray) -> np.ndarray:
 
 class LightGBMModel:
     """A LightGBM booster kept as its own text, so that pickling it needs no LightGBM."""
+
+    tuned: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
     def __init__(self, text: str, n_classes: int, rounds: int) -> None:
         self.text, self.n_classes, self.rounds = text, n_classes, rounds
@@ -61,6 +64,7 @@ class XGBoostModel:
     """
 
     BLOCK = 50
+    tuned: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(
         self, raw: bytes, n_classes: int, rounds: int, target: tuple[float, float] = (0.0, 1.0)
@@ -110,6 +114,7 @@ class SklearnModel:
     """
 
     rounds: int | None = None
+    tuned: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from . import metrics, portfolio
+from .best import refit_seconds
 from .board import Board, Trial
 from .limits import Clock, EarlyTermination
 from .pool import Pool
@@ -79,19 +80,14 @@ class Search:
                 trial = self.board.finished(outcome)
                 if trial.status == "Completed":
                     self._early.add(self.board.score(trial))
-                    self.clock.refit_s = self._refit_seconds()
+                    self.clock.refit_s = refit_seconds(
+                        self.board.best_singles(4), self.threads, self.spec.cpus
+                    )
         if not self.board.completed:
             errors = sorted({t.error for t in self.board.trials if t.error})
             raise UserError("No trial completed. " + " ".join(errors))
         for kind in self._ensembles:
             self._run_ensemble(kind)
-
-    def _refit_seconds(self) -> float:
-        """An ensemble of the best four, fitted on all rows, as many at once as there are processors."""
-        singles = [t.result["fit_s"] * t.result["refit_share"] for t in self.board.best_singles(4)]
-        at_once = min(len(singles), self.spec.cpus)
-        slower = min(at_once, self.threads)  # each gets fewer threads than its trial had
-        return max(max(singles), sum(singles) / at_once) * (1 + 0.6 * (slower - 1))
 
     def _exit_score_reached(self) -> bool:
         wanted = self.spec.limits.exit_score

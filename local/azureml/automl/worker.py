@@ -88,13 +88,11 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     finish.save_trial(store, facts, task.out, {"members": [task.out], **parts(result)})
     counts = [r for r in rounds if r is not None]
     total = sum(len(y) for y in truths) if facts.n_splits > 1 else len(fold.y) + len(truths[0])
-    refit_share = total / len(fold.y)  # a refit has this many times a fold's rows
-    return {
-        **result,
-        "rounds": int(np.mean(counts)) if counts else None,
-        "fit_s": fit_s,
-        "refit_share": refit_share,
-    }
+    refit_share = min(total, algorithm.max_rows or total) / len(
+        fold.y
+    )  # a refit has this many times a fold's rows
+    refit = {"rounds": int(np.mean(counts)) if counts else None, "tuned": model.tuned, "share": refit_share}
+    return {**result, "fit_s": fit_s, "refit": refit}
 
 
 def score(
@@ -117,7 +115,7 @@ def score(
 
 def _refit(store: Store, facts: Facts, task: Task) -> None:
     algorithm = _algorithm(facts, task.options["algorithm"])
-    params = {**algorithm.defaults, **task.options["params"]}
+    params = {**algorithm.defaults, **task.options["params"], **task.options["tuned"]}
     fold = Fold(store.array("all_x"), store.array("all_y"), store.optional("all_w"))
     if algorithm.max_rows:
         fold = fold.sample(algorithm.max_rows, facts.seed)
