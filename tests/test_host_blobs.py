@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -363,3 +364,27 @@ def test_crash_around_the_enqueue_never_loses_a_blob(blobs: Blobs) -> None:
             "message.csv": 2,
             "mark.csv": 1,
         }
+
+
+@pytest.mark.slow
+def test_hosts_killed_at_random_lose_no_blob(storage_account: StorageAccount, tmp_path: Path) -> None:
+    blobs = Blobs(storage_account, tmp_path, DROPML_HOST_MESSAGE_LEASE_SECONDS="1")
+    (blobs.app.app / "host.json").write_text(
+        '{"version": "2.0", "extensions": {"blobs": {"poisonBlobThreshold": 99}}}'
+    )
+    dice = random.Random(5)
+    names = [f"{number}.csv" for number in range(60)]
+    waiting = iter(names)
+    for _ in range(12):
+        host = blobs.app.launch()
+        host.wait_ready()
+        ends = time.monotonic() + dice.uniform(0.1, 1.0)
+        while time.monotonic() < ends:
+            if name := next(waiting, None):
+                upload(blobs.incoming, name, name)
+        host.kill()
+    for name in waiting:
+        upload(blobs.incoming, name, name)
+    with blobs.app.running():
+        wait_for(lambda: {run["name"] for run in blobs.runs("by_client")} == set(names), timeout=30)
+        wait_for(lambda: blobs.waiting_messages() == 0, timeout=30)

@@ -13,8 +13,15 @@ from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, Text
 from .config import STORAGE_SETTING
 from .errors import BindingError
 
-# Short enough that a stop is never held up for long, long enough for a slow disk.
-_CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
+# The SDK would wait 15 s before its first retry: longer than a lease may be left alone. Listeners repeat by themselves.
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 30,
+    "retry_total": 2,
+    "initial_backoff": 0.5,
+    "increment_base": 2,
+    "random_jitter_range": 0.2,
+}
 
 
 @dataclass(frozen=True)

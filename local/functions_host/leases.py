@@ -84,7 +84,7 @@ class SingletonLock:
         """Take the lease if it is free; False if another host holds it. Raises AzureError if storage fails."""
         asked = time.monotonic()
         try:
-            lease: Any = self._blob.acquire_lease(lease_duration=self._seconds, timeout=10)
+            lease: Any = self._blob.acquire_lease(lease_duration=self._seconds, timeout=10, read_timeout=10)
         except ResourceNotFoundError:
             ensure_container(self._hosts)
             with contextlib.suppress(ResourceExistsError, HttpResponseError):
@@ -109,7 +109,9 @@ class SingletonLock:
         if not owner_is_dead(metadata.get(_OWNER, "")):
             return False
         try:
-            BlobLeaseClient(self._blob, lease_id=metadata.get(_LEASE, "")).release(timeout=10)
+            BlobLeaseClient(self._blob, lease_id=metadata.get(_LEASE, "")).release(
+                timeout=10, read_timeout=10
+            )
         except ResourceExistsError:
             return False
         log.info("Singleton lock %s was held by a process that is gone; freed", self.name)
@@ -120,7 +122,7 @@ class SingletonLock:
         while lease is not None and not stop.wait(pause):
             asked = time.monotonic()
             try:
-                lease.renew(timeout=10)
+                lease.renew(timeout=10, read_timeout=10)
                 self._valid_until, pause = asked + self._seconds, self._pause_s
             except (ResourceExistsError, ResourceNotFoundError) as error:
                 log.warning("Singleton lock lost (%s): %s", self.name, error.reason or type(error).__name__)
