@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +22,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.adapters.blobs import JsonStore, LedgerStore
 from shared.domain.run import Run, State
+from shared.domain.schema import Schema
 from shared.services.runs import Runs
 from tests.host_harness import REPOSITORY, RunningHost
 from tests.scoring_support import SCHEMA, Endpoint, serve, serving_document
@@ -94,18 +95,28 @@ class Cloud:
 
 
 @contextmanager
-def running(folder: Path, storage: str, **settings: str) -> Iterator[Cloud]:
-    """Start it all; one dataset, `bank`, is in service. The containers have Azure's fixed names: use a fresh account."""
+def running(
+    folder: Path,
+    storage: str,
+    *,
+    external: Endpoint | None = None,
+    schema: Schema = SCHEMA,
+    **settings: str,
+) -> Iterator[Cloud]:
+    """Start it all; one dataset, `bank`, is in service. The containers have fixed names: use a fresh account.
+
+    `external` is an endpoint that is served elsewhere: its URL and keys are used as they are.
+    """
     service = BlobServiceClient.from_connection_string(storage)
     existing = {container.name for container in service.list_containers()}
     for name in CONTAINERS:
         if name not in existing:
             service.create_container(name)
     state = service.get_container_client("dropml-state")
-    with serve(Endpoint()) as endpoint:
+    with nullcontext(external) if external else serve(Endpoint()) as endpoint:
         arm = ThreadingHTTPServer(("127.0.0.1", 0), _arm_handler(endpoint))
         threading.Thread(target=arm.serve_forever, args=(0.05,), daemon=True).start()
-        _seed(state, endpoint)
+        _seed(state, endpoint, schema)
         host = _launch(folder, storage, f"http://127.0.0.1:{arm.server_port}", settings)
         try:
             host.wait_ready(60)
@@ -151,15 +162,15 @@ def _launch(folder: Path, storage: str, arm: str, settings: dict[str, str]) -> R
     return RunningHost(process)
 
 
-def _seed(state: ContainerClient, endpoint: Endpoint) -> None:
+def _seed(state: ContainerClient, endpoint: Endpoint, schema: Schema) -> None:
     """One dataset in service, and the run behind it."""
     documents = JsonStore(state)
     path = "serving/bank.json"
     found = documents.get(path)
     if found:
-        documents.replace(path, serving_document(endpoint), found[1])
+        documents.replace(path, serving_document(endpoint, schema=schema.to_dict()), found[1])
         return
-    documents.create(path, serving_document(endpoint))
+    documents.create(path, serving_document(endpoint, schema=schema.to_dict()))
     runs = Runs(documents, LedgerStore(state), time.time)
     runs.ensure_dataset("bank")
 
@@ -178,7 +189,7 @@ def _seed(state: ContainerClient, endpoint: Endpoint) -> None:
             entered_at=now,
             config_hash="c",
             config={"task": "classification", "primary_metric": "AUC_weighted"},
-            data={"schema": SCHEMA.to_dict(), "rows": 100},
+            data={"schema": schema.to_dict(), "rows": 100},
         )
         run.open_ledger(now, "test")
         return run

@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.domain.payloads import sniff
 from shared.domain.problems import MalformedBody
@@ -23,6 +25,7 @@ MAX_LINE = 4 * 1024 * 1024
 EXTRA_COLUMNS = ("prediction", "prediction_error")
 _BOM = b"\xef\xbb\xbf"
 
+T = TypeVar("T")
 ReadRange = Callable[[int, int], bytes]
 
 
@@ -47,32 +50,17 @@ class _Lines:
 
     def __init__(self, read: ReadRange, position: int, size: int) -> None:
         self._read, self.position, self._size = read, position, size
-        self._buffer = b""
         self._next_read = position
+        self._lines: list[bytes] = []  # whole ones, the next one last
+        self._rest = b""
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        at = self._buffer.find(b"\n")
-        while at < 0 and self._next_read < self._size:
-            if len(self._buffer) > MAX_LINE:
-                raise MalformedBody(
-                    f"The line at byte {self.position} is longer than {MAX_LINE} bytes.",
-                    remedy="Check the file's quotes and line ends.",
-                    code="line-too-long",
-                )
-            scanned = len(self._buffer)
-            data = self._read(self._next_read, min(READ_BYTES, self._size - self._next_read))
-            if not data:
-                break
-            self._next_read += len(data)
-            self._buffer += data
-            at = self._buffer.find(b"\n", scanned)
-        if not self._buffer:
-            raise StopIteration
-        end = len(self._buffer) if at < 0 else at + 1
-        line, self._buffer = self._buffer[:end], self._buffer[end:]
+        if not self._lines:
+            self._fill()
+        line = self._lines.pop()
         start, self.position = self.position, self.position + len(line)
         if start == 0:
             line = line.removeprefix(_BOM)
@@ -82,6 +70,26 @@ class _Lines:
             raise MalformedBody(
                 f"The line at byte {start} is not UTF-8.", remedy="Encode the file as UTF-8.", code="not-utf8"
             ) from None
+
+    def _fill(self) -> None:
+        """Read until a line is whole. Raises StopIteration at the end."""
+        while not self._lines and self._next_read < self._size:
+            if len(self._rest) > MAX_LINE:
+                raise MalformedBody(
+                    f"The line at byte {self.position} is longer than {MAX_LINE} bytes.",
+                    remedy="Check the file's quotes and line ends.",
+                    code="line-too-long",
+                )
+            data = self._read(self._next_read, min(READ_BYTES, self._size - self._next_read))
+            if not data:
+                break
+            self._next_read += len(data)
+            *whole, self._rest = (self._rest + data).split(b"\n")
+            self._lines = [line + b"\n" for line in reversed(whole)]
+        if not self._lines:
+            if not self._rest:
+                raise StopIteration
+            self._lines, self._rest = [self._rest], b""
 
 
 def read_layout(read: ReadRange, size: int) -> tuple[Layout, int]:
@@ -119,6 +127,15 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
         ) from None
     if chunk.position > start:
         yield chunk
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, the next one made on another thread while this one is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batch") as pool:
+        future = pool.submit(next, items, None)
+        while (item := future.result()) is not None:
+            future = pool.submit(next, items, None)
+            yield item
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
@@ -11,7 +13,7 @@ from shared.domain.problems import Busy
 from shared.domain.serving import ServingEntry
 from shared.services import batch_rows
 from shared.services.batch import OPEN_STATES, Batches
-from shared.services.batch_rows import Chunk, Layout
+from shared.services.batch_rows import CheckedChunk, Chunk, Layout
 from shared.services.endpoint_scorer import chunks
 
 #: A host that has not written for so long has lost its claim.
@@ -47,6 +49,16 @@ def step_batches(batches: Batches, deadline: float) -> int:
 
 def _close(batches: Batches, key: str) -> None:
     batches.change_open(lambda ids: {k: at for k, at in ids.items() if k != key})
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A chunk, checked and encoded for the endpoint."""
+
+    chunk: Chunk
+    entry: ServingEntry
+    checked: CheckedChunk
+    bodies: list[tuple[bytes, int]]
 
 
 class _Work:
@@ -88,17 +100,24 @@ class _Work:
 
     def _chunks(self, deadline: float) -> bool:
         """True at the end of the file, with the output committed."""
-        source, output = self.doc["source"], self.doc["output"]
-        entry = self.batches.scoring.entry(self.doc["slug"])
-        layout = self._begin(entry)
-        for chunk in batch_rows.read_chunks(self._read, layout, self.doc["position"], source["size"]):
-            started = time.monotonic()
-            if started + MARGIN >= deadline:
+        output = self.doc["output"]
+        layout = self._begin(self.batches.scoring.entry(self.doc["slug"]))
+        started = time.monotonic()
+        for prepared in batch_rows.ahead(self._prepared(layout)):
+            if time.monotonic() + MARGIN >= deadline:
                 return False
-            self._chunk(entry, layout, chunk, started)
-            entry = self.batches.scoring.entry(self.doc["slug"])  # from memory: a promotion takes effect here
+            self._chunk(layout, prepared, started)
+            started = time.monotonic()
         self.batches.files.commit(output["container"], output["blob"], self.doc["blocks"])
         return True
+
+    def _prepared(self, layout: Layout) -> Iterator[_Prepared]:
+        """Chunks from where the document stands, read and checked against the model of the moment."""
+        size = self.doc["source"]["size"]
+        for chunk in batch_rows.read_chunks(self._read, layout, self.doc["position"], size):
+            entry = self.batches.scoring.entry(self.doc["slug"])  # from memory: a promotion takes effect here
+            checked = batch_rows.check_chunk(chunk.records, layout, entry.validator)
+            yield _Prepared(chunk, entry, checked, chunks(entry.validator.names, checked.rows))
 
     def _begin(self, entry: ServingEntry) -> Layout:
         layout = Layout(**self.doc["layout"])
@@ -108,16 +127,16 @@ class _Work:
             self._save(blocks=1)
         return layout
 
-    def _chunk(self, entry: ServingEntry, layout: Layout, chunk: Chunk, started: float) -> None:
+    def _chunk(self, layout: Layout, prepared: _Prepared, started: float) -> None:
+        chunk, checked = prepared.chunk, prepared.checked
         if not chunk.records:
             self._save(position=chunk.position)
             return
-        checked = batch_rows.check_chunk(chunk.records, layout, entry.validator)
         labels: list[Any] = []
         models = dict(self.doc["models"])
         scoring = self.batches.scoring
-        for body, count in chunks(entry.validator.names, checked.rows):
-            scored = scoring.predict(entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
+        for body, count in prepared.bodies:
+            scored = scoring.predict(prepared.entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
             labels += scored.prediction.result
             models[scored.model] = models.get(scored.model, 0) + count
         self._stage(batch_rows.result_lines(chunk.records, layout, checked, labels))
