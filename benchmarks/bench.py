@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from benchmarks import bench_report
+from benchmarks import bench_report, machine
 from benchmarks.bench_tools import TOOLS, BenchError, Request, Result, require
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,14 +42,14 @@ def stack_targets(home: Path, dataset: str) -> dict[str, Request]:
         raise BenchError(f"In service: {', '.join(slugs) or 'nothing yet'}; not {slug or 'any dataset'}.")
     body = swagger["paths"][f"/api/score/{slug}"]["post"]["requestBody"]["content"]["application/json"]
     examples = {name: json.dumps(e["value"]).encode() for name, e in body["examples"].items()}
-    url, endpoint_key = _endpoint(stack, slug)
+    url, endpoint_key = _endpoint(home, stack, slug)
     return {
         "proxy": Request(f"{api}/score/{slug}", examples["data"], headers),
         "endpoint": Request(url, examples["input_data"], {"Authorization": f"Bearer {endpoint_key}"}),
     }
 
 
-def _endpoint(stack: dict[str, Any], slug: str) -> tuple[str, str]:
+def _endpoint(home: Path, stack: dict[str, Any], slug: str) -> tuple[str, str]:
     """Scoring URI and key of the endpoint, as the app itself learns them."""
     from azure.storage.blob import BlobServiceClient
 
@@ -57,7 +57,7 @@ def _endpoint(stack: dict[str, Any], slug: str) -> tuple[str, str]:
         blob = service.get_blob_client("dropml-state", f"serving/{slug}.json")
         serving = json.loads(blob.download_blob(timeout=TIMEOUT).readall())
     arm = f"https://localhost:{stack['emulator_port']}"
-    settings = json.loads((ROOT / ".dropml" / "local.settings.json").read_text())["Values"]
+    settings = json.loads((home / "local.settings.json").read_text())["Values"]
     token = requests.get(
         f"{arm}/msi/token",
         params={"api-version": "2019-08-01", "resource": "https://management.azure.com"},
@@ -113,12 +113,12 @@ def measure(
     return results
 
 
-def save(results: list[Result], folder: Path, machine: dict[str, Any], new_baseline: bool) -> list[str]:
+def save(results: list[Result], folder: Path, facts: dict[str, Any], new_baseline: bool) -> list[str]:
     """Write JSON and plot; the comparison with the baseline, which the first run becomes."""
     folder.mkdir(parents=True, exist_ok=True)
     doc = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": machine,
+        "machine": facts,
         "results": [result.to_dict() for result in results],
     }
     (folder / "latest.json").write_text(json.dumps(doc, indent=2) + "\n")
@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="default: HOME/bench")
     parser.add_argument("--save-baseline", action="store_true")
     options = parser.parse_args(argv)
-    machine = bench_report.machine()
+    facts = machine.facts()
     tools, missing = [], []
     for choice in (("ab",), ("wrk", "oha")):
         try:
@@ -161,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     folder = options.out or options.home / "bench"
-    comparison = save(results, folder, machine, options.save_baseline)
+    comparison = save(results, folder, facts, options.save_baseline)
     print(bench_report.table(results))
     print("\n".join(["", *comparison, "", f"JSON and plot: {folder}/latest.json, {folder}/latest.svg"]))
     if any(result.tool == "ab" and not result.kept_alive for result in results):

@@ -1,34 +1,14 @@
-"""What a benchmark leaves behind: a table, JSON with facts of the machine, a plot, and how it compares."""
+"""What a benchmark leaves behind: a table, a plot, and how it compares."""
 
 from __future__ import annotations
 
-import os
-import platform
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_tools import Result
 
 #: Differences below this are noise on a shared machine.
 NOISE = 0.15
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load_before": load,
-    }
 
 
 def table(results: list[Result]) -> str:

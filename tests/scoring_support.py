@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from shared.adapters.endpoint import EndpointHttp
 from shared.adapters.serving_directory import StoredServing
@@ -142,9 +150,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(endpoint: Endpoint, port: int = 0) -> Iterator[Endpoint]:
-    server = _Server(("127.0.0.1", port), _handler(endpoint))
-    endpoint.url = f"http://127.0.0.1:{server.server_port}"
+def serve(endpoint: Endpoint, tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
+    server = _Server(("127.0.0.1", 0), _handler(endpoint))
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    endpoint.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -152,6 +162,34 @@ def serve(endpoint: Endpoint, port: int = 0) -> Iterator[Endpoint]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def certificate(folder: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1: `server.pem` with its key; returns the authority's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.pem").write_bytes(private + public)
+    (folder / "ca.pem").write_bytes(public)
+    return folder / "ca.pem"
 
 
 def serving_document(endpoint: Endpoint, dataset: str = "bank", **changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, bench_report
+from benchmarks import bench, bench_report, machine
 from benchmarks.bench_tools import BenchError, Result, parse_ab, parse_oha, parse_wrk, require
 from tests.scoring_support import Endpoint, serve
 
@@ -83,9 +83,9 @@ def test_without_a_stack_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_run_is_compared_with_the_baseline(tmp_path: Path) -> None:
-    first = bench.save([result()], tmp_path, bench_report.machine(), False)
+    first = bench.save([result()], tmp_path, machine.facts(), False)
     assert first == ["This run is the baseline now."]
-    told = bench.save([result(p50_ms=3.0), result(concurrency=8)], tmp_path, bench_report.machine(), False)
+    told = bench.save([result(p50_ms=3.0), result(concurrency=8)], tmp_path, machine.facts(), False)
     assert told == ["proxy, wrk, 1 connections: worse (p50 +50%, throughput +0%)"]
     assert "better" in bench_report.compare([result(rate=200.0)], {"results": [result().to_dict()]})[0]
     latest = json.loads((tmp_path / "latest.json").read_text())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from functions import scoring as doors
 from shared import bootstrap_scoring
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.errors import DropMLError, Transient
+from shared.domain.serving import Target
 from tests.scoring_support import (
     ROW,
     SCHEMA,
@@ -23,6 +26,7 @@ from tests.scoring_support import (
     Scripted,
     body_of,
     call,
+    certificate,
     request,
     serve,
 )
@@ -249,6 +253,27 @@ def test_a_vanished_deployment_is_looked_up_again(app: App) -> None:
     app.endpoint.deployments = {"m2-a1"}
     app.publish(live="m2-a1", traffic={"m2-a1": 100})
     assert score().headers["x-dropml-model"] == "bank:2"
+
+
+def test_tls_is_verified_against_the_configured_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Azure, where endpoints speak https; REQUESTS_CA_BUNDLE names another authority."""
+    ca = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with serve(Endpoint(), tls=context) as endpoint:
+        target = Target("bank-abc123", f"{endpoint.url}/score")
+        body = b'{"input_data": {"columns": ["age"], "index": [0], "data": [[60]]}}'
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
+        calls = App(endpoint).calls
+        for _ in range(2):  # a new connection, and a pooled one
+            answer = calls.score(target, "m1-a1", body, deadline=calls.deadline(5))
+            assert (answer.status, answer.body) == (200, b'["yes"]')
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        calls = App(endpoint).calls
+        with pytest.raises(Transient, match="SSLError"):
+            calls.score(target, "m1-a1", body, deadline=calls.deadline(5))
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------
