@@ -36,7 +36,6 @@ class _Client:
         # A server that closes after each answer costs its callers a connection for each: that counts.
         self._started = time.perf_counter()
         if self._closed:
-            self.socket.close()
             self.connect()
         self.socket.sendall(self._request)
 
@@ -45,7 +44,7 @@ class _Client:
         data = self.socket.recv(262_144)
         if not data:
             self.errors += 1
-            self._closed = True
+            self._close()
             return True
         self._buffer += data
         end = self._buffer.find(b"\r\n\r\n")
@@ -60,19 +59,25 @@ class _Client:
         if not head.startswith(b"http/1.1 200"):
             self.errors += 1
         self.body = self._buffer[end + 4 :]
-        self._closed = b"connection: close" in head
         self._buffer = b""
+        if b"connection: close" in head:
+            self._close()
         return True
+
+    def _close(self) -> None:
+        # At once: some servers wait for that before they turn to the next caller.
+        self.socket.close()
+        self._closed = True
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
     """Carry the order out."""
     request = order["request"].encode("latin-1")
     clients = [_Client(order["host"], order["port"], request) for _ in range(order["connections"])]
-    _for(clients, warm_up := float(order.get("warm_up", 0.3)))
+    _for(clients, float(order.get("warm_up", 0.3)))
     for client in clients:
         client.latencies.clear()
-    seconds = _for(clients, float(order["seconds"])) if warm_up >= 0 else 0.0
+    seconds = _for(clients, float(order["seconds"]))
     latencies = sorted(latency for client in clients for latency in client.latencies)
     count = len(latencies)
     return {
@@ -114,8 +119,7 @@ def _for(clients: list[_Client], seconds: float) -> float:
                 _send(client, poll, by_number)
             else:
                 busy -= 1
-                poll.unregister(client.socket.fileno())
-                by_number.pop(client.socket.fileno())
+                by_number.pop(number)
     poll.close()
     return time.perf_counter() - started
 
