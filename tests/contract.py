@@ -60,9 +60,13 @@ def check(
     command += options
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ
-        | {"SCHEMATHESIS_HOOKS": "tests.contract_hooks", "CONTRACT_CSV": body["text/csv"]["example"]},
+        | {
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.contract_hooks",
+            "CONTRACT_CSV": body["text/csv"]["example"],
+        },
         capture_output=True,
         text=True,
         timeout=1800,
