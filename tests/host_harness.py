@@ -120,7 +120,10 @@ class AppFolder:
             host.wait_ready()
             yield host
         finally:
-            host.stop()
+            try:
+                host.stop()
+            finally:
+                host.kill()
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 15, what: str = "the condition") -> Any:

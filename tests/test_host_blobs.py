@@ -305,13 +305,12 @@ def test_two_hosts_share_the_work_and_the_scan(blobs: Blobs) -> None:
 
 def test_kill_mid_run_loses_nothing(storage_account: StorageAccount, tmp_path: Path) -> None:
     blobs = Blobs(storage_account, tmp_path, SLOW_SECONDS="60", DROPML_HOST_MESSAGE_LEASE_SECONDS="2")
-    host = blobs.app.launch()
-    host.wait_ready()
-    upload(blobs.incoming, "slow.csv", "x")
-    blobs.wait_runs("by_client", 1)
-    time.sleep(2.5)  # longer than the message's lease: it is renewed while the function runs
-    assert len(blobs.runs("by_client")) == 1
-    host.kill()
+    with blobs.app.running() as host:
+        upload(blobs.incoming, "slow.csv", "x")
+        blobs.wait_runs("by_client", 1)
+        time.sleep(2.5)  # longer than the message's lease: it is renewed while the function runs
+        assert len(blobs.runs("by_client")) == 1
+        host.kill()
     blobs.app.document["Values"]["SLOW_SECONDS"] = "0"
     blobs.app.save()
     began = time.monotonic()
@@ -325,13 +324,12 @@ def test_kill_mid_run_loses_nothing(storage_account: StorageAccount, tmp_path: P
 
 def test_stop_gives_unfinished_work_back_at_once(storage_account: StorageAccount, tmp_path: Path) -> None:
     blobs = Blobs(storage_account, tmp_path, SLOW_SECONDS="60")
-    host = blobs.app.launch()
-    host.wait_ready()
-    upload(blobs.incoming, "slow.csv", "x")
-    blobs.wait_runs("by_client", 1)
-    began = time.monotonic()
-    assert host.stop() == 0
-    assert time.monotonic() - began < 5.5
+    with blobs.app.running() as host:
+        upload(blobs.incoming, "slow.csv", "x")
+        blobs.wait_runs("by_client", 1)
+        began = time.monotonic()
+        assert host.stop() == 0
+        assert time.monotonic() - began < 5.5
     blobs.app.document["Values"]["SLOW_SECONDS"] = "0"
     blobs.app.save()
     with blobs.app.running():  # although the message's lease is 10 minutes
@@ -376,13 +374,12 @@ def test_hosts_killed_at_random_lose_no_blob(storage_account: StorageAccount, tm
     names = [f"{number}.csv" for number in range(60)]
     waiting = iter(names)
     for _ in range(12):
-        host = blobs.app.launch()
-        host.wait_ready()
-        ends = time.monotonic() + dice.uniform(0.1, 1.0)
-        while time.monotonic() < ends:
-            if name := next(waiting, None):
-                upload(blobs.incoming, name, name)
-        host.kill()
+        with blobs.app.running() as host:
+            ends = time.monotonic() + dice.uniform(0.1, 1.0)
+            while time.monotonic() < ends:
+                if name := next(waiting, None):
+                    upload(blobs.incoming, name, name)
+            host.kill()
     for name in waiting:
         upload(blobs.incoming, name, name)
     with blobs.app.running():

@@ -260,29 +260,27 @@ def in_background(url: str) -> tuple[threading.Thread, list[requests.Response | 
 def test_sigterm_lets_requests_finish_and_is_over_within_5_s(tmp_path: Path) -> None:
     app = AppFolder(tmp_path / "one", ENDING, settings={}, host_json={})
     blocked_app = AppFolder(tmp_path / "two", ENDING, settings={}, host_json={})
-    host, blocked = app.launch(), blocked_app.launch()
-    host.wait_ready()
-    blocked.wait_ready()
-    short, answers = in_background(host.url + "/api/sleep/1")
-    endless, cut = in_background(host.url + "/api/sleep/60")
-    blocking, _ = in_background(blocked.url + "/api/block/60")
-    for started in (app.app / "started-1", app.app / "started-60", blocked_app.app / "started-60"):
-        wait_for(started.exists)
-    began = time.monotonic()
-    host.process.send_signal(signal.SIGTERM)
-    blocked.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    with pytest.raises(requests.ConnectionError):
-        requests.get(host.url + "/api/pid", timeout=5)
-    assert host.process.wait(8) == 0
-    assert blocked.process.wait(8) == 0
-    assert time.monotonic() - began < 5.5
-    for thread in (short, endless, blocking):
-        thread.join(5)
-    assert isinstance(answers[0], requests.Response)
-    assert (answers[0].status_code, answers[0].text) == (200, "slept")
-    assert not isinstance(cut[0], requests.Response) or cut[0].status_code == 500
-    assert "Stopped" in host.log
+    with app.running() as host, blocked_app.running() as blocked:
+        short, answers = in_background(host.url + "/api/sleep/1")
+        endless, cut = in_background(host.url + "/api/sleep/60")
+        blocking, _ = in_background(blocked.url + "/api/block/60")
+        for started in (app.app / "started-1", app.app / "started-60", blocked_app.app / "started-60"):
+            wait_for(started.exists)
+        began = time.monotonic()
+        host.process.send_signal(signal.SIGTERM)
+        blocked.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with pytest.raises(requests.ConnectionError):
+            requests.get(host.url + "/api/pid", timeout=5)
+        assert host.process.wait(8) == 0
+        assert blocked.process.wait(8) == 0
+        assert time.monotonic() - began < 5.5
+        for thread in (short, endless, blocking):
+            thread.join(5)
+        assert isinstance(answers[0], requests.Response)
+        assert (answers[0].status_code, answers[0].text) == (200, "slept")
+        assert not isinstance(cut[0], requests.Response) or cut[0].status_code == 500
+        assert "Stopped" in host.log
 
 
 def test_function_over_its_time_ends_with_its_process_and_the_host_goes_on(tmp_path: Path) -> None:
