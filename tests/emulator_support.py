@@ -104,12 +104,12 @@ class Emulator:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["status"])
 
-    def history(self, path: str, **params: Any) -> Any:
+    def history(self, path: str, /, **params: Any) -> Any:
         answer = self.call("GET", f"/history/v1.0{WS}/{path}", params={"api-version": "v1.0", **params})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def mlflow(self, path: str, **params: Any) -> Any:
+    def mlflow(self, path: str, /, **params: Any) -> Any:
         answer = self.call("GET", f"/mlflow/v2.0{WS}/api/2.0/mlflow/{path}", params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jwt
 from starlette.requests import Request
@@ -24,6 +25,8 @@ ARM_AUDIENCES = (
 ML_AUDIENCES = ("https://ml.azure.com", "https://ml.azure.com/")
 #: A managed identity's token lives for 24 hours.
 LIFETIME = 24 * 3600
+#: Tokens whose signature was checked already.
+_KNOWN = 256
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Identity:
     clock: Clock
     tenant: str
     required_header: str | None = None
+    _known: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def secret(self) -> str:
@@ -75,15 +79,7 @@ class Identity:
                 "AuthenticationFailedInvalidHeader",
                 "Authentication failed. The 'Authorization' header is provided in an invalid format.",
             )
-        try:
-            claims = jwt.decode(
-                token,
-                self.secret,
-                algorithms=["HS256"],
-                options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
-            )
-        except jwt.PyJWTError:
-            raise self._refusal("InvalidAuthenticationToken", "The access token is invalid.") from None
+        claims = self._known.get(token) or self._decode(token)
         if float(claims.get("exp", 0)) <= self.clock.now():
             raise self._refusal("ExpiredAuthenticationToken", "The access token expiry UTC time has passed.")
         if claims.get("aud") not in audiences:
@@ -93,6 +89,23 @@ class Identity:
                 "The access token has been obtained for wrong audience or resource "
                 f"'{claims.get('aud')}'. It should exactly match with one of the allowed audiences {allowed}.",
             )
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        """The claims of a token that this identity signed."""
+        unchecked = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self.secret,
+                algorithms=["HS256"],
+                options=unchecked,  # type: ignore[arg-type]
+            )
+        except jwt.PyJWTError:
+            raise self._refusal("InvalidAuthenticationToken", "The access token is invalid.") from None
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[token] = claims
+        return claims
 
     def _refusal(self, code: str, message: str) -> GatewayError:
         challenge = (
