@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,11 +144,11 @@ class InlinePool:
 
         task = self.running.pop(0)
         worker.perform(str(self._store.root), task)
-        stored = self._store.object(f"{task.out}/result")
+        stored = self._store.object(task.result)
         return [Outcome(task, stored.get("ok"), stored.get("error"), stored.get("seconds", 0.0))]
 
-    def stop(self) -> None:
-        self.running.clear()
+    def stop(self, keep: Collection[str] = ()) -> None:
+        self.running = [task for task in self.running if task.out in keep]
 
 
 def start_process(job_dir: Path) -> subprocess.Popen[bytes]:

@@ -33,6 +33,8 @@ def _cap_processors(job_dir: Path) -> None:
         cpus = max(1, int(json.loads((job_dir / "spec.json").read_text(encoding="utf-8")).get("cpus") or 1))
     except (OSError, ValueError, TypeError, AttributeError):
         return  # run() reads the same file and reports what is wrong with it
+    # Threads that wait by spinning take the processors from each other as soon as there are more of them than those.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     for name in _THREADS:
         os.environ[name] = str(cpus) if name == "OMP_NUM_THREADS" else "1"
     if hasattr(os, "sched_setaffinity"):

@@ -22,8 +22,8 @@ class Algorithm:
     max_rows: int | None = None
 
 
-_FOREST = {"min_samples_leaf": 5, "max_features": 0.5, "max_leaf_nodes": 500, "n_estimators": 100}
-_EXTRA = {"min_samples_leaf": 3, "max_features": 0.8, "max_leaf_nodes": 600, "n_estimators": 100}
+_FOREST = {"min_samples_leaf": 5, "max_features": 0.5, "max_leaf_nodes": 500, "n_estimators": 50}
+_EXTRA = {"min_samples_leaf": 3, "max_features": 0.8, "max_leaf_nodes": 600, "n_estimators": 50}
 _TREE = {"min_samples_leaf": 20, "max_leaf_nodes": 128}
 
 CLASSIFIERS: dict[str, Algorithm] = {

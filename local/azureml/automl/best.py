@@ -7,13 +7,14 @@ from typing import Any
 from .board import Board, Trial
 from .limits import Clock
 from .pool import Pool
+from .refits import Refits, refit_seconds
 from .spec import JobSpec
 from .worker_task import Task
 
 
 class Best:
-    def __init__(self, spec: JobSpec, board: Board, pool: Pool, clock: Clock, threads: int) -> None:
-        self.spec, self.board, self.pool, self.clock, self.threads = spec, board, pool, clock, threads
+    def __init__(self, spec: JobSpec, board: Board, pool: Pool, clock: Clock, refits: Refits) -> None:
+        self.spec, self.board, self.pool, self.clock, self.refits = spec, board, pool, clock, refits
 
     def save(self) -> str:
         """Returns the best trial's id. Its folder holds the model when this returns."""
@@ -46,39 +47,15 @@ class Best:
                 return outcome
 
     def _refit(self, members: list[str]) -> bool:
-        """Fit the members on all rows. False if that does not fit into the time: their trials' models stay."""
-        by_out = {t.out: t for t in self.board.trials}
-        expected = refit_seconds([by_out[out] for out in members], self.threads, self.spec.cpus)
-        if expected > self.clock.left(self.clock.refit_end):
+        """Fit on all rows what the search has not yet. False if that does not fit in: their trials' models stay."""
+        self.pool.stop(keep=members)
+        self.refits.finish_running()
+        missing = [t for t in self.board.trials if t.out in members and t.out not in self.refits.done]
+        if any(t.out in self.refits.failed for t in missing):
             return False
-        waiting = sorted(members, key=lambda out: by_out[out].result["fit_s"])
-        at_once = min(len(waiting), self.spec.cpus)
-        threads = max(1, self.spec.cpus // at_once)
-        while waiting or self.pool.running:
-            while waiting and len(self.pool.running) < at_once:
-                self.pool.start(self._refit_task(by_out[waiting.pop()], threads))
-            if any(outcome.error for outcome in self.pool.wait(60.0)):
-                self.pool.stop()
-                return False
-        return True
-
-    def _refit_task(self, trial: Trial, threads: int) -> Task:
-        assert trial.candidate is not None
-        options = {
-            "algorithm": trial.candidate.algorithm,
-            "params": trial.candidate.params,
-            "rounds": trial.result["refit"]["rounds"],
-            "tuned": trial.result["refit"]["tuned"],
-        }
-        return Task("refit", trial.out, threads, self.clock.refit_end, options, grace=0.3)
-
-
-def refit_seconds(members: list[Trial], threads: int, cpus: int) -> float:
-    """What fitting `members` on all rows should take; each took its trial `threads` threads."""
-    seconds = [t.result["fit_s"] * t.result["refit"]["share"] for t in members]
-    at_once = min(len(seconds), cpus)
-    slower = max(1.0, threads / max(1, cpus // at_once)) ** 0.7  # threads never helped in full
-    return max(max(seconds) * slower, sum(seconds) / at_once * slower)
+        if refit_seconds(missing, self.spec.cpus) > self.clock.left(self.clock.refit_end):
+            return False
+        return self.refits.run(missing)
 
 
 def _members(best: Trial) -> list[str]:

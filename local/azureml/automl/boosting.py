@@ -17,9 +17,10 @@ PATIENCE = 40
 def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
     import lightgbm
 
+    threads = setting.boosting_threads(fold.x.size)
     options: dict[str, Any] = {
         "verbose": -1,
-        "num_threads": setting.threads,
+        "num_threads": threads,
         "seed": setting.seed,
         "deterministic": True,
         "force_row_wise": True,
@@ -35,9 +36,7 @@ def fit_lightgbm(params: Params, fold: Fold, setting: Setting) -> LightGBMModel:
         options |= {"objective": "multiclass", "num_class": setting.n_classes, "metric": "multi_logloss"}
         options["learning_rate"] = _quicker(options, setting.n_classes)
         options["lambda_l2"] = max(1.0, options.get("lambda_l2", 0.0))  # without it small leaves blow up
-    data = lightgbm.Dataset(
-        fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": setting.threads}
-    )
+    data = lightgbm.Dataset(fold.x, fold.y, weight=fold.w, params={"verbose": -1, "num_threads": threads})
     pace = Pace(setting, float(options.setdefault("learning_rate", 0.1)))
     callbacks: list[Any] = [_lightgbm_pace(pace), _lightgbm_clock(setting)]
     valid = []
@@ -103,9 +102,10 @@ def _lightgbm_clock(setting: Setting) -> Any:
 def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     import xgboost
 
+    threads = setting.boosting_threads(fold.x.size)
     options: dict[str, Any] = {
         "tree_method": "hist",
-        "nthread": setting.threads,
+        "nthread": threads,
         "seed": setting.seed,
         "verbosity": 0,
         **params,
@@ -123,7 +123,7 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
     else:
         options |= {"objective": "multi:softprob", "num_class": setting.n_classes, "eval_metric": "mlogloss"}
         options["learning_rate"] = _quicker(options, setting.n_classes)
-    bins = {"max_bin": int(params.get("max_bin", 256)), "nthread": setting.threads}
+    bins = {"max_bin": int(params.get("max_bin", 256)), "nthread": threads}
     data = xgboost.QuantileDMatrix(fold.x, fold.y, weight=fold.w, **bins)
     evals: list[Any] = []
     pace = Pace(setting, float(options.setdefault("learning_rate", 0.1)))

@@ -29,6 +29,9 @@ class Fold:
         )
 
 
+WORTH_THREADS = 3_000_000  # cells of the training matrix
+
+
 @dataclass
 class Setting:
     """How to fit: task, resources and the time by which the fit should end by itself (unix seconds)."""
@@ -42,6 +45,10 @@ class Setting:
     @property
     def regression(self) -> bool:
         return self.n_classes == 0
+
+    def boosting_threads(self, cells: int) -> int:
+        """Threads worth having for a boosting fit: on small data a second one costs more than it brings."""
+        return self.threads if cells >= WORTH_THREADS else 1
 
     @property
     def late(self) -> bool:

@@ -91,7 +91,7 @@ def _run(spec: JobSpec, job_dir: Path, events: Events, store: Store, pool: Pool,
         prepare.store_all(store, encoder, data)
         del data, splits
         search.run()
-        return Best(spec, board, pool, clock, search.threads).save()
+        return Best(spec, board, pool, clock, search.refits).save()
     except Cancelled:
         board.cancel_running()
         raise

@@ -32,7 +32,7 @@ class Clock:
     @property
     def trials_end(self) -> float:
         """No trial runs beyond this moment."""
-        guess = 0.15 * self.timeout_s if self.refit_s is None else 1.6 * self.refit_s
+        guess = 0.15 * self.timeout_s if self.refit_s is None else 1.4 * self.refit_s
         if guess > 0.35 * self.timeout_s:  # too long: the trials' own models will do, and get that time
             guess = 0.0
         return self.refit_end - max(guess, 0.04 * self.timeout_s)

@@ -49,7 +49,7 @@ class LightGBMModel:
             import lightgbm
 
             self._booster = lightgbm.Booster(model_str=self.text)
-        out = np.asarray(self._booster.predict(x, num_threads=1 if len(x) < 1000 else 0))
+        out = np.asarray(self._booster.predict(x, num_threads=1 if x.size < 1_000_000 else 0))
         return two_columns(out) if self.n_classes == 2 else out.reshape(len(x), -1)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +65,14 @@ class Pool:
         process, task, start = self._running.pop(sentinel)
         process.join()
         seconds = time.time() - start
-        name = f"{task.out}/result"
-        if not self._store.has_object(name):
+        if not self._store.has_object(task.result):
             how = (
                 f"signal {-process.exitcode}"
                 if (process.exitcode or 0) < 0
                 else f"exit code {process.exitcode}"
             )
             return Outcome(task, error=f"The trial's process died ({how}).", seconds=seconds)
-        stored = self._store.object(name)
+        stored = self._store.object(task.result)
         return Outcome(task, stored.get("ok"), stored.get("error"), seconds)
 
     def _kill_offenders(self) -> list[Outcome]:
@@ -89,10 +89,12 @@ class Pool:
             outcomes.append(Outcome(task, error=error, seconds=time.time() - start))
         return outcomes
 
-    def stop(self) -> None:
-        for process, _, _ in self._running.values():
-            _kill(process)
-        self._running.clear()
+    def stop(self, keep: Collection[str] = ()) -> None:
+        """End the running tasks, except those whose `out` is to be kept."""
+        for sentinel, (process, task, _) in list(self._running.items()):
+            if task.out not in keep:
+                _kill(process)
+                del self._running[sentinel]
 
 
 def kill_children() -> None:

@@ -100,7 +100,7 @@ def _brisk(candidate: Candidate) -> dict[str, Any]:
     if "learning_rate" in params:
         params["learning_rate"] = min(0.2, 2.0 * params["learning_rate"])
     if candidate.algorithm in ("RandomForest", "ExtremeRandomTrees"):
-        params["n_estimators"] = 40
+        params["n_estimators"] = 30
     return params
 
 

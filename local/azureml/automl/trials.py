@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 
 from . import metrics, portfolio
-from .best import refit_seconds
 from .board import Board, Trial
 from .limits import Clock, EarlyTermination
 from .pool import Pool
+from .refits import Refits, refit_seconds
 from .spec import JobSpec, UserError
 from .worker_task import Task
 
 MIN_TRIAL_S = 0.5
 FIRST_WAVE = 5  # trials that should all get their turn, however short the time
-MEMBERS = 12  # singles that an ensemble may choose from
+LIKELY_MEMBERS = 4  # singles that the best ensemble will probably be made of
+MEMBERS = {"vote": 12, "stack": 5}  # singles to choose from; a stack takes them all
 ENSEMBLES = {
     "vote": ("enableVoteEnsemble", "VotingEnsemble"),
     "stack": ("enableStackEnsemble", "StackEnsemble"),
@@ -33,10 +34,11 @@ class Search:
         # max_trials counts the ensembles too; they need two models to work on.
         self._ensembles = wanted[: max(0, spec.limits.max_trials - 2)]
         self._single_limit = spec.limits.max_trials - len(self._ensembles)
+        self.refits = Refits(pool, clock, spec.cpus)
 
     def start(self) -> None:
         """Start as many trials as may run at once."""
-        while len(self.pool.running) < self._slots and self._may_start():
+        while len(self._running) < self._slots and self._may_start():
             candidate = next(self._candidates)
             trial = self.board.add(
                 candidate.algorithm, self._known[candidate.algorithm].preprocessor, candidate
@@ -44,6 +46,20 @@ class Search:
             options = {"algorithm": candidate.algorithm, "params": candidate.params}
             deadline, grace = self._deadline(trial)
             self.pool.start(Task("trial", trial.out, self.threads, deadline, options, grace))
+
+    @property
+    def _running(self) -> list[Task]:
+        return [task for task in self.pool.running if task.kind == "trial"]
+
+    def _use_free_processors(self) -> None:
+        """Fit the best models so far on all rows already, on processors that no trial may use."""
+        if len(self.board.completed) < FIRST_WAVE or self.clock.refit_s is None:
+            return
+        for trial in self.board.best_singles(LIKELY_MEMBERS):
+            if len(self.pool.running) >= self.spec.cpus:
+                return
+            if not self.refits.known(trial.out):
+                self.refits.start(trial)
 
     def _deadline(self, trial: Trial) -> tuple[float, float]:
         """When the fit should end by itself, and how much later it is killed.
@@ -74,20 +90,26 @@ class Search:
         """Until no trial runs and none may start; then the ensembles. Raises UserError if none completed."""
         while True:
             self.start()
-            if not self.pool.running:
+            if not self._running:
                 break
+            self._use_free_processors()
             for outcome in self.pool.wait(60.0):
+                if outcome.task.kind == "refit":
+                    self.refits.ended(outcome)
+                    continue
                 trial = self.board.finished(outcome)
                 if trial.status == "Completed":
                     self._early.add(self.board.score(trial))
-                    self.clock.refit_s = refit_seconds(
-                        self.board.best_singles(4), self.threads, self.spec.cpus
-                    )
+                    self.clock.refit_s = self._refit_seconds()
         if not self.board.completed:
             errors = sorted({t.error for t in self.board.trials if t.error})
             raise UserError("No trial completed. " + " ".join(errors))
         for kind in self._ensembles:
             self._run_ensemble(kind)
+
+    def _refit_seconds(self) -> float:
+        likely = self.board.best_singles(LIKELY_MEMBERS)
+        return refit_seconds([t for t in likely if not self.refits.known(t.out)], self.spec.cpus)
 
     def _exit_score_reached(self) -> bool:
         wanted = self.spec.limits.exit_score
@@ -97,13 +119,16 @@ class Search:
         return any(self.board.score(t) >= wanted for t in self.board.completed)
 
     def _run_ensemble(self, kind: str) -> None:
-        members = self.board.best_singles(MEMBERS)
+        members = self.board.best_singles(MEMBERS[kind])
         if len(members) < 2:
             return
         trial = self.board.add(ENSEMBLES[kind][1], "", None)
         deadline = time.time() + max(0.5, min(0.04 * self.clock.timeout_s, 20.0))
         options = {"members": [t.out for t in members]}
         self.pool.start(Task(kind, trial.out, self.spec.cpus, deadline, options, grace=5.0))
-        while self.pool.running:
+        while trial.status == "Running":
             for outcome in self.pool.wait(60.0):
-                self.board.finished(outcome)
+                if outcome.task.kind == "refit":
+                    self.refits.ended(outcome)
+                else:
+                    self.board.finished(outcome)

@@ -37,16 +37,16 @@ def main(root: str, task: Task) -> None:
 
 
 def perform(root: str, task: Task) -> None:
-    """Do the task; store {"ok": ..., "seconds": ...} or {"error": ...} as object `{out}/result`."""
+    """Do the task; store {"ok": ..., "seconds": ...} or {"error": ...} as `task.result`."""
     store = Store(Path(root))
     (store.root / task.out).mkdir(parents=True, exist_ok=True)
     start = time.time()
     try:
         result = _KINDS[task.kind](store, store.facts(), task)
-        store.save_object(f"{task.out}/result", {"ok": result, "seconds": time.time() - start})
+        store.save_object(task.result, {"ok": result, "seconds": time.time() - start})
     except Exception as error:  # noqa: BLE001  whatever a fit raises is this trial's failure, not the job's
         traceback.print_exc(file=sys.stderr)
-        store.save_object(f"{task.out}/result", {"error": f"{type(error).__name__}: {error}"})
+        store.save_object(task.result, {"error": f"{type(error).__name__}: {error}"})
 
 
 def _fold(store: Store, k: int, valid: bool) -> Fold:
@@ -67,16 +67,17 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     algorithm = _algorithm(facts, task.options["algorithm"])
     params = {**algorithm.defaults, **task.options["params"]}
     predictions, rounds, truths = [], [], []
-    start, fit_s = time.time(), 0.0
+    start, fit_s, wall_s = time.time(), 0.0, 0.0
     for k in range(facts.n_splits):
         share = start + (task.deadline - start) * (k + 1) / facts.n_splits
         setting = Setting(facts.n_classes, task.threads, facts.seed, share)
         fold = _fold(store, k, valid=True)
         if algorithm.max_rows:
             fold = fold.sample(algorithm.max_rows, facts.seed)
-        began = time.time()
+        began, wall = time.process_time(), time.time()
         model = algorithm.fit(params, fold, setting)
-        fit_s += (time.time() - began) / facts.n_splits
+        fit_s += (time.process_time() - began) / facts.n_splits
+        wall_s += (time.time() - wall) / facts.n_splits
         if k == 0:
             store.save_object(f"{task.out}/model0", model)
         predictions.append(model.predict(np.asarray(fold.valid_x)))
@@ -92,7 +93,7 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
         fold.y
     )  # a refit has this many times a fold's rows
     refit = {"rounds": int(np.mean(counts)) if counts else None, "tuned": model.tuned, "share": refit_share}
-    return {**result, "fit_s": fit_s, "refit": refit}
+    return {**result, "fit_s": fit_s, "wall_s": wall_s, "refit": refit}
 
 
 def score(

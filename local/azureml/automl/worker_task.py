@@ -20,6 +20,11 @@ class Task:
     options: dict[str, Any] = field(default_factory=dict)
     grace: float = 2.0
 
+    @property
+    def result(self) -> str:
+        """Name of the stored result."""
+        return f"{self.out}/{self.kind}-result"
+
 
 def run(root: str, task: Task) -> None:
     """Entry point of a worker process."""
