@@ -33,6 +33,7 @@ CONTAINERS = ("incoming", "dropml-data", "dropml-quarantine", "dropml-state", "d
 
 def _arm_handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
     """Managed identity and the two ARM calls about keys."""
+    busy = [0.0]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,7 +58,10 @@ def _arm_handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             elif action == "listKeys":
                 primary, secondary = endpoint.keys("")
                 self._send(200, {"primaryKey": primary, "secondaryKey": secondary})
+            elif action == "regenerateKeys" and time.monotonic() < busy[0]:
+                self._send(409, {"error": {"code": "UserError", "message": "an operation is in progress"}})
             elif action == "regenerateKeys":
+                busy[0] = time.monotonic() + 0.5  # an endpoint takes one operation at a time
                 kind = json.loads(body)["keyType"]
                 endpoint.regenerate("", "primary" if kind == "Primary" else "secondary")
                 self._send(202, None)

@@ -10,12 +10,14 @@ from typing import Any
 
 from shared.adapters.arm import Arm
 from shared.adapters.identity import AZUREML_SCOPE
-from shared.domain.errors import Transient, Upstream
+from shared.domain.errors import Conflict, Transient, Upstream
 from shared.services.keys import SLOTS, Slot
 
 API_VERSION = "2023-10-01"
 #: How long a regenerated key may take to be listed.
 REGENERATE_SECONDS = 90.0
+#: Pauses between two looks double from the first to the second.
+FIRST_PAUSE, MAX_PAUSE = 0.05, 5.0
 
 
 class EndpointKeys:
@@ -43,27 +45,41 @@ class EndpointKeys:
         return str(access.token), float(access.expires_on)
 
     def regenerate(self, endpoint: str, which: Slot) -> tuple[str, str]:
-        """A long-running operation in Azure: done when the slot lists another key than before."""
+        """A long-running operation in Azure: done when the slot lists another key than before.
+
+        An endpoint takes one operation at a time: while another one runs (the regeneration of the other slot, a
+        change of traffic) it answers 409, and this waits for it.
+        """
         at = SLOTS.index(which)
         before = self.keys(endpoint)[at]
-        self._post(
-            endpoint,
-            "regenerateKeys",
-            f"regenerating the {which} key of endpoint {endpoint}",
-            json={"keyType": which.capitalize(), "keyValue": None},
-        )
         until = time.monotonic() + REGENERATE_SECONDS
-        pause = 0.05
+        self._begin(endpoint, which, until)
+        pause = FIRST_PAUSE
         while time.monotonic() < until:
             keys = self.keys(endpoint)
             if keys[at] and keys[at] != before:
                 return keys
             time.sleep(pause)
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 2, MAX_PAUSE)
         raise Transient(
             f"The new {which} key of endpoint {endpoint} is not listed after {REGENERATE_SECONDS:.0f} s.",
             remedy="Rotate again: at every point of a rotation one key works.",
         )
+
+    def _begin(self, endpoint: str, which: Slot, until: float) -> None:
+        what = f"regenerating the {which} key of endpoint {endpoint}"
+        order = {"keyType": which.capitalize(), "keyValue": None}
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._post(endpoint, "regenerateKeys", what, json=order)
+            except Conflict:
+                if time.monotonic() + pause >= until:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, MAX_PAUSE)
+            else:
+                return
 
     def _post(self, endpoint: str, action: str, what: str, json: Any = None) -> Any:
         url = f"{self._workspace}/onlineEndpoints/{endpoint}/{action}"
