@@ -99,7 +99,12 @@ class Datastores:
 
     async def all(self, request: Request) -> Response:
         base = self._c.settings.base_url
-        return reply(page(request, self._c.store, "datastore", self._resource, base_url=base))
+        found = page(request, self._c.store, "datastore", self._resource, base_url=base)
+        wanted = request.query_params.get("isDefault")
+        if wanted:
+            default = wanted.lower() == "true"
+            found["value"] = [d for d in found["value"] if d["properties"]["isDefault"] == default]
+        return reply(found)
 
     async def put(self, request: Request) -> Response:
         """An AzureBlob datastore on a container of the emulator's own account."""
