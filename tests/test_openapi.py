@@ -170,7 +170,7 @@ def test_which_blobs_a_batch_may_be_read_from(blob: str, taken: bool) -> None:
 
 
 def test_what_training_saw_is_told_in_words() -> None:
-    from shared.domain.openapi_scoring import column_schema
+    from shared.domain.openapi_rows import column_schema
 
     assert "17 to 98" in column_schema(Column("age", "integer", minimum=17, maximum=98))["description"]
     nullable = column_schema(Column("m", "boolean", nullable=True))

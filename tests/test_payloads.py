@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain import payloads
+from shared.domain.cells import MISSING_CELLS
 from shared.domain.errors import Upstream
 from shared.domain.problems import InvalidRows, MalformedBody, TooLarge, UnsupportedMedia
 from shared.domain.schema import Column, Schema
 from shared.domain.schema_change import breaking_changes
-from shared.domain.validation import MISSING_CELLS, RowValidator
+from shared.domain.validation import RowValidator
 from tests.scoring_support import ROW, SCHEMA
 
 VALIDATOR = RowValidator(SCHEMA)

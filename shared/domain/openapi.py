@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from shared.domain import openapi_parts, openapi_paths, openapi_scoring
+from shared.domain import openapi_parts, openapi_paths, openapi_rows, openapi_scoring
 from shared.domain.openapi_parts import Doc
 from shared.domain.serving import ServingEntry
 
@@ -38,7 +38,7 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         **openapi_paths.SCHEMAS,
     }
     for entry in sorted(entries, key=lambda e: e.slug):
-        schemas |= openapi_scoring.dataset_schemas(entry)
+        schemas |= openapi_rows.dataset_schemas(entry)
         paths |= openapi_scoring.dataset_paths(entry)
     paths |= openapi_scoring.any_score(entries)
     paths |= openapi_scoring.PATHS | openapi_paths.RUNS | openapi_paths.PIPELINES

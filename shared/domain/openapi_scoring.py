@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection
-from typing import Any
 
 from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.openapi_parts import (
@@ -26,10 +23,10 @@ from shared.domain.openapi_parts import (
     ref,
     responses,
 )
+from shared.domain.openapi_rows import body, only, result_schema
 from shared.domain.payloads import MIN_DEADLINE_MS
-from shared.domain.schema import Column, Schema
+from shared.domain.schema import Schema
 from shared.domain.serving import ServingEntry
-from shared.domain.validation import INT64_MAX, INT64_MIN
 
 SCORE_REFUSALS = (400, 404, 413, 415, 422, 502, 504)
 ENDPOINT = path_parameter("name", "The endpoint's name.")
@@ -112,106 +109,11 @@ def blob_source(containers: Collection[str]) -> Doc:
         "maxLength": MAX_BLOB_PATH,
         "examples": [f"{sorted(containers)[0]}/in/rows.csv"],
     }
-    return _only("blob", blob)
-
-
-def column_schema(column: Column) -> Doc:
-    """JSON Schema of one field. Seen categories are told in words: an unseen one is a warning, not an error."""
-    doc: Doc = {"type": "string" if column.type == "datetime" else column.type}
-    if column.type == "integer":
-        doc |= {"format": "int64", "minimum": INT64_MIN, "maximum": INT64_MAX}
-    elif column.type == "number":
-        doc["format"] = "double"
-    elif column.type == "datetime":
-        doc["anyOf"] = [{"format": "date"}, {"format": "date-time"}]
-    told = []
-    if column.categories:
-        told.append("Seen in training: " + ", ".join(column.categories[:50]) + ".")
-    if column.minimum is not None and column.maximum is not None:
-        told.append(f"In training from {column.minimum:g} to {column.maximum:g}.")
-    if told:
-        doc["description"] = " ".join(told)
-    if column.nullable:
-        doc["type"] = [doc["type"], "null"]
-    return doc
-
-
-def row_schema(schema: Schema) -> Doc:
-    return {
-        "type": "object",
-        "properties": {column.name: column_schema(column) for column in schema.columns},
-        "required": [column.name for column in schema.columns if not column.nullable],
-        "additionalProperties": False,
-    }
-
-
-def example_rows(schema: Schema) -> list[dict[str, Any]]:
-    """The schema's real rows, with the features alone."""
-    names = [column.name for column in schema.columns]
-    return [{name: row[name] for name in names if name in row} for row in schema.example]
-
-
-def _input_data(schema: Schema) -> Doc:
-    """The table form. That a row has as many values as there are columns is beyond JSON Schema; `prefixItems` says
-    what stands where for the columns in file order, which this form fixes."""
-    names = [column.name for column in schema.columns]
-    row = {
-        "type": "array",
-        "prefixItems": [column_schema(column) for column in schema.columns],
-        "items": False,
-        "minItems": len(names),
-    }
-    table = {
-        "type": "object",
-        "properties": {
-            "columns": {"const": names},
-            "data": {"type": "array", "items": row, "minItems": 1},
-        },
-        "required": ["columns", "data"],
-        "additionalProperties": False,
-    }
-    return _only("input_data", table)
-
-
-def _only(name: str, schema: Doc) -> Doc:
-    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}
-
-
-def _body(slug: str, schema: Schema) -> Doc:
-    rows = example_rows(schema)
-    names = [column.name for column in schema.columns]
-    data = [[row.get(name) for name in names] for row in rows]
-    examples: Doc = {
-        "data": {"summary": "Records under data", "value": {"data": rows}},
-        "input_data": {
-            "summary": "A table, as MLflow takes it",
-            "value": {"input_data": {"columns": names, "data": data}},
-        },
-        "records": {"summary": "A list of records", "value": rows},
-    }
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([names, *data])
-    return {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": ref(f"Rows-{slug}"),
-                **({"examples": examples} if rows else {}),
-            },
-            "text/csv": {"schema": TEXT, **({"example": out.getvalue()} if rows else {})},
-        },
-    }
-
-
-def _result(schema: Schema) -> Doc:
-    """What one row gives: a class label, or a number for regression. Labels come as the training file typed them."""
-    if not schema.classes:
-        return NUMBER
-    return {"description": "One of the classes: " + ", ".join(schema.classes[:50])}
+    return only("blob", blob)
 
 
 def _answers(schema: Schema) -> Doc:
-    result = listing(_result(schema))
+    result = listing(result_schema(schema))
     shaped = {
         "anyOf": [
             {
@@ -227,15 +129,6 @@ def _answers(schema: Schema) -> Doc:
     return answer
 
 
-def dataset_schemas(entry: ServingEntry) -> Doc:
-    row = ref(f"Row-{entry.slug}")
-    some = {"type": "array", "items": row, "minItems": 1}
-    return {
-        f"Row-{entry.slug}": row_schema(entry.schema),
-        f"Rows-{entry.slug}": {"anyOf": [_only("data", some), _input_data(entry.schema), some]},
-    }
-
-
 def dataset_paths(entry: ServingEntry) -> Doc:
     """The paths of one dataset in service."""
     slug, name = entry.slug, entry.dataset
@@ -249,7 +142,7 @@ def dataset_paths(entry: ServingEntry) -> Doc:
                 f"Score rows with the live model of {name}",
                 description=f"Predicts `{entry.schema.label}`. In service: {model} behind {entry.target.endpoint}.",
                 parameters=_SCORE_PARAMETERS,
-                requestBody=_body(slug, entry.schema),
+                requestBody=body(slug, entry.schema),
                 responses=responses(_answers(entry.schema), *SCORE_REFUSALS),
             )
         },
@@ -296,9 +189,9 @@ def any_score(entries: list[ServingEntry]) -> Doc:
     """`/api/score`, for when there is only one dataset. It takes that dataset's rows."""
     if len(entries) == 1:
         entry = entries[0]
-        body, answers = _body(entry.slug, entry.schema), _answers(entry.schema)
+        rows, answers = body(entry.slug, entry.schema), _answers(entry.schema)
     else:
-        body = {
+        rows = {
             "required": True,
             "content": {"application/json": {"schema": {}}, "text/csv": {"schema": TEXT}},
         }
@@ -310,7 +203,7 @@ def any_score(entries: list[ServingEntry]) -> Doc:
                 "scoring",
                 "Score rows with the only model in service",
                 parameters=_SCORE_PARAMETERS,
-                requestBody=body,
+                requestBody=rows,
                 responses=responses(answers, *SCORE_REFUSALS),
             )
         }

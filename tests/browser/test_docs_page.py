@@ -1,6 +1,6 @@
 """A person opens /api/docs, gives the key, tries a call, and sees the result. In a real browser.
 
-`python -m pytest tests/browser`: it needs Chromium (Debian: apt-get install chromium) and `pip install playwright`;
+`python -m pytest -m slow tests/browser`: it needs Chromium (Debian: apt-get install chromium) and `pip install playwright`;
 CHROMIUM names another binary, SCREENSHOTS a folder that gets pictures of each step.
 """
 
@@ -26,6 +26,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+pytestmark = pytest.mark.slow
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 if not CHROMIUM:
     pytest.skip("Chromium is not installed", allow_module_level=True)
