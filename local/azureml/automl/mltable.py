@@ -191,21 +191,23 @@ class _Reader:
     def _frames(self, names: list[str], columns: list[str], dtypes: dict[str, Any], **options: Any) -> Any:
         import pandas as pd
 
-        na = {n: [""] if dtypes.get(n) in ("category", str) else MISSING_WORDS for n in columns}
+        na = {n: [""] if n in dtypes else MISSING_WORDS for n in columns}
+        # Only where columns are picked: with `usecols`, pandas says nothing of lines that are too long.
+        picked = {"usecols": columns} if len(columns) < len(names) else {}
+        layout = {"header": 0} if self.source.header else {"header": None, "names": names}
         for file in self.source.files:
             try:
                 yield from pd.read_csv(
                     file,
                     sep=self.source.delimiter,
                     encoding=self.source.encoding,
-                    header=0 if self.source.header else None,
-                    names=names,
-                    usecols=columns,
                     dtype=dtypes,
                     na_values=na,
                     keep_default_na=False,
                     chunksize=_CHUNK,
                     low_memory=False,
+                    **layout,
+                    **picked,
                     **options,
                 )
             except pd.errors.EmptyDataError as error:
@@ -243,7 +245,7 @@ class _Reader:
 
     def _read_all(self, names: list[str], wanted: list[str]) -> Table:
         numeric = {n for n in wanted if self.types[n] in ("long", "double")}
-        dtypes = {n: "category" for n in wanted if n not in numeric}
+        dtypes = {n: str for n in wanted if n not in numeric}
         parts: dict[str, list[np.ndarray]] = {n: [] for n in wanted}
         levels: dict[str, dict[str, int]] = {n: {} for n in wanted}
         rows = 0
@@ -252,7 +254,7 @@ class _Reader:
                 if name in numeric:
                     parts[name].append(self._numbers(frame[name]))
                 else:
-                    parts[name].append(_codes(frame[name].cat, levels[name]))
+                    parts[name].append(_codes(frame[name], levels[name]))
             rows += len(frame)
             if self.source.take is not None and rows >= self.source.take + self.source.skip:
                 break
@@ -297,10 +299,13 @@ class _Reader:
         return 1.0 if word in true else 0.0 if word in false else np.nan
 
 
-def _codes(cat: Any, levels: dict[str, int]) -> np.ndarray:
-    """A chunk's categories mapped to the codes of the whole column."""
-    mapping = np.array([levels.setdefault(str(v), len(levels)) for v in cat.categories] + [-1], dtype="int32")
-    return mapping[cat.codes.to_numpy()]
+def _codes(texts: Any, levels: dict[str, int]) -> np.ndarray:
+    """A chunk's texts as codes into the levels of the whole column, which grow by what is new."""
+    import pandas as pd
+
+    codes, found = pd.factorize(texts)
+    mapping = np.array([levels.setdefault(str(v), len(levels)) for v in found] + [-1], dtype="int32")
+    return mapping[codes]
 
 
 def _infer_type(values: list[str]) -> str:

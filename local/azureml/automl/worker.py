@@ -102,7 +102,9 @@ def score(
     """Metrics (means over the folds, as Azure reports cross-validation) and chart files of a trial."""
     threshold = None
     if facts.threshold and facts.n_classes == 2:
-        threshold = ensemble.best_threshold(np.concatenate(truths), np.concatenate(predictions)[:, 1])
+        threshold = ensemble.best_threshold(
+            np.concatenate(truths), np.concatenate(predictions)[:, 1], facts.seed
+        )
     per_fold = []
     for y, p in zip(truths, predictions, strict=True):
         if facts.classification:
