@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -56,7 +57,13 @@ def batch_sources() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def telemetry() -> NoTelemetry:
+    """A connection string that can't be read is logged, and costs the telemetry alone."""
     from shared.adapters.telemetry import NoTelemetry, Telemetry
+    from shared.domain.errors import InvalidConfig
 
     text = settings().applicationinsights_connection_string
-    return Telemetry(text) if text else NoTelemetry()
+    try:
+        return Telemetry(text) if text else NoTelemetry()
+    except InvalidConfig as error:
+        logging.error("no telemetry: %s %s", error.message, error.remedy)
+        return NoTelemetry()

@@ -6,13 +6,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
-from shared.adapters.telemetry import Telemetry, parse_connection_string
+from shared import bootstrap_scoring
+from shared.adapters.telemetry import NoTelemetry, Telemetry, parse_connection_string
 from shared.domain.errors import InvalidConfig
+from shared.settings import Settings
 
 
 class Ingestion:
@@ -113,3 +116,13 @@ def test_connection_strings() -> None:
     )
     with pytest.raises(InvalidConfig):
         parse_connection_string("https://example.org")
+
+
+def test_a_wrong_connection_string_costs_the_telemetry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(Settings(), applicationinsights_connection_string="no key here")
+    monkeypatch.setattr(bootstrap_scoring, "settings", lambda: broken)
+    bootstrap_scoring.telemetry.cache_clear()
+    try:
+        assert type(bootstrap_scoring.telemetry()) is NoTelemetry
+    finally:
+        bootstrap_scoring.telemetry.cache_clear()

@@ -6,6 +6,7 @@ call, and a budget over all calls (an endpoint in trouble must not get three tim
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -173,6 +174,7 @@ class EndpointCalls:
 def retry_after(headers: Mapping[str, str], default: float) -> float:
     """Seconds of a Retry-After header; its date form is not used by the service and counts as absent."""
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return default
+    return max(0.0, seconds) if math.isfinite(seconds) else default
