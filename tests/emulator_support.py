@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +230,44 @@ def automl(uri: str, target: str = "y", **more: Any) -> dict[str, Any]:
     } | more.pop("details", {})
     properties = {"jobType": "AutoML", "computeId": f"{WS}/computes/cpu-cluster", "taskDetails": details}
     return {"properties": properties | more}
+
+
+@cache
+def trained_model() -> Path:
+    """An MLflow model folder that the real engine made of `table()`; once a session, some seconds."""
+    folder = Path(tempfile.mkdtemp(prefix="emulator-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    data = folder / "input"
+    data.mkdir()
+    (data / "MLTable").write_text(MLTABLE)
+    (data / "data.csv").write_text(table())
+    training = {"allowedTrainingAlgorithms": ["LogisticRegression"], "enableVoteEnsemble": False}
+    training |= {"enableStackEnsemble": False, "enableModelExplainability": False}
+    spec = {
+        "job": "model",
+        "task": "Classification",
+        "target": "y",
+        "training_data": str(data),
+        "n_cross_validations": 3,
+        "primary_metric": "AUCWeighted",
+        "limits": {"timeout_s": 60, "trial_timeout_s": 60, "max_trials": 1, "max_concurrent_trials": 1},
+        "training": training,
+        "properties": {},
+        "cpus": 1,
+        "memory_mb": 4096,
+    }
+    (folder / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "local.azureml.automl", "--job", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    return folder / "trials" / "0" / "outputs" / "mlflow-model"
+
+
+def upload_folder(storage: str, container: str, path: str, folder: Path) -> None:
+    with BlobServiceClient.from_connection_string(storage) as service:
+        client = service.get_container_client(container)
+        if not client.exists():
+            client.create_container()
+        for file in folder.rglob("*"):
+            if file.is_file():
+                name = f"{path}/{file.relative_to(folder).as_posix()}"
+                client.upload_blob(name, file.read_bytes(), overwrite=True)
