@@ -64,6 +64,7 @@ def app_settings(
         "INCOMING_CONTAINER": "incoming",
         "BLOB_SOURCE": "LogsAndContainerScan",
         "DROPML_HOST_BLOB_POLL_SECONDS": "1",
+        "DROPML_HOST_MESSAGE_LEASE_SECONDS": "30",
         "LIFECYCLE_SCHEDULE": "* * * * * *",
         "SWEEP_SCHEDULE": "30 * * * * *",
         "RETRAIN_SCHEDULE": "0 0 3 * * 1",
