@@ -228,3 +228,14 @@ def test_awkward_names_and_values_survive(tmp_path: Path) -> None:
 def test_a_header_without_rows_and_an_empty_file_are_refused(tmp_path: Path) -> None:
     assert "has a header but no rows" in refused(tmp_path / "header", "a,b,y\n")
     assert "is empty" in refused(tmp_path / "empty", "")
+
+
+def test_numbers_beyond_every_measure(tmp_path: Path) -> None:
+    data = people(200)
+    data["income"] = np.where(
+        np.arange(200) % 9 == 0, 1e300, np.where(np.arange(200) % 10 == 0, -1e200, data["income"])
+    )
+    training = {"allowedTrainingAlgorithms": ["XGBoostClassifier", "RandomForest", "LightGBM"]}
+    done = train(tmp_path, data, training=training, limits={"timeout_s": 60, "max_trials": 5})
+    assert {t["status"] for t in done.trials.values()} == {"Completed"}
+    assert check_parity(done.model_dir) <= 1e-6

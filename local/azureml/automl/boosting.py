@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .fitting import Fold, Pace, Params, Setting, standard_target
-from .models import LightGBMModel, SklearnModel, XGBoostModel
+from .models import LightGBMModel, SklearnModel, XGBoostModel, bounded
 
 MAX_ROUNDS = 3000
 MAX_TREES = 6000  # of all classes together: what scoring can afford
@@ -124,12 +124,12 @@ def fit_xgboost(params: Params, fold: Fold, setting: Setting) -> XGBoostModel:
         options |= {"objective": "multi:softprob", "num_class": setting.n_classes, "eval_metric": "mlogloss"}
         options["learning_rate"] = _quicker(options, setting.n_classes)
     bins = {"max_bin": int(params.get("max_bin", 256)), "nthread": threads}
-    data = xgboost.QuantileDMatrix(fold.x, fold.y, weight=fold.w, **bins)
+    data = xgboost.QuantileDMatrix(bounded(fold.x), fold.y, weight=fold.w, **bins)
     evals: list[Any] = []
     pace = Pace(setting, float(options.setdefault("learning_rate", 0.1)))
     callbacks: list[Any] = [_xgboost_clock(setting, pace)]
     if fold.valid_x is not None and setting.rounds is None:
-        evals = [(xgboost.QuantileDMatrix(fold.valid_x, fold.valid_y, ref=data, **bins), "valid")]
+        evals = [(xgboost.QuantileDMatrix(bounded(fold.valid_x), fold.valid_y, ref=data, **bins), "valid")]
         callbacks.append(xgboost.callback.EarlyStopping(rounds=PATIENCE, save_best=False))
     rounds = setting.rounds or min(MAX_ROUNDS, max(30, MAX_TREES // max(1, setting.n_classes)))
     booster = xgboost.train(options, data, rounds, evals=evals, verbose_eval=False, callbacks=callbacks)
@@ -168,6 +168,6 @@ def fit_gradient_boosting(params: Params, fold: Fold, setting: Setting) -> Sklea
     rounds = setting.rounds or int(params.get("n_estimators", 100))
     estimator = kind(**{**params, "n_estimators": rounds, "random_state": setting.seed})
     fill = medians(fold.x)
-    x = np.where(np.isnan(fold.x), fill, fold.x)
+    x = bounded(np.where(np.isnan(fold.x), fill, fold.x))
     estimator.fit(x, fold.y, sample_weight=fold.w, monitor=lambda *_: setting.late)
     return SklearnModel(estimator, setting.n_classes, fill=fill, rounds=len(estimator.estimators_))

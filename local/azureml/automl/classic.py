@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .fitting import Fold, Params, Setting, standard_target
-from .models import PlattModel, SklearnModel
+from .models import PlattModel, SklearnModel, bounded
 
 FOREST_STEP = 10  # trees grown between two looks at the clock; fewer where there are many rows
 
@@ -35,13 +35,14 @@ def fit_forest(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
     forest = getattr(ensemble, name)(
         n_estimators=0, warm_start=True, n_jobs=setting.threads, random_state=setting.seed, **params
     )
+    x = bounded(fold.x)
     grown, step = 0, max(1, min(FOREST_STEP, 200_000 // len(fold.y)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         while grown < wanted and not (grown and setting.late):
             grown = min(wanted, grown + step)
             forest.set_params(n_estimators=grown)
-            forest.fit(fold.x, fold.y, sample_weight=fold.w)
+            forest.fit(x, fold.y, sample_weight=fold.w)
     forest.set_params(n_jobs=1, warm_start=False)
     return SklearnModel(forest, setting.n_classes, rounds=grown)
 
@@ -51,7 +52,7 @@ def fit_tree(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
 
     kind = DecisionTreeRegressor if setting.regression else DecisionTreeClassifier
     tree = kind(random_state=setting.seed, **params)
-    tree.fit(fold.x, fold.y, sample_weight=fold.w)
+    tree.fit(bounded(fold.x), fold.y, sample_weight=fold.w)
     return SklearnModel(tree, setting.n_classes)
 
 

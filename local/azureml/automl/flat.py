@@ -36,7 +36,8 @@ def float32_cut(thresholds: np.ndarray, strict: bool) -> np.ndarray:
         too_high | (strict & (below.astype("float64") == t)), np.nextafter(below, np.float32(-np.inf)), below
     )
     below = below.astype("float32")
-    above = np.nextafter(below, np.float32(np.inf))
+    with np.errstate(over="ignore"):  # above the largest number lies infinity
+        above = np.nextafter(below, np.float32(np.inf))
     middle = (below.astype("float64") + above.astype("float64")) / 2
     # The middle itself rounds to the neighbour whose last bit is 0.
     rounds_down = middle.astype("float32") == below

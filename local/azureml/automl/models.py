@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+FLOAT32_MAX = float(np.finfo("float32").max)
+
 
 class Model(Protocol):
     rounds: int | None  # boosting rounds or trees; a refit on more rows uses the same number
@@ -29,6 +31,13 @@ def softmax(margin: np.ndarray) -> np.ndarray:
 
 def two_columns(p: np.ndarray) -> np.ndarray:
     return np.column_stack([1.0 - p, p])
+
+
+def bounded(x: np.ndarray) -> np.ndarray:
+    """What scikit-learn's trees and XGBoost take: no number beyond float32."""
+    if np.fmin.reduce(x, axis=None) >= -FLOAT32_MAX and np.fmax.reduce(x, axis=None) <= FLOAT32_MAX:
+        return x
+    return np.clip(x, -FLOAT32_MAX, FLOAT32_MAX)
 
 
 def fill_missing(x: np.ndarray, fill: np.ndarray) -> np.ndarray:
@@ -94,6 +103,7 @@ class XGBoostModel:
         return np.asarray(self._base)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
+        x = bounded(x)
         margin = np.tile(self.base, (len(x), 1))
         for start in range(0, self.rounds, self.BLOCK):
             block = (start, min(start + self.BLOCK, self.rounds))
@@ -135,8 +145,8 @@ class SklearnModel:
         if self.fill is not None:
             x = fill_missing(x, self.fill)
         if self.center is not None:
-            x = (x - self.center) / self.scale
-        return x
+            return (x - self.center) / self.scale
+        return bounded(x)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         x = self.prepared(x)

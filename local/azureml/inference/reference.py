@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,16 @@ class ReferenceScorer:
 
     def frame(self, rows: list[list[Any]]) -> Any:
         """Rows in the signature's order as a DataFrame; datetimes are seconds since 1970."""
-        import pandas as pd
+        import numpy as np
 
         frame = self._frame_type(rows, columns=self.columns, dtype=object)
-        for name, kind in self.types.items():
+        for i, (name, kind) in enumerate(self.types.items()):
             if kind == "datetime":
-                frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s")
+                micros = np.array([math.nan if r[i] is None else r[i] for r in rows], dtype="float64") * 1e6
+                stamps = np.full(len(rows), "NaT", dtype="datetime64[us]")
+                known = ~np.isnan(micros)
+                stamps[known] = np.round(micros[known]).astype("int64").astype("datetime64[us]")
+                frame[name] = stamps
         return frame
 
     def scores(self, rows: list[list[Any]]) -> Any:
