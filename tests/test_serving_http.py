@@ -28,6 +28,7 @@ from tests.serving_support import (
 )
 
 BODY = json.dumps(payload(50)).encode()
+KEYS = ["input_data", "columns", "index", "data", "age", "job", "params"]
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
@@ -153,6 +154,28 @@ def test_nothing_is_smuggled_behind_a_refused_request(endpoint: Endpoint):
     assert statuses(endpoint.raw(bad + whole(endpoint), seconds=3)) == [400]
     closing = whole(endpoint, extra="Connection: close\r\n")
     assert statuses(endpoint.raw(closing + whole(endpoint), seconds=3)) == [200]
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("http://a.b:1/score?x=1", b"400"),  # scored: its body is missing
+        ("http://[::1", b"200"),
+        ("http://a.b", b"200"),
+        ("*", b"200"),
+        ("/%00%ff/..;/score", b"404"),
+        ("//score", b"404"),
+        ("/swagger.json?version=%ff&version=3", b"404"),
+    ],
+)
+def test_targets_of_every_form_are_answered(endpoint: Endpoint, target: str, found: bytes):
+    method = "POST" if "score?x" in target else "GET"
+    head = endpoint.head(target, method=method) + "Connection: close\r\n\r\n"
+    received = endpoint.raw(head.encode())
+    if statuses(received) == [424]:
+        assert b"ms-azureml-model-error-statuscode: " + found in received
+    else:
+        assert [str(status).encode() for status in statuses(received)] in ([found], [b"400"])
 
 
 def test_an_upgrade_is_not_taken_and_the_request_is_answered(endpoint: Endpoint):
@@ -355,4 +378,53 @@ def test_random_bytes_over_the_socket_leave_it_serving(endpoint: Endpoint, tmp_p
 
     throw()
     assert endpoint.score(payload(50), key=PRIMARY).json() == ["yes"]
+    assert (endpoint.folder / "stderr.txt").read_text() == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner)
+    ),
+    max_leaves=8,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "azureml-model-deployment",
+            "x-request-id",
+            "x-ms-request-id",
+            "x-ms-client-request-id",
+            "content-type",
+        ]
+    ),
+    st.binary(max_size=60).map(lambda value: re.sub(rb"[\x00-\x08\x0a-\x1f\x7f]", b"", value)),
+)
+TARGETS = st.sampled_from([b"/score", b"/", b"/swagger.json", b"/score?input_data="]).flatmap(
+    lambda path: st.binary(max_size=20).map(lambda tail: path + re.sub(rb"[^!-~]", b"", tail))
+)
+
+
+def test_no_sound_request_brings_a_5xx(endpoint: Endpoint):
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as client:
+        sent = client.makefile("rb")
+
+        @given(TARGETS, st.sampled_from(["GET", "POST", "PUT"]), HEADERS, JSON | st.binary(max_size=40))
+        @examples(max_examples=300, deadline=None)
+        def ask(target: bytes, method: str, headers: dict[str, bytes], document: object) -> None:
+            body = document if isinstance(document, bytes) else json.dumps(document).encode()
+            head = endpoint.head("TARGET", method=method).encode().replace(b"TARGET", target)
+            if "content-type" in headers:
+                head = head.replace(b"Content-Type: application/json\r\n", b"")
+            lines = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers.items())
+            client.sendall(head + lines + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            status = int(sent.readline().split()[1])
+            length = 0
+            while (line := sent.readline()) != b"\r\n":
+                name, _, value = line.partition(b": ")
+                length = int(value) if name == b"Content-Length" else length
+            sent.read(length)
+            assert status in (200, 401, 404, 424)
+
+        ask()
     assert (endpoint.folder / "stderr.txt").read_text() == ""

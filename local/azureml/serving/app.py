@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -69,8 +69,8 @@ class EndpointApp:
     def handle(self, request: Request) -> Answer | None:
         """Answer at once, or return None and answer later through the request's connection."""
         target = request.target
-        if not target.startswith(b"/"):
-            target = urlsplit(target.decode("latin-1")).path.encode("latin-1") or b"/"
+        if not target.startswith(b"/"):  # absolute form, as proxies send it
+            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
         path, _, query = target.partition(b"?")
         if path.startswith(b"/_admin/"):
             return self._admin(request, path)
