@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test check bench bench-automl bench-serving conformance schemathesis clean
+.PHONY: help setup setup-dev demo up down status watch test check bench bench-automl bench-serving browser docs conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -53,7 +53,12 @@ bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
 	@$(BIN)/python -m benchmarks.automl
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
-	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.serving && $(BIN)/python -m benchmarks.scoring
+browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
+	@$(BIN)/python -m pytest -m slow tests/browser
+docs: setup ## Write the generated pages
+	@$(BIN)/python -m shared.settings > docs/settings.md
 
 clean: down ## Remove everything that was made here
 	rm -rf $(VENV) .dropml

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, cast
 
-from shared.domain.errors import InvalidConfig
+from shared.domain.errors import InvalidSetting
 
 
 def _env(default: Any, doc: str, name: str | None = None) -> Any:
@@ -82,7 +82,7 @@ def _variable(f: Any) -> str:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """Settings from a mapping; a value of the wrong type raises InvalidConfig and names the variable."""
+    """Settings from a mapping; a value of the wrong type raises InvalidSetting and names the variable."""
     values: dict[str, Any] = {}
     for f in fields(Settings):
         raw = environ.get(_variable(f), "").strip()
@@ -92,7 +92,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             values[f.name] = cast("type", type(f.default))(raw)
         except ValueError as error:
             kind = type(f.default).__name__
-            raise InvalidConfig(
+            raise InvalidSetting(
                 f"The setting {_variable(f)} is {raw!r}, which is no {kind}.",
                 remedy=f"Give {_variable(f)} a value of type {kind}, or remove it to use {f.default!r}.",
                 field=_variable(f),
@@ -110,3 +110,20 @@ def table() -> str:
     """The Markdown table of docs/settings.md."""
     rows = [f"| `{_variable(f)}` | {f.default!r} | {f.metadata['doc']} |" for f in fields(Settings)]
     return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows]) + "\n"
+
+
+_PAGE = """# Settings
+
+Every setting is an environment variable (an app setting in Azure). Written by `make docs`.
+
+{table}
+Read by the Functions host when it indexes the app:
+
+| setting | what it is |
+|---|---|
+| `DATA_STORAGE`, or `DATA_STORAGE__blobServiceUri` and `DATA_STORAGE__queueServiceUri` | the data account, by connection string or by identity |
+| `BLOB_SOURCE` | `LogsAndContainerScan` (default) or `EventGrid`, the only one on Flex Consumption |
+| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
+
+if __name__ == "__main__":
+    print(_PAGE.format(table=table()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from shared.domain.errors import InvalidConfig
+from shared.domain.errors import InvalidSetting
 
 ARM_SCOPE = "https://management.azure.com/.default"
 AZUREML_SCOPE = "https://ml.azure.com/.default"
@@ -26,7 +26,7 @@ def credential(kind: str = "default") -> Any:
         return identity.InteractiveBrowserCredential()
     if kind == "device_code":
         return identity.DeviceCodeCredential()
-    raise InvalidConfig(
+    raise InvalidSetting(
         f"The setting CREDENTIAL is {kind!r}.",
         remedy="Use default, interactive or device_code.",
         field="CREDENTIAL",

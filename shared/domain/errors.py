@@ -3,7 +3,8 @@
 DropMLError
 ├── InvalidInput        the caller's or the data's fault; retrying the same thing will fail again (HTTP 400)
 │   ├── InvalidTable    a dropped file that can't be taken: ends in quarantine with a report
-│   └── InvalidConfig   a per-dataset configuration or setting that can't be taken
+│   └── InvalidConfig   a per-dataset configuration that can't be taken
+├── InvalidSetting      the app is set up wrongly: its operator's to mend, not the caller's (HTTP 500)
 ├── NotFound            (HTTP 404)
 ├── Conflict            a conditional write lost, or a name is taken by something else (HTTP 409)
 ├── Upstream            Azure or the endpoint answered with an error (HTTP 502)
@@ -51,6 +52,10 @@ class InvalidTable(InvalidInput):
 
 class InvalidConfig(InvalidInput):
     code = "invalid-config"
+
+
+class InvalidSetting(DropMLError):
+    code = "invalid-setting"
 
 
 class NotFound(DropMLError):
