@@ -121,7 +121,8 @@ Read by the Functions host when it indexes the app:
 
 | setting | what it is |
 |---|---|
-| `DATA_STORAGE`, or `DATA_STORAGE__blobServiceUri` and `DATA_STORAGE__queueServiceUri` | the data account, by connection string or by identity |
+| `DATA_STORAGE` | the data account, by connection string |
+| `DATA_STORAGE__blobServiceUri`, `DATA_STORAGE__queueServiceUri` | the same, by identity |
 | `BLOB_SOURCE` | `LogsAndContainerScan` (default) or `EventGrid`, the only one on Flex Consumption |
 | `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
 
