@@ -76,18 +76,26 @@ class Pool:
         return Outcome(task, stored.get("ok"), stored.get("error"), seconds)
 
     def _kill_offenders(self) -> list[Outcome]:
-        outcomes = []
-        for sentinel, (process, task, start) in list(self._running.items()):
-            if time.time() > task.deadline + task.grace:
-                error = "The trial ran into its time limit and was stopped."
-            elif _resident_mb(process.pid) > self._memory_mb:
-                error = f"The trial used more than the {self._memory_mb} MB of memory of this compute and was stopped."
-            else:
-                continue
-            del self._running[sentinel]
-            _kill(process)
-            outcomes.append(Outcome(task, error=error, seconds=time.time() - start))
+        """End tasks that run over their time; and the largest one while all together use too much memory."""
+        outcomes = [
+            self._kill(sentinel, "The trial ran into its time limit and was stopped.")
+            for sentinel, (_, task, _) in list(self._running.items())
+            if time.time() > task.deadline + task.grace
+        ]
+        used = {sentinel: _resident_mb(process.pid) for sentinel, (process, _, _) in self._running.items()}
+        while used and sum(used.values()) > self._memory_mb:
+            largest = max(used, key=lambda sentinel: used[sentinel])
+            del used[largest]
+            text = (
+                f"The trial used too much of this compute's {self._memory_mb} MB of memory and was stopped."
+            )
+            outcomes.append(self._kill(largest, text))
         return outcomes
+
+    def _kill(self, sentinel: int, error: str) -> Outcome:
+        process, task, start = self._running.pop(sentinel)
+        _kill(process)
+        return Outcome(task, error=error, seconds=time.time() - start)
 
     def stop(self, keep: Collection[str] = ()) -> None:
         """End the running tasks, except those whose `out` is to be kept."""

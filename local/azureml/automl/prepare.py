@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from .mltable import read_source, read_table
 from .spec import JobSpec, UserError
 from .splits import Split, plan_splits
 from .store import Facts, Store
-from .table import Table
+from .table import Column, Table
 
 EXAMPLE_ROWS = 1000
 
@@ -47,7 +48,7 @@ def load(spec: JobSpec) -> Data:
     return data
 
 
-def _read(spec: JobSpec, folder: Any) -> tuple[Table, Any, np.ndarray | None]:
+def _read(spec: JobSpec, folder: Path, *, weighted: bool = True) -> tuple[Table, Column, np.ndarray | None]:
     table = read_table(folder, text_columns={spec.target})
     if spec.target not in table.columns:
         raise UserError(
@@ -55,7 +56,9 @@ def _read(spec: JobSpec, folder: Any) -> tuple[Table, Any, np.ndarray | None]:
         )
     column = table.pop(spec.target)
     weights = None
-    if spec.weight_column:
+    if spec.weight_column and not weighted:
+        table.columns.pop(spec.weight_column, None)
+    elif spec.weight_column:
         if spec.weight_column not in table.columns:
             raise UserError(f"The weight column {spec.weight_column!r} is not in the data.")
         weights = table.pop(spec.weight_column).values
@@ -73,7 +76,7 @@ def _read(spec: JobSpec, folder: Any) -> tuple[Table, Any, np.ndarray | None]:
 
 def _load_validation(spec: JobSpec, data: Data, declared: str | None) -> None:
     assert spec.validation_data is not None
-    table, column, _ = _read(spec, spec.validation_data)
+    table, column, _ = _read(spec, spec.validation_data, weighted=False)
     absent = [n for n in data.table.names if n not in table.columns]
     if absent:
         raise UserError(f"The validation data lacks the columns {', '.join(absent)}.")

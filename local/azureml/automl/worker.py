@@ -5,11 +5,13 @@ The fork server imports this module before it forks, so that a worker starts in 
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ import sklearn.metrics  # noqa: F401
 import xgboost  # noqa: F401
 
 from . import charts, ensemble, finish, metrics
-from .algorithms import CLASSIFIERS, REGRESSORS
+from .algorithms import CLASSIFIERS, REGRESSORS, Algorithm
 from .best import parts
 from .fitting import Fold, Setting
 from .lifeline import die_with_parent
+from .models import Model
 from .store import Facts, Store
 from .worker_task import Task
 
@@ -59,41 +62,53 @@ def _fold(store: Store, k: int, valid: bool) -> Fold:
     )
 
 
-def _algorithm(facts: Facts, name: str) -> Any:
+def _algorithm(facts: Facts, name: str) -> Algorithm:
     return (CLASSIFIERS if facts.classification else REGRESSORS)[name]
 
 
 def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     algorithm = _algorithm(facts, task.options["algorithm"])
     params = {**algorithm.defaults, **task.options["params"]}
-    predictions, rounds, truths = [], [], []
-    start, fit_s, wall_s = time.time(), 0.0, 0.0
-    for k in range(facts.n_splits):
-        share = start + (task.deadline - start) * (k + 1) / facts.n_splits
-        setting = Setting(facts.n_classes, task.threads, facts.seed, share)
+    at_once = min(task.threads, facts.n_splits)
+    start, cpu = time.time(), time.process_time()
+
+    def fit(k: int) -> tuple[Fold, Model]:
+        turn = (k // at_once + 1) / math.ceil(facts.n_splits / at_once)
+        by = start + (task.deadline - start) * turn
         fold = _fold(store, k, valid=True)
         if algorithm.max_rows:
             fold = fold.sample(algorithm.max_rows, facts.seed)
-        began, wall = time.process_time(), time.time()
-        model = algorithm.fit(params, fold, setting)
-        fit_s += (time.process_time() - began) / facts.n_splits
-        wall_s += (time.time() - wall) / facts.n_splits
-        if k == 0:
-            store.save_object(f"{task.out}/model0", model)
-        predictions.append(model.predict(np.asarray(fold.valid_x)))
-        truths.append(np.asarray(fold.valid_y))
-        rounds.append(model.rounds)
-    prediction = np.concatenate(predictions)
-    np.save(store.root / task.out / "prediction.npy", prediction)
+        return fold, algorithm.fit(
+            params, fold, Setting(facts.n_classes, task.threads // at_once, facts.seed, by)
+        )
+
+    if at_once == 1:
+        fitted = [fit(k) for k in range(facts.n_splits)]
+    else:  # the libraries let go of the interpreter lock while they fit
+        with ThreadPoolExecutor(at_once) as threads:
+            fitted = list(threads.map(fit, range(facts.n_splits)))
+    cpu, wall = time.process_time() - cpu, time.time() - start
+    store.save_object(f"{task.out}/model0", fitted[0][1])
+    truths = [np.asarray(fold.valid_y) for fold, _ in fitted]
+    predictions = [model.predict(np.asarray(fold.valid_x)) for fold, model in fitted]
+    np.save(store.root / task.out / "prediction.npy", np.concatenate(predictions))
     result = score(facts, truths, predictions, store.root / task.out)
     finish.save_trial(store, facts, task.out, {"members": [task.out], **parts(result)})
-    counts = [r for r in rounds if r is not None]
-    total = sum(len(y) for y in truths) if facts.n_splits > 1 else len(fold.y) + len(truths[0])
-    refit_share = min(total, algorithm.max_rows or total) / len(
-        fold.y
-    )  # a refit has this many times a fold's rows
-    refit = {"rounds": int(np.mean(counts)) if counts else None, "tuned": model.tuned, "share": refit_share}
-    return {**result, "fit_s": fit_s, "wall_s": wall_s, "refit": refit}
+    return {
+        **result,
+        "fit_s": cpu / facts.n_splits,
+        "wall_s": wall * at_once / facts.n_splits,
+        "refit": _refit_plan(algorithm, fitted, sum(map(len, truths))),
+    }
+
+
+def _refit_plan(algorithm: Algorithm, fitted: list[tuple[Fold, Model]], held: int) -> dict[str, Any]:
+    """Rounds and parameters for a fit on all rows; `share`: how many times a fold's rows that fit will have."""
+    fold, model = fitted[0]
+    rows = held if len(fitted) > 1 else len(fold.y) + held
+    share = min(rows, algorithm.max_rows or rows) / len(fold.y)
+    counts = [m.rounds for _, m in fitted if m.rounds is not None]
+    return {"rounds": int(np.mean(counts)) if counts else None, "tuned": model.tuned, "share": share}
 
 
 def score(

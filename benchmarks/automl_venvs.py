@@ -1,0 +1,40 @@
+"""Virtual environments of the libraries that the engine is compared with, made on first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "venvs"
+# One pip call after the other: a CPU build of torch must be there before AutoGluon asks for one.
+PACKAGES = {
+    "flaml": [["flaml[automl]==2.7.*"]],
+    "autogluon": [["torch==2.13.0"], ["autogluon.tabular[lightgbm,xgboost,catboost]==1.6.*"]],
+}
+
+
+class VenvError(RuntimeError):
+    """A library could not be installed; the message says which, and pip's last words."""
+
+
+def python_of(name: str) -> Path:
+    """The interpreter of the library's environment. Raises VenvError."""
+    folder = FOLDER / name
+    python = folder / "bin" / "python"
+    ready = folder / "ready"
+    if ready.exists():
+        return python
+    print(f"installing {name} into {folder} (once)", flush=True)
+    if not python.exists():
+        _run(name, [sys.executable, "-m", "venv", str(folder)])
+    for packages in PACKAGES[name]:
+        _run(name, [str(python), "-m", "pip", "install", "--quiet", *packages])
+    ready.write_text("")
+    return python
+
+
+def _run(name: str, command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3600)
+    if done.returncode:
+        raise VenvError(f"{name} could not be installed: {done.stderr.strip()[-500:]}")
