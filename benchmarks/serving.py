@@ -60,6 +60,7 @@ class Figure:
     value: float
     target: float
     at_least: bool
+    rounds: tuple[float, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -140,7 +141,7 @@ def figures(results: dict[str, Measured]) -> list[Figure]:
             ratios = [theirs / ours for ours, theirs in zip(local.p50_ms, peer.p50_ms, strict=True)]
         else:
             ratios = [ours / theirs for ours, theirs in zip(local.rate_8, peer.rate_8, strict=True)]
-        found.append(Figure(name, statistics.median(ratios), target, at_least=True))
+        found.append(Figure(name, statistics.median(ratios), target, at_least=True, rounds=tuple(ratios)))
     found.append(Figure("start_s", statistics.median(local.starts_s), START_TARGET_S, at_least=False))
     found.append(Figure("memory_mb", local.memory_mb, MEMORY_TARGET_MB, at_least=False))
     return found
@@ -200,6 +201,9 @@ def report(found: list[Figure], details: dict[str, Any]) -> None:
         print(f"{name:12}{p50:9.3f}{p99:9.3f}{rate:10.0f}{cpu:8.3f}{start:9.2f}{one['memory_mb']:7.0f}")
     if systems:
         print(f"the load client alone reaches {details['client_capacity_rate8']:.0f} requests/s at 8\n")
+    for figure in found:
+        if figure.rounds:
+            print(f"{figure.name}: rounds from {min(figure.rounds):.1f} to {max(figure.rounds):.1f}")
     for figure in found:
         print(figure.line())
 
