@@ -101,10 +101,10 @@ class EndpointApp:
         if deployment.status != "ready":
             return self._end(call, 424, b"", answers.TEXT, answers.model_error(b"model_not_ready"))
         if path == b"/score":
-            return self._score(call, query, mirrored=bool(name))
+            return self._score(call, query, pinned=bool(name))
         return self._other(call, path, query)
 
-    def _score(self, call: _Call, query: bytes, *, mirrored: bool) -> Answer | None:
+    def _score(self, call: _Call, query: bytes, *, pinned: bool) -> Answer | None:
         request, deployment = call.request, call.deployment
         try:
             if request.method == "POST":
@@ -117,7 +117,7 @@ class EndpointApp:
                 raise ContainerError(405, "The method is not allowed for the requested URL.")
         except ContainerError as error:
             return self._container_error(call, error)
-        if self.deployments.mirrors and not mirrored:
+        if self.deployments.mirrors and not pinned:
             self._mirror(call, table)
         if len(table[1]) > deployment.inline_rows or deployment.active >= (
             deployment.config.max_concurrent_requests
@@ -143,6 +143,9 @@ class EndpointApp:
             answer = self._end(call, 408, b"", answers.TEXT, answers.model_error(b"model_timeout"))
         except ContainerError as error:
             answer = self._container_error(call, error)
+        except Exception as error:  # noqa: BLE001 - a request is always answered
+            call.deployment.log.error(f"Internal error: {type(error).__name__}")
+            answer = self._end(call, 500, b"Internal server error.", answers.TEXT)
         call.request.connection.send(call.request, answer)
 
     def _mirror(self, call: _Call, table: contract.Table) -> None:
