@@ -11,6 +11,8 @@ from local.azureml.automl_job import one_of
 from local.azureml.context import Context
 from local.azureml.store import Doc
 
+_RESOURCES: Doc = {"instanceCount": 1, "instanceType": None, "properties": None}
+
 
 def invalid(name: str, message: str, code: str) -> ArmError:
     """A deployment's validation error: a list as JSON text inside the message, as recorded."""
@@ -97,7 +99,7 @@ def deployment_properties(given: Doc) -> Doc:
         "maxConcurrencyPerInstance": given.get("maxConcurrencyPerInstance", 1),
         "outputAction": given.get("outputAction") or "AppendRow",
         "outputFileName": given.get("outputFileName") or "predictions.csv",
-        "resources": given.get("resources") or {"instanceCount": 1, "instanceType": None, "properties": None},
+        "resources": _RESOURCES | {k: v or None for k, v in (given.get("resources") or {}).items()},
         "deploymentConfiguration": configuration,
     }
 

@@ -147,7 +147,7 @@ class OnlineDeployments:
     # -- reads ---------------------------------------------------------------------------------------------
 
     async def get(self, request: Request) -> Response:
-        return reply(deployment_resource(self._c, self._find(request)))
+        return reply(deployment_resource(self._c, self._find(request), request.query_params["api-version"]))
 
     async def all(self, request: Request) -> Response:
         endpoint = self._endpoints.find(request.path_params["endpoint"])
@@ -155,7 +155,7 @@ class OnlineDeployments:
             request,
             self._c.store,
             "deployment",
-            lambda d: deployment_resource(self._c, d),
+            lambda d: deployment_resource(self._c, d, request.query_params["api-version"]),
             base_url=self._c.settings.base_url,
             parent=endpoint["name"],
         )

@@ -182,8 +182,12 @@ def sku(given: Any) -> Doc:
     return {"name": (given or {}).get("name") or "Default", "tier": "Standard", "capacity": capacity}
 
 
-def deployment_resource(c: Context, doc: Doc, *, answer_to_put: bool = False) -> Doc:
-    base = doc["properties"]
+def deployment_resource(
+    c: Context, doc: Doc, api_version: str | None = None, *, answer_to_put: bool = False
+) -> Doc:
+    base = dict(doc["properties"])
+    if api_version == "2022-02-01-preview":
+        del base["dataCollector"]  # the property came later
     variables = base["environmentVariables"]
     if not answer_to_put and doc["state"] == "Succeeded":
         # Added by the service, for a model served without a scoring script.

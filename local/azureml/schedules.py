@@ -71,6 +71,8 @@ class Schedules:
         if str(given.get("jobType")) == "AutoML":
             raise bad_request("Unsupported job type 'AutoML' in a schedule: put it into a pipeline.")
         normal = self._jobs.normal(given)
+        for value in normal["inputs"].values():
+            value.pop("pathOnCompute", None)  # not in the versions of the API that know schedules
         return {
             "description": given.get("description"),
             "tags": given.get("tags") or {},

@@ -26,7 +26,7 @@ class Workspace:
     def _resource(self) -> Doc:
         s, identity = self._c.settings, self._c.identity
         vault = f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}/providers"
-        created = stamp(self._created)
+        created, registry = stamp(self._created), s.workspace.replace("-", "")
         properties = {
             "friendlyName": s.workspace,
             "description": "",
@@ -46,9 +46,14 @@ class Workspace:
             "allowRoleAssignmentOnRG": True,
             "v1LegacyMode": False,
             "softDeleteEnabled": False,
-            "containerRegistry": None,
+            "containerRegistry": f"{vault}/Microsoft.ContainerRegistry/registries/{registry}",
             "creationTime": created,
-            "notebookInfo": None,
+            "notebookInfo": {
+                "resourceId": self._c.guid.replace("-", ""),
+                "fqdn": "localhost",
+                "isPrivateLinkEnabled": False,
+                "notebookPreparationError": None,
+            },
             "storageHnsEnabled": False,
             "workspaceId": self._c.guid,
             "linkedModelInventoryArmId": None,

@@ -1,0 +1,327 @@
+"""Does on the emulator what the recordings did on the service, exchange by exchange."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from tests.conformance.exchange import Exchange, parsed
+from tests.conformance.recordings import Recorded
+from tests.emulator_support import WS, Emulator, automl, eventually
+
+_THEIR_WS = re.compile(
+    r"/subscriptions/[0-9a-f\-]+/resourceGroups/[^/\"]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/\"]+",
+    re.IGNORECASE,
+)
+_THEIR_DATA = re.compile(
+    r"azureml://subscriptions/[^/]+/resourcegroups/[^/]+/workspaces/[^/]+/", re.IGNORECASE
+)
+_API = "2023-04-01-preview"
+#: Exchanges that are not the emulator's to answer, or of a kind that it doesn't run.
+LEFT_OUT = {
+    "errors#5": "an ARM template deployment: Microsoft.Resources, not Azure ML",
+    "batch#9": "the private-preview shape of a pipeline component's deployment (2022), replaced since",
+}
+
+
+class Replay:
+    """One recorded file after the other, on a frozen clock that is stepped where the recording waited."""
+
+    def __init__(self, running: Emulator) -> None:
+        self.running = running
+        self.operations: dict[str, str] = {}
+        self.latest: dict[str, str] = {}
+        self._before: dict[str, Callable[[], None]] = {
+            "batch#8": self._nested_component,
+            "batch#10": self._batch_endpoint,
+            "batch#14": lambda: self._clock(step=5),
+            "data#6": self._two_versions,
+            "errors#4": self._batch_endpoint_of_the_error,
+            "jobs_automl#0": self._training_data,
+            "jobs_automl#1": lambda: self._until("000000000000000000000", "Running"),
+            "jobs_automl#2": self._completed_job,
+            "models#1": self._model_files,
+            "online_deployments#0": self._deployment_parents,
+            "online_endpoints#12": self._traffic_parents,
+            "online_endpoints#13": self._second_traffic,
+            "schedules#0": self._schedule_components,
+        }
+        self._instead: dict[str, Callable[[Recorded], tuple[str, str, Any, dict[str, str]]]] = {
+            "batch#10": self._component_deployment,
+            "batch#14": self._invocation,
+            "jobs_automl#2": lambda r: self._plain(r, f"{WS}/jobs/completed"),
+            "models#4": self._anonymous_model,
+            "online_deployments#0": self._mlflow_deployment,
+            "online_deployments#5": self._score,
+            "online_endpoints#17": self._score,
+            "workspace#6": self._compute,
+        }
+
+    def play(self, recorded: Recorded) -> Exchange:
+        """Our exchange for a recorded one."""
+        if prepare := self._before.get(recorded.key):
+            prepare()
+        document = recorded.document
+        if recorded.operation or "computeOperationsStatus" in document["path_template"]:
+            return self._poll(recorded)
+        if document["method"] == "GET" and document["status"] == 200:
+            self._settled(document)
+        method, path, body, headers = self._instead.get(recorded.key, self._plain)(recorded)
+        ours = self.send(method, path, body, headers)
+        self._remember(recorded, ours)
+        return ours
+
+    # -- requests ------------------------------------------------------------------------------------------
+
+    def _translated(self, value: Any) -> Any:
+        text = _THEIR_WS.sub(WS, json.dumps(value))
+        mine = f"azureml://subscriptions/{WS.split('/')[2]}/resourcegroups/dropml/workspaces/dropml-local/"
+        return json.loads(_THEIR_DATA.sub(mine, text))
+
+    def _plain(self, recorded: Recorded, path: str | None = None) -> tuple[str, str, Any, dict[str, str]]:
+        document = recorded.document
+        path = path or document["path_template"].replace("{ws}", WS)
+        return (
+            document["method"],
+            f"{path}?{document['query'] or ''}",
+            self._translated(document["request_body"]),
+            {},
+        )
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Exchange:
+        url = path if path.startswith("http") else self.running.url + path
+        answer = self.running.session.request(method, url, json=body, headers=headers, timeout=30)
+        return _exchange(answer, body)
+
+    def _put(self, path: str, properties: dict[str, Any], **more: Any) -> None:
+        answer = self.running.arm("PUT", path, {"location": "westeurope", "properties": properties} | more)
+        assert answer.status_code in (200, 201), answer.text
+        self._clock(step=5)
+
+    def _clock(self, **change: Any) -> None:
+        self.running.call("POST", "/_emulator/clock", change)
+
+    def _settled(self, document: dict[str, Any]) -> None:
+        """The recorded read came after its operation: let ours end, too."""
+        path = document["path_template"].replace("{ws}", "")
+        if not path.startswith(("/onlineEndpoints", "/batchEndpoints", "/schedules")):
+            return
+        if (document["response_body"] or {}).get("properties", {}).get("provisioningState") == "Succeeded":
+            self._clock(step=5)
+            self.running.wait_state(path)
+
+    # -- operations ----------------------------------------------------------------------------------------
+
+    def _remember(self, recorded: Recorded, ours: Exchange) -> None:
+        url = ours.headers.get("Azure-AsyncOperation") or ours.headers.get("Location", "")
+        if recorded.begins:
+            self.operations[recorded.begins] = url
+            self.latest[f"{recorded.file}/{recorded.begins.split(':')[0]}"] = url
+
+    def _poll(self, recorded: Recorded) -> Exchange:
+        """The same operation as in the recording, or the last one of its kind where its beginning was not kept."""
+        document, key = recorded.document, recorded.operation or ""
+        latest = self.latest.get(f"{recorded.file}/{key.split(':')[0]}", "")
+        url = self.operations.get(key, latest) if recorded.operation else self.compute_operation
+        if "mfeOperationResults" in document["path_template"]:
+            url = url.replace("mfeOperationsStatus", "mfeOperationResults")
+        final = (document["response_body"] or {}).get("status") in ("Succeeded", "Failed")
+        if final or (document["status"] == 200 and document["response_body"] is None):
+            self._clock(step=5)
+            return eventually(lambda: _done(self.send("GET", url)), what=recorded.key)
+        if key and key not in self.operations:
+            self._fresh_operation(recorded)
+            url = self.latest[f"{recorded.file}/{key.split(':')[0]}"]
+        return self.send("GET", url)
+
+    def _fresh_operation(self, recorded: Recorded) -> None:
+        """The recording kept the polls of a schedule's update but not its PUT: begin such an update."""
+        path, api = "/schedules/test_297211670461", "2023-06-01-preview"
+        self._clock(step=5)
+        self.running.wait_state(path)
+        answer = self.running.arm(
+            "PUT", path, {"properties": self.running.properties(path, api=api)}, api=api
+        )
+        url = answer.headers["Azure-AsyncOperation"]
+        self.operations[recorded.operation or ""] = self.latest["schedules/s"] = url
+
+    # -- what had been there before the recording ----------------------------------------------------------
+
+    def _nested_component(self) -> None:
+        self._component("2c437327-f707-4c0d-8af2-eae19d1999b5", {"command": "echo hi"})
+
+    def _component(self, version: str, spec: dict[str, Any]) -> None:
+        whole = {"name": "azureml_anonymous", "type": "command", "environment": "azureml:any:1"} | spec
+        self._put(
+            f"/components/azureml_anonymous/versions/{version}",
+            {"componentSpec": whole, "isAnonymous": False},
+        )
+
+    def _schedule_components(self) -> None:
+        text = {"type": "string"}
+        for version, spec in {
+            "44dd8506-1b0f-4391-b739-1643ab136b93": {"inputs": {"hello_string": text}},
+            "8edac7a1-b3be-44cb-9397-b12f0141804f": {"outputs": {"world_output": {"type": "uri_folder"}}},
+            "7a4b33d6-278c-4497-86cf-38522fd72b18": {"inputs": {"world_input": {"type": "uri_folder"}}},
+        }.items():
+            self._component(version, {"command": "echo hi"} | spec)
+
+    def _batch_endpoint(self) -> None:
+        self._put("/batchEndpoints/batch-ept-11a618d470304b2", {"authMode": "AADToken"})
+
+    def _batch_endpoint_of_the_error(self) -> None:
+        self._put("/batchEndpoints/batch-ept-bc5ca7b453ae4ce", {"authMode": "AADToken"})
+
+    def _two_versions(self) -> None:
+        for version, uri in (("1", "https://bla"), ("2", "http://bla")):
+            self._put(
+                f"/data/list_data_v2_test/versions/{version}", {"dataType": "uri_folder", "dataUri": uri}
+            )
+
+    def _training_data(self) -> None:
+        """`LocalUpload/000.../train` is filled by whoever starts the emulator."""
+        self._clock(resume=True)
+
+    def _until(self, job: str, status: str) -> None:
+        self.running.wait_job(job, status, "Failed")
+
+    def _completed_job(self) -> None:
+        """The recorded one had validation data and a blocked algorithm."""
+        table = {"jobInputType": "mltable", "uri": "azureml://datastores/data/paths/bank/train"}
+        details = {
+            "validationData": table,
+            "trainingSettings": {"blockedTrainingAlgorithms": ["LightGBM"], "enableVoteEnsemble": False},
+        }
+        self.running.arm("PUT", "/jobs/completed", automl(table["uri"], details=details))
+        self._until("completed", "Completed")
+
+    def _model_files(self) -> None:
+        """`LocalUpload/000.../lightgbm_mlflow_model` is filled by whoever starts the emulator."""
+
+    def _deployment_parents(self) -> None:
+        uri = "azureml://datastores/data/paths/model"
+        self._put(
+            "/models/1498425f064ef007b4f000a85a5f4645/versions/1",
+            {"modelType": "mlflow_model", "modelUri": uri},
+        )
+        self._put("/onlineEndpoints/online-ept-a2eef48db44f4a9", {"authMode": "Key"})
+        self.running.wait_state("/onlineEndpoints/online-ept-a2eef48db44f4a9")
+
+    def _traffic_parents(self) -> None:
+        """The endpoint with its deployment, as it stood before its traffic was moved."""
+        self._clock(step=5)
+        path = "/onlineEndpoints/online-ept-a2eef48db44f4a9/deployments/online-dpm-b0249d5411f7413"
+        self.running.wait_state(path)
+
+    def _second_traffic(self) -> None:
+        """Another endpoint of the recording, whose traffic has just been moved."""
+        path, name = "/onlineEndpoints/online-ept-5ce3da3806e04e3", "online-dpm-1a5183914317445"
+        self._clock(step=5)
+        self.running.wait_state(path)
+        model = f"{WS}/models/1498425f064ef007b4f000a85a5f4645/versions/1"
+        properties = {"endpointComputeType": "Managed", "model": model, "instanceType": "Standard_F2s_v2"}
+        self._put(f"{path}/deployments/{name}", properties)
+        self.running.wait_state(f"{path}/deployments/{name}")
+        body = {"location": "eastus", "properties": {"authMode": "Key", "traffic": {name: 100}}}
+        answer = self.running.arm("PUT", path, body, api="2022-02-01-preview")
+        key = "oeidp:5881e5dc-6e3e-408e-b99e-754026b4a07b:9bbf58d2-110e-43bf-ae91-11175782261a"
+        self.operations[key] = answer.headers["Azure-AsyncOperation"]
+
+    # -- requests that can't be sent as recorded -----------------------------------------------------------
+
+    def _mlflow_deployment(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        """Without the scoring script: the emulator serves MLflow models."""
+        method, path, body, headers = self._plain(recorded)
+        for key in ("codeConfiguration", "environmentId"):
+            del body["properties"][key]
+        return method, path, body, headers
+
+    def _component_deployment(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        """Of a pipeline component, which is what the emulator runs."""
+        method, path, body, headers = self._plain(recorded)
+        spec = {"type": "pipeline", "jobs": {"a": self._node()}, "inputs": {"input1": {"type": "uri_folder"}}}
+        self._put("/components/replay/versions/1", {"componentSpec": spec})
+        configuration = {
+            "deploymentConfigurationType": "PipelineComponent",
+            "componentId": {"referenceType": "Id", "assetId": f"{WS}/components/replay/versions/1"},
+            "settings": {"default_compute": "cpu-cluster"},
+        }
+        for key in ("codeConfiguration", "environmentId", "model"):
+            del body["properties"][key]
+        body["properties"]["deploymentConfiguration"] = configuration
+        return method, path, body, headers
+
+    def _node(self) -> dict[str, Any]:
+        component = f"{WS}/components/azureml_anonymous/versions/2c437327-f707-4c0d-8af2-eae19d1999b5"
+        return {"type": "command", "componentId": component}
+
+    def _invocation(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        url = self.running.properties("/batchEndpoints/batch-ept-11a618d470304b2")["scoringUri"]
+        headers = {"Authorization": f"Bearer {self.running.token('https://ml.azure.com')}"}
+        headers["azureml-model-deployment"] = "batch-dpm-8c7fa87f5ded4e0"
+        return "POST", url, recorded.document["request_body"], headers
+
+    def _anonymous_model(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        """A custom model, as the recorded answer shows; under another name, for that one serves here."""
+        uri = "azureml://datastores/data/paths/bank"
+        properties = {"modelType": "custom_model", "modelUri": uri, "isAnonymous": True}
+        path = f"{WS}/models/anonymous/versions/1?api-version=2023-08-01-preview"
+        return "PUT", path, {"properties": properties}, {}
+
+    def _score(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        """The endpoint that the replay has deployed to, with a row of its model."""
+        name = "online-ept-a2eef48db44f4a9"
+        self._clock(step=5)
+        self.running.wait_state(f"/onlineEndpoints/{name}")
+        key = self.running.arm("POST", f"/onlineEndpoints/{name}/listKeys").json()["primaryKey"]
+        rows = {"columns": ["age", "balance", "job"], "index": [0], "data": [[65, 800, "student"]]}
+        headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": "online-dpm-b0249d5411f7413"}
+        return (
+            "POST",
+            self.running.properties(f"/onlineEndpoints/{name}")["scoringUri"],
+            {"input_data": rows},
+            headers,
+        )
+
+    def _compute(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
+        """The recorder left the request's body out."""
+        self._clock(freeze=True)
+        body = {
+            "location": "eastus",
+            "properties": {
+                "computeType": "AmlCompute",
+                "description": "some_desc_aml",
+                "properties": {
+                    "vmSize": "STANDARD_DS2_V2",
+                    "scaleSettings": {
+                        "maxNodeCount": 2,
+                        "minNodeCount": 0,
+                        "nodeIdleTimeBeforeScaleDown": "PT1M40S",
+                    },
+                },
+            },
+        }
+        return "PUT", f"{WS}/computes/test49208482942?{recorded.document['query']}", body, {}
+
+    @property
+    def compute_operation(self) -> str:
+        body = {"properties": {"computeType": "AmlCompute", "properties": {"vmSize": "STANDARD_DS2_V2"}}}
+        answer = self.running.arm("PUT", "/computes/polled", body)
+        return str(answer.headers["Azure-AsyncOperation"])
+
+
+def _done(exchange: Exchange) -> Exchange | None:
+    status = exchange.answer.get("status") if isinstance(exchange.answer, dict) else None
+    open_ = exchange.status == 202 or status in ("Updating", "Creating", "Deleting", "InProgress")
+    return None if open_ else exchange
+
+
+def _exchange(answer: requests.Response, body: Any) -> Exchange:
+    method, url = answer.request.method or "", answer.request.url or ""
+    return Exchange(method, url, body, answer.status_code, answer.headers, parsed(answer.content), "replay")
