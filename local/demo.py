@@ -15,6 +15,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from azure.storage.blob import BlobServiceClient
@@ -95,7 +96,7 @@ class Demo:
 
     def score(self, running: stack.Stack, api: Api, run: dict[str, Any]) -> None:
         records = walkthrough_records(run["data"]["schema"])
-        answer = api.post(f"/score/{run['dataset']}", {"data": records})
+        answer = api.post(f"/score/{quote(run['dataset'], safe='')}", {"data": records})
         self.report["scores"] = answer["result"]
         self.say(f"\nScored {len(records)} records: {answer['result']}")
         endpoint = run["endpoint"]
@@ -123,8 +124,10 @@ class Demo:
 
     def pipeline(self, api: Api, dataset: str) -> None:
         self.say("\nTriggering the published retraining pipeline on the same data ...\n")
-        asked = api.post(f"/pipelines/{dataset}/runs", headers={"Idempotency-Key": uuid.uuid4().hex})
-        path = f"/pipelines/{dataset}/runs/{asked['id']}"
+        asked = api.post(
+            f"/pipelines/{quote(dataset, safe='')}/runs", headers={"Idempotency-Key": uuid.uuid4().hex}
+        )
+        path = f"/pipelines/{quote(dataset, safe='')}/runs/{asked['id']}"
         deadline = time.monotonic() + self.budget + ALLOWANCE
 
         def adopted() -> str | None:
@@ -152,7 +155,7 @@ class Demo:
         self.say(f"""
 Call it yourself while the stack is up (`make up`):
 
-  curl -s {running.api}/score/{run["dataset"]} \\
+  curl -s {running.api}/score/{quote(run["dataset"], safe="")} \\
     -H "x-functions-key: $KEY" -H "Content-Type: application/json" \\
     -d '{record}'
 
