@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 import requests
@@ -162,6 +163,15 @@ def emulator(folder: Path, storage: str | None = None, *options: str) -> Iterato
         for left in running.processes():
             left.kill()
         running.session.close()
+
+
+@contextmanager
+def no_schema_download() -> Iterator[None]:
+    """The SDK fetches a JSON schema from Microsoft's CDN and goes on without it; where there is no network, at once."""
+    from azure.ai.ml.operations._data_operations import DataOperations
+
+    with mock.patch.object(DataOperations, "_try_get_mltable_metadata_jsonschema", return_value=None):
+        yield
 
 
 @contextmanager

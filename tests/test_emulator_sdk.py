@@ -15,6 +15,7 @@ from tests.emulator_support import (
     Emulator,
     emulator,
     eventually,
+    no_schema_download,
     sdk_environment,
     table,
     upload_table,
@@ -35,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[
     upload_table(azurite, "emulator-sdk", "bank/train")
     folder = tmp_path_factory.mktemp("emulator")
     options = ["--datastore", "data=emulator-sdk", "--operation-seconds", "0.2", "--max-nodes", "2"]
-    with emulator(folder, azurite, *options) as found, sdk_environment(found):
+    with emulator(folder, azurite, *options) as found, sdk_environment(found), no_schema_download():
         yield found
 
 

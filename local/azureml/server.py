@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def _server(
     return server
 
 
+async def _answered(servers: list[uvicorn.Server]) -> None:
+    """Give requests under way a second."""
+    deadline = time.monotonic() + 1
+    while any(s.server_state.tasks for s in servers) and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+
+
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Prints `ready URL` once it answers."""
     settings.data.mkdir(parents=True, exist_ok=True)
@@ -91,7 +99,11 @@ async def serve(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     for server in servers:
         server.should_exit = True
+    await _answered(servers)
     await emulator.stop()
+    for server in servers:
+        # Idle connections, whose TLS farewell may never come, are not waited for.
+        server.force_exit = True
     await asyncio.gather(*tasks, return_exceptions=True)
     lock.close()
 

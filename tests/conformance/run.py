@@ -20,6 +20,7 @@ from tests.emulator_support import (
     STANDIN,
     Emulator,
     emulator,
+    no_schema_download,
     sdk_environment,
     trained_model,
     upload_folder,
@@ -102,6 +103,7 @@ def story(storage: str) -> list[Exchange]:
     with (
         _emulator(storage, "conformance-story", "--operation-seconds", "0.1") as running,
         sdk_environment(running),
+        no_schema_download(),
         captured(running.url) as exchanges,
         tempfile.TemporaryDirectory() as scratch,
     ):
