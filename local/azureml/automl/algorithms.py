@@ -20,6 +20,9 @@ class Algorithm:
     defaults: Params
     preprocessor: str = SCALED
     max_rows: int | None = None
+    compilable: bool = (
+        True  # one that is not is left out of ensembles: it would slow their scoring down by far
+    )
 
 
 _FOREST = {"min_samples_leaf": 5, "max_features": 0.5, "max_leaf_nodes": 500, "n_estimators": 50}
@@ -42,7 +45,7 @@ CLASSIFIERS: dict[str, Algorithm] = {
     "SGD": Algorithm(classic.fit_linear, {"kind": "SGD", "alpha": 1e-4}, SCALED, 200_000),
     "LinearSVM": Algorithm(classic.fit_svm, {"kind": "LinearSVM", "C": 0.1}, SCALED),
     "SVM": Algorithm(classic.fit_svm, {"kind": "SVM"}, SCALED),
-    "KNN": Algorithm(classic.fit_neighbours, {"n_neighbors": 25}, SCALED),
+    "KNN": Algorithm(classic.fit_neighbours, {"n_neighbors": 25}, SCALED, compilable=False),
     "BernoulliNaiveBayes": Algorithm(classic.fit_bayes, {"kind": "BernoulliNaiveBayes"}, "RobustScaler"),
     "MultinomialNaiveBayes": Algorithm(classic.fit_bayes, {"kind": "MultinomialNaiveBayes"}, "MinMaxScaler"),
 }

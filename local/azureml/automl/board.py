@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,11 @@ class Board:
     def completed(self) -> list[Trial]:
         return [t for t in self.trials if t.status == "Completed"]
 
-    def best_singles(self, count: int) -> list[Trial]:
-        """The best completed trials that are no ensembles."""
+    def best_singles(self, count: int, algorithms: Collection[str] | None = None) -> list[Trial]:
+        """The best completed trials that are no ensembles, of these algorithms if at least two are."""
         single = [t for t in self.completed if t.candidate]
+        chosen = [t for t in single if algorithms is None or t.algorithm in algorithms]
+        single = chosen if len(chosen) >= 2 else single
         return sorted(single, key=self.score, reverse=True)[:count]
 
     @property

@@ -135,7 +135,7 @@ def fit_svm(params: Params, fold: Fold, setting: Setting) -> PlattModel:
 
     def fresh() -> Any:
         if kind == "SVM":
-            return SVC(random_state=setting.seed, decision_function_shape="ovr", **params)
+            return SVC(random_state=setting.seed, decision_function_shape="ovo", **params)
         return LinearSVC(random_state=setting.seed, **params)
 
     folds = max(2, min(3, int(np.bincount(fold.y.astype(int)).min() or 2)))

@@ -201,10 +201,47 @@ def _linear(model: SklearnModel, kind: str) -> dict[str, Any]:
 
 
 def _platt(model: PlattModel) -> dict[str, Any]:
-    """A linear machine and its calibrator are one affine map."""
+    """A linear machine and its calibrator are one affine map; a kernel machine is that on its kernels."""
     inner, outer = model.estimator, model.calibrator
-    if not hasattr(inner, "coef_") or len(outer.classes_) != model.n_classes:
-        raise NotCompilableError(type(inner).__name__)
-    coef = outer.coef_ @ inner.coef_
-    intercept = outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_
-    return _affine(model, coef, intercept, "sigmoid" if model.n_classes == 2 else "softmax")
+    if len(outer.classes_) != model.n_classes:
+        raise NotCompilableError(f"{type(inner).__name__} that has not seen every class")
+    link = "sigmoid" if model.n_classes == 2 else "softmax"
+    if hasattr(inner, "coef_"):
+        coef = outer.coef_ @ inner.coef_
+        return _affine(model, coef, outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_, link)
+    weights = _pair_weights(inner)
+    assert model.fill is not None
+    assert model.center is not None
+    assert model.scale is not None
+    return {
+        "kind": "kernel",
+        "fill": model.fill.tolist(),
+        "center": model.center.tolist(),
+        "scale": model.scale.tolist(),
+        "vectors": inner.support_vectors_.tolist(),
+        "gamma": float(inner._gamma),
+        "coef": (outer.coef_ @ weights.T).tolist(),
+        "intercept": (outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_).tolist(),
+        "link": link,
+    }
+
+
+def _pair_weights(machine: Any) -> np.ndarray:
+    """Weight of each support vector in each of the one-against-one decisions: (vectors, pairs).
+
+    libsvm keeps them in `dual_coef_`, row j - 1 of class i's vectors for the pair (i, j) (scikit-learn's user guide,
+    "Support Vector Machines", mathematical formulation).
+    """
+    ends = np.cumsum(machine.n_support_)
+    starts = ends - machine.n_support_
+    k = len(machine.classes_)
+    if k == 2:
+        return np.asarray(machine.dual_coef_).T
+    pairs = []
+    for i in range(k):
+        for j in range(i + 1, k):
+            column = np.zeros(len(machine.support_vectors_))
+            column[starts[i] : ends[i]] = machine.dual_coef_[j - 1, starts[i] : ends[i]]
+            column[starts[j] : ends[j]] = machine.dual_coef_[i, starts[j] : ends[j]]
+            pairs.append(column)
+    return np.column_stack(pairs)

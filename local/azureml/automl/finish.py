@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ def finish(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     pipeline = assemble(store, facts, options)
     example = store.object("example")
     report = save.save_best(pipeline, example, Path(options["model_dir"]), facts.job)
-    if options["explain_dir"] and time.time() < task.deadline - 1.0:
-        explain.explain(pipeline, example, Path(options["explain_dir"]), task.threads, facts.seed)
+    if options["explain_dir"]:
+        folder = Path(options["explain_dir"])
+        report["explained"] = explain.explain(pipeline, example, folder, 1, facts.seed, task.deadline)
     return report
 
 

@@ -119,7 +119,8 @@ class Search:
         return any(self.board.score(t) >= wanted for t in self.board.completed)
 
     def _run_ensemble(self, kind: str) -> None:
-        members = self.board.best_singles(MEMBERS[kind])
+        quick = [name for name, algorithm in self._known.items() if algorithm.compilable]
+        members = self.board.best_singles(MEMBERS[kind], quick)
         if len(members) < 2:
             return
         trial = self.board.add(ENSEMBLES[kind][1], "", None)

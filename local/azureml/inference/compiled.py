@@ -128,7 +128,9 @@ _LINKS: dict[str, Any] = {
 
 
 def _member(spec: dict[str, Any], folder: Path, n_features: int) -> Any:
-    return _TreeMember(spec, folder, n_features) if spec["kind"] == "trees" else _LinearMember(spec)
+    if spec["kind"] == "trees":
+        return _TreeMember(spec, folder, n_features)
+    return _KernelMember(spec) if spec["kind"] == "kernel" else _LinearMember(spec)
 
 
 class _TreeMember:
@@ -159,3 +161,21 @@ class _LinearMember:
         if self._binarize:
             x = (x > 0).astype("float64")
         return self._link(x @ self._coef + self._intercept)
+
+
+class _KernelMember(_LinearMember):
+    """An affine map of the radial basis functions around the support vectors."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        super().__init__(spec)
+        self._vectors, self._gamma = np.array(spec["vectors"]), spec["gamma"]
+        self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        x = (np.where(np.isnan(x), self._fill, x) - self._center) / self._scale
+        parts = [self._kernels(x[i : i + 256]) @ self._coef for i in range(0, len(x), 256)]
+        return self._link(np.concatenate(parts) + self._intercept)
+
+    def _kernels(self, x: np.ndarray) -> np.ndarray:
+        squares = np.einsum("ij,ij->i", x, x)[:, None] + self._norms - 2.0 * (x @ self._vectors.T)
+        return np.exp(-self._gamma * np.maximum(squares, 0.0))
