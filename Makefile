@@ -53,7 +53,7 @@ bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
 	@$(BIN)/python -m benchmarks.automl
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
-	@$(BIN)/python -m benchmarks.serving && $(BIN)/python -m benchmarks.scoring
+	@$(BIN)/python -m benchmarks.serving
 browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
 	@$(BIN)/python -m pytest -m slow tests/browser
