@@ -122,14 +122,14 @@ class Emulator:
 
     def wait_job(self, name: str, *statuses: str, seconds: float = 60) -> str:
         wanted = statuses or ("Completed", "Failed", "Canceled")
-        return eventually(lambda: (s := self.status(name)) in wanted and s, seconds, f"job {name}")
+        return str(eventually(lambda: (s := self.status(name)) in wanted and s, seconds, f"job {name}"))
 
     def wait_state(self, path: str, state: str = "Succeeded", seconds: float = 60) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             found = self.properties(path)
             return found if found["provisioningState"] == state else None
 
-        return eventually(look, seconds, f"{path} to be {state}")
+        return dict(eventually(look, seconds, f"{path} to be {state}"))
 
     def processes(self) -> list[psutil.Process]:
         """Live processes that work for this emulator: their command lines name its folder."""

@@ -207,6 +207,15 @@ def test_the_identity_endpoint_gives_decodable_tokens_and_wants_its_header(runni
     assert claims["tid"] == running.arm("GET", "", api="2024-10-01-preview").json()["properties"]["tenantId"]
 
 
+def test_the_clouds_metadata_name_the_emulator_and_tokens_for_that_address_are_taken(
+    running: Emulator,
+) -> None:
+    cloud = running.session.get(f"{running.url}/metadata/endpoints", timeout=10).json()[0]
+    assert cloud["resourceManager"] == f"{running.url}/"
+    headers = {"Authorization": f"Bearer {running.token(cloud['resourceManager'])}"}
+    assert running.arm("GET", "/computes/cpu-cluster", headers=headers).status_code == 200
+
+
 def test_a_token_ends_when_the_stepped_clock_passes_it(tmp_path: Path) -> None:
     with emulator(tmp_path) as own:
         assert own.arm("GET", "/computes/cpu-cluster").status_code == 200

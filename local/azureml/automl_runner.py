@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
 import shutil
 import sys
 import time
 from pathlib import Path
 
-from local.azureml import automl_job
+from local.azureml import automl_facts, automl_job
 from local.azureml.data import Data
 from local.azureml.nodes import Nodes
 from local.azureml.processes import Caps, Child, find_by_argument, start, tail
@@ -140,8 +139,8 @@ class AutoMLRunner:
             found["pid"], found["pid_started"] = child.pid, child.started
             found["status"] = "CancelRequested" if found["cancel_requested"] else "Running"
             found["start"] = found["start"] or self._c.clock.now()
-            found["tags"] = automl_job.running_tags(found, self._c.guid) | found["tags"]
-            own = automl_job.running_properties(found, resolved, target, cancel)
+            found["tags"] = automl_facts.running_tags(found, self._c.guid) | found["tags"]
+            own = automl_facts.running_properties(found, resolved, target, cancel)
             found["run_properties"] = own | found["run_properties"]
 
         self._runs.edit(run["name"], apply)
@@ -156,7 +155,7 @@ class AutoMLRunner:
         self.children[name] = child
         if run["cancel_requested"]:
             await child.stop(10)
-        deadline = run["start"] + self._allowed(run) if run["start"] else math.inf
+        deadline = child.started + self._allowed(run)
         try:
             while child.alive():
                 self._drain(name, events)
@@ -184,7 +183,7 @@ class AutoMLRunner:
                 f"The job used {used:,.0f} MiB of memory and its node has {caps.memory_mb:,} MiB: "
                 "use a larger VM size or less data."
             )
-        if self._c.clock.now() > deadline and not self._c.clock.frozen:
+        if time.time() > deadline:
             return "The training process did not end at the job's timeout and was stopped."
         return None
 

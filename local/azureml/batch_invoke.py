@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 from starlette.requests import Request
@@ -160,7 +161,7 @@ class BatchInvoke:
     async def jobs(self, request: Request) -> Response:
         """The jobs that invocations of this endpoint started, newest first."""
         endpoint = self._endpoints.find(request.path_params["endpoint"])
-        rows = self._c.store.find("run", top_level=True)
+        rows = await asyncio.to_thread(self._c.store.find, "run", top_level=True)
         mine = [run for _, _, run in rows if run.get("endpoint") == endpoint["name"]]
         return reply({"value": [self._runs.resource(run) for run in mine]})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from typing import Any
@@ -14,6 +15,7 @@ from local.azureml.clock import Clock
 from local.azureml.config import PROVIDER, Settings
 from local.azureml.identity import ARM_AUDIENCES, ML_AUDIENCES, Identity
 
+log = logging.getLogger(__name__)
 _WS = re.compile(
     rf"^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/{re.escape(PROVIDER)}/workspaces(?:/([^/]+)(/.*)?)?$",
     re.IGNORECASE,
@@ -42,6 +44,8 @@ class Gateway:
     def __init__(self, app: ASGIApp, settings: Settings, identity: Identity, clock: Clock) -> None:
         self.app, self.settings, self.identity, self.clock = app, settings, identity, clock
         self.versions: Counter[tuple[str, str, str]] = Counter()
+        # With `cloud=` and the emulator's own metadata, the SDK asks for tokens for this address.
+        self.audiences = (*ARM_AUDIENCES, settings.base_url, f"{settings.base_url}/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,9 +75,9 @@ class Gateway:
         authorization = Request(scope).headers.get("authorization")
         if found := _AREA.match(path):
             area, _, rest = found.groups()
-            self.identity.check(authorization, ARM_AUDIENCES + ML_AUDIENCES)
+            self.identity.check(authorization, self.audiences + ML_AUDIENCES)
             return self._moved(scope, f"/{area.lower()}", rest)
-        self.identity.check(authorization, ARM_AUDIENCES)
+        self.identity.check(authorization, self.audiences)
         version = Request(scope).query_params.get("api-version")
         if not version:
             raise GatewayError(
@@ -85,6 +89,7 @@ class Gateway:
         parts = moved["path"].split("/")
         shape = "/".join("*" if i >= 3 and i % 2 else part for i, part in enumerate(parts))
         self.versions[(scope["method"], shape, version)] += 1
+        log.info("%s %s %s", scope["method"], shape, version)
         return moved
 
     def _arm(self, scope: Scope, path: str) -> Scope:

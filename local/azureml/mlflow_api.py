@@ -5,6 +5,7 @@ https://mlflow.org/docs/latest/rest-api.html
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -131,8 +132,12 @@ class Mlflow:
         folder = self._inside(base, path)
         files = []
         if folder.is_dir():
+            # A job's folder also holds its inputs and the engine's files, which are no artifacts.
+            hidden = folder == base.resolve() and run["type"] != "Trial"
             for item in sorted(folder.iterdir()):
-                entry: Doc = {"path": item.relative_to(base).as_posix(), "is_dir": item.is_dir()}
+                if hidden and item.name not in ("outputs", "user_logs"):
+                    continue
+                entry: Doc = {"path": item.relative_to(base.resolve()).as_posix(), "is_dir": item.is_dir()}
                 if item.is_file():
                     entry["file_size"] = item.stat().st_size
                 files.append(entry)
@@ -155,6 +160,9 @@ class Mlflow:
 
     async def search(self, request: Request) -> Response:
         body = await json_body(request)
+        return reply(await asyncio.to_thread(self._search, body))
+
+    def _search(self, body: Doc) -> Doc:
         wanted = set(body.get("experiment_ids") or [])
         names = {e["name"] for _, _, e in self._c.store.find("experiment") if not wanted or e["id"] in wanted}
         limit = int(body.get("max_results") or 1000)
@@ -176,7 +184,7 @@ class Mlflow:
         answer: Doc = {"runs": found}
         if before is not None and len(found) == limit:
             answer["next_page_token"] = str(before)
-        return reply(answer)
+        return answer
 
     def _holds(self, run: Doc, kind: str, key: str, operator: str, wanted: str) -> bool:
         if kind == "metric":

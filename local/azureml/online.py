@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from pathlib import Path
 
 import jwt
 from starlette.requests import Request
@@ -111,7 +112,7 @@ class OnlineEndpoints:
             "max_queue_wait_s": timeout,
         }
 
-    def log_file(self, endpoint: str, deployment: str):  # type: ignore[no-untyped-def]
+    def log_file(self, endpoint: str, deployment: str) -> Path:
         return self.processes.folder(endpoint) / "logs" / f"{deployment}.log"
 
     # -- PUT -----------------------------------------------------------------------------------------------

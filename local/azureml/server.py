@@ -69,7 +69,8 @@ async def _answered(servers: list[uvicorn.Server]) -> None:
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Prints `ready URL` once it answers."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    # Keys and secrets lie in it.
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = (settings.data / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

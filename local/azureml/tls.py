@@ -41,7 +41,7 @@ def _fresh(path: Path, now: datetime) -> bool:
 
 def _builder(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int, now: datetime
-):  # type: ignore[no-untyped-def]
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
