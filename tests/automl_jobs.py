@@ -93,7 +93,7 @@ def write_spec(job_dir: Path, data: Path, **spec: Any) -> Path:
         "target": "y",
         "training_data": str(data),
         "primary_metric": None,
-        "limits": {"timeout_s": 120, "max_trials": 2},
+        "limits": {"timeout_s": 40, "max_trials": 2},
         "training": {},
         "featurization": None,
         "properties": {},

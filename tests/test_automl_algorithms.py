@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def train(tmp_path: Path, data: Path, name: str, **spec: Any) -> Finished:
     training = {"allowedTrainingAlgorithms": [name], "enableModelExplainability": False}
-    limits = {"timeout_s": 60, "max_trials": 1}
+    limits = {"timeout_s": 40, "max_trials": 1}
     return run_here(
         write_spec(tmp_path, data, validation_size=0.3, **{"training": training, "limits": limits, **spec})
     )
@@ -87,7 +87,7 @@ def test_ensembles_mix_models_of_every_kind(
         "enableStackEnsemble": ensemble == "Stack",
     }
     done = train(
-        tmp_path, data[kind], "", task=task, training=training, limits={"timeout_s": 60, "max_trials": 4}
+        tmp_path, data[kind], "", task=task, training=training, limits={"timeout_s": 40, "max_trials": 4}
     )
     assert done.failure == ""
     assert done.algorithms[-1] == {"Vote": "VotingEnsemble", "Stack": "StackEnsemble"}[ensemble]

@@ -194,7 +194,7 @@ def test_fifty_classes(tmp_path: Path) -> None:
         "b": label // 10 + rng.normal(0, 0.1, 1500),
         "y": label,
     }
-    scorer = trained(tmp_path, data, training=BOOSTED, limits={"timeout_s": 60, "max_trials": 1})
+    scorer = trained(tmp_path, data, training=BOOSTED, limits={"timeout_s": 40, "max_trials": 1})
     assert scorer.labels == list(range(50))
     answers = scorer.predict(["a", "b"], [[3.0, 2.0], [0.0, 4.0], [9.0, 0.0]])
     assert sum(a == b for a, b in zip(answers, [23, 40, 9], strict=True)) >= 2
@@ -236,6 +236,6 @@ def test_numbers_beyond_every_measure(tmp_path: Path) -> None:
         np.arange(200) % 9 == 0, 1e300, np.where(np.arange(200) % 10 == 0, -1e200, data["income"])
     )
     training = {"allowedTrainingAlgorithms": ["XGBoostClassifier", "RandomForest", "LightGBM"]}
-    done = train(tmp_path, data, training=training, limits={"timeout_s": 60, "max_trials": 5})
+    done = train(tmp_path, data, training=training, limits={"timeout_s": 40, "max_trials": 5})
     assert {t["status"] for t in done.trials.values()} == {"Completed"}
     assert check_parity(done.model_dir) <= 1e-6

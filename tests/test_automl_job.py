@@ -32,7 +32,7 @@ QUICK = {"allowedTrainingAlgorithms": ["LightGBM", "LogisticRegression", "Random
 
 def test_a_job_from_csv_to_scores(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", people(600))
-    limits = {"timeout_s": 60, "max_trials": 5, "max_concurrent_trials": 2}
+    limits = {"timeout_s": 40, "max_trials": 5, "max_concurrent_trials": 2}
     job_dir = write_spec(tmp_path / "job", data, limits=limits, training=QUICK, cpus=2)
     done = run_process(job_dir)
     assert done.exit_code == 0, (job_dir / "log").read_text()

@@ -69,21 +69,21 @@ class TestSplits:
 
 class TestLimits:
     def test_max_trials_counts_the_ensembles(self, tmp_path: Path) -> None:
-        done = train(tmp_path, training=TWO, limits={"timeout_s": 60, "max_trials": 4})
+        done = train(tmp_path, training=TWO, limits={"timeout_s": 40, "max_trials": 4})
         assert done.algorithms == ["LogisticRegression", "DecisionTree", "VotingEnsemble", "StackEnsemble"]
 
     def test_one_trial_means_no_ensemble(self, tmp_path: Path) -> None:
-        done = train(tmp_path, training=TWO, limits={"timeout_s": 60, "max_trials": 1})
+        done = train(tmp_path, training=TWO, limits={"timeout_s": 40, "max_trials": 1})
         assert done.algorithms == ["LogisticRegression"]
 
     def test_ensembles_can_be_switched_off(self, tmp_path: Path) -> None:
         off = {**TWO, "enableVoteEnsemble": False, "enableStackEnsemble": False}
-        done = train(tmp_path, training=off, limits={"timeout_s": 60, "max_trials": 3})
+        done = train(tmp_path, training=off, limits={"timeout_s": 40, "max_trials": 3})
         assert len(done.algorithms) == 3
         assert not any("Ensemble" in name for name in done.algorithms)
 
     def test_the_exit_score_ends_the_search(self, tmp_path: Path) -> None:
-        limits = {"timeout_s": 60, "max_trials": 30, "exit_score": 0.5}
+        limits = {"timeout_s": 40, "max_trials": 30, "exit_score": 0.5}
         done = train(tmp_path, training=TWO, limits=limits, primary_metric="AUCWeighted")
         assert done.algorithms == ["LogisticRegression"]
 
@@ -149,7 +149,7 @@ class TestAlgorithms:
 
 def test_same_seed_same_result(tmp_path: Path) -> None:
     training = {"allowedTrainingAlgorithms": ["LightGBM", "RandomForest"]}
-    limits = {"timeout_s": 120, "max_trials": 4}
+    limits = {"timeout_s": 40, "max_trials": 4}
     runs = [train(tmp_path / str(i), training=training, limits=limits) for i in range(2)]
     assert [t["metrics"] for t in runs[0].trials.values()] == [t["metrics"] for t in runs[1].trials.values()]
     rows = people(20, seed=3)
@@ -246,14 +246,14 @@ def test_the_primary_metric_decides(tmp_path: Path, task: str, metric: str, name
     rows = people(240)
     if task == "Regression":
         rows["y"] = rows["age"] * 2.0 + rows["member"]
-    training = {"allowedTrainingAlgorithms": ["DecisionTree", "LightGBM"], "enableModelExplainability": False}
+    training = {"allowedTrainingAlgorithms": ["DecisionTree", "RandomForest"], "enableModelExplainability": False}
     done = train(
         tmp_path,
         rows,
         task=task,
         primary_metric=metric,
         training=training,
-        limits={"timeout_s": 60, "max_trials": 4},
+        limits={"timeout_s": 40, "max_trials": 4},
     )
     values = [t["metrics"][name] for t in done.trials.values()]
     assert done.best["metrics"][name] == (min if name.startswith("normalized") else max)(values)

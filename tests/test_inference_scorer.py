@@ -37,7 +37,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "allowedTrainingAlgorithms": ["LightGBM", "XGBoostClassifier", "LogisticRegression", "RandomForest"],
         "enableStackEnsemble": False,
     }
-    spec = {"validation_size": 0.3, "limits": {"timeout_s": 120, "max_trials": 5}, "training": training}
+    spec = {"validation_size": 0.3, "limits": {"timeout_s": 40, "max_trials": 5}, "training": training}
     types = {"note": "string"}
     done = run_here(
         write_spec(folder / "job", write_data(folder / "data", {**data, "y": label}, types), **spec)
