@@ -45,7 +45,7 @@ def table(result: Result) -> str:
         f"| API versions validated | {', '.join(sorted(result.versions))} |",
         "",
         "`{ws}` is the workspace's ARM id. *No spec* counts exchanges outside the specs at hand (run history,",
-        "operations, identity, newer API versions).",
+        "operations, identity, newer API versions), repeated polls once.",
         "",
         "| route | requests | answers | recorded | no spec | explained | unexplained |",
         "|---|---:|---:|---:|---:|---:|---:|",
