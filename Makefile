@@ -51,7 +51,7 @@ schemathesis: setup-dev ## 2,000 generated requests against the served OpenAPI
 bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 	@$(BIN)/python -m benchmarks.bench
 bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
-	@$(BIN)/python -m benchmarks.automl
+	@$(BIN)/python -m benchmarks.automl && $(BIN)/python -m benchmarks.emulator
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
 	@$(BIN)/python -m benchmarks.serving
 browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
