@@ -86,7 +86,7 @@ class _TimeUpError(Exception):
 
 
 def _lightgbm_clock(setting: Setting) -> Any:
-    best = [np.inf, 0]
+    best: list[Any] = [np.inf, 0]
 
     def check(env: Any) -> None:
         for _, _, value, *_ in env.evaluation_result_list or []:

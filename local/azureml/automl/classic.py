@@ -98,7 +98,7 @@ def fit_bayes(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
     fill = medians(fold.x)
     if kind == "BernoulliNaiveBayes":
         estimator: Any = BernoulliNB(**params)
-        prepare = {"fill": fill, "center": fill, "scale": np.ones_like(fill)}
+        prepare: dict[str, Any] = {"fill": fill, "center": fill, "scale": np.ones_like(fill)}
     else:
         low, high = np.nanmin(fold.x, axis=0), np.nanmax(fold.x, axis=0)
         low, high = np.nan_to_num(low), np.nan_to_num(high)
@@ -148,7 +148,7 @@ def fit_svm(params: Params, fold: Fold, setting: Setting) -> PlattModel:
     return PlattModel(estimator, calibrator, setting.n_classes, **prepare)
 
 
-def _standardise(x: np.ndarray) -> dict[str, np.ndarray]:
+def _standardise(x: np.ndarray) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         center = np.nan_to_num(np.nanmean(x, axis=0))
@@ -156,7 +156,7 @@ def _standardise(x: np.ndarray) -> dict[str, np.ndarray]:
     return {"fill": center, "center": center, "scale": np.where(scale > 0, scale, 1.0)}
 
 
-def _prepared(x: np.ndarray, prepare: dict[str, np.ndarray]) -> np.ndarray:
+def _prepared(x: np.ndarray, prepare: dict[str, Any]) -> np.ndarray:
     return (np.where(np.isnan(x), prepare["fill"], x) - prepare["center"]) / prepare["scale"]
 
 

@@ -14,10 +14,16 @@ FLOAT32_MAX = float(np.finfo("float32").max)
 
 
 class Model(Protocol):
-    rounds: int | None  # boosting rounds or trees; a refit on more rows uses the same number
-    tuned: dict[str, Any]  # parameters that the fit chose by itself; a refit uses them too
+    @property
+    def rounds(self) -> int | None:
+        """Boosting rounds or trees; a refit on more rows uses the same number."""
 
-    def predict(self, x: np.ndarray) -> np.ndarray: ...
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """Parameters that the fit chose by itself; a refit uses them too."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities, or values, of encoded rows."""
 
 
 def sigmoid(margin: np.ndarray) -> np.ndarray:

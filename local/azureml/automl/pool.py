@@ -29,7 +29,7 @@ class Pool:
 
     def __init__(self, store: Store, memory_mb: int) -> None:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        self._context = multiprocessing.get_context(method)
+        self._context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload([f"{__package__}.fork_server"])
             from multiprocessing import forkserver

@@ -107,7 +107,7 @@ def _brisk(candidate: Candidate) -> dict[str, Any]:
 def _sequence(spec: JobSpec) -> Iterator[Candidate]:
     names = allowed(spec)
     explicit = bool(spec.training.get("allowedTrainingAlgorithms"))
-    boosted = [n for n in ("LightGBM", "XGBoostClassifier", "XGBoostRegressor") if n in names]
+    boosted: list[str] = [n for n in ("LightGBM", "XGBoostClassifier", "XGBoostRegressor") if n in names]
     first = [n for n in names if n not in _SLOW and n not in ("DecisionTree", "SGD", "LassoLars")]
     first = [n for n in first if not n.endswith("NaiveBayes")] if not explicit else first
     for name in first:

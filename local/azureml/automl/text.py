@@ -76,8 +76,8 @@ def _document_terms(column: Column) -> tuple[np.ndarray, list[str]]:
     assert column.codes is not None
     tally: Counter[str] = Counter()
     rows_of_level = np.bincount(column.codes[column.codes >= 0], minlength=len(levels))
-    for words, n in zip(sets, rows_of_level, strict=True):
-        for word in words:
+    for found, n in zip(sets, rows_of_level, strict=True):
+        for word in found:
             tally[word] += int(n)
     words = sorted((w for w, n in tally.items() if n >= MIN_ROWS), key=lambda w: (-tally[w], w))[:MAX_WORDS]
     index = {w: i for i, w in enumerate(words)}
