@@ -110,8 +110,9 @@ class AzureMLAdapter:
             f"read job {name}",
             params={"api-version": "2024-01-01-preview"},
         )
-        if found is None:
-            return None
+        if found is None or not found.get("properties"):
+            # Jobs inside other jobs may have no ARM form of their own; the run history has them all.
+            return self._tracking.job(name)
         properties = found["properties"]
         status = str(properties.get("status") or "Unknown")
         best = (properties.get("tags") or {}).get("automl_best_child_run_id")

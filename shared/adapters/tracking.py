@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.adapters.arm import Arm
+from shared.services.ports import Job
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:
@@ -59,6 +60,15 @@ class Tracking:
             if not token:
                 return out
             params = params | {"$continuationToken": token}
+
+    def job(self, run: str) -> Job | None:
+        """A job as the run history has it; None when it has none of that name."""
+        found = self._history(run)
+        if found is None:
+            return None
+        status = str(found.get("status") or "Unknown")
+        best = (found.get("tags") or {}).get("automl_best_child_run_id")
+        return Job(run, status, best, self.error(run) if status == "Failed" else None)
 
     def best_child(self, run: str) -> str | None:
         tags = {t["key"]: t["value"] for t in self._mlflow(run)["data"].get("tags", [])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 _FLOAT64, _RAW_SCORE, _ROW_MAJOR = 1, 1, 1
+#: From so many rows on, all processors walk the trees; starting them costs as much as some ten rows.
+_MANY_ROWS = 100
 
 
 class TreeLibraryError(RuntimeError):
@@ -85,6 +88,7 @@ class Trees:
         """Sums for rows of float64, C order. Runs without the interpreter lock."""
         out = np.empty((len(x), self.outputs))
         length = ctypes.c_int64()
+        threads = len(os.sched_getaffinity(0)) if len(x) >= _MANY_ROWS else 1
         self._call(
             self._rows.LGBM_BoosterPredictForMat(
                 self._handle,
@@ -96,7 +100,7 @@ class Trees:
                 _RAW_SCORE,
                 0,
                 -1,
-                b"num_threads=1",
+                b"num_threads=%d" % threads,
                 ctypes.byref(length),
                 ctypes.c_void_p(out.ctypes.data),
             )
