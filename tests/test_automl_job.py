@@ -182,6 +182,7 @@ def test_a_trial_keeps_its_own_time_limit(tmp_path: Path) -> None:
         ({"training_data": "/nowhere"}, "holds no file named MLTable"),
         ({"n_cross_validations": 1}, "must be 2 or more"),
         ({"validation_size": 1.5}, "between 0 and 1"),
+        ({"properties": {"_emulator.seed": "lucky"}}, "must be a whole number"),
         ({"weight_column": "weight"}, "weight column 'weight' is not in the data"),
     ],
 )

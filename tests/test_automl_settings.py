@@ -214,7 +214,7 @@ class TestFeaturization:
         featurization = {
             "mode": "Custom",
             "columnNameAndTypes": {"age": "Categorical", "joined": "Ignore"},
-            "transformerParams": {"Imputer": [{"fields": ["income"], "parameters": {"strategy": "median"}}]},
+            "transformerParams": {"imputer": [{"fields": ["income"], "parameters": {"strategy": "median"}}]},
         }
         steps = {
             s["column"]: s
@@ -246,7 +246,10 @@ def test_the_primary_metric_decides(tmp_path: Path, task: str, metric: str, name
     rows = people(240)
     if task == "Regression":
         rows["y"] = rows["age"] * 2.0 + rows["member"]
-    training = {"allowedTrainingAlgorithms": ["DecisionTree", "RandomForest"], "enableModelExplainability": False}
+    training = {
+        "allowedTrainingAlgorithms": ["DecisionTree", "RandomForest"],
+        "enableModelExplainability": False,
+    }
     done = train(
         tmp_path,
         rows,

@@ -115,7 +115,8 @@ def encoder_for(spec: JobSpec, data: Data) -> Encoder:
 def _imputers(spec: JobSpec) -> dict[str, Any]:
     """Imputer settings by column, from the wire's transformerParams."""
     out: dict[str, Any] = {}
-    for entry in (spec.featurization.get("transformerParams") or {}).get("Imputer") or []:
+    given = {str(k).lower(): v for k, v in (spec.featurization.get("transformerParams") or {}).items()}
+    for entry in given.get("imputer") or []:
         parameters = entry.get("parameters") or {}
         for name in entry.get("fields") or []:
             out[str(name)] = {"strategy": parameters.get("strategy", "mean"), **parameters}

@@ -31,6 +31,10 @@ _WIRE = {
     "text": TEXT,
     "ignore": IGNORE,
     "hashes": IGNORE,
+    "allnan": IGNORE,
+    "int": NUMERIC,
+    "float": NUMERIC,
+    "string": CATEGORY,
 }
 _SAMPLE = 2_000
 _ID_NAME = re.compile(r"(^|[_\s.])(id|uuid|guid|index|rownum|row_?id)$", re.IGNORECASE)

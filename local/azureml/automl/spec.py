@@ -99,6 +99,9 @@ def read_spec(job_dir: Path) -> JobSpec:
         )
     if not raw.get("target"):
         raise UserError("The job names no target column (targetColumnName).")
+    properties = {str(k): str(v) for k, v in (raw.get("properties") or {}).items()}
+    if not properties.get("_emulator.seed", "0").isdecimal():
+        raise UserError("The property _emulator.seed must be a whole number of 0 or more.")
     validation = raw.get("validation_data")
     size, folds = raw.get("validation_size"), raw.get("n_cross_validations")
     if size is not None and not 0 < float(size) < 1:
@@ -118,7 +121,7 @@ def read_spec(job_dir: Path) -> JobSpec:
         primary_metric=raw.get("primary_metric") or None,
         training=raw.get("training") or {},
         featurization=raw.get("featurization") or {},
-        properties={str(k): str(v) for k, v in (raw.get("properties") or {}).items()},
+        properties=properties,
         cpus=max(1, int(raw.get("cpus") or 1)),
         memory_mb=int(raw.get("memory_mb") or 8192),
     )

@@ -39,7 +39,10 @@ class Search:
     def start(self) -> None:
         """Start as many trials as may run at once."""
         while len(self._running) < self._slots and self._may_start():
-            candidate = next(self._candidates)
+            candidate = next(self._candidates, None)
+            if candidate is None:
+                self._single_limit = len(self.board.trials)
+                return
             trial = self.board.add(
                 candidate.algorithm, self._known[candidate.algorithm].preprocessor, candidate
             )
