@@ -34,7 +34,9 @@ class Plan:
     seconds: float = 60.0
     splits: int = 5
     azure_splits: int = 10
-    other_limits: list[float] = field(default_factory=lambda: [30.0, 180.0])
+    limits: list[float] = field(
+        default_factory=lambda: [30.0, 60.0, 180.0]
+    )  # of the runs that only the clock ends
     weighted: bool = True
 
 
@@ -177,8 +179,8 @@ def run(plan: Plan) -> dict[str, Any]:
         runs, splits = compare(plan, data, folder)
         service = beside_the_service(plan, data, folder)
         clock = {plan.seconds: [*runs["engine"], *runs.get("engine_weighted", []), *service]}
-        for limit in plan.other_limits:
-            clock[limit] = [run_engine(splits[0], limit)]
+        for limit in plan.limits:
+            clock.setdefault(limit, []).append(run_engine(splits[0], limit, to_the_end=True))
         row = one_row(runs["engine"][0], splits[0])
     figures, details = quality_figures(runs)
     figures += clock_figures(clock)

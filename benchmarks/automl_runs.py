@@ -93,9 +93,14 @@ def run_library(name: str, split: Split, seconds: float) -> Run:
     return Run(answer["wall_s"], scores(split.truth(), proba, (proba >= 0.5).astype(int)), answer["best"])
 
 
-def run_engine(split: Split, seconds: float, *, threshold: bool = False, weighted: bool = False) -> Run:
-    """The engine as the emulator runs it, `seconds` being the job's whole timeout."""
-    job_dir = split.folder / f"job-{seconds:g}-{threshold:d}{weighted:d}"
+def run_engine(
+    split: Split, seconds: float, *, threshold: bool = False, weighted: bool = False, to_the_end: bool = False
+) -> Run:
+    """The engine as the emulator runs it, `seconds` being the job's whole timeout.
+
+    `to_the_end` switches early termination off, so that only the timeout ends the search.
+    """
+    job_dir = split.folder / f"job-{seconds:g}-{threshold:d}{weighted:d}{to_the_end:d}"
     job_dir.mkdir()
     data = _training_data(split, job_dir / "data", weighted)
     spec = {
@@ -105,7 +110,12 @@ def run_engine(split: Split, seconds: float, *, threshold: bool = False, weighte
         "training_data": str(data),
         "primary_metric": "AUCWeighted",
         "weight_column": "row_weight" if weighted else None,
-        "limits": {"timeout_s": seconds, "max_trials": 1000, "max_concurrent_trials": CORES},
+        "limits": {
+            "timeout_s": seconds,
+            "max_trials": 1000,
+            "max_concurrent_trials": CORES,
+            "enable_early_termination": not to_the_end,
+        },
         "properties": {"_emulator.decision_threshold": "true"} if threshold else {},
         "cpus": CORES,
         "memory_mb": 4096,
