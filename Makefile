@@ -40,7 +40,7 @@ watch: ## Follow runs through their states
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 check: setup-dev ## ruff, mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
 
