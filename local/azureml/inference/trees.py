@@ -40,6 +40,13 @@ def _library(keep_lock: bool) -> Any:
     return library
 
 
+def _processors() -> int:
+    """Those this process may use; not every system tells, and then all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Trees:
     """One ensemble: `raw(x)` sums its trees' leaves, (rows, outputs)."""
 
@@ -88,7 +95,7 @@ class Trees:
         """Sums for rows of float64, C order. Runs without the interpreter lock."""
         out = np.empty((len(x), self.outputs))
         length = ctypes.c_int64()
-        threads = len(os.sched_getaffinity(0)) if len(x) >= _MANY_ROWS else 1
+        threads = _processors() if len(x) >= _MANY_ROWS else 1
         self._call(
             self._rows.LGBM_BoosterPredictForMat(
                 self._handle,
