@@ -211,7 +211,7 @@ def report(found: list[Figure], details: dict[str, Any]) -> None:
 def through_the_proxy(rounds: int, seconds: float) -> None:
     """The figures of the proxy and of batches, in a process of their own."""
     command = [sys.executable, "-m", "benchmarks.scoring", "--rounds", str(rounds), "--seconds", str(seconds)]
-    subprocess.run(command, cwd=ROOT)  # it prints what it finds; a short figure is its exit code 1
+    subprocess.run(command, cwd=ROOT)  # it prints what it finds
 
 
 def main(argv: list[str] | None = None) -> int:

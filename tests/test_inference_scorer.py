@@ -8,16 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from local.azureml.automl import flat
 from local.azureml.inference import CompiledFormError, SignatureError, check_parity, load
 from local.azureml.inference.compiled import CompiledScorer
 from local.azureml.inference.parity import difference
 from local.azureml.inference.reference import ReferenceScorer
+from local.azureml.inference.trees import Trees
 from tests.automl_jobs import ROOT, people, run_here, write_data, write_spec
 
 COLUMNS = ["age", "income", "job", "member", "joined", "note"]
@@ -239,3 +242,30 @@ def test_model_pkl_takes_a_data_frame_as_mlflow_gives_it(model_dir: Path) -> Non
     expected = load(model_dir, "compiled").predict_proba(COLUMNS, [ROW])[0]
     assert np.allclose(pipeline.predict_proba(frame)[0], expected, atol=1e-6)
     assert next(iter(pipeline.predict(frame))) in ("no", "yes")
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_many_rows_take_the_same_paths_as_each_alone(outputs: int) -> None:
+    """Many rows go through a few trees at a time, from several threads at once; the sums stay the same."""
+    trees = Trees(flat.model_text([stump(at) for at in range(75)], outputs, 2), outputs, 2)
+    x = np.random.default_rng(3).normal(size=(400, 2))
+    x[::7, 0] = np.nan
+    alone = np.concatenate([trees.raw_row(row.ctypes.data) for row in x])
+    assert len(np.unique(alone[:, 0])) > 20
+    with ThreadPoolExecutor(4) as pool:
+        for together in pool.map(trees.raw, [x] * 20):
+            assert np.allclose(together, alone, rtol=0, atol=1e-12)
+    assert np.allclose(trees.raw(x[:3]), alone[:3], rtol=0, atol=1e-12)
+
+
+def stump(at: int) -> flat.Tree:
+    """One split, another for each number."""
+    rng = np.random.default_rng(at)
+    return flat.Tree(
+        left=np.array([1, -1, -1]),
+        right=np.array([2, -1, -1]),
+        feature=np.array([at % 2, 0, 0]),
+        threshold=np.array([rng.normal(), 0.0, 0.0]),
+        missing_left=np.array([at % 3 == 0, False, False]),
+        values=np.array([0.0, *rng.normal(size=2)]),
+    )

@@ -16,6 +16,7 @@ import pytest
 from functions import scoring as doors
 from shared import bootstrap_scoring
 from shared.adapters.batch_files import BlobBatchFiles
+from shared.domain.errors import Transient
 from shared.services import batch_work
 from shared.services.batch import Batches
 from tests.conftest import StorageAccount
@@ -253,6 +254,39 @@ def test_a_bad_moment_of_the_endpoint_is_waited_out(bench: Bench) -> None:
     bench.clock.now += 101
     assert bench.work() == 10
     assert bench.show(batch)["error"] is None
+
+
+def test_storage_that_fails_behind_the_scoring_is_waited_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk is written while the next is scored: what goes wrong there is not lost."""
+    monkeypatch.setattr("shared.services.batch_rows.CHUNK_ROWS", 50)
+    batch = bench.take(bench.upload(rows(240)))
+    stage = bench.files.stage
+
+    def failing(container: str, path: str, index: int, data: bytes) -> None:
+        if index == 3:
+            raise Transient("Storage answered 503.", code="storage-unavailable")
+        stage(container, path, index, data)
+
+    monkeypatch.setattr(bench.files, "stage", failing)
+    assert bench.work() == 100
+    shown = bench.show(batch)
+    assert (shown["status"], shown["error"]["code"]) == ("running", "storage-unavailable")
+    monkeypatch.undo()
+    bench.clock.now += 10
+    assert bench.work() == 140
+    assert [int(row["age"]) for row in bench.output(batch)] == [18 + at % 80 for at in range(240)]
+
+
+def test_texts_met_before_are_checked_as_the_first_time(bench: Bench) -> None:
+    data = b"age,job,euribor3m,member\n41,x,2,true\nx,x,2,true\n41,x,2,true\nx,x,2,true\n41,x,,\n"
+    batch = bench.take(bench.upload(data))
+    bench.work()
+    first, bad, again, bad_again, *_ = bench.output(batch)
+    assert first == again
+    assert bad == bad_again
+    assert bad["prediction_error"]
 
 
 def test_an_endpoint_that_never_comes_back_ends_the_batch(bench: Bench) -> None:

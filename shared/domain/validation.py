@@ -16,6 +16,8 @@ from shared.domain.problems import MAX_LISTED, InvalidRows, RowIssue
 from shared.domain.schema import Column, Schema
 
 Row = list[Any]
+#: Texts remembered over all columns, and the longest that is.
+MAX_MEMO, MAX_MEMO_TEXT = 200_000, 40
 
 
 @dataclass
@@ -57,6 +59,8 @@ class RowValidator:
             ]
             for cells, table in ((False, CHECKS), (True, CELL_CHECKS))
         }
+        self._memos: list[dict[str, Any]] = [{} for _ in schema.columns]
+        self._memo_size = MAX_MEMO // max(1, self._width)
         self._defaults: dict[str, Any] = {c.name: None for c in schema.columns if c.nullable}
 
     def check_records(self, records: Sequence[Any]) -> Checked:
@@ -113,9 +117,21 @@ class RowValidator:
         return [where.get(name) for name in self.names]
 
     def check_cells(self, values: Row) -> tuple[Row, list[RowIssue]]:
-        """One CSV row in schema order, and what is wrong with it: a batch goes on after a bad row."""
+        """One CSV row in schema order, and what is wrong with it: a batch goes on after a bad row.
+
+        Texts that a column has shown before are not read again: columns repeat themselves.
+        """
+        try:
+            return [memo[cell] for memo, cell in zip(self._memos, values, strict=True)], []
+        except KeyError:
+            pass
         findings = _Findings()
-        return self._row(values, None, True, findings, _Findings()), findings.issues
+        row = self._row(values, None, True, findings, _Findings())
+        if not findings.total:
+            for memo, cell, value in zip(self._memos, values, row, strict=True):
+                if len(memo) < self._memo_size and len(cell) <= MAX_MEMO_TEXT:
+                    memo[cell] = value
+        return row, findings.issues
 
     def _finish(self, rows: list[Row], findings: _Findings, *, cells: bool) -> Checked:
         if findings.total:  # row numbers would no longer match; these come first anyway

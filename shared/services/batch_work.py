@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
@@ -67,6 +69,7 @@ class _Work:
     def __init__(self, batches: Batches, key: str, doc: dict[str, Any], etag: str) -> None:
         self.batches, self.key, self.doc, self.etag = batches, key, doc, etag
         self.rows = 0
+        self._since = time.monotonic()
 
     def run(self, deadline: float) -> int:
         try:
@@ -99,15 +102,19 @@ class _Work:
             self._save(status="completed" if finished else "running", claimed_until=0.0)
 
     def _chunks(self, deadline: float) -> bool:
-        """True at the end of the file, with the output committed."""
+        """True at the end of the file, with the output committed.
+
+        While the endpoint scores a chunk, the next one is read and the one before is written.
+        """
         output = self.doc["output"]
         layout = self._begin(self.batches.scoring.entry(self.doc["slug"]))
-        started = time.monotonic()
-        for prepared in batch_rows.ahead(self._prepared(layout)):
-            if time.monotonic() + MARGIN >= deadline:
-                return False
-            self._chunk(layout, prepared, started)
-            started = time.monotonic()
+        self._since = time.monotonic()
+        with batch_rows.Behind() as writer:
+            for prepared in batch_rows.ahead(self._prepared(layout)):
+                if time.monotonic() + MARGIN >= deadline:
+                    return False
+                labels, models = self._score(prepared)
+                writer.put(partial(self._write, layout, prepared, labels, models))
         self.batches.files.commit(output["container"], output["blob"], self.doc["blocks"])
         return True
 
@@ -127,30 +134,34 @@ class _Work:
             self._save(blocks=1)
         return layout
 
-    def _chunk(self, layout: Layout, prepared: _Prepared, started: float) -> None:
-        chunk, checked = prepared.chunk, prepared.checked
-        if not chunk.records:
-            self._save(position=chunk.position)
-            return
+    def _score(self, prepared: _Prepared) -> tuple[list[Any], Counter[str]]:
+        """The rows' labels, and how many of them each model gave."""
         labels: list[Any] = []
-        models = dict(self.doc["models"])
+        models: Counter[str] = Counter()
         scoring = self.batches.scoring
         for body, count in prepared.bodies:
             scored = scoring.predict(prepared.entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
             labels += scored.prediction.result
-            models[scored.model] = models.get(scored.model, 0) + count
+            models[scored.model] += count
+        return labels, models
+
+    def _write(self, layout: Layout, prepared: _Prepared, labels: list[Any], models: Counter[str]) -> None:
+        chunk, checked = prepared.chunk, prepared.checked
+        if not chunk.records:
+            self._save(position=chunk.position)
+            return
         self._stage(batch_rows.result_lines(chunk.records, layout, checked, labels))
-        now = self.batches.clock()
+        since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,
             blocks=self.doc["blocks"] + 1,
             rows=self.doc["rows"] + len(chunk.records),
             rows_failed=self.doc["rows_failed"] + checked.failed,
-            models=models,
+            models=dict(models + Counter(self.doc["models"])),
             attempts=0,
             error=None,
-            claimed_until=now + CLAIM_SECONDS,
-            worked_seconds=round(self.doc["worked_seconds"] + time.monotonic() - started, 4),
+            claimed_until=self.batches.clock() + CLAIM_SECONDS,
+            worked_seconds=round(self.doc["worked_seconds"] + self._since - since, 4),
         )
         self.rows += len(chunk.records)
 

@@ -12,7 +12,7 @@ from shared.services.ports import Endpoint
 from shared.services.scoring import check
 
 #: Rows and encoded bytes of one chunk; the endpoint takes 1.5 MB.
-CHUNK_ROWS, CHUNK_BYTES = 1000, 1_000_000
+CHUNK_ROWS, CHUNK_BYTES = 5000, 1_000_000
 
 
 class EndpointScorer:

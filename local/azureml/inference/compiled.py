@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,22 @@ import numpy as np
 from .features import Features
 from .signature import Signature
 from .trees import Trees
+
+#: From so many rows on they are shared out to all processors.
+_MANY_ROWS = 100
+
+
+@cache
+def _processors() -> int:
+    """Those this process may use; not every system tells, and then all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_processors(), thread_name_prefix="rows")
 
 
 class CompiledScorer:
@@ -42,6 +61,12 @@ class CompiledScorer:
         """Probabilities (rows, labels), or (rows, 1), of rows in the signature's order; types are not checked."""
         encode = self._features.encode
         x = np.array([encode(row) for row in rows], dtype="float64").reshape(len(rows), self._n_features)
+        if len(x) < _MANY_ROWS or _processors() == 1:
+            return self._model(x)
+        parts = np.array_split(x, _processors())
+        return np.concatenate(list(_pool().map(self._model, parts)))
+
+    def _model(self, x: np.ndarray) -> np.ndarray:
         return self._combine([member.predict(x) for member in self._members])
 
     def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[list[float]]:
