@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test check bench bench-automl bench-serving browser docs conformance schemathesis clean
+.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving browser docs conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -41,6 +41,8 @@ watch: ## Follow runs through their states
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+test-slow: setup-dev ## What takes minutes: a million rows, the bank data, chaos, 50 swaps, 1 GB files
+	@$(BIN)/python -m pytest -m slow --ignore tests/browser
 check: setup-dev ## ruff, mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
 

@@ -151,15 +151,15 @@ def _imbalance(runs: list[Run], suffix: str) -> dict[str, dict[str, float]]:
     return {m: spread([r.scores[m + suffix] for r in runs]) for m in ("f1", "balanced_accuracy", "accuracy")}
 
 
-def service_figures(runs: list[Run]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def service_figures(runs: list[Run]) -> tuple[list[Figure], dict[str, Any]]:
+    figures, details = [], {}
     for name, azure in AZURE.items() if runs else []:
         values = [r.scores[name] for r in runs]
-        found[name] = {**spread(values), "azure": azure, "verdict": beside_azure(values, azure)}
-        print(
-            f"90/10 {name}: {found[name]['mean']:.5f} ± {found[name]['sd']:.5f}, the service's {azure}: {found[name]['verdict']}"
-        )
-    return found
+        found = {**spread(values), "azure": azure, "verdict": beside_azure(values, azure)}
+        note = f"± {found['sd']:.5f}; the service's, on one split: {found['verdict']}"
+        figures.append(Figure(f"{name}_mean_90_10", found["mean"], azure, note=note))
+        details[name] = found
+    return figures, details
 
 
 def clock_figures(runs: dict[float, list[Run]]) -> list[Figure]:
@@ -183,12 +183,12 @@ def run(plan: Plan) -> dict[str, Any]:
             clock.setdefault(limit, []).append(run_engine(splits[0], limit, to_the_end=True))
         row = one_row(runs["engine"][0], splits[0])
     figures, details = quality_figures(runs)
-    figures += clock_figures(clock)
+    beside, details["service"] = service_figures(service)
+    figures += beside + clock_figures(clock)
     figures.append(Figure("one_row_p50_ms", row["p50_ms"], 0.5, at_least=False))
     figures.append(Figure("serving_form_difference", row["parity"], 1e-6, at_least=False))
     first = max(r.first_trial_s for found in clock.values() for r in found)
     figures.append(Figure("first_trial_running_s", first, 2.0, at_least=False))
-    details["service"] = service_figures(service)
     details["one_row"] = row
     return {
         "machine": facts,

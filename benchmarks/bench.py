@@ -114,20 +114,25 @@ def measure(
 
 
 def save(results: list[Result], folder: Path, facts: dict[str, Any], new_baseline: bool) -> list[str]:
-    """Write JSON and plot; the comparison with the baseline, which the first run becomes."""
+    """Write JSON and plot; the comparison with the baseline, which the first run becomes, and the figures."""
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "baseline.json"
+    first = new_baseline or not path.is_file()
+    baseline = {} if first else json.loads(path.read_text())
+    figures = bench_report.figures(results, baseline)
     doc = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": facts,
         "results": [result.to_dict() for result in results],
+        "figures": figures,
     }
-    (folder / "latest.json").write_text(json.dumps(doc, indent=2) + "\n")
+    text = json.dumps(doc, indent=2) + "\n"
+    (folder / "latest.json").write_text(text)
     (folder / "latest.svg").write_text(bench_report.plot(results))
-    baseline = folder / "baseline.json"
-    if new_baseline or not baseline.is_file():
-        baseline.write_text(json.dumps(doc, indent=2) + "\n")
-        return ["This run is the baseline now."]
-    return bench_report.compare(results, json.loads(baseline.read_text()))
+    if first:
+        path.write_text(text)
+    told = ["This run is the baseline now."] if first else bench_report.compare(results, baseline)
+    return [*told, "", *map(bench_report.figure_line, figures)]
 
 
 def main(argv: list[str] | None = None) -> int:

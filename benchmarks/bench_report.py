@@ -24,13 +24,21 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
+def _before(baseline: dict[str, Any], r: Result) -> dict[str, Any] | None:
+    """The baseline's result of the same measurement."""
+    for old in baseline.get("results", []):
+        same = (old["target"], old["tool"], old["concurrency"]) == (r.target, r.tool, r.concurrency)
+        if same and old["p50_ms"] and old["rate"]:
+            return dict(old)
+    return None
+
+
 def compare(results: list[Result], baseline: dict[str, Any]) -> list[str]:
     """One sentence per result that also stands in the baseline."""
-    before = {(r["target"], r["tool"], r["concurrency"]): r for r in baseline.get("results", [])}
     lines = []
     for r in results:
-        old = before.get((r.target, r.tool, r.concurrency))
-        if not old or not old["p50_ms"] or not old["rate"]:
+        old = _before(baseline, r)
+        if old is None:
             continue
         p50, rate = r.p50_ms / old["p50_ms"] - 1, r.rate / old["rate"] - 1
         word = "same within noise"
@@ -42,6 +50,28 @@ def compare(results: list[Result], baseline: dict[str, Any]) -> list[str]:
             f"{r.target}, {r.tool}, {r.concurrency} connections: {word} (p50 {p50:+.0%}, throughput {rate:+.0%})"
         )
     return lines
+
+
+def figures(results: list[Result], baseline: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each result's p50 and throughput with the baseline, give or take noise, as target; errors with none."""
+    found = []
+    for r in results:
+        old, name = _before(baseline, r) or r.to_dict(), f"{r.target}_{r.tool}_{r.concurrency}"
+        slowest, least = old["p50_ms"] * (1 + NOISE), old["rate"] * (1 - NOISE)
+        found += [
+            _figure(f"{name}_p50_ms", r.p50_ms, f"<={slowest:.4g}", r.p50_ms <= slowest),
+            _figure(f"{name}_per_s", r.rate, f">={least:.4g}", r.rate >= least),
+            _figure(f"{name}_errors", r.errors, "<=0", not r.errors),
+        ]
+    return found
+
+
+def _figure(name: str, value: float, target: str, ok: bool) -> dict[str, Any]:
+    return {"name": name, "value": value, "target": target, "ok": ok}
+
+
+def figure_line(f: dict[str, Any]) -> str:
+    return f"figure {f['name']} {f['value']:.4g} {f['target']} {'ok' if f['ok'] else 'short'}"
 
 
 def plot(results: list[Result]) -> str:

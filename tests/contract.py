@@ -3,11 +3,14 @@
 No answer may be a 5xx, undocumented in status, type or shape, or disagree with the document about what is valid.
 One check is left out: `unsupported_method` wants 405 with `Allow`; the Functions host answers a method that no function
 has with 404, as it does in Azure.
+
+Prints what schemathesis says and one line a figure; writes benchmarks/results/schemathesis.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -18,18 +21,27 @@ from pathlib import Path
 
 import requests
 
+from benchmarks import machine
 from local import azurite_process
 from tests.scoring_cloud import Cloud, running
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "schemathesis.json"
 WANTED = 2000
 
 
 @dataclass(frozen=True)
 class Outcome:
+    """What one run of schemathesis found. `failures`: distinct ones."""
+
     passed: bool
     cases: int
     output: str
+
+    @property
+    def failures(self) -> int:
+        found = re.search(r"(\d+) unique failures?", self.output)
+        return int(found[1]) if found else int(not self.passed)
 
 
 def check(
@@ -98,8 +110,18 @@ def main() -> int:
         finally:
             azurite.stop()
     print(outcome.output)
-    print(f"{outcome.cases} cases (at least {WANTED}), {len(faults)} tracebacks in the host's log")
-    return 0 if outcome.passed and outcome.cases >= WANTED and not faults else 1
+    figures = [
+        ("schemathesis_cases", outcome.cases, f">={WANTED}", outcome.cases >= WANTED),
+        ("schemathesis_failures", outcome.failures, "<=0", outcome.passed),
+        ("schemathesis_tracebacks", len(faults), "<=0", not faults),
+    ]
+    for name, value, target, met in figures:
+        print(f"figure {name} {value} {target} {'ok' if met else 'short'}")
+    RESULTS.parent.mkdir(exist_ok=True)
+    found = {name: {"value": value, "target": target, "ok": met} for name, value, target, met in figures}
+    document = {"machine": machine.facts("schemathesis"), "seed": options.seed, "figures": found}
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":

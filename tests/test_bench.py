@@ -84,9 +84,17 @@ def test_without_a_stack_it_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_run_is_compared_with_the_baseline(tmp_path: Path) -> None:
     first = bench.save([result()], tmp_path, machine.facts(), False)
-    assert first == ["This run is the baseline now."]
+    assert first == [
+        "This run is the baseline now.",
+        "",
+        "figure proxy_wrk_1_p50_ms 2 <=2.3 ok",
+        "figure proxy_wrk_1_per_s 100 >=85 ok",
+        "figure proxy_wrk_1_errors 0 <=0 ok",
+    ]
     told = bench.save([result(p50_ms=3.0), result(concurrency=8)], tmp_path, machine.facts(), False)
-    assert told == ["proxy, wrk, 1 connections: worse (p50 +50%, throughput +0%)"]
+    assert told[0] == "proxy, wrk, 1 connections: worse (p50 +50%, throughput +0%)"
+    assert "figure proxy_wrk_1_p50_ms 3 <=2.3 short" in told
+    assert "figure proxy_wrk_8_p50_ms 2 <=2.3 ok" in told
     assert "better" in bench_report.compare([result(rate=200.0)], {"results": [result().to_dict()]})[0]
     latest = json.loads((tmp_path / "latest.json").read_text())
     assert latest["machine"]["cores"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator_support import STANDIN, Emulator, automl, emulator, eventually, upload_table
+from tests.emulator_support import STANDIN, Emulator, automl, emulator, eventually, table, upload_table
 
 URI = "azureml://datastores/data/paths/bank/train"
 SECONDS = 0.15
@@ -68,6 +69,32 @@ def test_killed_at_random_points_a_job_still_comes_to_its_true_end(running: Emul
         events = (running.folder / "jobs" / name / "events.jsonl").read_text()
         assert events.count('"status": "Running"') == TRIALS, "the job was started twice"
         assert job_process(running, name) is None
+
+
+def test_a_real_training_survives_the_kills_of_the_emulator(tmp_path: Path, storage: str) -> None:
+    """The same with the engine itself: it trains on, and what it made can be used afterwards."""
+    upload_table(storage, "emulator-restart", "bank/large", table(6000))
+    with emulator(tmp_path, storage, "--datastore", "data=emulator-restart") as running:
+        limits = {"timeout": "PT30S", "trialTimeout": "PT10S", "maxTrials": 8}
+        body = automl("azureml://datastores/data/paths/bank/large", limits=limits)
+        assert running.arm("PUT", "/jobs/real-1", body).status_code == 201
+        points = random.Random(11)
+        for _ in range(3):
+            time.sleep(points.uniform(0.2, 3.0))
+            running.kill()
+            time.sleep(points.uniform(0, 0.5))
+            running.start(running.port)
+        assert running.wait_job("real-1") == "Completed"
+        children = running.history("runs/real-1/children")["value"]
+        assert {c["status"] for c in children} == {"Completed"}
+        lines = (running.folder / "jobs" / "real-1" / "events.jsonl").read_text().splitlines()
+        begun = [e["id"] for e in map(json.loads, lines) if e.get("status") == "Running"]
+        assert sorted(begun) == sorted(c["runId"] for c in children), "a trial ran twice, or is not told of"
+        best = running.properties("/jobs/real-1")["tags"]["automl_best_child_run_id"]
+        model = {"modelUri": f"azureml://jobs/{best}/outputs/artifacts/paths/outputs/mlflow-model/"}
+        model |= {"modelType": "mlflow_model"}
+        assert running.arm("PUT", "/models/m/versions/1", {"properties": model}).status_code == 201
+        assert job_process(running, "real-1") is None
 
 
 def test_a_job_that_finished_while_the_emulator_was_down_is_finished(running: Emulator) -> None:

@@ -20,7 +20,7 @@ from local.azureml.store import Doc, Store
 USER = "emulator"
 #: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules and the specs' patterns
 ASSET_NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}$")
-#: A version is 1 to 30 characters (azure-ai-ml reads the same rule).
+#: The service does not publish its limit; 50 takes the GUIDs that azure-ai-ml gives anonymous components.
 VERSION_NAME = re.compile(r"^[a-zA-Z0-9\-_.]{1,50}$")
 #: 3 to 32 characters, a letter first, letters, digits and dashes, no dash last:
 #: https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas#azure-machine-learning-online-endpoints

@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("numpy", "onnxruntime", "scikit-learn", "lightgbm", "xgboost-cpu")
+_PACKAGES = ("numpy", "scikit-learn", "lightgbm", "xgboost-cpu")
 _KEPT = 64
 
 
