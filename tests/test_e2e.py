@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -134,6 +135,39 @@ def test_swagger_describes_the_live_model(client: Client, live: dict[str, Any]) 
     assert swagger["openapi"].startswith("3.")
     assert all(column["name"] in text for column in live["data"]["schema"]["columns"])
     assert any("runs" in path for path in swagger["paths"])
+
+
+def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_load(
+    client: Client, live: dict[str, Any]
+) -> None:
+    (served,) = [d for d in client.get("/datasets")["datasets"] if d["dataset"] == DATASET]
+    name = served["endpoint"]
+    assert name == live["endpoint"]["name"]
+    assert served["model"] == f"{live['model']['name']}:{live['model']['version']}"
+    swagger = client.get(f"/endpoints/{name}/swagger.json")
+    assert swagger["swagger"] == "2.0"
+    assert "input_data" in swagger["definitions"]["ServiceInput"]["properties"]
+    measured = client.request("POST", f"/endpoints/{name}/benchmark", json={"requests": 40}).json()
+    assert (measured["requests"], measured["errors"]) == (40, {})
+    assert 0 < measured["latency_ms"]["p50"] <= measured["latency_ms"]["p99"]
+    stop, answers = threading.Event(), []
+
+    def call() -> None:
+        while not stop.is_set():
+            answer = client.request("POST", "/score", json=live["data"]["schema"]["example"])
+            answers.append((answer.status_code, answer.text))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    rotated = client.request("POST", f"/endpoints/{name}/rotate-key")
+    stop.set()
+    for caller in callers:
+        caller.join(30)
+    assert rotated.status_code == 200, rotated.text
+    assert sorted(rotated.json()["rotated"]) == ["primary", "secondary"]
+    assert len(answers) > 20
+    assert [answer for answer in answers if answer[0] != 200] == []
 
 
 def test_the_ledger_holds(client: Client, live: dict[str, Any]) -> None:

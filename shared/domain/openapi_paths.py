@@ -51,6 +51,13 @@ SCHEMAS: Doc = {
             "history": listing(OBJECT),
         }
     ),
+    "Dataset": record(
+        {"dataset": TEXT, "slug": TEXT, "open_runs": listing(TEXT), "versions": NUMBER},
+        champion=MAYBE_TEXT,
+        endpoint=MAYBE_TEXT,
+        model=MAYBE_TEXT,
+        traffic={"type": "object", "additionalProperties": NUMBER},
+    ),
     "Trial": record(
         {"name": TEXT, "status": TEXT, "metrics": {"type": "object", "additionalProperties": {}}}
     ),
@@ -150,9 +157,7 @@ RUNS: Doc = {
             responses=responses(
                 json_answer(
                     "The datasets.",
-                    record(
-                        {"datasets": listing(record({"dataset": TEXT, "slug": TEXT}, champion=MAYBE_TEXT))}
-                    ),
+                    record({"datasets": listing(ref("Dataset"))}),
                 )
             ),
         )

@@ -86,13 +86,19 @@ def leaderboard(run: Run) -> dict[str, Any]:
 
 
 def datasets(store: Runs) -> Iterable[dict[str, Any]]:
-    return [
-        {
-            "dataset": doc["dataset"],
-            "slug": doc["slug"],
-            "champion": doc["champion"],
-            "open_runs": sorted(doc["open"]),
-            "versions": doc["next_n"] - 1,
-        }
-        for doc in store.datasets()
-    ]
+    return [_dataset(doc, store.read(f"serving/{doc['slug']}.json") or {}) for doc in store.datasets()]
+
+
+def _dataset(doc: dict[str, Any], serving: dict[str, Any]) -> dict[str, Any]:
+    """A dataset and, once a model of it is in service, by what it is served."""
+    live = serving.get("deployments", {}).get(serving.get("live"), {})
+    return {
+        "dataset": doc["dataset"],
+        "slug": doc["slug"],
+        "champion": doc["champion"],
+        "open_runs": sorted(doc["open"]),
+        "versions": doc["next_n"] - 1,
+        "endpoint": serving.get("endpoint"),
+        "model": live.get("model"),
+        "traffic": serving.get("traffic", {}),
+    }
