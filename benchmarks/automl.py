@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.automl_report import AZURE, Figure, beside_azure, paired, spread
+from benchmarks.automl_report import AZURE, beside_azure, paired, spread
 from benchmarks.automl_runs import ROOT, Run, Split, make_split, run_engine, run_library, serving_form
 from benchmarks.automl_venvs import VenvError, python_of
+from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results" / "automl.json"
 LIBRARIES = {"flaml": 0.0005, "autogluon": -0.001}  # the least mean difference in AUC to each
@@ -155,10 +156,10 @@ def service_figures(runs: list[Run]) -> tuple[list[Figure], dict[str, Any]]:
     figures, details = [], {}
     for name, azure in AZURE.items() if runs else []:
         values = [r.scores[name] for r in runs]
-        found = {**spread(values), "azure": azure, "verdict": beside_azure(values, azure)}
-        note = f"± {found['sd']:.5f}; the service's, on one split: {found['verdict']}"
+        found, verdict = spread(values), beside_azure(values, azure)
+        note = f"± {found['sd']:.5f}; the service's, on one split: {verdict}"
         figures.append(Figure(f"{name}_mean_90_10", found["mean"], azure, note=note))
-        details[name] = found
+        details[name] = {**found, "azure": azure, "verdict": verdict}
     return figures, details
 
 
@@ -193,7 +194,7 @@ def run(plan: Plan) -> dict[str, Any]:
     return {
         "machine": facts,
         "plan": asdict(plan),
-        "figures": [{**asdict(f), "ok": f.ok} for f in figures],
+        "figures": [f.to_dict() for f in figures],
         "lines": [f.line() for f in figures],
         "details": details,
         "runs": {k: [asdict(r) for r in v] for k, v in runs.items()},

@@ -1,37 +1,14 @@
-"""Figures of the engine's benchmark: what each means, its target, and whether it is met."""
+"""Statistics of the engine's benchmark: means and spreads, paired differences, and what the noise lets one say."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
 from typing import Any
 
 AZURE = {"auc": 0.94647, "accuracy": 0.91684}  # the service's own, on its one split of the same data
 # Two-sided 95 % quantiles of Student's t by degrees of freedom.
 _T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """`at_least`: whether more is better."""
-
-    name: str
-    value: float
-    target: float
-    at_least: bool = True
-    note: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.value >= self.target if self.at_least else self.value <= self.target
-
-    def line(self) -> str:
-        sign = ">=" if self.at_least else "<="
-        note = f" ({self.note})" if self.note else ""
-        return (
-            f"figure {self.name} {self.value:.5g} {sign}{self.target:g} {'ok' if self.ok else 'short'}{note}"
-        )
 
 
 def spread(values: list[float]) -> dict[str, float]:

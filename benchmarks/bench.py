@@ -124,7 +124,7 @@ def save(results: list[Result], folder: Path, facts: dict[str, Any], new_baselin
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": facts,
         "results": [result.to_dict() for result in results],
-        "figures": figures,
+        "figures": [figure.to_dict() for figure in figures],
     }
     text = json.dumps(doc, indent=2) + "\n"
     (folder / "latest.json").write_text(text)
@@ -132,7 +132,7 @@ def save(results: list[Result], folder: Path, facts: dict[str, Any], new_baselin
     if first:
         path.write_text(text)
     told = ["This run is the baseline now."] if first else bench_report.compare(results, baseline)
-    return [*told, "", *map(bench_report.figure_line, figures)]
+    return [*told, "", *(figure.line() for figure in figures)]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from benchmarks.bench_tools import Result
+from benchmarks.figure import Figure
 
 #: Differences below this are noise on a shared machine.
 NOISE = 0.15
@@ -52,26 +53,17 @@ def compare(results: list[Result], baseline: dict[str, Any]) -> list[str]:
     return lines
 
 
-def figures(results: list[Result], baseline: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each result's p50 and throughput with the baseline, give or take noise, as target; errors with none."""
+def figures(results: list[Result], baseline: dict[str, Any]) -> list[Figure]:
+    """Each result's p50, throughput and errors; the baseline, give or take noise, is the target."""
     found = []
     for r in results:
         old, name = _before(baseline, r) or r.to_dict(), f"{r.target}_{r.tool}_{r.concurrency}"
-        slowest, least = old["p50_ms"] * (1 + NOISE), old["rate"] * (1 - NOISE)
         found += [
-            _figure(f"{name}_p50_ms", r.p50_ms, f"<={slowest:.4g}", r.p50_ms <= slowest),
-            _figure(f"{name}_per_s", r.rate, f">={least:.4g}", r.rate >= least),
-            _figure(f"{name}_errors", r.errors, "<=0", not r.errors),
+            Figure(f"{name}_p50_ms", r.p50_ms, old["p50_ms"] * (1 + NOISE), at_least=False),
+            Figure(f"{name}_per_s", r.rate, old["rate"] * (1 - NOISE)),
+            Figure(f"{name}_errors", r.errors, 0, at_least=False),
         ]
     return found
-
-
-def _figure(name: str, value: float, target: str, ok: bool) -> dict[str, Any]:
-    return {"name": name, "value": value, "target": target, "ok": ok}
-
-
-def figure_line(f: dict[str, Any]) -> str:
-    return f"figure {f['name']} {f['value']:.4g} {f['target']} {'ok' if f['ok'] else 'short'}"
 
 
 def plot(results: list[Result]) -> str:

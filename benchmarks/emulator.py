@@ -10,11 +10,10 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.automl_report import Figure
+from benchmarks.figure import Figure
 from local import azurite_process
 from local.azureml.store import Store
 from tests.emulator_support import Emulator, automl, emulator, upload_table
@@ -86,7 +85,7 @@ def main() -> int:
         finally:
             azurite.stop()
     RESULTS.parent.mkdir(exist_ok=True)
-    report = {"machine": machine.facts(), "figures": [asdict(f) | {"ok": f.ok} for f in figures]}
+    report = {"machine": machine.facts(), "figures": [f.to_dict() for f in figures]}
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(*(f.line() for f in figures), sep="\n")
     return 0

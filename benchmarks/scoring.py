@@ -25,7 +25,8 @@ import requests
 from azure.storage.blob import BlobServiceClient
 
 from benchmarks import machine
-from benchmarks.serving import Figure, load
+from benchmarks.figure import Figure
+from benchmarks.serving import load
 from benchmarks.serving_model import HOME, NoModelError, data_file, voting_ensemble
 from local import azurite_process, processes
 from shared.domain.inference import ColumnStats, convert
@@ -274,7 +275,7 @@ def main(argv: list[str] | None = None) -> int:
     print("\n".join(figure.line() for figure in results))
     RESULTS.parent.mkdir(exist_ok=True)
     document = {"machine": facts, "model": model, "proxy": proxy, "batch": batch}
-    document["figures"] = {figure.name: figure.value for figure in results}
+    document["figures"] = [figure.to_dict() for figure in results]
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
     return 0
 

@@ -11,11 +11,12 @@ import json
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.figure import Figure
 from benchmarks.serving_model import NoModelError, data_file, voting_ensemble
 from benchmarks.serving_systems import (
     ROOT,
@@ -50,25 +51,6 @@ class Measured:
     p99_8_ms: list[float] = field(default_factory=list)
     cpu_ms_per_request: list[float] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report. `at_least` tells which side of the target is good."""
-
-    name: str
-    value: float
-    target: float
-    at_least: bool
-    rounds: tuple[float, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        return self.value >= self.target if self.at_least else self.value <= self.target
-
-    def line(self) -> str:
-        sign = ">=" if self.at_least else "<="
-        return f"figure {self.name} {self.value:.4g} {sign}{self.target:g} {'ok' if self.ok else 'short'}"
 
 
 def load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, Any]:
@@ -241,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
         found, details = compare(model_dir.resolve(), data, rounds, seconds)
         result |= {"model": model, **details}
         report(found, result)
-        result["figures"] = [{**asdict(figure), "ok": figure.ok} for figure in found]
+        result["figures"] = [figure.to_dict() for figure in found]
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(result, indent=1, default=str) + "\n")
         print(f"written to {RESULTS.relative_to(ROOT)}", flush=True)

@@ -22,6 +22,7 @@ from pathlib import Path
 import requests
 
 from benchmarks import machine
+from benchmarks.figure import Figure
 from local import azurite_process
 from tests.scoring_cloud import Cloud, running
 
@@ -111,15 +112,14 @@ def main() -> int:
             azurite.stop()
     print(outcome.output)
     figures = [
-        ("schemathesis_cases", outcome.cases, f">={WANTED}", outcome.cases >= WANTED),
-        ("schemathesis_failures", outcome.failures, "<=0", outcome.passed),
-        ("schemathesis_tracebacks", len(faults), "<=0", not faults),
+        Figure("schemathesis_cases", outcome.cases, WANTED),
+        Figure("schemathesis_failures", outcome.failures, 0, at_least=False),
+        Figure("schemathesis_tracebacks", len(faults), 0, at_least=False),
     ]
-    for name, value, target, met in figures:
-        print(f"figure {name} {value} {target} {'ok' if met else 'short'}")
+    print(*(figure.line() for figure in figures), sep="\n")
     RESULTS.parent.mkdir(exist_ok=True)
-    found = {name: {"value": value, "target": target, "ok": met} for name, value, target, met in figures}
-    document = {"machine": machine.facts("schemathesis"), "seed": options.seed, "figures": found}
+    document = {"machine": machine.facts("schemathesis"), "seed": options.seed}
+    document["figures"] = [figure.to_dict() for figure in figures]
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
     return 0
 
