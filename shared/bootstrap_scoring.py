@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
     from shared.services.batch import Batches
+    from shared.services.canary_watch import CanaryWatch
     from shared.services.endpoints import Endpoints
     from shared.services.scoring import Scoring
 
@@ -30,7 +33,14 @@ def scoring() -> Scoring:
     from shared.services.scoring import Limits, Scoring
 
     limits = Limits(settings().score_timeout_seconds, settings().score_max_rows)
-    return Scoring(serving(), bootstrap.endpoint_calls(), limits)
+    return Scoring(serving(), bootstrap.endpoint_calls(), limits, canary_watch())
+
+
+@lru_cache(maxsize=1)
+def canary_watch() -> CanaryWatch:
+    from shared.services.canary_watch import CanaryWatch
+
+    return CanaryWatch(bootstrap.documents(), f"{socket.gethostname()}-{os.getpid()}")
 
 
 @lru_cache(maxsize=1)

@@ -54,6 +54,13 @@ class Settings:
     gate_insufficient_evidence: str = _env("promote", "promote | reject, under 30 holdout rows of a class")
     canary_percent: int = _env(10, "Traffic of a challenger while it proves itself; 0 = straight to live")
     canary_seconds: int = _env(300, "How long a canary runs before all traffic moves")
+    canary_error_rate: float = _env(
+        0.02, "Share of a canary's calls that may fail (or twice the champion's share)"
+    )
+    canary_latency_factor: float = _env(
+        3.0, "How many times as long as the champion's a canary's answers may take"
+    )
+    canary_skew: float = _env(0.2, "How far the share of any label may lie from the champion's")
     step_deadline_seconds: float = _env(45.0, "How long one tick works on runs")
     open_run_hours: float = _env(24.0, "After so long in one state a run fails, with an explanation")
     sweep_hours: float = _env(24.0 * 7, "How far back the sweep looks for missed files")

@@ -69,6 +69,9 @@ class MemoryDocuments:
         self.blobs[path] = (json.dumps(doc), self._tag())
         return self.blobs[path][1]
 
+    def delete(self, path: str) -> None:
+        self.blobs.pop(path, None)
+
     def list(self, prefix: str) -> Iterator[str]:
         return iter(sorted(p for p in self.blobs if p.startswith(prefix)))
 

@@ -76,6 +76,11 @@ class ServingEntry:
         shared = [(name, weight) for name, weight in sorted(self.traffic.items()) if weight > 0]
         return [name for name, _ in shared], [weight for _, weight in shared]
 
+    @cached_property
+    def shared(self) -> bool:
+        """Whether two versions share the traffic now: a canary."""
+        return len(self._weights[0]) > 1
+
     def draw(self) -> str:
         """A deployment, drawn by the endpoint's weights; the live one where no weight is set."""
         names, weights = self._weights

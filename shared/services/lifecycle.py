@@ -210,7 +210,7 @@ Step = Callable[[Run, Context], bool]
 
 def steps() -> dict[State, Step]:
     """The step of each open state."""
-    from shared.services import promotion
+    from shared.services import canary, promotion
 
     return {
         State.DROPPED: dropped,
@@ -222,7 +222,7 @@ def steps() -> dict[State, Step]:
         State.DEPLOYING: deploying,
         State.VERIFYING: promotion.verifying,
         State.GATE: promotion.gate,
-        State.CANARY: promotion.canary,
+        State.CANARY: canary.canary,
     }
 
 

@@ -1,4 +1,4 @@
-"""From a deployment that answers to one that serves: smoke test, gate, canary, live; and the way back.
+"""From a deployment that answers to one that serves: smoke test, gate, live (the canary between: `canary`).
 
 One run of a dataset at a time is between gate and live: the dataset's document names it under `promoting`.
 """
@@ -12,6 +12,7 @@ from shared.domain.errors import DropMLError, Transient
 from shared.domain.run import Run, State
 from shared.domain.schema import Schema
 from shared.domain.schema_change import breaking_changes
+from shared.services import canary_watch
 from shared.services.lifecycle import Context
 from shared.services.ports import Endpoint
 
@@ -19,7 +20,7 @@ from shared.services.ports import Endpoint
 SAMPLE_ROWS = 2000
 
 
-def _endpoint(run: Run, ctx: Context) -> Endpoint:
+def endpoint_of(run: Run, ctx: Context) -> Endpoint:
     found = ctx.azureml.endpoint(run.endpoint["name"])
     if found is None:
         raise DropMLError(
@@ -30,14 +31,14 @@ def _endpoint(run: Run, ctx: Context) -> Endpoint:
     return found
 
 
-def _columns(run: Run) -> list[str]:
+def columns_of(run: Run) -> list[str]:
     return [c["name"] for c in run.data["schema"]["columns"]]
 
 
 def verifying(run: Run, ctx: Context) -> bool:
     """Smoke test: the new deployment must answer the dataset's own example rows with labels it was trained on."""
-    endpoint = _endpoint(run, ctx)
-    columns, classes = _columns(run), run.data["schema"]["classes"]
+    endpoint = endpoint_of(run, ctx)
+    columns, classes = columns_of(run), run.data["schema"]["classes"]
     rows = [[row.get(c) for c in columns] for row in run.data["schema"]["example"]]
     try:
         answers = ctx.scorer.labels(endpoint, run.endpoint["deployment"], columns, rows)
@@ -85,24 +86,24 @@ def gate(run: Run, ctx: Context) -> bool:
     claimed, champion_id = _claim(run, ctx)
     if not claimed:
         return False
-    endpoint = _endpoint(run, ctx)
+    endpoint = endpoint_of(run, ctx)
     if run.gate.get("decision") == "promote":
-        return _take_all(run, None, endpoint, ctx)
+        return take_all(run, None, endpoint, ctx)
     champion = ctx.runs.load(champion_id)[0] if champion_id else None
     if champion and champion.n > run.n:
         run.gate |= {
             "decision": "reject",
             "reason": f"superseded: {champion.run_id} is newer and already live",
         }
-        return _reject(run, ctx)
+        return reject(run, ctx)
     broken = _schema_break(run, champion)
     if broken:
         run.gate |= {"decision": "reject", "reason": broken}
-        return _reject(run, ctx)
+        return reject(run, ctx)
     verdict = _compare(run, champion, endpoint, ctx)
     run.gate |= verdict | {"champion_run": champion_id}
     if verdict["decision"] == "reject":
-        return _reject(run, ctx)
+        return reject(run, ctx)
     if champion:
         run.gate["canary_percent"] = ctx.settings.canary_percent
         run.advance(State.CANARY, ctx.clock(), **verdict)
@@ -130,7 +131,7 @@ def _compare(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -
     rows, truth = ctx.data.read_rows(
         run.data["holdout_path"], SAMPLE_ROWS, run.data["schema"]["label"], run.data["schema"]
     )
-    columns = _columns(run)
+    columns = columns_of(run)
 
     def answers(deployment: str) -> list[str]:
         labels = ctx.scorer.labels(endpoint, deployment, columns, rows) if rows else []
@@ -172,7 +173,7 @@ def _compare_regression(
     ).to_dict()
 
 
-def _reject(run: Run, ctx: Context) -> bool:
+def reject(run: Run, ctx: Context) -> bool:
     """A rejection is a normal outcome: the numbers stay, the deployment goes."""
     if ctx.azureml.deployment(run.endpoint["name"], run.endpoint["deployment"]) is not None:
         ctx.azureml.begin_delete_deployment(run.endpoint["name"], run.endpoint["deployment"])
@@ -180,63 +181,16 @@ def _reject(run: Run, ctx: Context) -> bool:
     return True
 
 
-def canary(run: Run, ctx: Context) -> bool:
-    """Move traffic: first a share, then all of it; each move is an operation that is begun and then watched."""
-    endpoint = _endpoint(run, ctx)
-    if endpoint.state not in ("Succeeded", "Failed"):
-        return False  # an earlier move is still under way
-    mine, share = run.endpoint["deployment"], run.gate.get("canary_percent", 0)
-    champion = ctx.runs.load(run.gate["champion_run"])[0] if run.gate.get("champion_run") else None
-    if champion and share and not run.gate.get("canary_since"):
-        wanted = {champion.endpoint["deployment"]: 100 - share, mine: share}
-        if not _traffic_is(endpoint, wanted):
-            ctx.azureml.begin_traffic(endpoint.name, wanted)
-            return False
-        write_serving(run, endpoint, champion, ctx)
-        run.gate["canary_since"] = ctx.clock()
-        return True
-    since = run.gate.get("canary_since")
-    if since and ctx.clock() - since < ctx.settings.canary_seconds:
-        return False
-    if since and not run.gate.get("canary_passed"):
-        return _judge_canary(run, champion, endpoint, ctx)
-    return _take_all(run, champion, endpoint, ctx)
-
-
-def _traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
+def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
     return {k: v for k, v in endpoint.traffic.items() if v} == wanted
 
 
-def _judge_canary(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> bool:
-    """After its time as a canary the challenger is asked again; on a breach all traffic goes back."""
-    columns = _columns(run)
-    rows = [[row.get(c) for c in columns] for row in run.data["schema"]["example"]]
-    try:
-        answers = ctx.scorer.labels(endpoint, run.endpoint["deployment"], columns, rows)
-        breach = (
-            None if answers == run.gate["smoke"] else f"it now answers {answers}, not {run.gate['smoke']}"
-        )
-    except Transient as error:
-        breach = error.message
-    if breach is None:
-        run.gate["canary_passed"] = True
-        return True
-    assert champion is not None  # only a run with a champion has a canary
-    back = {champion.endpoint["deployment"]: 100}
-    if not _traffic_is(endpoint, back):
-        ctx.azureml.begin_traffic(endpoint.name, back)
-        return False
-    write_serving(champion, endpoint, None, ctx)
-    run.gate |= {"decision": "reject", "reason": f"canary breach, traffic went back: {breach}"}
-    return _reject(run, ctx)
-
-
-def _take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> bool:
+def take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> bool:
     """All traffic to the run's deployment; live once the endpoint says so."""
     wanted = {run.endpoint["deployment"]: 100}
     if endpoint.state not in ("Succeeded", "Failed"):
         return False
-    if not _traffic_is(endpoint, wanted):
+    if not traffic_is(endpoint, wanted):
         ctx.azureml.begin_traffic(endpoint.name, wanted)
         return False
     write_serving(run, endpoint, champion, ctx)
@@ -244,6 +198,7 @@ def _take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
     def crown(doc: dict[str, Any]) -> None:
         doc["champion"], doc["previous"] = run.run_id, doc["champion"]
 
+    canary_watch.forget(ctx.runs, run.slug)
     if (ctx.runs.dataset(run.slug) or {}).get("champion") != run.run_id:
         ctx.runs.change_dataset(run.slug, crown)
     if champion:
@@ -271,9 +226,14 @@ def prune(run: Run, champion: Run | None, ctx: Context) -> None:
             ctx.azureml.begin_delete_deployment(run.endpoint["name"], deployment.name)
 
 
-def write_serving(run: Run, endpoint: Endpoint, other: Run | None, ctx: Context) -> None:
-    """What the scoring path reads: where to send rows, who answers, and what a row looks like."""
-    traffic = {k: v for k, v in endpoint.traffic.items() if v}
+def write_serving(
+    run: Run, endpoint: Endpoint, other: Run | None, ctx: Context, *, traffic: dict[str, int] | None = None
+) -> None:
+    """What the scoring path reads: where to send rows, who answers, and what a row looks like.
+
+    `traffic` stands in for the endpoint's own where the proxy shall follow another one already.
+    """
+    traffic = traffic or {k: v for k, v in endpoint.traffic.items() if v}
     by_deployment = {r.endpoint["deployment"]: r for r in (run, other) if r}
     ctx.runs.write(
         f"serving/{run.slug}.json",
@@ -288,8 +248,15 @@ def write_serving(run: Run, endpoint: Endpoint, other: Run | None, ctx: Context)
                 name: {"run_id": r.run_id, "model": f"{r.model['name']}:{r.model['version']}"}
                 for name, r in by_deployment.items()
             },
-            "live": max(traffic, key=lambda k: traffic[k]),
+            "live": _live(traffic, other),
             "schema": run.data["schema"],
             "updated_at": ctx.clock(),
         },
     )
+
+
+def _live(traffic: dict[str, int], other: Run | None) -> str:
+    """The deployment that stands for the dataset: the champion as long as it has traffic, else the one with most."""
+    if other and traffic.get(other.endpoint["deployment"]):
+        return str(other.endpoint["deployment"])
+    return max(traffic, key=lambda k: traffic[k])

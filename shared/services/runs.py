@@ -27,6 +27,7 @@ class Documents(Protocol):
     def get(self, path: str) -> tuple[dict[str, Any], str] | None: ...
     def create(self, path: str, doc: dict[str, Any]) -> str: ...
     def replace(self, path: str, doc: dict[str, Any], etag: str) -> str: ...
+    def delete(self, path: str) -> None: ...
     def list(self, prefix: str) -> Iterator[str]: ...
 
 
@@ -230,6 +231,10 @@ class Runs:
             except Conflict:
                 continue
             return
+
+    def delete(self, path: str) -> None:
+        """Idempotent; for documents that only ever hold what can be seen again."""
+        self._docs.delete(path)
 
     def paths(self, prefix: str) -> Iterator[str]:
         return self._docs.list(prefix)

@@ -6,6 +6,7 @@ call is spent.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -42,6 +43,15 @@ class ServingDirectory(Protocol):
 
     def refresh(self, dataset: str) -> ServingEntry | None:
         """Read it again now: what was known has turned out wrong."""
+
+
+class Watch(Protocol):
+    """Is told of every call while two versions share the traffic. Never blocks, never raises."""
+
+    def answered(
+        self, entry: ServingEntry, deployment: str, seconds: float, result: list[Any], rows: int
+    ) -> None: ...
+    def failed(self, entry: ServingEntry, deployment: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class Scoring:
     directory: ServingDirectory
     calls: EndpointCalls
     limits: Limits = field(default_factory=Limits)
+    watch: Watch | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound."""
@@ -138,20 +149,44 @@ class Scoring:
     def predict(
         self, entry: ServingEntry, body: bytes, rows: int, deadline: float, request_id: str = ""
     ) -> Scored:
-        """Score an encoded body; draws a deployment, and once more when the drawn one is gone."""
-        deployment = entry.draw()
-        answer = self.calls.score(entry.target, deployment, body, deadline=deadline, request_id=request_id)
-        if is_gone(answer):
-            # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
-            entry = self.directory.refresh(entry.slug) or entry
-            deployment = entry.draw()
+        """Score an encoded body; draws a deployment, and once more when the drawn one is gone.
+
+        A canary that fails costs its callers nothing but time: the live deployment answers in its place.
+        """
+        drawn = entry.draw()
+        try:
+            return self._ask(entry, drawn, body, rows, deadline, request_id)
+        except (ModelRefused, Upstream):
+            if not entry.shared or drawn == entry.live or self.calls.deadline(0) >= deadline:
+                raise
+        return self._ask(entry, entry.live, body, rows, deadline, request_id)
+
+    def _ask(
+        self, entry: ServingEntry, deployment: str, body: bytes, rows: int, deadline: float, request_id: str
+    ) -> Scored:
+        started = time.perf_counter()
+        try:
             answer = self.calls.score(
                 entry.target, deployment, body, deadline=deadline, request_id=request_id
             )
-        check(answer, entry.target)
-        said = answer.headers.get("azureml-model-deployment") or deployment
+            if is_gone(answer):
+                # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
+                entry = self.directory.refresh(entry.slug) or entry
+                deployment = entry.draw()
+                answer = self.calls.score(
+                    entry.target, deployment, body, deadline=deadline, request_id=request_id
+                )
+            check(answer, entry.target)
+            said = answer.headers.get("azureml-model-deployment") or deployment
+            prediction = payloads.read_answer(answer.body, rows)
+        except (ModelRefused, Upstream):
+            if entry.shared and self.watch is not None:
+                self.watch.failed(entry, deployment)
+            raise
+        if entry.shared and self.watch is not None:
+            self.watch.answered(entry, said, time.perf_counter() - started, prediction.result, rows)
         version = entry.version(said)
-        return Scored(payloads.read_answer(answer.body, rows), said, version.model, version.run_id)
+        return Scored(prediction, said, version.model, version.run_id)
 
     def _seconds(self, deadline_ms: str) -> float:
         if not deadline_ms:

@@ -1,0 +1,131 @@
+"""Is a challenger that shares live traffic worse for its callers than the champion? Errors, latency, skew of its labels.
+
+Each of the three needs evidence before it counts: a canary with little traffic breaches nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Upper bounds, in milliseconds, of the latency counts; the last count is of what took longer.
+BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+#: Calls with more rows than this tell nothing about latency: they take long for their size.
+LATENCY_ROWS = 100
+#: Classes beyond which skew is not looked at; a regression's numbers are never counted.
+MAX_LABELS = 50
+#: Least evidence: failed calls; answered calls of each side; rows of each side.
+MIN_ERRORS, MIN_CALLS, MIN_ROWS = 3, 50, 100
+#: Standard deviations that a difference must lie outside of chance.
+Z_ERRORS, Z_SKEW = 2.33, 4.0
+#: Milliseconds below which nobody minds a slower answer.
+LATENCY_FLOOR = 100
+
+
+@dataclass(frozen=True)
+class CanaryLimits:
+    """`error_rate` and `skew` are shares (0 to 1), `latency_factor` a multiple of the champion's."""
+
+    error_rate: float = 0.02
+    latency_factor: float = 3.0
+    skew: float = 0.2
+
+
+@dataclass
+class Tally:
+    """What one deployment did while it shared the traffic; `latency` counts answered calls by BOUNDS."""
+
+    calls: int = 0
+    errors: int = 0
+    latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def answered(self, seconds: float, labels: list[str] | None, rows: int) -> None:
+        self.calls += 1
+        if rows <= LATENCY_ROWS:
+            milliseconds = seconds * 1000
+            self.latency[sum(milliseconds > bound for bound in BOUNDS)] += 1
+        for label in labels or ():
+            self.labels[label] = self.labels.get(label, 0) + 1
+
+    def failed(self) -> None:
+        self.calls += 1
+        self.errors += 1
+
+    def add(self, other: Tally) -> None:
+        self.calls += other.calls
+        self.errors += other.errors
+        self.latency = [a + b for a, b in zip(self.latency, other.latency, strict=True)]
+        for label, count in other.labels.items():
+            self.labels[label] = self.labels.get(label, 0) + count
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"calls": self.calls, "errors": self.errors, "latency": self.latency, "labels": self.labels}
+
+    @staticmethod
+    def from_dict(doc: dict[str, Any]) -> Tally:
+        return Tally(doc["calls"], doc["errors"], list(doc["latency"]), dict(doc["labels"]))
+
+
+def breach(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
+    """Why the traffic must go back, as a clause; None while nothing speaks against the challenger."""
+    return (
+        _errors(champion, challenger, limits)
+        or _latency(champion, challenger, limits)
+        or _skew(champion, challenger, limits)
+    )
+
+
+def _errors(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
+    if challenger.errors < MIN_ERRORS:
+        return None
+    usual = champion.errors / champion.calls if champion.calls else 0.0
+    allowed = max(limits.error_rate, 2 * usual)
+    if _least_share(challenger.errors, challenger.calls) <= allowed:
+        return None
+    return (
+        f"{challenger.errors} of its {challenger.calls} calls failed; of the champion's "
+        f"{champion.errors} of {champion.calls}"
+    )
+
+
+def _least_share(hits: int, n: int) -> float:
+    """Lower end of Wilson's interval (Wilson 1927): the least true share that `hits` of `n` leave likely."""
+    z, share = Z_ERRORS, hits / n
+    center = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (center - spread) / (1 + z * z / n)
+
+
+def _latency(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
+    if min(sum(champion.latency), sum(challenger.latency)) < MIN_CALLS:
+        return None
+    usual, slow = _p95(champion.latency), _p95(challenger.latency)
+    if slow <= max(LATENCY_FLOOR, limits.latency_factor * usual):
+        return None
+    return f"19 of 20 answers take it up to {slow:g} ms and the champion up to {usual:g} ms"
+
+
+def _p95(counts: list[int]) -> float:
+    """Upper bound of the bucket in which the 95th percentile lies; twice the last bound for what lies beyond."""
+    due, seen = 0.95 * sum(counts), 0
+    for count, bound in zip(counts, (*BOUNDS, 2 * BOUNDS[-1]), strict=True):
+        seen += count
+        if seen >= due:
+            return float(bound)
+    return float(2 * BOUNDS[-1])
+
+
+def _skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
+    old, new = sum(champion.labels.values()), sum(challenger.labels.values())
+    if min(old, new) < MIN_ROWS:
+        return None
+    for label in sorted(champion.labels.keys() | challenger.labels.keys()):
+        before, now = champion.labels.get(label, 0), challenger.labels.get(label, 0)
+        difference = now / new - before / old
+        pooled = (now + before) / (new + old)
+        deviation = math.sqrt(pooled * (1 - pooled) * (1 / new + 1 / old))
+        if abs(difference) > limits.skew and abs(difference) > Z_SKEW * deviation:
+            return f"it gives {label!r} to {now / new:.0%} of the rows and the champion to {before / old:.0%}"
+    return None
