@@ -230,6 +230,7 @@ def test_a_header_without_rows_and_an_empty_file_are_refused(tmp_path: Path) -> 
     assert "is empty" in refused(tmp_path / "empty", "")
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 def test_numbers_beyond_every_measure(tmp_path: Path) -> None:
     data = people(200)
     data["income"] = np.where(

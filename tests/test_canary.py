@@ -174,6 +174,26 @@ class TestLifecycle:
         assert "the container answered 500" in run.gate["reason"]
         assert traffic(world) == {"m1-a1": 100}
 
+    def test_trouble_with_the_traffic_itself_ends_at_the_champion(self) -> None:
+        """The service refuses every split: the run ends rejected, never with traffic that nobody watches."""
+        made = World(canary_seconds=100)
+        drop(made, "A")
+        tick(made)
+        move = made.azureml.begin_traffic
+
+        def refusing(endpoint: str, wanted: dict[str, int]) -> None:
+            if len(wanted) > 1:
+                raise Upstream("The service refuses this traffic.")
+            move(endpoint, wanted)
+
+        made.azureml.begin_traffic = refusing  # type: ignore[method-assign]
+        drop(made, "B")
+        tick(made, 60)
+        assert state(made, "bank-2-a1") == "rejected"
+        run, _ = made.context.runs.load("bank-2-a1")
+        assert "refuses this traffic" in run.gate["reason"]
+        assert traffic(made) == serving(made)["traffic"] == {"m1-a1": 100}
+
     def test_the_champion_stands_for_the_dataset_however_large_the_share(self) -> None:
         made = World(canary_seconds=100, canary_percent=80)
         for content in "AB":

@@ -19,6 +19,8 @@ def canary(run: Run, ctx: Context) -> bool:
         return False  # an earlier move is still under way
     mine, share = run.endpoint["deployment"], run.gate.get("canary_percent", 0)
     champion = ctx.runs.load(run.gate["champion_run"])[0] if run.gate.get("champion_run") else None
+    if champion and run.gate.get("breach"):
+        return _go_back(run, champion, endpoint, ctx)
     if champion and share and not run.gate.get("canary_since"):
         wanted = {champion.endpoint["deployment"]: 100 - share, mine: share}
         if not traffic_is(endpoint, wanted):
@@ -27,8 +29,6 @@ def canary(run: Run, ctx: Context) -> bool:
         write_serving(run, endpoint, champion, ctx)
         run.gate["canary_since"] = ctx.clock()
         return True
-    if champion and run.gate.get("breach"):
-        return _go_back(run, champion, endpoint, ctx)
     if champion and run.gate.get("canary_since") and not run.gate.get("canary_passed"):
         return _watch(run, champion, endpoint, ctx)
     return take_all(run, champion, endpoint, ctx)

@@ -260,8 +260,11 @@ def _trouble(run: Run, error: DropMLError, ctx: Context) -> bool:
     count, last = run.trouble.get("count", 0), run.trouble.get("at", 0.0)
     count += not passing and ctx.clock() - last > STRIKE_SECONDS
     if not passing and (count >= STRIKES or not isinstance(error, Upstream | NotFound)):
-        run.fail(ctx.clock(), error.to_dict())
-        return True
+        if run.state is State.CANARY:  # ending here would leave callers with a split that nobody watches
+            run.gate.setdefault("breach", error.message)
+        else:
+            run.fail(ctx.clock(), error.to_dict())
+            return True
     trouble = {"count": count, "message": error.message}
     if trouble != {k: run.trouble.get(k) for k in trouble}:
         run.trouble = trouble | {"at": ctx.clock()}
