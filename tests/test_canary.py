@@ -89,6 +89,15 @@ class TestVerdict:
         assert (made.latency[0], made.latency[1], made.latency[-2], made.latency[-1]) == (2, 1, 1, 1)
         assert len(made.latency) == len(BOUNDS) + 1
 
+    def test_a_model_that_answers_nonsense_does_not_swell_the_counts(self) -> None:
+        nonsense = Tally()
+        nonsense.answered(0.001, [f"label {i}" for i in range(1000)], 1000)
+        assert len(nonsense.labels) <= 51
+        assert sum(nonsense.labels.values()) == 1000
+        found = breach(tally(1000), nonsense, LIMITS)
+        assert found is not None
+        assert "it gives" in found
+
     def test_counts_add_up_and_travel_as_json(self) -> None:
         a, b = tally(30, errors=0.2), tally(50)
         both = Tally.from_dict(a.to_dict())

@@ -47,7 +47,9 @@ class Tally:
             milliseconds = seconds * 1000
             self.latency[sum(milliseconds > bound for bound in BOUNDS)] += 1
         for label in labels or ():
-            self.labels[label] = self.labels.get(label, 0) + 1
+            known = label in self.labels or len(self.labels) < MAX_LABELS
+            key = label if known else "(others)"  # whatever a broken model answers, the counts stay small
+            self.labels[key] = self.labels.get(key, 0) + 1
 
     def failed(self) -> None:
         self.calls += 1
