@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from local.azureml.automl.ensemble import ENSEMBLE_TREES, trim
 from local.azureml.automl.limits import Clock, EarlyTermination
 from local.azureml.automl.portfolio import allowed, candidates
 from local.azureml.automl.spec import JobSpec, Limits, UserError
 from local.azureml.automl.splits import plan_splits
+from local.azureml.automl.store import Facts
 from local.azureml.inference import load
 from tests.automl_jobs import Finished, people, run_here, write_data, write_spec
 
@@ -117,6 +119,40 @@ class TestLimits:
         clock = Clock(time.time(), timeout, refit)
         assert clock.start + 0.3 * timeout < clock.trials_end < clock.refit_end < clock.end
         assert clock.end - clock.trials_end >= 0.04 * timeout
+
+
+class TestEnsembleSize:
+    """An ensemble walks no more trees for a row than scoring can afford."""
+
+    FACTS = Facts("j", 2, 1, "AUC_weighted", 7, False, ["no", "yes"], {})
+
+    def members(self, *noise: float) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rng = np.random.default_rng(3)
+        y = (rng.random(2_000) < 0.3).astype(int)
+        found = {}
+        for i, spread in enumerate(noise):
+            p = 1 / (1 + np.exp(-(2.0 * y - 1 + spread * rng.normal(size=len(y)))))
+            found[f"trial{i}"] = np.column_stack([1 - p, p])
+        return y, found
+
+    def test_the_member_that_costs_most_for_what_it_brings_goes(self) -> None:
+        y, members = self.members(0.8, 0.8, 3.0)
+        trees = {"trial0": 1_000, "trial1": 900, "trial2": 2_500}
+        weights = trim(self.FACTS, y, members, {"trial0": 0.5, "trial1": 0.3, "trial2": 0.2}, trees)
+        assert weights == pytest.approx({"trial0": 0.625, "trial1": 0.375})
+
+    def test_what_can_be_afforded_stays_as_it_is(self) -> None:
+        y, members = self.members(1.0, 1.0, 1.0)
+        weights = {"trial0": 0.5, "trial1": 0.3, "trial2": 0.2}
+        assert trim(self.FACTS, y, members, weights, dict.fromkeys(weights, ENSEMBLE_TREES // 3)) == weights
+
+    def test_two_stay_whatever_they_cost_and_linear_members_cost_nothing(self) -> None:
+        y, members = self.members(1.0, 1.0, 1.0, 1.0)
+        trees = {"trial0": 5_000, "trial1": 5_000, "trial2": 5_000, "trial3": 0}
+        weights = trim(self.FACTS, y, members, dict.fromkeys(members, 0.25), trees)
+        assert len(weights) == 2
+        assert "trial3" in weights
+        assert sum(weights.values()) == pytest.approx(1.0)
 
 
 class TestAlgorithms:

@@ -6,6 +6,7 @@ import time
 
 from . import metrics, portfolio
 from .board import Board, Trial
+from .ensemble import ENSEMBLE_TREES
 from .limits import Clock, EarlyTermination
 from .pool import Pool
 from .refits import Refits, refit_seconds
@@ -121,14 +122,22 @@ class Search:
         wanted = metrics.signed(self.board.facts.primary, wanted)
         return any(self.board.score(t) >= wanted for t in self.board.completed)
 
+    def _trees(self, trial: Trial) -> int:
+        """Trees that a row walks through; 0 for what is no tree model."""
+        outputs = self.board.facts.n_classes if self.board.facts.n_classes > 2 else 1
+        return int(trial.result["refit"]["rounds"] or 0) * outputs
+
     def _run_ensemble(self, kind: str) -> None:
         quick = [name for name, algorithm in self._known.items() if algorithm.compilable]
         members = self.board.best_singles(MEMBERS[kind], quick)
         if len(members) < 2:
             return
+        trees = {t.out: self._trees(t) for t in members}
+        if kind == "stack":  # it takes them all: so those that are too many are not among them
+            members = _affordable(members, trees)
         trial = self.board.add(ENSEMBLES[kind][1], "", None)
         deadline = time.time() + max(0.5, min(0.04 * self.clock.timeout_s, 20.0))
-        options = {"members": [t.out for t in members]}
+        options = {"members": [t.out for t in members], "trees": trees}
         self.pool.start(Task(kind, trial.out, self.spec.cpus, deadline, options, grace=5.0))
         while trial.status == "Running":
             for outcome in self.pool.wait(60.0):
@@ -136,3 +145,12 @@ class Search:
                     self.refits.ended(outcome)
                 else:
                     self.board.finished(outcome)
+
+
+def _affordable(members: list[Trial], trees: dict[str, int]) -> list[Trial]:
+    """The best ones whose trees scoring can afford together; two at least."""
+    kept, total = members[:2], sum(trees[t.out] for t in members[:2])
+    for trial in members[2:]:
+        if total + trees[trial.out] <= ENSEMBLE_TREES:
+            kept, total = [*kept, trial], total + trees[trial.out]
+    return kept

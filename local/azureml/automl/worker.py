@@ -146,7 +146,8 @@ def _refit(store: Store, facts: Facts, task: Task) -> None:
 
 def _vote(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     truths, members = _members(store, facts, task.options["members"])
-    weights = ensemble.select(facts, np.concatenate(truths), members, task.deadline)
+    y, trees = np.concatenate(truths), task.options["trees"]
+    weights = ensemble.trim(facts, y, members, ensemble.select(facts, y, members, task.deadline), trees)
     mixed = np.sum([w * members[name] for name, w in weights.items()], axis=0)
     result = {**score(facts, truths, _by_fold(truths, mixed), store.root / task.out), "weights": weights}
     finish.save_trial(store, facts, task.out, {"members": list(weights), **parts(result)})
