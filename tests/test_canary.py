@@ -100,10 +100,14 @@ class TestVerdict:
 
     def test_counts_add_up_and_travel_as_json(self) -> None:
         a, b = tally(30, errors=0.2), tally(50)
-        both = Tally.from_dict(a.to_dict())
+        document = a.to_dict()
+        both = Tally.from_dict(document)
         both.add(b)
         assert (both.calls, both.errors) == (80, a.errors + b.errors)
         assert sum(both.labels.values()) == sum(a.labels.values()) + sum(b.labels.values())
+        a.answered(0.001, ["never before"], 1)
+        assert "never before" not in document["labels"], "what is being written changes no more"
+        assert sum(document["latency"]) == sum(a.latency) - 1
 
 
 @pytest.fixture
@@ -202,6 +206,14 @@ class TestLifecycle:
         run, _ = made.context.runs.load("bank-2-a1")
         assert "refuses this traffic" in run.gate["reason"]
         assert traffic(made) == serving(made)["traffic"] == {"m1-a1": 100}
+
+    def test_an_endpoint_that_is_gone_ends_the_run_at_once(self, world: World) -> None:
+        world.azureml.endpoints.clear()
+        tick(world, 3)
+        run, _ = world.context.runs.load("bank-2-a1")
+        assert str(run.state) == "failed"
+        assert run.error is not None
+        assert run.error["code"] == "endpoint-gone"
 
     def test_the_champion_stands_for_the_dataset_however_large_the_share(self) -> None:
         made = World(canary_seconds=100, canary_percent=80)

@@ -34,6 +34,7 @@ def test_hosts_killed_at_random_lose_no_blob(storage_account: StorageAccount, tm
     with blobs.app.running():
         wait_for(lambda: {run["name"] for run in blobs.runs("by_client")} == set(names), timeout=30)
         wait_for(lambda: blobs.waiting_messages() == 0, timeout=30)
+    assert blobs.poison() == []
 
 
 @pytest.mark.slow

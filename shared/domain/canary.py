@@ -63,7 +63,9 @@ class Tally:
             self.labels[label] = self.labels.get(label, 0) + count
 
     def to_dict(self) -> dict[str, Any]:
-        return {"calls": self.calls, "errors": self.errors, "latency": self.latency, "labels": self.labels}
+        """A copy: it may be written while counting goes on."""
+        counts = {"latency": list(self.latency), "labels": dict(self.labels)}
+        return {"calls": self.calls, "errors": self.errors, **counts}
 
     @staticmethod
     def from_dict(doc: dict[str, Any]) -> Tally:

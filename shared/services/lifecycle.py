@@ -259,8 +259,10 @@ def _trouble(run: Run, error: DropMLError, ctx: Context) -> bool:
     passing = isinstance(error, Transient | Conflict)
     count, last = run.trouble.get("count", 0), run.trouble.get("at", 0.0)
     count += not passing and ctx.clock() - last > STRIKE_SECONDS
-    if not passing and (count >= STRIKES or not isinstance(error, Upstream | NotFound)):
-        if run.state is State.CANARY:  # ending here would leave callers with a split that nobody watches
+    verdict = not isinstance(error, Upstream | NotFound)
+    if not passing and (count >= STRIKES or verdict):
+        # A canary first goes back to the champion: ending here would leave callers with a split that nobody watches.
+        if run.state is State.CANARY and not (verdict and "breach" in run.gate):
             run.gate.setdefault("breach", error.message)
         else:
             run.fail(ctx.clock(), error.to_dict())

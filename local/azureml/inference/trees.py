@@ -2,7 +2,7 @@
 
 LightGBM takes each row through all trees before it turns to the next. That suits one row; with many, a large ensemble
 falls out of the processor's cache for every one of them. Many rows are therefore taken through a few trees at a time,
-which took 56 us a row instead of 96 (1,842 trees, two processors' worth of a 2,000-row request).
+which took 56 us a row instead of 96 (1,842 trees, 2,000 rows, one processor).
 """
 
 from __future__ import annotations
