@@ -17,9 +17,9 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.local: requirements.txt requirements-local.txt local/azurite/package-lock.json | $(VENV)/bin/python
+$(VENV)/.local: requirements.txt requirements-local.txt dropml/azurite/package-lock.json | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
-	$(BIN)/python -c "from local import azurite_process; azurite_process.install()"
+	$(BIN)/python -c "from dropml.azurite import process; process.install()"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.local requirements-dev.txt
@@ -27,16 +27,16 @@ $(VENV)/.dev: $(VENV)/.local requirements-dev.txt
 	@touch $@
 
 demo: setup ## A CSV becomes a scored endpoint (DATA=file.csv LABEL=column BUDGET=seconds)
-	@$(BIN)/python -m local.demo
+	@$(BIN)/python -m dropml.cli.demo
 
 up: setup ## Start everything here and print URLs and keys
-	@$(BIN)/python -m local.stack up
+	@$(BIN)/python -m dropml.stack up
 down: ## Stop everything
-	@test ! -x $(BIN)/python || $(BIN)/python -m local.stack down
+	@test ! -x $(BIN)/python || $(BIN)/python -m dropml.stack down
 status: ## Where things are
-	@$(BIN)/python -m local.stack status
+	@$(BIN)/python -m dropml.stack status
 watch: ## Follow runs through their states
-	@$(BIN)/python -m local.stack watch
+	@$(BIN)/python -m dropml.stack watch
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
@@ -49,7 +49,7 @@ check: setup-dev ## ruff, mypy
 conformance: setup-dev ## Hold the emulator against the service's specification and recordings
 	@$(BIN)/python -m tests.conformance
 schemathesis: setup-dev ## 2,000 generated requests against the served OpenAPI
-	@$(BIN)/python -m tests.contract
+	@$(BIN)/python -m tests.functions.contract
 bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 	@$(BIN)/python -m benchmarks.bench
 bench-automl: setup-dev ## The engine beside FLAML and AutoGluon

@@ -91,9 +91,9 @@ def beside_the_service(plan: Plan, data: Path, folder: Path) -> list[Run]:
 
 def one_row(run: Run, split: Split) -> dict[str, float]:
     """Milliseconds from a dict to label and probability; largest difference of the two forms on 1,000 odd rows."""
-    from local.azureml.inference.compiled import CompiledScorer
-    from local.azureml.inference.parity import difference
-    from local.azureml.inference.reference import ReferenceScorer
+    from scorer.compiled import CompiledScorer
+    from scorer.parity import difference
+    from scorer.reference import ReferenceScorer
 
     scorer, columns, rows = serving_form(Path(run.model_dir), split)
     records = [dict(zip(columns, row, strict=True)) for row in rows[:200]]

@@ -121,7 +121,7 @@ def run_engine(
         "memory_mb": 4096,
     }
     (job_dir / "spec.json").write_text(json.dumps(spec))
-    command = [sys.executable, "-m", "local.azureml.automl", "--job", str(job_dir)]
+    command = [sys.executable, "-m", "dropml.azureml.automl", "--job", str(job_dir)]
     start = time.time()
     with (job_dir / "log").open("w") as log:
         subprocess.run(
@@ -180,7 +180,7 @@ def _score_model(model_dir: Path, split: Split) -> dict[str, float]:
 
 def serving_form(model_dir: Path, split: Split) -> tuple[Any, list[str], list[list[Any]]]:
     """The compiled scorer (the reference one if there is none), and the test rows as a request would hold them."""
-    from local.azureml.inference import CompiledFormError, load
+    from scorer import CompiledFormError, load
 
     try:
         scorer: Any = load(model_dir, "compiled")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.figure import Figure
-from local import azurite_process
-from local.azureml.store import Store
-from tests.emulator_support import Emulator, automl, emulator, upload_table
+from dropml.azureml.core.store import Store
+from dropml.azurite import process
+from tests.support.emulator_support import Emulator, automl, emulator, upload_table
 
 RESULTS = Path(__file__).parent / "results" / "emulator.json"
 JOBS, READS, STARTS = 10_000, 400, 5
@@ -77,9 +77,9 @@ def measure(folder: Path, storage: str) -> list[Figure]:
 
 
 def main() -> int:
-    azurite_process.install()
+    process.install()
     with tempfile.TemporaryDirectory() as name:
-        azurite = azurite_process.start(Path(name) / "azurite")
+        azurite = process.start(Path(name) / "azurite")
         try:
             figures = measure(Path(name), azurite.connection_string)
         finally:

@@ -28,11 +28,12 @@ from benchmarks import machine
 from benchmarks.figure import Figure
 from benchmarks.serving import load
 from benchmarks.serving_model import HOME, NoModelError, data_file, voting_ensemble
-from local import azurite_process, processes
-from shared.domain.inference import ColumnStats, convert
+from dropml.azurite import process
+from dropml.common import processes
 from shared.domain.schema import Schema
-from tests.scoring_cloud import Cloud, running
-from tests.scoring_support import Endpoint
+from shared.domain.table.column_types import ColumnStats, convert
+from tests.support.scoring_cloud import Cloud, running
+from tests.support.scoring_support import Endpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "scoring.json"
@@ -92,7 +93,7 @@ def endpoint(model_dir: Path, folder: Path) -> Iterator[Endpoint]:
     }
     (folder / "endpoint.json").write_text(json.dumps(settings))
     port = processes.free_port()
-    arguments = ["local.azureml.serving", "--endpoint", str(folder), "--port", str(port)]
+    arguments = ["dropml.azureml.serving", "--endpoint", str(folder), "--port", str(port)]
     record = processes.start("The endpoint", arguments, folder / "process.log", {}, ROOT)
     try:
         url = f"http://127.0.0.1:{port}"
@@ -258,10 +259,10 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 0
     schema = schema_of(data)
-    azurite_process.install()
+    process.install()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        azurite = azurite_process.start(folder / "azurite", die_with_parent=True)
+        azurite = process.start(folder / "azurite", die_with_parent=True)
         try:
             with (
                 endpoint(model_dir, folder / "endpoint") as live,

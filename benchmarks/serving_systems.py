@@ -192,7 +192,7 @@ class Local(System):
         (self.folder / "endpoint.json").write_text(json.dumps(endpoint))
         (self.folder / "parity.json").unlink(missing_ok=True)  # a start measures the forms anew
         flags = ["--endpoint", str(self.folder), "--port", str(self.port)]
-        return [sys.executable, "-m", "local.azureml.serving", *flags], {}
+        return [sys.executable, "-m", "dropml.azureml.serving", *flags], {}
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {KEY}"}

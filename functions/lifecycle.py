@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from shared import bootstrap
-from shared.services import lifecycle, retraining
+from shared.services.run import lifecycle, retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 

@@ -10,7 +10,7 @@ import azure.functions as func
 from functions.http import answer, door
 from shared import bootstrap
 from shared.domain.errors import InvalidInput
-from shared.services import retraining
+from shared.services.run import retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")

@@ -8,8 +8,8 @@ import azure.functions as func
 
 from functions.http import answer, door
 from shared import bootstrap
-from shared.domain.run import verify_chain
-from shared.services import overview, retraining
+from shared.domain.run.run import verify_chain
+from shared.services.run import overview, retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import azure.functions as func
 
 from functions.http import answer, door, refusal
+from functions.openapi import document
 from shared import bootstrap_scoring as bootstrap
-from shared.domain import openapi
 from shared.domain.errors import DropMLError, NotFound
-from shared.services import batch_work, benchmark
-from shared.services.scoring import ScoreRequest
+from shared.services.batches import batch_work
+from shared.services.scoring import benchmark
+from shared.services.scoring.scoring import ScoreRequest
 from shared.settings import settings
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -143,7 +144,7 @@ def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="swagger.json", methods=["GET"])
 @door
 def swagger(req: func.HttpRequest) -> func.HttpResponse:
-    return answer(openapi.document(bootstrap.serving().all(), bootstrap.batch_sources()))
+    return answer(document.document(bootstrap.serving().all(), bootstrap.batch_sources()))
 
 
 @bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from shared.adapters.azureml import AzureMLAdapter
     from shared.adapters.blobs import DataStore, JsonStore, LedgerStore
     from shared.adapters.pipelines import PipelinesAdapter
-    from shared.services.calling import EndpointCalls
-    from shared.services.intake import Intake
-    from shared.services.lifecycle import Context
-    from shared.services.runs import Runs
+    from shared.services.intake.intake import Intake
+    from shared.services.run.lifecycle import Context
+    from shared.services.run.runs import Runs
+    from shared.services.scoring.calling import EndpointCalls
 
 
 def log(message: str, /, **fields: Any) -> None:
@@ -73,7 +73,7 @@ def data() -> DataStore:
 
 @lru_cache(maxsize=1)
 def runs() -> Runs:
-    from shared.services.runs import Runs
+    from shared.services.run.runs import Runs
 
     return Runs(documents(), ledger(), time.time)
 
@@ -103,8 +103,8 @@ def pipelines() -> PipelinesAdapter:
 def endpoint_calls() -> EndpointCalls:
     from shared.adapters.endpoint import EndpointHttp
     from shared.adapters.endpoint_keys import EndpointKeys
-    from shared.services.calling import EndpointCalls
-    from shared.services.keys import KeyRing
+    from shared.services.scoring.calling import EndpointCalls
+    from shared.services.scoring.keys import KeyRing
 
     return EndpointCalls(EndpointHttp(), KeyRing(EndpointKeys(arm(), settings().workspace_id, credential())))
 
@@ -112,8 +112,8 @@ def endpoint_calls() -> EndpointCalls:
 @lru_cache(maxsize=1)
 def context() -> Context:
     from shared.adapters.snapshots import Snapshots
-    from shared.services.endpoint_scorer import EndpointScorer
-    from shared.services.lifecycle import Context
+    from shared.services.run.lifecycle import Context
+    from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     return Context(
         settings=settings(),
@@ -129,6 +129,6 @@ def context() -> Context:
 @lru_cache(maxsize=1)
 def intake() -> Intake:
     from shared.domain.config import from_settings
-    from shared.services.intake import Intake
+    from shared.services.intake.intake import Intake
 
     return Intake(context(), data(), from_settings(settings()))

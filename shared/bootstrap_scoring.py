@@ -15,10 +15,10 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
-    from shared.services.batch import Batches
-    from shared.services.canary_watch import CanaryWatch
-    from shared.services.endpoints import Endpoints
-    from shared.services.scoring import Scoring
+    from shared.services.batches.batch import Batches
+    from shared.services.monitoring.tallies import CanaryWatch
+    from shared.services.scoring.endpoints import Endpoints
+    from shared.services.scoring.scoring import Scoring
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +30,7 @@ def serving() -> StoredServing:
 
 @lru_cache(maxsize=1)
 def scoring() -> Scoring:
-    from shared.services.scoring import Limits, Scoring
+    from shared.services.scoring.scoring import Limits, Scoring
 
     limits = Limits(settings().score_timeout_seconds, settings().score_max_rows)
     return Scoring(serving(), bootstrap.endpoint_calls(), limits, canary_watch())
@@ -38,14 +38,14 @@ def scoring() -> Scoring:
 
 @lru_cache(maxsize=1)
 def canary_watch() -> CanaryWatch:
-    from shared.services.canary_watch import CanaryWatch
+    from shared.services.monitoring.tallies import CanaryWatch
 
     return CanaryWatch(bootstrap.documents(), f"{socket.gethostname()}-{os.getpid()}")
 
 
 @lru_cache(maxsize=1)
 def endpoints() -> Endpoints:
-    from shared.services.endpoints import Endpoints
+    from shared.services.scoring.endpoints import Endpoints
 
     return Endpoints(serving(), bootstrap.endpoint_calls())
 
@@ -53,7 +53,7 @@ def endpoints() -> Endpoints:
 @lru_cache(maxsize=1)
 def batches() -> Batches:
     from shared.adapters.batch_files import BlobBatchFiles
-    from shared.services.batch import Batches
+    from shared.services.batches.batch import Batches
 
     files = BlobBatchFiles(bootstrap.blob_service())
     container = settings().batch_container

@@ -12,7 +12,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from hypothesis import settings
 
-from local import azurite_process
+from dropml.azurite import process as azurite_process
 
 # A busy machine is no failure of an example; the tests' own limits say what must be fast.
 settings.register_profile("dropml", deadline=None)

@@ -28,9 +28,9 @@ def imports(folder: str) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("shared", ["functions", "local", "azure.functions"]),
-        ("functions", ["local", "azure.ai.ml", "azure.identity"]),
-        ("local", ["shared", "functions"]),
+        ("shared", ["functions", "dropml", "azure.functions"]),
+        ("functions", ["dropml", "azure.ai.ml", "azure.identity"]),
+        ("dropml", ["shared", "functions"]),
         ("shared/domain", ["shared.services", "shared.adapters", "azure", "requests"]),
         ("shared/services", ["shared.adapters", "azure"]),
     ],

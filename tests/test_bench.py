@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import bench, bench_report, machine
 from benchmarks.bench_tools import BenchError, Result, parse_ab, parse_oha, parse_wrk, require
-from tests.scoring_support import Endpoint, serve
+from tests.support.scoring_support import Endpoint, serve
 
 AB = """
 Time taken for tests:   0.024 seconds

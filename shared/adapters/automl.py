@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from shared.domain.metrics import primary_metric
-from shared.services.ports import TrainingJob
+from shared.services.run.ports import TrainingJob
 from shared.settings import Settings
 
 

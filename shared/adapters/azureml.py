@@ -13,7 +13,7 @@ from typing import Any
 from shared.adapters.arm import Arm, raise_for
 from shared.adapters.tracking import Tracking
 from shared.domain.errors import Conflict, Transient, Upstream
-from shared.services.ports import Deployment, Endpoint, Job, TrainingJob
+from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
 from shared.settings import Settings
 
 DATA_API = ENDPOINT_API = "2023-10-01"
@@ -49,7 +49,7 @@ def _message(error: Any) -> str:
 
 
 class AzureMLAdapter:
-    """Implements `shared.services.ports.AzureML`."""
+    """Implements `shared.services.run.ports.AzureML`."""
 
     def __init__(self, settings: Settings, credential: Any, arm: Arm) -> None:
         self._settings = settings

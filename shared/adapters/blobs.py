@@ -342,7 +342,7 @@ class DataStore:
         return len(names)
 
     def area(self, container: str, folder: str) -> BlobArea:
-        """A folder to stage into (`shared.services.staging.Area`)."""
+        """A folder to stage into (`shared.services.intake.intake.staging.Area`)."""
         return BlobArea(self, container, folder.strip("/"))
 
     def _blob(self, container: str, name: str) -> BlobClient:

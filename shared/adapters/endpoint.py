@@ -26,7 +26,7 @@ from urllib3.exceptions import (
 )
 
 from shared.domain.problems import DeadlineExceeded
-from shared.services.calling import Answer, ConnectionLostError
+from shared.services.scoring.calling import Answer, ConnectionLostError
 
 POOL_SIZE = 64
 NO_RETRIES = Retry(False, redirect=False)
@@ -88,7 +88,7 @@ class _PoolAdapter(HTTPAdapter):
 
 
 class EndpointHttp:
-    """Implements `shared.services.calling.Transport`. Thread-safe."""
+    """Implements `shared.services.scoring.calling.Transport`. Thread-safe."""
 
     def __init__(self) -> None:
         self._session = requests.Session()

@@ -11,7 +11,7 @@ from typing import Any
 from shared.adapters.arm import Arm
 from shared.adapters.identity import AZUREML_SCOPE
 from shared.domain.errors import Conflict, Transient, Upstream
-from shared.services.keys import SLOTS, Slot
+from shared.services.scoring.keys import SLOTS, Slot
 
 API_VERSION = "2023-10-01"
 #: How long a regenerated key may take to be listed.
@@ -21,7 +21,7 @@ FIRST_PAUSE, MAX_PAUSE = 0.05, 5.0
 
 
 class EndpointKeys:
-    """Implements `shared.services.keys.KeySource`."""
+    """Implements `shared.services.scoring.keys.KeySource`."""
 
     def __init__(self, arm: Arm, workspace_id: str, credential: Any) -> None:
         self._arm = arm

@@ -14,7 +14,7 @@ from shared.adapters.azureml import AzureMLAdapter, translated
 from shared.adapters.identity import AZUREML_SCOPE
 from shared.domain import names
 from shared.domain.errors import Upstream
-from shared.services.ports import TrainingJob
+from shared.services.run.ports import TrainingJob
 from shared.settings import Settings
 
 BATCH_API = {"api-version": "2023-10-01"}
@@ -27,7 +27,7 @@ def _version(job: TrainingJob) -> str:
 
 
 class PipelinesAdapter:
-    """Implements `shared.services.ports.Pipelines`."""
+    """Implements `shared.services.run.ports.Pipelines`."""
 
     def __init__(self, settings: Settings, azureml: AzureMLAdapter, arm: Arm) -> None:
         self._settings = settings

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from shared.domain import names
 from shared.domain.errors import DropMLError
-from shared.domain.serving import ServingEntry
-from shared.services.runs import Documents
+from shared.domain.run.serving import ServingEntry
+from shared.services.run.runs import Documents
 
 PREFIX = "serving/"
 #: Unknown names are remembered too, up to this many.
@@ -31,7 +31,7 @@ class _Slot:
 
 
 class StoredServing:
-    """Implements `shared.services.scoring.ServingDirectory`. Thread-safe."""
+    """Implements `shared.services.scoring.scoring.ServingDirectory`. Thread-safe."""
 
     def __init__(
         self,

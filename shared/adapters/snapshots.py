@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 
 class Snapshots:
-    """Implements `shared.services.ports.Data`."""
+    """Implements `shared.services.run.ports.Data`."""
 
     def __init__(self, store: DataStore, settings: Settings) -> None:
         self._store = store

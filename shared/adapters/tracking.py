@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.adapters.arm import Arm
-from shared.services.ports import Job
+from shared.services.run.ports import Job
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

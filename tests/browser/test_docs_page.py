@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local import azurite_process
-from tests.scoring_cloud import Cloud, running
+from dropml.azurite import process
+from tests.support.scoring_cloud import Cloud, running
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -34,9 +34,9 @@ if not CHROMIUM:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    azurite_process.install()
+    process.install()
     folder = tmp_path_factory.mktemp("browser")
-    azurite = azurite_process.start(folder / "azurite", die_with_parent=True)
+    azurite = process.start(folder / "azurite", die_with_parent=True)
     try:
         with running(folder / "app", azurite.connection_string) as cloud:
             yield cloud

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local import azurite_process
+from dropml.azurite import process
 from tests.conformance.report import figures, write
 from tests.conformance.run import check
 
@@ -22,9 +22,9 @@ def main() -> int:
         print(f"The specs and recordings are not in {reference}: set DROPML_REFERENCE.", file=sys.stderr)
         return 2
     logging.getLogger("azure").setLevel(logging.ERROR)
-    azurite_process.install()
+    process.install()
     with tempfile.TemporaryDirectory(prefix="conformance-azurite-") as folder:
-        azurite = azurite_process.start(Path(folder), die_with_parent=True)
+        azurite = process.start(Path(folder), die_with_parent=True)
         try:
             # The SDK prints progress; stdout is for the figures.
             with contextlib.redirect_stdout(sys.stderr):

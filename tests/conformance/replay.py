@@ -11,7 +11,7 @@ import requests
 
 from tests.conformance.exchange import Exchange, parsed
 from tests.conformance.recordings import Recorded
-from tests.emulator_support import WS, Emulator, automl, eventually
+from tests.support.emulator_support import WS, Emulator, automl, eventually
 
 _THEIR_WS = re.compile(
     r"/subscriptions/[0-9a-f\-]+/resourceGroups/[^/\"]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/\"]+",

@@ -16,7 +16,7 @@ from tests.conformance.recordings import Recorded, compare, load
 from tests.conformance.replay import LEFT_OUT, Replay
 from tests.conformance.sdk_story import Story
 from tests.conformance.spec import Specs
-from tests.emulator_support import (
+from tests.support.emulator_support import (
     STANDIN,
     Emulator,
     emulator,

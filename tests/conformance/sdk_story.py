@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from tests.emulator_support import Emulator, eventually
+from tests.support.emulator_support import Emulator, eventually
 
 ENVIRONMENT = "azureml:AzureML-sklearn-1.5:1"
 

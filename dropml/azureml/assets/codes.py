@@ -1,0 +1,106 @@
+"""Code assets: snapshots of a folder in blob storage that a command job runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.assets.assets import Assets, paths_fixed
+from dropml.azureml.assets.data import Data
+from dropml.azureml.core.arm import bad_request, json_body, not_found, properties_of, reply
+from dropml.azureml.core.context import Context
+from dropml.azureml.workspace.storage import DataError
+
+_CONTAINERS = uuid.UUID("9a0f0d4e-0f0b-5e0c-8f0e-3f7a4a1f6f52")
+
+
+class Code(Assets):
+    def __init__(self, context: Context, data: Data) -> None:
+        super().__init__(context, "code", "codes")
+        self._data = data
+
+    def download(self, arm_id: str, target: Path) -> None:
+        """Blocking."""
+        found = self.by_id(arm_id)
+        if found is None:
+            raise DataError(f"The code asset {arm_id} does not exist.")
+        self._data.download(found["properties"]["codeUri"], target)
+
+    async def put(self, request: Request) -> Response:
+        name, version = request.path_params["name"], request.path_params["version"]
+        self.check(name, version)
+        given = properties_of(await json_body(request))
+        if not given.get("codeUri"):
+            raise bad_request("The field 'codeUri' is required.")
+        before = self.find(name, version)
+        if before and before["properties"]["codeUri"] != given["codeUri"]:
+            raise paths_fixed()
+        properties = {
+            "description": given.get("description"),
+            "tags": given.get("tags") or {},
+            "properties": given.get("properties") or {},
+            "isArchived": bool(given.get("isArchived")),
+            "isAnonymous": bool(given.get("isAnonymous")),
+            "codeUri": given["codeUri"],
+        }
+        doc, new = self.save(name, version, properties)
+        headers = {"Location": self.c.location_header(request)} if new else {}
+        return reply(self.version_resource(doc), 201 if new else 200, headers)
+
+    async def get(self, request: Request) -> Response:
+        name, version = request.path_params["name"], request.path_params["version"]
+        found = self.find(name, version)
+        if found is None:
+            raise not_found(f"Code version {name}:{version} not found.", "NotFound", "CodeVersionNotFound")
+        return reply(self.version_resource(found))
+
+    async def versions(self, request: Request) -> Response:
+        """An unknown name has no versions (azure-ai-ml asks before its first upload); `hash` finds equal content."""
+        wanted = request.query_params.get("hash")
+        found = self.list_versions(request, request.path_params["name"])
+        if wanted:
+            found["value"] = [
+                v for v in found["value"] if v["properties"]["properties"].get("hash_sha256") == wanted
+            ]
+        return reply(found)
+
+    async def pending_upload(self, request: Request) -> Response:
+        """A container of its own and a SAS for it; the asset is PUT once the files are there."""
+        name, version = request.path_params["name"], request.path_params["version"]
+        self.check(name, version)
+        storage = self._data.storage
+        account = storage.account()
+        if account is None:
+            raise bad_request("The emulator has no storage account: start it with --storage.")
+        container = str(uuid.uuid5(_CONTAINERS, f"{self.c.guid}/{name}/{version}"))
+        await asyncio.to_thread(storage.ensure_container, container)
+        token, _ = await asyncio.to_thread(storage.sas, 1.0)
+        url = f"{account.blob_url}/{container}"
+        s = self.c.settings
+        reference = {
+            "blobUri": url,
+            "storageAccountArmId": f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}"
+            f"/providers/Microsoft.Storage/storageAccounts/{account.name}",
+            "credential": {"credentialType": "SAS", "sasUri": f"{url}?{token}"},
+        }
+        return reply(
+            {
+                "pendingUploadId": container,
+                "pendingUploadType": "TemporaryBlobReference",
+                "blobReferenceForConsumption": reference,
+            }
+        )
+
+    def routes(self) -> list[Route]:
+        one = "/ws/codes/{name}/versions/{version}"
+        return [
+            Route("/ws/codes/{name}/versions", self.versions, methods=["GET"]),
+            Route(one, self.get, methods=["GET"]),
+            Route(one, self.put, methods=["PUT"]),
+            Route(one + "/startPendingUpload", self.pending_upload, methods=["POST"]),
+        ]

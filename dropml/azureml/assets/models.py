@@ -1,0 +1,230 @@
+"""Registered models: artifacts copied out of jobs or storage into DIR/models/name/version."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.assets.assets import Assets, paths_fixed
+from dropml.azureml.assets.data import Data
+from dropml.azureml.core.arm import ArmError, bad_request, json_body, properties_of, reply
+from dropml.azureml.core.context import Context
+from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.automl_job import one_of
+from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.workspace.storage import DataError, datastore_path
+
+_TYPES = ("mlflow_model", "custom_model", "triton_model")
+_JOB = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
+_RUNS = re.compile(r"^runs:/([^/]+)/(.*)$")
+
+
+class Models(Assets):
+    def __init__(self, context: Context, data: Data, runs: Runs) -> None:
+        super().__init__(context, "model", "models")
+        self._data, self._runs = data, runs
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def folder(self, name: str, version: str) -> Path:
+        return self.c.folder("models", name, version)
+
+    def folder_of(self, arm_id: str) -> Path | None:
+        """The files of a registered model, or None if the id names none."""
+        found = self.by_id(arm_id)
+        return self.folder(found["name"], found["version"]) if found else None
+
+    # -- artifacts -----------------------------------------------------------------------------------------
+
+    def _job_folder(self, uri: str) -> Path | None:
+        """The local folder that a job's output URI means; None for other URIs, DataError if it isn't there."""
+        if found := _RUNS.match(uri):
+            job, path, output = found.group(1), found.group(2), "artifacts"
+        elif found := _JOB.match(uri):
+            job, output, path = found.groups()
+        else:
+            return None
+        run = self._runs.get(job)
+        if run is None:
+            raise DataError(f"The job {job} does not exist.")
+        base = (
+            self.artifacts(run)
+            if output == "artifacts"
+            else self._runs.folder(job) / "named_outputs" / output
+        )
+        source = (base / path).resolve()
+        if not source.is_relative_to(base.resolve()) or not source.exists():
+            raise DataError(f"The job {job} has no artifact at '{path}'.")
+        return source
+
+    def artifacts(self, run: Doc) -> Path:
+        """The artifact folder of a run: a trial's lies in its job's folder."""
+        if run["type"] == "Trial":
+            return self._runs.folder(run["parent"]) / "trials" / str(run["iteration"])
+        return self._runs.folder(run["name"])
+
+    def _fetch(self, uri: str, target: Path) -> None:
+        """Copy the artifacts; whole or not at all. Blocking."""
+        scratch = target.with_name(target.name + ".part")
+        shutil.rmtree(scratch, ignore_errors=True)
+        source = self._job_folder(uri)
+        if source is None:
+            self._data.download(uri, scratch)
+        elif source.is_dir():
+            shutil.copytree(source, scratch)
+        else:
+            scratch.mkdir(parents=True)
+            shutil.copy2(source, scratch)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch.rename(target)
+
+    @staticmethod
+    def _flavors(folder: Path) -> Doc:
+        """What the MLmodel file says, in the service's shape: every value inside `data`."""
+        path = folder / "MLmodel"
+        if not path.is_file():
+            raise DataError("The folder holds no file named MLmodel, so it is no MLflow model.")
+        try:
+            flavors = (yaml.safe_load(path.read_text()) or {}).get("flavors") or {}
+        except yaml.YAMLError as error:
+            raise DataError(f"The MLmodel file is not YAML: {error}") from error
+        if not flavors:
+            raise DataError("The MLmodel file names no flavor.")
+        return {
+            name: {"data": {k: v if isinstance(v, str) else str(v) for k, v in (values or {}).items()}}
+            for name, values in flavors.items()
+        }
+
+    # -- routes --------------------------------------------------------------------------------------------
+
+    async def put_version(self, request: Request) -> Response:
+        name, version = request.path_params["name"], request.path_params["version"]
+        self.check(name, version)
+        given = properties_of(await json_body(request))
+        # Two PUTs of one version must not copy into the same folder at once.
+        async with self._locks.setdefault(self.key(name, version), asyncio.Lock()):
+            doc, new = await self._register(name, version, given)
+        self._locks.pop(self.key(name, version), None)
+        headers = {"Location": self.c.location_header(request)} if new else {}
+        return reply(self.version_resource(doc), 201 if new else 200, headers)
+
+    async def _register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
+        uri = given.get("modelUri")
+        before = self.find(name, version)
+        if before is None and (not isinstance(uri, str) or not uri):
+            raise bad_request("The field 'modelUri' is required.")
+        kind = one_of(given.get("modelType") or "custom_model", _TYPES, "modelType")
+        if uri and datastore_path(uri):
+            uri = self._data.long_uri(uri, group="resourceGroups")
+        if before is None:
+            flavors = await self._take(name, version, uri, kind, given.get("flavors"))
+        else:
+            old = before["properties"]
+            if (uri or old["modelUri"]).rstrip("/") != old["modelUri"].rstrip("/"):
+                raise paths_fixed()
+            uri, kind, flavors = old["modelUri"], old["modelType"], old["flavors"]
+        anonymous = bool(given.get("isAnonymous"))
+        properties = {
+            "description": given.get("description"),
+            "tags": given.get("tags") or {},
+            "properties": given.get("properties") or {},
+            "isArchived": bool(given.get("isArchived")),
+            "isAnonymous": anonymous,
+            "autoDeleteSetting": given.get("autoDeleteSetting"),
+            "flavors": flavors,
+            "modelType": kind,
+            "modelUri": uri,
+            "jobName": given.get("jobName"),
+            "provisioningState": "Succeeded",
+            "stage": given.get("stage") or ("Logged" if anonymous else "Development"),
+            "intellectualProperty": None,
+        }
+        return self.save(name, version, properties)
+
+    async def _take(self, name: str, version: str, uri: Any, kind: str, flavors: Doc | None) -> Doc:
+        target = self.folder(name, version)
+        try:
+            await asyncio.to_thread(self._fetch, uri, target)
+            if kind != "mlflow_model":
+                return flavors or {}
+            return flavors or self._flavors(target)
+        except DataError as error:
+            shutil.rmtree(target, ignore_errors=True)
+            raise bad_request(
+                f"The model {name}:{version} can't be registered from {uri}: {error}",
+                "BadArgument",
+                "ArtifactNotFound",
+            ) from None
+
+    def missing_container(self, name: str) -> ArmError:
+        return ArmError(
+            404,
+            "The specified resource was not found.",
+            details=[("ModelNotFound", f"Model container with name: {name} not found.")],
+        )
+
+    def missing_version(self, name: str, version: str) -> ArmError:
+        s = self.c.settings
+        text = (
+            f"There is no registered model in Account Subscription: {s.subscription}, ResourceGroup: "
+            f"{s.resource_group}, Workspace: {s.workspace} with id {name}:{version}"
+        )
+        return ArmError(
+            404, "The specified resource was not found.", details=[("NoSuchModelRegistered", text)]
+        )
+
+    async def get_version(self, request: Request) -> Response:
+        name, version = request.path_params["name"], request.path_params["version"]
+        found = self.find(name, version)
+        if found is None:
+            raise self.missing_version(name, version)
+        return reply(self.version_resource(found))
+
+    async def versions(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if self.container(name) is None:
+            raise self.missing_container(name)
+        return reply(self.list_versions(request, name))
+
+    async def get_container(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = self.container(name)
+        if found is None:
+            raise self.missing_container(name)
+        return reply(self.container_resource(found))
+
+    async def put_container(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        self.check(name, "1")
+        doc, new = self.update_container(name, properties_of(await json_body(request)))
+        return reply(self.container_resource(doc), 201 if new else 200)
+
+    async def containers(self, request: Request) -> Response:
+        return reply(self.list_containers(request))
+
+    async def delete_one(self, request: Request) -> Response:
+        name, version = request.path_params["name"], request.path_params["version"]
+        if not self.delete_version(name, version):
+            return Response(None, 204)
+        shutil.rmtree(self.folder(name, version), ignore_errors=True)
+        return Response(None, 200)
+
+    def routes(self) -> list[Route]:
+        one, version = "/ws/models/{name}", "/ws/models/{name}/versions/{version}"
+        return [
+            Route("/ws/models", self.containers, methods=["GET"]),
+            Route(one, self.get_container, methods=["GET"]),
+            Route(one, self.put_container, methods=["PUT"]),
+            Route(one + "/versions", self.versions, methods=["GET"]),
+            Route(version, self.get_version, methods=["GET"]),
+            Route(version, self.put_version, methods=["PUT"]),
+            Route(version, self.delete_one, methods=["DELETE"]),
+        ]

@@ -1,0 +1,74 @@
+"""The best trial's model: its members fitted once more on all rows, put together, saved and explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dropml.azureml.automl.search.board import Board, Trial
+from dropml.azureml.automl.search.limits import Clock
+from dropml.azureml.automl.search.pool import Pool
+from dropml.azureml.automl.search.refits import Refits, refit_seconds
+from dropml.azureml.automl.search.worker_task import Task
+from dropml.azureml.automl.spec import JobSpec
+
+
+class Best:
+    def __init__(self, spec: JobSpec, board: Board, pool: Pool, clock: Clock, refits: Refits) -> None:
+        self.spec, self.board, self.pool, self.clock, self.refits = spec, board, pool, clock, refits
+
+    def save(self) -> str:
+        """Returns the best trial's id. Its folder holds the model when this returns."""
+        best = self.board.best
+        members = _members(best)
+        refit = self._refit(members)
+        self.board.events.phase("BestRunExplainModel")
+        outputs = self.board.folder(best) / "outputs"
+        options: dict[str, Any] = {
+            **parts(best.result),
+            "members": members,
+            "refit": refit,
+            "model_dir": str(outputs / "mlflow-model"),
+            "explain_dir": str(outputs / "explanation") if self._explain() else None,
+        }
+        task = Task("finish", "finish", self.spec.cpus, self.clock.end, options, grace=120.0)
+        self.pool.start(task)
+        outcome = self._wait()
+        if outcome.error:
+            raise RuntimeError(outcome.error)
+        self.board.emit(best)
+        return self.board.id(best)
+
+    def _explain(self) -> bool:
+        return self.spec.training_flag("enableModelExplainability", True)
+
+    def _wait(self) -> Any:
+        while True:
+            for outcome in self.pool.wait(60.0):
+                return outcome
+
+    def _refit(self, members: list[str]) -> bool:
+        """Fit on all rows what the search has not yet. False if that does not fit in: their trials' models stay."""
+        self.pool.stop(keep=members)
+        self.refits.finish_running()
+        missing = [t for t in self.board.trials if t.out in members and t.out not in self.refits.done]
+        if any(t.out in self.refits.failed for t in missing):
+            return False
+        if refit_seconds(missing, self.spec.cpus) > self.clock.left(self.clock.refit_end):
+            return False
+        return self.refits.run(missing)
+
+
+def _members(best: Trial) -> list[str]:
+    if "weights" in best.result:
+        return list(best.result["weights"])
+    return list(best.result.get("members", [best.out]))
+
+
+def parts(result: dict[str, Any]) -> dict[str, Any]:
+    """How a trial's members make its model: weights of a vote, coefficients of a stack, a decision threshold."""
+    return {
+        "weights": list(result["weights"].values()) if "weights" in result else None,
+        "coef": result.get("coef"),
+        "intercept": result.get("intercept"),
+        "threshold": result.get("threshold"),
+    }

@@ -1,0 +1,119 @@
+"""The job's trials: their state, their scores, and their events."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dropml.azureml.automl.events import Events
+from dropml.azureml.automl.fit import metrics
+from dropml.azureml.automl.search.pool import Outcome
+from dropml.azureml.automl.search.portfolio import Candidate
+from dropml.azureml.automl.store import Facts, Store
+
+
+@dataclass
+class Trial:
+    iteration: int
+    algorithm: str
+    preprocessor: str
+    start: float
+    candidate: Candidate | None = None  # None for an ensemble
+    end: float | None = None
+    status: str = "Running"
+    result: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def out(self) -> str:
+        """Folder of the store that takes what the trial leaves."""
+        return f"trial{self.iteration}"
+
+    @property
+    def seconds(self) -> float:
+        return (self.end or time.time()) - self.start
+
+
+class Board:
+    """Every change of a trial becomes an event; artifacts move from the store into `job_dir/trials/{iteration}`."""
+
+    def __init__(self, job: str, job_dir: Path, events: Events, store: Store, facts: Facts) -> None:
+        self.job, self.job_dir, self.events, self.store, self.facts = job, job_dir, events, store, facts
+        self.trials: list[Trial] = []
+
+    def add(self, algorithm: str, preprocessor: str, candidate: Candidate | None) -> Trial:
+        trial = Trial(len(self.trials), algorithm, preprocessor, time.time(), candidate)
+        self.trials.append(trial)
+        self.emit(trial)
+        return trial
+
+    def finished(self, outcome: Outcome) -> Trial:
+        trial = next(t for t in self.trials if t.out == outcome.task.out)
+        trial.end = time.time()
+        trial.error = outcome.error
+        trial.status = "Failed" if outcome.error else "Completed"
+        trial.result = outcome.result or {}
+        self._move_artifacts(trial)
+        self.emit(trial)
+        return trial
+
+    def cancel_running(self) -> None:
+        for trial in self.trials:
+            if trial.status == "Running":
+                trial.status, trial.end = "Canceled", time.time()
+                self.emit(trial)
+
+    def _move_artifacts(self, trial: Trial) -> None:
+        for name in ("metrics", "outputs"):
+            source = self.store.root / trial.out / name
+            if source.is_dir():
+                target = self.folder(trial)
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.move(source, target / name)
+
+    def folder(self, trial: Trial) -> Path:
+        return self.job_dir / "trials" / str(trial.iteration)
+
+    @property
+    def completed(self) -> list[Trial]:
+        return [t for t in self.trials if t.status == "Completed"]
+
+    def best_singles(self, count: int, algorithms: Collection[str] | None = None) -> list[Trial]:
+        """The best completed trials that are no ensembles, of these algorithms if at least two are."""
+        single = [t for t in self.completed if t.candidate]
+        chosen = [t for t in single if algorithms is None or t.algorithm in algorithms]
+        single = chosen if len(chosen) >= 2 else single
+        return sorted(single, key=self.score, reverse=True)[:count]
+
+    @property
+    def best(self) -> Trial:
+        return max(self.completed, key=self.score)
+
+    def score(self, trial: Trial) -> float:
+        """The primary metric, turned so that more is better."""
+        value = trial.result["metrics"].get(self.facts.primary)
+        return float("-inf") if value is None or value != value else metrics.signed(self.facts.primary, value)
+
+    def id(self, trial: Trial) -> str:
+        return f"{self.job}_{trial.iteration}"
+
+    def emit(self, trial: Trial) -> None:
+        folder = self.folder(trial)
+        files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        self.events.emit(
+            "trial",
+            id=self.id(trial),
+            iteration=trial.iteration,
+            algorithm=trial.algorithm,
+            preprocessor=trial.preprocessor,
+            status=trial.status,
+            start=trial.start,
+            end=trial.end,
+            metrics=trial.result.get("metrics", {}),
+            error=trial.error,
+            artifacts=files,
+        )

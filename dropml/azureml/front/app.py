@@ -1,0 +1,164 @@
+"""Builds the emulator: state, resources, routes, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from azure.core.exceptions import AzureError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from dropml.azureml.assets.codes import Code
+from dropml.azureml.assets.components import Components
+from dropml.azureml.assets.data import Data
+from dropml.azureml.assets.models import Models
+from dropml.azureml.batch.endpoints import BatchEndpoints
+from dropml.azureml.batch.invoke import BatchInvoke
+from dropml.azureml.core.arm import ArmError, GatewayError
+from dropml.azureml.core.clock import Clock
+from dropml.azureml.core.config import PROVIDER, Settings
+from dropml.azureml.core.context import Context, workspace_guid
+from dropml.azureml.core.identity import Identity
+from dropml.azureml.core.operations import OperationFailedError, Operations
+from dropml.azureml.core.store import Store
+from dropml.azureml.front.admin import Admin
+from dropml.azureml.front.faults import Faults
+from dropml.azureml.front.gateway import Gateway
+from dropml.azureml.jobs.automl_runner import AutoMLRunner
+from dropml.azureml.jobs.command_runner import CommandRunner
+from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.pipeline_job import PipelineSpec
+from dropml.azureml.jobs.pipeline_runner import PipelineRunner
+from dropml.azureml.jobs.routes import Jobs
+from dropml.azureml.jobs.runner import JobRunner
+from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.jobs.schedules import Schedules
+from dropml.azureml.jobs.v1_pipelines import PublishedPipelines
+from dropml.azureml.online.deployments import OnlineDeployments
+from dropml.azureml.online.endpoints import OnlineEndpoints
+from dropml.azureml.tracking.history import History
+from dropml.azureml.tracking.mlflow import Mlflow
+from dropml.azureml.workspace.computes import Computes
+from dropml.azureml.workspace.datastores import Datastores
+from dropml.azureml.workspace.ingestion import Telemetry
+from dropml.azureml.workspace.storage import DataError, Storage
+from dropml.azureml.workspace.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Emulator:
+    """The two ASGI apps and the life of what runs beside them."""
+
+    context: Context
+    app: ASGIApp
+    ingestion: ASGIApp
+    jobs: JobRunner
+    endpoints: OnlineEndpoints
+    datastores: Datastores
+    schedules: Schedules
+    _tasks: list[asyncio.Task[None]]
+
+    async def start(self) -> None:
+        """Take up what an earlier process left: operations, jobs, endpoints."""
+        self.context.operations.resume()
+        self.jobs.resume()
+        loop = asyncio.get_running_loop()
+        self._tasks += [
+            loop.create_task(self._endpoints()),
+            loop.create_task(self.endpoints.processes.supervise()),
+            loop.create_task(self.schedules.run()),
+            loop.create_task(self._containers()),
+        ]
+
+    async def _endpoints(self) -> None:
+        try:
+            await self.endpoints.resume()
+        except OperationFailedError as error:
+            log.error("an endpoint could not be started again: %s", error)
+
+    async def _containers(self) -> None:
+        """The workspace's own containers, once storage answers."""
+        if not self.datastores.storage.configured:
+            return
+        for _ in range(10):
+            try:
+                await asyncio.to_thread(self.datastores.ensure_containers)
+                return
+            except (AzureError, DataError) as error:
+                log.info("storage does not answer yet: %s", str(error).splitlines()[0])
+                await asyncio.sleep(2)
+
+    async def stop(self) -> None:
+        """Leave no process behind; what ran starts again with the emulator."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self.jobs.close(), self.endpoints.processes.close())
+        await self.context.operations.close()
+        self.context.store.close()
+
+
+def build(settings: Settings) -> Emulator:
+    store = Store(settings.data / "state.sqlite")
+    clock = Clock(store)
+    identity = Identity(store, clock, settings.tenant, settings.identity_header)
+    operations = Operations(store, clock, settings, workspace_guid(store))
+    context = Context(settings, store, clock, identity, operations)
+
+    datastores = Datastores(context, Storage(settings.storage))
+    computes = Computes(context)
+    runs = Runs(context)
+    data = Data(context, datastores)
+    models = Models(context, data, runs)
+    code = Code(context, data)
+    components = Components(context)
+    nodes = Nodes(computes)
+    jobs = JobRunner(runs)
+    pipelines = PipelineSpec(context, components, computes)
+    jobs.register("AutoML", AutoMLRunner(runs, data, nodes))
+    jobs.register("Command", CommandRunner(runs, data, models, code, nodes))
+    jobs.register("Pipeline", PipelineRunner(runs, pipelines, jobs))
+    endpoints = OnlineEndpoints(context, models)
+    telemetry = Telemetry(store, clock)
+    admin, faults = Admin(context), Faults()
+
+    job_routes = Jobs(runs, jobs, computes, pipelines)
+    batch = BatchEndpoints(context, components, computes)
+    schedules = Schedules(job_routes, runs)
+
+    parts = [
+        identity, Workspace(context), datastores, computes, data, models, code, components,
+        job_routes, History(runs), Mlflow(runs, models), endpoints,
+        OnlineDeployments(endpoints, models), operations, telemetry, admin, faults,
+        batch, BatchInvoke(batch, job_routes, runs), schedules, PublishedPipelines(job_routes, runs, components),
+    ]  # fmt: skip
+    inner = Starlette(routes=[route for part in parts for route in part.routes()])  # type: ignore[attr-defined]
+    gateway = Gateway(inner, settings, identity, clock)
+    admin.gateway = gateway
+    inner.add_exception_handler(ArmError, gateway.failure)
+    inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
+    inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
+    ingestion = Starlette(routes=telemetry.routes())
+    return Emulator(context, faults.wrap(gateway), ingestion, jobs, endpoints, datastores, schedules, [])
+
+
+def _no_route(request: Request) -> ArmError:
+    path = request.scope.get("original_path", request.url.path)
+    return GatewayError(
+        404,
+        f"The resource type could not be found in the namespace '{PROVIDER}' for path '{path}'.",
+        "InvalidResourceType",
+    )
+
+
+def _no_method(request: Request) -> ArmError:
+    return GatewayError(
+        405,
+        f"The requested resource does not support http method '{request.method}'.",
+        "UnsupportedHttpVerb",
+    )

@@ -1,0 +1,189 @@
+"""Runs a command job: inputs resolved to files, the command as a subprocess, outputs kept and uploaded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from dropml.azureml.assets.codes import Code
+from dropml.azureml.assets.data import Data
+from dropml.azureml.assets.models import Models
+from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.command_job import render
+from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.runs import TERMINAL, Runs
+from dropml.azureml.workspace.storage import DataError
+from dropml.common.children import Caps, Child, find_by_argument, start, tail
+
+_JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
+_POLL = 0.1
+
+
+class CommandRunner:
+    def __init__(self, runs: Runs, data: Data, models: Models, code: Code, nodes: Nodes) -> None:
+        self._runs, self._data, self._models, self._code, self._nodes = runs, data, models, code, nodes
+        self._c = runs.c
+        self.children: dict[str, Child] = {}
+
+    async def run(self, name: str) -> None:
+        run = self._runs.get(name)
+        assert run is not None
+        target = run["properties"].get("computeId")
+        compute = self._c.arm_name(target, "computes") if target else None
+        async with self._nodes.node(compute, lambda: self._runs.status(name, "Queued")) as caps:
+            child = Child.adopt(run.get("pid"), run.get("pid_started"))
+            if child is None and run["status"] != "Starting":
+                child = find_by_argument(self._marker(name))
+            if child is None and (run.get("pid") or self._exit_code(name).exists()):
+                # It ran under an earlier emulator and is gone: what it left decides.
+                self._conclude(name, None)
+                return
+            if child is None:
+                child = await self._start(run, caps)
+            if child is not None:
+                await self._follow(name, child)
+
+    def _marker(self, name: str) -> str:
+        return str(self._runs.folder(name))
+
+    def _exit_code(self, name: str) -> Path:
+        return self._runs.folder(name) / "exit_code"
+
+    async def _start(self, run: Doc, caps: Caps) -> Child | None:
+        name, folder = run["name"], self._runs.folder(run["name"])
+        self._runs.status(name, "Preparing")
+        try:
+            command, cwd = await asyncio.to_thread(self._prepare, run, folder)
+        except (DataError, ValueError) as error:
+            self._runs.finish(name, "Failed", f"The job's inputs can't be prepared: {error}")
+            return None
+        # The exit code goes to a file: a later emulator must learn it, too. $0 marks the process.
+        script = f"({command}\n); code=$?; echo $code > {folder}/exit_code; exit $code"
+        log = folder / "user_logs" / "std_log.txt"
+        line = ["/bin/bash", "-c", script, self._marker(name)]
+        child = await asyncio.to_thread(start, line, log, caps, cwd, self._environment(run, folder))
+
+        def apply(found: Doc) -> None:
+            found |= {"pid": child.pid, "pid_started": child.started}
+            found["status"] = "CancelRequested" if found["cancel_requested"] else "Running"
+            found["start"] = found["start"] or self._c.clock.now()
+
+        self._runs.edit(name, apply)
+        return child
+
+    def _environment(self, run: Doc, folder: Path) -> dict[str, str]:
+        """What the service gives a job to find its workspace and run; a token comes from the identity endpoint."""
+        s = self._c.settings
+        own = {k: str(v) for k, v in (run["properties"].get("environmentVariables") or {}).items()}
+        return own | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AZUREML_RUN_ID": run["name"],
+            "AZUREML_ROOT_RUN_ID": run["root"],
+            "AZUREML_ARM_SUBSCRIPTION": s.subscription,
+            "AZUREML_ARM_RESOURCEGROUP": s.resource_group,
+            "AZUREML_ARM_WORKSPACE_NAME": s.workspace,
+            "AZUREML_ARM_PROJECT_NAME": run["experiment"],
+            "AZUREML_DEV_URL_MFE": s.base_url,
+            "MLFLOW_TRACKING_URI": f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}",
+            "MLFLOW_RUN_ID": run["name"],
+            "MLFLOW_EXPERIMENT_NAME": run["experiment"],
+            "REQUESTS_CA_BUNDLE": str(s.data / "ca.pem"),
+            "IDENTITY_ENDPOINT": f"{s.base_url}/msi/token",
+            "IDENTITY_HEADER": s.identity_header or "job",
+            "AZUREML_OUTPUT_FOLDER": str(folder / "outputs"),
+        }
+
+    # -- inputs and outputs --------------------------------------------------------------------------------
+
+    def _prepare(self, run: Doc, folder: Path) -> tuple[str, Path]:
+        properties = run["properties"]
+        inputs: dict[str, str | None] = {}
+        for name, value in (properties.get("inputs") or {}).items():
+            if value["jobInputType"] == "literal":
+                inputs[name] = None if value.get("value") is None else str(value["value"])
+            else:
+                inputs[name] = self._input(value, folder / "input" / name)
+        outputs = {}
+        for name, value in (properties.get("outputs") or {}).items():
+            target = self.output_path(run["name"], name)
+            single = value.get("jobOutputType") == "uri_file"
+            (target.parent if single else target).mkdir(parents=True, exist_ok=True)
+            outputs[name] = str(target)
+        cwd = folder / "code"
+        cwd.mkdir(parents=True, exist_ok=True)
+        if properties.get("codeId"):
+            self._code.download(properties["codeId"], cwd)
+        (folder / "outputs").mkdir(exist_ok=True)
+        return render(properties["command"], inputs, outputs), cwd
+
+    def output_path(self, job: str, output: str) -> Path:
+        return self._runs.folder(job) / "named_outputs" / output
+
+    def _input(self, value: Doc, target: Path) -> str:
+        uri = value["uri"]
+        if found := _JOB_OUTPUT.match(uri):
+            source = self.output_path(found.group(1), found.group(2)) / found.group(3)
+            if not source.exists():
+                raise DataError(f"{uri} does not exist.")
+            return str(source)
+        model = self._models.folder_of(uri)
+        if model is not None:
+            return str(model)
+        shutil.rmtree(target, ignore_errors=True)
+        self._data.download(uri, target)
+        files = [p for p in target.rglob("*") if p.is_file()]
+        if value["jobInputType"].lower().replace("_", "") == "urifile" and len(files) == 1:
+            return str(files[0])
+        return str(target)
+
+    def _keep_outputs(self, run: Doc) -> None:
+        """Named outputs also go to the default datastore, where the service keeps them."""
+        if not self._data.storage.configured:
+            return
+        for name in run["properties"].get("outputs") or {}:
+            path = self.output_path(run["name"], name)
+            if path.is_dir() and any(path.iterdir()):
+                self._data.upload(path, f"azureml/{run['name']}/{name}")
+
+    # -- the process ---------------------------------------------------------------------------------------
+
+    async def _follow(self, name: str, child: Child) -> None:
+        self.children[name] = child
+        run = self._runs.get(name)
+        if run and run["cancel_requested"]:
+            await child.stop(5)
+        try:
+            while child.alive():
+                await asyncio.sleep(_POLL)
+        finally:
+            self.children.pop(name, None)
+        run = self._runs.get(name)
+        if run and not run["cancel_requested"] and not run.get("interrupted"):
+            await asyncio.to_thread(self._keep_outputs, run)
+        self._conclude(name, child.code)
+
+    def _conclude(self, name: str, code: int | None) -> None:
+        run = self._runs.get(name)
+        if run is None or run["status"] in TERMINAL or run.get("interrupted"):
+            return
+        folder = self._runs.folder(name)
+        written = self._exit_code(name)
+        if written.exists():
+            code = int(written.read_text().strip() or 1)
+        if run["cancel_requested"]:
+            self._runs.finish(name, "Canceled")
+        elif code == 0:
+            self._runs.finish(name, "Completed")
+        else:
+            said = tail(folder / "user_logs" / "std_log.txt", 5)
+            how = "ended without an exit code" if code is None else f"exited with code {code}"
+            self._runs.finish(name, "Failed", f"The command {how}. Its last lines: {said}")
+
+    async def cancel(self, name: str) -> None:
+        child = self.children.get(name)
+        if child:
+            await child.stop(5)

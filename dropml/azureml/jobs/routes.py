@@ -1,0 +1,210 @@
+"""Jobs in ARM: PUT, GET, list, cancel, delete. A name is used once."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.core.arm import (
+    ArmError,
+    bad_request,
+    check_name,
+    json_body,
+    not_found,
+    page,
+    properties_of,
+    reply,
+    view_filter,
+)
+from dropml.azureml.core.operations import Kind, OperationFailedError
+from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs import automl_job
+from dropml.azureml.jobs.command_job import command_properties
+from dropml.azureml.jobs.pipeline_job import PipelineSpec
+from dropml.azureml.jobs.runner import JobRunner
+from dropml.azureml.jobs.runs import TERMINAL, Runs
+from dropml.azureml.workspace.computes import Computes
+
+_MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
+
+
+class Jobs:
+    def __init__(self, runs: Runs, runner: JobRunner, computes: Computes, pipelines: PipelineSpec) -> None:
+        self._runs, self._runner, self._computes, self._pipelines = runs, runner, computes, pipelines
+        self._c = runs.c
+        cancel = Kind("jc", "Updating", self._cancelling, self._settle, signed=False)
+        self._c.operations.register("job.cancel", cancel)
+
+    # -- submission ----------------------------------------------------------------------------------------
+
+    def normal(self, given: Doc) -> Doc:
+        """A job's properties as the service stores them; 4xx for what it refuses."""
+        kind = automl_job.one_of(given.get("jobType"), ("AutoML", "Command", "Pipeline"), "jobType")
+        target = given.get("computeId")
+        if target:
+            name = self._c.arm_name(target, "computes")
+            if name is None or not self._computes.exists(name):
+                raise bad_request(
+                    f"The compute target '{name or target}' was not found in the workspace.",
+                    "BadArgument",
+                    "ComputeNotFound",
+                )
+        if kind == "AutoML":
+            return automl_job.properties(given)
+        if kind == "Command":
+            return command_properties(given)
+        return self._pipelines.properties(given)
+
+    def submit(self, name: str, given: Doc, **extra: Any) -> Doc:
+        """Store a job and start it; the answer never waits for the job."""
+        properties = self.normal(given)
+        kind = properties["jobType"]
+        own = {k: given.get(k) for k in _MUTABLE}
+        body = own | properties
+        if kind == "Pipeline":
+            body["properties"] = self._pipelines.run_properties(properties) | (own["properties"] or {})
+        with self._c.store.transaction():
+            run = self._runs.create(name, kind, body, request=_identity(given), **extra)
+        self._runner.submit(name)
+        return run
+
+    async def put(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        check_name("job", name)
+        given = properties_of(await json_body(request))
+        before = self._runs.get(name)
+        if before is not None:
+            return reply(self._runs.resource(self._update(before, given)))
+        run = self.submit(name, given)
+        return reply(self._runs.resource(run), 201, {"Location": self._c.location_header(request)})
+
+    def _update(self, run: Doc, given: Doc) -> Doc:
+        """A repeated PUT: what may change does; any other difference is refused, as the service's text says."""
+        before, now = run.get("request") or {}, _identity(given)
+        if run["type"] == "Pipeline" and given.get("jobType") == "Pipeline":
+            # The SDK's round trip adds nulls and defaults; compare what was asked for.
+            now = {k: v for k, v in now.items() if k in before}
+        keys = sorted(before.keys() | now.keys())
+        changed = [k for k in keys if before.get(k) != now.get(k)]
+        if changed:
+            names = ", ".join(f" {k[0].upper()}{k[1:]}" for k in changed)
+            raise ArmError(
+                400,
+                "A job with this name already exists. If you are trying to create a new job, use a different name. "
+                f"If you are trying to update an existing job, the existing job's{names} cannot be changed. "
+                "Only description, tags, displayName, properties, and isArchived can be updated.",
+                inner=["BadArgument", "Immutable", "JobPropertyImmutable"],
+            )
+        return self._patched(run["name"], given)
+
+    def _patched(self, name: str, given: Doc) -> Doc:
+        def apply(found: Doc) -> None:
+            found["tags"] = found["tags"] | (given.get("tags") or {})
+            found["run_properties"] = found["run_properties"] | (given.get("properties") or {})
+            found["display_name"] = given.get("displayName") or found["display_name"]
+            found["description"] = given.get("description", found["description"])
+            found["archived"] = bool(given.get("isArchived", found["archived"]))
+
+        done = self._runs.edit(name, apply)
+        assert done is not None
+        return done
+
+    # -- reads ---------------------------------------------------------------------------------------------
+
+    def _find(self, request: Request) -> Doc:
+        name = request.path_params["name"]
+        run = self._runs.get(name)
+        if run is None:
+            raise ArmError(
+                404,
+                f"Job {name} not found.",
+                details=[("RunNotFound", f"Run {name} was not found in the workspace.")],
+                inner=["NotFound", "JobNotFound"],
+            )
+        return run
+
+    async def get(self, request: Request) -> Response:
+        return reply(self._runs.resource(self._find(request)))
+
+    async def all(self, request: Request) -> Response:
+        found = page(
+            request,
+            self._c.store,
+            "run",
+            self._runs.resource,
+            base_url=self._c.settings.base_url,
+            top_level=True,
+            archived=view_filter(request),
+        )
+        return reply(found)
+
+    async def patch(self, request: Request) -> Response:
+        run = self._find(request)
+        given = properties_of(await json_body(request))
+        return reply(self._runs.resource(self._patched(run["name"], given)))
+
+    # -- ends ----------------------------------------------------------------------------------------------
+
+    async def cancel(self, request: Request) -> Response:
+        """202 with a Location only; the job itself shows CancelRequested, then Canceled."""
+        run = self._find(request)
+        version = request.query_params["api-version"]
+        key = f"jc:{self._c.guid}:{run['name']}"
+        operation = self._c.store.get("operation", key)
+        if operation is None or operation["status"] != "pending":
+            operation = self._c.operations.begin("job.cancel", run["name"], version)
+        headers = {
+            "Location": self._c.operations.unsigned_url(operation, "mfeOperationResults"),
+            "x-ms-async-operation-timeout": "PT1H",
+        }
+        return reply(None, 202, headers | self._c.operations.retry_after())
+
+    async def _cancelling(self, operation: Doc) -> None:
+        await self._runner.cancel(operation["target"])
+        await self._runner.wait(operation["target"])
+
+    def _settle(self, _operation: Doc, _failure: OperationFailedError | None) -> None:
+        """The job's own status tells how its cancellation ended."""
+
+    async def delete(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        run = self._runs.get(name)
+        if run is None:
+            return Response(None, 204)
+        if run["status"] not in TERMINAL:
+            raise bad_request(f"Job {name} is {run['status']}: cancel it before it is deleted.")
+        with self._c.store.transaction():
+            for child in self._runs.children(name):
+                self._c.store.delete("run", child["name"])
+            self._c.store.delete("run", name)
+        shutil.rmtree(self._runs.folder(name), ignore_errors=True)
+        return Response(None, 200)
+
+    async def debug(self, request: Request) -> Response:
+        """The emulator's own view of a run, for people: `/_emulator/jobs/{name}`."""
+        run = self._runs.get(request.path_params["name"])
+        if run is None:
+            raise not_found(f"Job {request.path_params['name']} not found.")
+        return reply(run | {"folder": str(self._runs.folder(run["name"]))})
+
+    def routes(self) -> list[Route]:
+        one = "/ws/jobs/{name}"
+        return [
+            Route("/ws/jobs", self.all, methods=["GET"]),
+            Route(one, self.get, methods=["GET"]),
+            Route(one, self.put, methods=["PUT"]),
+            Route(one, self.patch, methods=["PATCH"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(one + "/cancel", self.cancel, methods=["POST"]),
+            Route("/_emulator/jobs/{name}", self.debug, methods=["GET"]),
+        ]
+
+
+def _identity(given: Doc) -> Doc:
+    """What a job is, without what may change later and without what the service adds."""
+    skip = (*_MUTABLE, "services", "status", "notificationSetting", "secretsConfiguration", "componentId")
+    return {k: v for k, v in given.items() if k not in skip and v not in (None, {}, [])}

@@ -1,0 +1,170 @@
+"""The process behind each online endpoint: started, told, supervised, found again after a restart on its old port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from dropml.azureml.core.context import Context
+from dropml.azureml.core.store import Doc
+from dropml.common.children import Child, find_by_argument, start, tail
+
+log = logging.getLogger(__name__)
+_START_SECONDS = 30.0
+_WATCH_SECONDS = 1.0
+
+
+class EndpointDownError(Exception):
+    """The process can't be reached or can't be started; the message says why."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class EndpointProcesses:
+    """`config` gives an endpoint's `endpoint.json` document from the state; the process reads it."""
+
+    def __init__(self, context: Context, config: Callable[[Doc], Doc]) -> None:
+        self._c, self._config = context, config
+        self._children: dict[str, Child] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._sessions = requests.Session()
+        self._closing = False
+
+    def folder(self, name: str) -> Path:
+        return self._c.folder("endpoints", name)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    def url(self, endpoint: Doc) -> str | None:
+        return f"http://127.0.0.1:{endpoint['port']}" if endpoint.get("port") else None
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def ensure(self, name: str) -> None:
+        """The process runs and serves, with the configuration of now. Raises EndpointDownError."""
+        async with self._lock(name):
+            endpoint = self._c.store.get("endpoint", name)
+            if endpoint is None or self._closing:
+                return
+            self._write(endpoint)
+            child = self._children.get(name) or self._adopt(endpoint)
+            if child is None or not child.alive():
+                await self._start(endpoint)
+            else:
+                self._children[name] = child
+
+    def _adopt(self, endpoint: Doc) -> Child | None:
+        found = Child.adopt(endpoint.get("pid"), endpoint.get("pid_started"))
+        return found or find_by_argument(str(self.folder(endpoint["name"])))
+
+    async def _start(self, endpoint: Doc) -> None:
+        name, reason = endpoint["name"], ""
+        for attempt in range(3):
+            # The old port first, so that its callers find it again; a taken one is replaced.
+            port = endpoint["port"] if endpoint.get("port") and attempt == 0 else _free_port()
+            logfile = self.folder(name) / "process.log"
+            logfile.unlink(missing_ok=True)
+            command = [sys.executable, "-m", "dropml.azureml.serving"]
+            command += ["--endpoint", str(self.folder(name)), "--port", str(port)]
+            # The port first: a process whose pid was never written down is found by its folder, but not its port.
+            self._note(name, port=port)
+            child = await asyncio.to_thread(start, command, logfile)
+            self._children[name] = child
+            self._note(name, pid=child.pid, pid_started=child.started)
+            if await self._ready(child, logfile):
+                return
+            await child.stop(2)
+            reason = tail(logfile, 3)
+        raise EndpointDownError(f"The endpoint's process does not start: {reason or 'it printed nothing'}")
+
+    def _note(self, name: str, **values: Any) -> None:
+        self._c.store.update("endpoint", name, lambda d: d.update(values))
+
+    async def _ready(self, child: Child, logfile: Path) -> bool:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and child.alive():
+            if any(line.startswith("ready ") for line in tail(logfile, 50).splitlines()):
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def stop(self, name: str) -> None:
+        async with self._lock(name):
+            endpoint = self._c.store.get("endpoint", name)
+            child = self._children.pop(name, None) or (self._adopt(endpoint) if endpoint else None)
+            if child:
+                await child.stop(3)
+        self._locks.pop(name, None)
+
+    async def supervise(self) -> None:
+        """Start again what has died, as the service restarts a container; forever."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for name, child in list(self._children.items()):
+                if child.alive() or self._closing or self._lock(name).locked():
+                    continue
+                log.warning("endpoint %s: its process ended; starting it again", name)
+                try:
+                    await self.ensure(name)
+                except EndpointDownError as error:
+                    log.error("endpoint %s: %s", name, error)
+
+    async def close(self) -> None:
+        self._closing = True
+        await asyncio.gather(*(child.stop(2.5) for child in self._children.values()))
+        self._sessions.close()
+
+    # -- talk ----------------------------------------------------------------------------------------------
+
+    def _write(self, endpoint: Doc) -> None:
+        folder = self.folder(endpoint["name"])
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = folder / "endpoint.json.new"
+        scratch.touch(mode=0o600)
+        scratch.write_text(json.dumps(self._config(endpoint), indent=1))
+        scratch.replace(folder / "endpoint.json")
+
+    async def reload(self, name: str) -> Doc:
+        """Write the configuration and have it taken over; the status of the deployments."""
+        await self.ensure(name)
+        async with self._lock(name):
+            endpoint = self._c.store.get("endpoint", name)
+            if endpoint is None:
+                raise EndpointDownError(f"The endpoint {name} was deleted.")
+            self._write(endpoint)
+            return await asyncio.to_thread(self._call, endpoint, "POST", "/_admin/reload")
+
+    async def status(self, name: str) -> Doc:
+        endpoint = self._c.store.get("endpoint", name)
+        if endpoint is None:
+            raise EndpointDownError(f"The endpoint {name} was deleted.")
+        return await asyncio.to_thread(self._call, endpoint, "GET", "/_admin/status")
+
+    def _call(self, endpoint: Doc, method: str, path: str) -> Doc:
+        try:
+            answer = self._sessions.request(
+                method,
+                f"{self.url(endpoint)}{path}",
+                headers={"x-admin-secret": endpoint["admin_secret"]},
+                timeout=(3, 15),
+            )
+        except requests.RequestException as error:
+            raise EndpointDownError(f"The endpoint's process does not answer: {error}") from error
+        if answer.status_code != 200:
+            raise EndpointDownError(f"The endpoint's process refused its configuration: {answer.text[:300]}")
+        found: Any = answer.json()
+        return dict(found)

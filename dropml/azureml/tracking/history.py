@@ -1,0 +1,190 @@
+"""Run history v1.0: what azure-ai-ml reads of child runs, and the PATCH of its job updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dropml.azureml.core.arm import ArmError, bad_request, json_body, not_found, reply
+from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.runs import Runs
+from dropml.common.children import tail
+
+_TYPES = {"AutoML": "automl", "Pipeline": "azureml.PipelineRun", "Command": "azureml.StepRun"}
+
+
+class History:
+    def __init__(self, runs: Runs) -> None:
+        self._runs, self._c = runs, runs.c
+
+    def shape(self, run: Doc) -> Doc:
+        """A run as run history tells it."""
+        experiment = self._runs.experiment(run["experiment"])
+        parent = self._runs.get(run["parent"]) if run["parent"] else None
+        root = self._runs.get(run["root"]) or run
+        user = {"userObjectId": self._c.identity.principal, "userTenantId": self._c.identity.tenant}
+        user |= {"userName": "emulator"}
+        error = run["error"]
+        return {
+            "runNumber": int(run["created"] * 1000),
+            "rootRunId": run["root"],
+            "createdUtc": stamp(run["created"]),
+            "createdBy": user,
+            "userId": self._c.identity.principal,
+            "token": None,
+            "tokenExpiryTimeUtc": None,
+            "error": {"error": {**error, "messageFormat": None, "details": []}} if error else None,
+            "warnings": None,
+            "revision": 1,
+            "statusRevision": 1,
+            "runUuid": run["uuid"],
+            "parentRunUuid": parent["uuid"] if parent else None,
+            "rootRunUuid": root["uuid"],
+            "lastStartTimeUtc": None,
+            "currentComputeTime": None,
+            "computeDuration": None,
+            "effectiveStartTimeUtc": None,
+            "lastModifiedBy": user,
+            "lastModifiedUtc": stamp(run["modified"]),
+            "duration": None,
+            "cancelationReason": None,
+            "currentAttemptId": run["restarts"] + 1,
+            "runId": run["name"],
+            "parentRunId": run["parent"],
+            "experimentId": experiment["id"],
+            "status": run["status"],
+            "startTimeUtc": stamp(run["start"]) if run["start"] else None,
+            "endTimeUtc": stamp(run["end"]) if run["end"] else None,
+            "scheduleId": run.get("schedule"),
+            "displayName": run["display_name"],
+            "name": run.get("node"),
+            "dataContainerId": f"dcid.{run['name']}",
+            "description": run["description"],
+            "hidden": False,
+            "runType": _TYPES.get(run["type"], "azureml.scriptrun"),
+            "runTypeV2": None,
+            "properties": run["run_properties"],
+            "parameters": run["params"],
+            "actionUris": {},
+            "scriptName": None,
+            "target": self._target(run),
+            "uniqueChildRunComputeTargets": [],
+            "tags": run["tags"],
+            "settings": {},
+            "services": {},
+            "inputDatasets": [],
+            "outputDatasets": [],
+            "runDefinition": None,
+            "jobSpecification": None,
+            "primaryMetricName": None,
+            "createdFrom": None,
+            "cancelUri": None,
+            "completeUri": None,
+            "diagnosticsUri": None,
+            "computeRequest": None,
+            "compute": {"target": self._target(run), "targetType": "amlcompute", "instanceCount": 1},
+            "retainForLifetimeOfWorkspace": False,
+            "queueingInfo": None,
+            "inputs": None,
+            "outputs": None,
+        }
+
+    def _target(self, run: Doc) -> str | None:
+        target = run["properties"].get("computeId")
+        return self._c.arm_name(target, "computes") if target else None
+
+    def _find(self, request: Request) -> Doc:
+        name = request.path_params["run"]
+        run = self._runs.get(name)
+        if run is None:
+            raise ArmError(
+                404,
+                f"Run {name} was not found.",
+                inner=["NotFound", "ResourceNotFoundError", "RunNotFound"],
+            )
+        return run
+
+    async def get(self, request: Request) -> Response:
+        return reply(self.shape(self._find(request)))
+
+    async def children(self, request: Request) -> Response:
+        """Newest first, by pages: `continuationToken` and an absolute `nextLink` while more follow."""
+        run = self._find(request)
+        query = request.query_params
+        try:
+            top = max(1, int(query.get("$top", 500)))
+            token = query.get("$continuationToken") or query.get("$continuationtoken")
+            before = int(token) if token else None
+        except ValueError:
+            raise bad_request("$top and $continuationToken must be whole numbers.") from None
+        rows = self._c.store.find("run", parent=run["name"], before=before, limit=top + 1)
+        more = str(rows[top - 1][0]) if len(rows) > top else None
+        link = None
+        if more:
+            path = request.scope["original_path"]
+            link = f"{self._c.settings.base_url}{path}?api-version=v1.0&$top={top}&$continuationToken={more}"
+        value = [self.shape(body) for _, _, body in rows[:top]]
+        return reply({"value": value, "continuationToken": more, "nextLink": link})
+
+    async def details(self, request: Request) -> Response:
+        """Status and log files of a run, as `jobs.stream` polls them."""
+        run = self._find(request)
+        found = self.shape(run)
+        keys = (
+            "runId", "target", "status", "parentRunId", "createdUtc", "startTimeUtc", "endTimeUtc", "error",
+            "warnings", "tags", "properties", "parameters", "services", "inputDatasets", "outputDatasets",
+        )  # fmt: skip
+        base = f"{self._c.settings.base_url}/_emulator/jobs/{run['name']}/logs"
+        logs = {}
+        if (self._runs.folder(run["name"]) / "user_logs" / "std_log.txt").exists():
+            logs["user_logs/std_log.txt"] = f"{base}/std_log.txt"
+        return reply({k: found[k] for k in keys} | {"logFiles": logs, "revision": 1, "runDefinition": None})
+
+    async def logs(self, request: Request) -> Response:
+        run = self._find(request)
+        return PlainTextResponse(tail(self._runs.folder(run["name"]) / "user_logs" / "std_log.txt", 10_000))
+
+    async def patch(self, request: Request) -> Response:
+        """Name, tags and properties of a run, merged."""
+        run = self._find(request)
+        body = await json_body(request)
+
+        def apply(found: Doc) -> None:
+            found["display_name"] = body.get("displayName") or found["display_name"]
+            found["description"] = body.get("description", found["description"])
+            found["tags"] = found["tags"] | (body.get("tags") or {})
+            found["run_properties"] = found["run_properties"] | (body.get("properties") or {})
+            if body.get("hidden") is not None:
+                found["archived"] = bool(body["hidden"])
+
+        done = self._runs.edit(run["name"], apply)
+        assert done is not None
+        return reply(self.shape(done))
+
+    async def data(self, request: Request) -> Response:
+        """POST rundata: metadata and definition of one run."""
+        body = await json_body(request)
+        run = self._runs.get(str(body.get("runId")))
+        if run is None:
+            raise not_found(f"Run {body.get('runId')} was not found.", "NotFound", "RunNotFound")
+        definition: dict[str, Any] = {"properties": run["properties"]}
+        return reply({"runMetadata": self.shape(run), "runDefinition": definition, "jobSpecification": None})
+
+    def routes(self) -> list[Route]:
+        out = [Route("/history/rundata", self.data, methods=["POST"])]
+        for base in (
+            "/history/runs/{run}",
+            "/history/experiments/{experiment}/runs/{run}",
+            "/history/experimentids/{experiment}/runs/{run}",
+        ):
+            out += [
+                Route(base, self.get, methods=["GET"]),
+                Route(base, self.patch, methods=["PATCH"]),
+                Route(base + "/children", self.children, methods=["GET"]),
+                Route(base + "/details", self.details, methods=["GET"]),
+            ]
+        return [*out, Route("/_emulator/jobs/{run}/logs/std_log.txt", self.logs, methods=["GET"])]

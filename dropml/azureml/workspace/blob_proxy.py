@@ -1,0 +1,85 @@
+"""Blob storage under the emulator's own address, so that azure-ai-ml can upload to an account on this machine.
+
+The SDK builds `https://{accountName}.blob.core.windows.net` from a datastore and has no setting for another address.
+For an account on localhost the datastore therefore answers the accountName `localhost:PORT/_storage/NAME`, and what
+comes back to that path is passed on, signature and all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import requests
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from dropml.azureml.core.config import Settings
+from dropml.azureml.workspace.storage import Storage
+
+PREFIX = "/_storage/"
+_HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization"}
+_CHUNK = 1 << 20
+
+
+class BlobProxy:
+    def __init__(self, settings: Settings, storage: Storage) -> None:
+        self._settings, self._storage = settings, storage
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def account_name(self) -> str | None:
+        """What a datastore answers as its account's name."""
+        account = self._storage.account()
+        if account is None:
+            return None
+        if not account.local:
+            return account.name
+        return f"localhost:{self._settings.port}{PREFIX}{account.name}"
+
+    def own_url(self, url: str) -> str:
+        """The account's URL of a URL below the proxy; others stay."""
+        account = self._storage.account()
+        base = f"{self._settings.base_url}{PREFIX}"
+        if account is None or not url.startswith(base):
+            return url
+        return account.blob_url + "/" + url[len(base) :].partition("/")[2]
+
+    async def relay(self, request: Request) -> Response:
+        account = self._storage.account()
+        name = request.path_params["account"].partition(".")[0]
+        if account is None or name != account.name:
+            return Response(f"The emulator has no storage account '{name}'.", 404, media_type="text/plain")
+        raw = request.scope["raw_path"].decode()
+        rest = raw[len(PREFIX) :].partition("/")[2]
+        query = request.scope["query_string"].decode()
+        url = f"{account.blob_url}/{rest}" + (f"?{query}" if query else "")
+        headers = {k: v for k, v in request.headers.items() if k not in _HOP}
+        body = await request.body()
+        try:
+            answer = await asyncio.to_thread(self._send, request.method, url, headers, body)
+        except requests.RequestException as error:
+            return Response(f"The storage account does not answer: {error}", 502, media_type="text/plain")
+        kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP - {"content-length"}}
+        return StreamingResponse(_pieces(answer), answer.status_code, kept)
+
+    def _send(self, method: str, url: str, headers: dict[str, str], body: bytes) -> requests.Response:
+        return self._session.request(method, url, headers=headers, data=body, stream=True, timeout=(5, 120))
+
+    def routes(self) -> list[Route]:
+        methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
+        return [
+            Route(PREFIX + "{account}", self.relay, methods=methods),
+            Route(PREFIX + "{account}/{path:path}", self.relay, methods=methods),
+        ]
+
+
+async def _pieces(answer: requests.Response) -> AsyncIterator[bytes]:
+    # The raw stream: an encoded body must keep the length that its headers tell.
+    source: Iterator[bytes] = answer.raw.stream(_CHUNK, decode_content=False)
+    try:
+        while piece := await asyncio.to_thread(next, source, b""):
+            yield piece
+    finally:
+        answer.close()

@@ -1,0 +1,162 @@
+"""Datastores: names for containers of the blob account."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.core.arm import (
+    ArmError,
+    bad_request,
+    check_name,
+    json_body,
+    not_found,
+    page,
+    properties_of,
+    reply,
+    resource_type,
+)
+from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.context import Context
+from dropml.azureml.core.store import Doc
+from dropml.azureml.workspace.blob_proxy import BlobProxy
+from dropml.azureml.workspace.storage import Storage
+
+DEFAULT = "workspaceblobstore"
+ARTIFACTS = "workspaceartifactstore"
+
+
+class Datastores:
+    """`workspaceblobstore` always exists, and so does `workspaceartifactstore`."""
+
+    def __init__(self, context: Context, storage: Storage) -> None:
+        self._c, self.storage = context, storage
+        self.proxy = BlobProxy(context.settings, storage)
+        guid = context.guid
+        fixed = {DEFAULT: f"azureml-blobstore-{guid}", ARTIFACTS: "azureml"}
+        for name, container in {**fixed, **context.settings.datastores}.items():
+            self._seed(name, container)
+
+    def _seed(self, name: str, container: str) -> None:
+        now = self._c.clock.now()
+        found = self._c.store.get("datastore", name) or {"created": now, "tags": None, "description": None}
+        self._c.store.put("datastore", name, found | {"name": name, "container": container, "modified": now})
+
+    def ensure_containers(self) -> None:
+        """Make the containers of the workspace's own datastores. Blocking."""
+        for name in (DEFAULT, ARTIFACTS):
+            self.storage.ensure_container(self.container_of(name))
+
+    def container_of(self, name: str) -> str:
+        """The container of a datastore; 404 if there is no such datastore."""
+        found = self._c.store.get("datastore", name)
+        if found is None:
+            raise ArmError(
+                404,
+                f"Could not find datastore: {name}.",
+                details=[("DatastoreNotFound", f"Could not find datastore: {name}.")],
+                inner=["NotFound", "DataStoreNotFound"],
+            )
+        return str(found["container"])
+
+    def _resource(self, doc: Doc) -> Doc:
+        s, account = self._c.settings, self.storage.account()
+        return {
+            "id": self._c.arm_id("datastores", doc["name"]),
+            "name": doc["name"],
+            "type": resource_type("datastores"),
+            "properties": {
+                "description": doc.get("description"),
+                "tags": doc.get("tags"),
+                "properties": None,
+                "isDefault": doc["name"] == DEFAULT,
+                "credentials": {"credentialsType": "AccountKey"},
+                "subscriptionId": s.subscription,
+                "resourceGroup": s.resource_group,
+                "datastoreType": "AzureBlob",
+                "accountName": self.proxy.account_name() or "none",
+                "containerName": doc["container"],
+                "endpoint": account.endpoint if account else "core.windows.net",
+                "protocol": "https" if account is None or account.local else account.protocol,
+                "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
+            },
+            "systemData": {
+                "createdAt": stamp(doc["created"]),
+                "lastModifiedAt": stamp(doc["modified"]),
+                "lastModifiedBy": "emulator",
+                "lastModifiedByType": "Application",
+            },
+        }
+
+    async def get(self, request: Request) -> Response:
+        self.container_of(request.path_params["name"])
+        doc = self._c.store.get("datastore", request.path_params["name"])
+        assert doc is not None
+        return reply(self._resource(doc))
+
+    async def all(self, request: Request) -> Response:
+        base = self._c.settings.base_url
+        found = page(request, self._c.store, "datastore", self._resource, base_url=base)
+        wanted = request.query_params.get("isDefault")
+        if wanted:
+            default = wanted.lower() == "true"
+            found["value"] = [d for d in found["value"] if d["properties"]["isDefault"] == default]
+        return reply(found)
+
+    async def put(self, request: Request) -> Response:
+        """An AzureBlob datastore on a container of the emulator's own account."""
+        name = request.path_params["name"]
+        check_name("datastore", name)
+        properties = properties_of(await json_body(request))
+        if str(properties.get("datastoreType", "")).lower() != "azureblob":
+            raise bad_request("Only datastores of type AzureBlob are supported by the emulator.")
+        account, wanted = self.storage.account(), properties.get("accountName")
+        if account is None or wanted not in (account.name, self.proxy.account_name()):
+            have = account.name if account else "none"
+            raise bad_request(f"The storage account '{wanted}' is not the emulator's: it has '{have}'.")
+        if not properties.get("containerName"):
+            raise bad_request("The field 'containerName' is required.")
+        now = self._c.clock.now()
+        before = self._c.store.get("datastore", name)
+        doc = {
+            "name": name,
+            "container": properties["containerName"],
+            "created": before["created"] if before else now,
+            "modified": now,
+            "tags": properties.get("tags"),
+            "description": properties.get("description"),
+        }
+        new = self._c.store.put("datastore", name, doc)
+        return reply(self._resource(doc), 201 if new else 200)
+
+    async def delete(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name in (DEFAULT, ARTIFACTS):
+            raise bad_request(f"The datastore {name} belongs to the workspace and cannot be deleted.")
+        return Response(None, 200 if self._c.store.delete("datastore", name) else 204)
+
+    async def secrets(self, request: Request) -> Response:
+        """The account's key, or a SAS where an expirable secret is asked for."""
+        self.container_of(request.path_params["name"])
+        account = self.storage.account()
+        if account is None:
+            raise not_found("The emulator has no storage account: start it with --storage.")
+        body = await json_body(request)
+        if not body.get("expirableSecret"):
+            return reply({"secretsType": "AccountKey", "key": account.key})
+        token, _ = await asyncio.to_thread(self.storage.sas, float(body.get("expireAfterHours") or 1))
+        return reply({"secretsType": "Sas", "sasToken": "?" + token})
+
+    def routes(self) -> list[Route]:
+        one = "/ws/datastores/{name}"
+        return [
+            *self.proxy.routes(),
+            Route("/ws/datastores", self.all, methods=["GET"]),
+            Route(one, self.get, methods=["GET"]),
+            Route(one, self.put, methods=["PUT"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(one + "/listSecrets", self.secrets, methods=["POST"]),
+        ]

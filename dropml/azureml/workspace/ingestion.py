@@ -1,0 +1,129 @@
+"""Application Insights ingestion: keeps what is sent and shows it.
+
+https://learn.microsoft.com/azure/azure-monitor/app/api-custom-events-metrics
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.core.arm import reply
+from dropml.azureml.core.clock import Clock
+from dropml.azureml.core.store import Doc, Store
+
+_COLUMNS = ("type", "name", "operation_id", "role", "ikey")
+
+
+class Telemetry:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    async def track(self, request: Request) -> Response:
+        """Envelopes as a JSON list, one object, or one object a line; gzip or plain."""
+        raw = await request.body()
+        try:
+            if request.headers.get("content-encoding", "").lower() == "gzip":
+                raw = await asyncio.to_thread(gzip.decompress, raw)
+            items = _parse(raw.decode())
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            refusal = {"index": 0, "statusCode": 400, "message": f"Invalid JSON: {error}"}
+            return reply({"itemsReceived": 0, "itemsAccepted": 0, "errors": [refusal]}, 400)
+        errors: list[Doc] = []
+        rows = []
+        for index, item in enumerate(items):
+            reason = _fault(item)
+            if reason:
+                errors.append({"index": index, "statusCode": 400, "message": reason})
+            else:
+                rows.append(self._row(item))
+        if rows:
+            await asyncio.to_thread(self._keep, rows)
+        status = 200 if not errors else 400 if not rows else 206
+        return reply({"itemsReceived": len(items), "itemsAccepted": len(rows), "errors": errors}, status)
+
+    def _row(self, item: Doc) -> tuple[Any, ...]:
+        data, tags = item["data"], item.get("tags") or {}
+        base = data.get("baseData") or {}
+        name = base.get("name") or base.get("message")
+        if not name and base.get("metrics"):
+            name = base["metrics"][0].get("name")
+        return (
+            self._clock.now(),
+            item.get("time"),
+            str(data.get("baseType")),
+            name,
+            tags.get("ai.operation.id"),
+            tags.get("ai.cloud.role"),
+            item.get("iKey"),
+            json.dumps(item, separators=(",", ":")),
+        )
+
+    def _keep(self, rows: list[tuple[Any, ...]]) -> None:
+        self._store.executemany(
+            "INSERT INTO telemetry(received, time, type, name, operation_id, role, ikey, body) "
+            "VALUES(?,?,?,?,?,?,?,?)",
+            rows,
+        )
+
+    async def show(self, request: Request) -> Response:
+        """Newest first. Filters: type, name, operation_id, role, ikey, contains, after (an id); limit (200)."""
+        query = request.query_params
+        where, values = ["1=1"], []
+        for column in _COLUMNS:
+            if query.get(column):
+                where.append(f"{column}=?")
+                values.append(query[column])
+        if query.get("contains"):
+            where.append("instr(body, ?) > 0")
+            values.append(query["contains"])
+        try:
+            if query.get("after"):
+                where.append("id > ?")
+                values.append(int(query["after"]))  # type: ignore[arg-type]
+            limit = min(int(query.get("limit", 200)), 10_000)
+        except ValueError:
+            return reply({"message": "limit and after are whole numbers"}, 400)
+        sql = f"SELECT id, received, body FROM telemetry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+        rows = await asyncio.to_thread(self._store.execute, sql, (*values, limit))
+        total = self._store.execute("SELECT count(*) FROM telemetry")[0][0]
+        items = [{"id": i, "received": at, "item": json.loads(body)} for i, at, body in rows]
+        return reply({"total": total, "items": items})
+
+    async def forget(self, _request: Request) -> Response:
+        self._store.execute("DELETE FROM telemetry")
+        return Response(None, 204)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/v2.1/track", self.track, methods=["POST"]),
+            Route("/v2/track", self.track, methods=["POST"]),
+            Route("/_emulator/telemetry", self.show, methods=["GET"]),
+            Route("/_emulator/telemetry", self.forget, methods=["DELETE"]),
+        ]
+
+
+def _parse(text: str) -> list[Any]:
+    text = text.strip()
+    if text.startswith("["):
+        return list(json.loads(text))
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _fault(item: Any) -> str | None:
+    if not isinstance(item, dict):
+        return "Not an object"
+    if not isinstance(item.get("data"), dict) or not item["data"].get("baseType"):
+        return "Field 'data' on type 'Envelope' is required but missing or empty."
+    if not item.get("iKey"):
+        return "Field 'iKey' on type 'Envelope' is required but missing or empty."
+    if not item.get("time"):
+        return "Field 'time' on type 'Envelope' is required but missing or empty."
+    return None

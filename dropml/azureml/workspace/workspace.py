@@ -1,0 +1,130 @@
+"""The workspace, discovery of its data planes, and the cloud's metadata."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dropml.azureml.core.arm import USER, reply, resource_type
+from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.context import Context
+from dropml.azureml.core.store import Doc
+
+_AREAS = (
+    "api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "inference", "labeling",
+    "modelmanagement", "pipelines", "studio",
+)  # fmt: skip
+
+
+class Workspace:
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        now = repr(context.clock.now())
+        self._created = float(context.store.meta_once("workspace.created", lambda: now))
+
+    def _resource(self) -> Doc:
+        s, identity = self._c.settings, self._c.identity
+        vault = f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}/providers"
+        created, registry = stamp(self._created), s.workspace.replace("-", "")
+        properties = {
+            "friendlyName": s.workspace,
+            "description": "",
+            "storageAccount": f"{vault}/Microsoft.Storage/storageAccounts/{s.workspace}",
+            "keyVault": f"{vault}/Microsoft.Keyvault/vaults/{s.workspace}",
+            "applicationInsights": f"{vault}/Microsoft.insights/components/{s.workspace}",
+            "hbiWorkspace": False,
+            "tenantId": s.tenant,
+            "imageBuildCompute": None,
+            "provisioningState": "Succeeded",
+            "managedNetwork": {
+                "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
+                "isolationMode": "Disabled",
+                "enableNetworkMonitor": False,
+                "enableFirewallLog": False,
+            },
+            "allowRoleAssignmentOnRG": True,
+            "v1LegacyMode": False,
+            "softDeleteEnabled": False,
+            "containerRegistry": f"{vault}/Microsoft.ContainerRegistry/registries/{registry}",
+            "creationTime": created,
+            "notebookInfo": {
+                "resourceId": self._c.guid.replace("-", ""),
+                "fqdn": "localhost",
+                "isPrivateLinkEnabled": False,
+                "notebookPreparationError": None,
+            },
+            "storageHnsEnabled": False,
+            "workspaceId": self._c.guid,
+            "linkedModelInventoryArmId": None,
+            "privateLinkCount": 0,
+            "publicNetworkAccess": "Enabled",
+            "ipAllowlist": [],
+            "networkAcls": {
+                "defaultAction": "Allow",
+                "bypass": "",
+                "ipRules": [],
+                "resourceAccessRules": [],
+            },
+            "discoveryUrl": f"{s.base_url}/discovery",
+            "mlFlowTrackingUri": f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}",
+            "serverlessComputeSettings": None,
+            "EnableSoftwareBillOfMaterials": False,
+            "sdkTelemetryAppInsightsKey": None,
+            "enableDataIsolation": False,
+            "systemDatastoresAuthMode": "accesskey",
+            "enableServiceSideCMKEncryption": False,
+        }
+        return {
+            "id": s.workspace_id,
+            "name": s.workspace,
+            "type": resource_type(),
+            "location": s.location,
+            "tags": {},
+            "etag": None,
+            "properties": properties,
+            "identity": {
+                "type": "SystemAssigned",
+                "principalId": identity.principal,
+                "tenantId": identity.tenant,
+            },
+            "kind": "Default",
+            "sku": {"name": "Basic", "tier": "Basic"},
+            "systemData": {
+                "createdAt": created,
+                "createdBy": USER,
+                "createdByType": "User",
+                "lastModifiedAt": created,
+                "lastModifiedBy": USER,
+                "lastModifiedByType": "User",
+            },
+        }
+
+    async def get(self, _request: Request) -> Response:
+        return reply(self._resource())
+
+    async def all(self, _request: Request) -> Response:
+        return reply({"value": [self._resource()]})
+
+    async def discovery(self, _request: Request) -> Response:
+        return reply(dict.fromkeys(_AREAS, self._c.settings.base_url))
+
+    async def metadata(self, _request: Request) -> Response:
+        """The cloud's addresses, for `ARM_CLOUD_METADATA_URL`."""
+        base = self._c.settings.base_url
+        cloud = {
+            "name": "AzureMLEmulator",
+            "portal": f"{base}/portal",
+            "resourceManager": f"{base}/",
+            "authentication": {"loginEndpoint": base, "audiences": ["https://management.azure.com/"]},
+            "suffixes": {"storage": "core.windows.net"},
+        }
+        return reply([cloud])
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/ws", self.get, methods=["GET"]),
+            Route("/workspaces", self.all, methods=["GET"]),
+            Route("/discovery", self.discovery, methods=["GET"]),
+            Route("/metadata/endpoints", self.metadata, methods=["GET"]),
+        ]

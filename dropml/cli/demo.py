@@ -1,0 +1,215 @@
+"""`make demo`: a dropped CSV becomes a scored endpoint, then the published pipeline trains it anew.
+
+Options through the environment: DATA (a CSV), LABEL (its column), BUDGET (seconds of training).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from azure.storage.blob import BlobServiceClient
+
+from dropml import stack
+from dropml.cli.sample import Sample, obtain
+from dropml.cli.watch import Api, follow
+from dropml.common import processes
+
+HOME = stack.ROOT / ".dropml"
+#: Beyond the training budget, so much for everything else (seconds).
+ALLOWANCE = 240.0
+
+
+@dataclass
+class Demo:
+    """One run of the demo; `report` becomes `.dropml/demo.json`."""
+
+    sample: Sample
+    label: str
+    budget: float
+    started: float
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+    def run(self, running: stack.Stack) -> int:
+        """Exit code."""
+        api = Api(running)
+        self.report["timings"] = {"setup_s": round(time.time() - self.started, 1)}
+        name = self.sample.path.stem
+        dropped = self.drop(running)
+        run = follow(api, lambda: _first_run(api, name), self.budget + ALLOWANCE)
+        self.keep_run(api, run, dropped)
+        if run["state"] != "live":
+            self.say(
+                f"\nThe run ended as {run['state']}: {json.dumps(run.get('error') or run['gate'], indent=2)}"
+            )
+            return 1
+        self.score(running, api, run)
+        self.describe(api, run)
+        self.pipeline(api, name)
+        self.how_to_call(running, run)
+        return 0
+
+    def drop(self, running: stack.Stack) -> float:
+        """Upload with the plain storage SDK, as anybody would."""
+        self.say(f"\nDropping {self.sample.path.name} into `incoming` ...\n")
+        with BlobServiceClient.from_connection_string(running.storage) as service:
+            blob = service.get_blob_client("incoming", f"{self.sample.path.stem}.csv")
+            with self.sample.path.open("rb") as data:
+                blob.upload_blob(data, overwrite=True)
+        return time.time()
+
+    def keep_run(self, api: Api, run: dict[str, Any], dropped: float) -> None:
+        at = {entry["state"]: entry["at"] for entry in run["history"]}
+        now = run["history"][-1]["at"]
+        timings = self.report["timings"]
+        timings["drop_to_registered_s"] = round(at.get("registered", now) - dropped, 2)
+        if "trained" in at:
+            timings["training_s"] = round(at["trained"] - at["training"], 2)
+            timings["trained_to_live_s"] = round(now - at["trained"], 2)
+        timings["drop_to_live_s"] = round(now - dropped, 2)
+        data = run["data"]
+        self.report |= {
+            "state": run["state"],
+            "dataset": run["dataset"],
+            "run_id": run["run_id"],
+            "synthetic": self.sample.synthetic,
+            "rows": data.get("rows"),
+            "columns": len(data.get("schema", {}).get("columns", [])) + 1,
+            "label": self.label,
+            "trials": api.get(f"/runs/{run['run_id']}/leaderboard")["trials"],
+            "best": {k: run["best"].get(k) for k in ("algorithm", "metrics")},
+            "gate": run["gate"],
+            "error": run["error"],
+        }
+
+    def score(self, running: stack.Stack, api: Api, run: dict[str, Any]) -> None:
+        records = walkthrough_records(run["data"]["schema"])
+        answer = api.post(f"/score/{quote(run['dataset'], safe='')}", {"data": records})
+        self.report["scores"] = answer["result"]
+        self.say(f"\nScored {len(records)} records: {answer['result']}")
+        endpoint = run["endpoint"]
+        self.report["endpoint"] = {
+            "name": endpoint["name"],
+            "scoring_uri": endpoint["scoring_uri"],
+            "auth_mode": endpoint["auth_mode"],
+            "app_insights_enabled": endpoint["app_insights_enabled"],
+        }
+
+    def describe(self, api: Api, run: dict[str, Any]) -> None:
+        swagger = api.get("/swagger.json")
+        self.report["swagger_paths"] = sorted(swagger["paths"])
+        self.say(f"Swagger: {len(swagger['paths'])} paths, OpenAPI {swagger['openapi']}")
+        board = api.get(f"/runs/{run['run_id']}/leaderboard")
+        metric = board["primary_metric"]
+        self.say(f"\n  {'#':>3} {'algorithm':<26} {metric:>13} {'accuracy':>9}  seconds")
+        for place, trial in enumerate(board["trials"], 1):
+            value, accuracy = (trial["metrics"].get(m) for m in (metric, "accuracy"))
+            cells = [f"{v:.5f}" if v is not None else str(trial["status"]) for v in (value, accuracy)]
+            self.say(
+                f"  {place:>3} {trial['algorithm']:<26} {cells[0]:>13} {cells[1]:>9}  {trial['duration_s'] or 0:7.1f}"
+            )
+        self.say(f"\nGate: {run['gate'].get('reason')}")
+
+    def pipeline(self, api: Api, dataset: str) -> None:
+        self.say("\nTriggering the published retraining pipeline on the same data ...\n")
+        asked = api.post(
+            f"/pipelines/{quote(dataset, safe='')}/runs", headers={"Idempotency-Key": uuid.uuid4().hex}
+        )
+        path = f"/pipelines/{quote(dataset, safe='')}/runs/{asked['id']}"
+        deadline = time.monotonic() + self.budget + ALLOWANCE
+
+        def adopted() -> str | None:
+            doc = api.get(path)
+            if doc["status"] == "failed":
+                raise RuntimeError(f"The pipeline failed: {doc['error']}")
+            return str(doc["run_id"]) if doc["run_id"] else None
+
+        run = follow(api, adopted, self.budget + ALLOWANCE)
+        doc = api.get(path)
+        while doc["status"] in ("publishing", "running") and time.monotonic() < deadline:
+            time.sleep(0.5)
+            doc = api.get(path)
+        self.report["pipeline_run"] = {
+            "id": doc["id"],
+            "status": doc["status"],
+            "run_id": run["run_id"],
+            "run_state": run["state"],
+            "gate": run["gate"],
+        }
+        self.say(f"\nPipeline {doc['status']}; its run is {run['state']}: {run['gate'].get('reason')}")
+
+    def how_to_call(self, running: stack.Stack, run: dict[str, Any]) -> None:
+        record = json.dumps({"data": run["data"]["schema"]["example"][:1]})
+        self.say(f"""
+Call it yourself while the stack is up (`make up`):
+
+  curl -s {running.api}/score/{quote(run["dataset"], safe="")} \\
+    -H "x-functions-key: $KEY" -H "Content-Type: application/json" \\
+    -d '{record}'
+
+Documentation of the endpoint: {running.api}/docs""")
+
+
+def _first_run(api: Api, dataset: str) -> str | None:
+    runs = api.get("/runs", dataset=dataset)["runs"]
+    return str(runs[-1]["run_id"]) if runs else None
+
+
+def walkthrough_records(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The walkthrough's two records where the reference folder has them and they fit, else two rows of the data."""
+    reference = Path(os.environ.get("DROPML_REFERENCE") or stack.ROOT.parent / "shared")
+    request = reference / "data" / "score_request.json"
+    if request.is_file():
+        records: list[dict[str, Any]] = json.loads(request.read_text())["data"]
+        if set(records[0]) == {c["name"] for c in schema["columns"]}:
+            return records
+    return list(schema["example"])
+
+
+def main() -> int:
+    started = float(os.environ.get("DEMO_STARTED") or time.time())
+    label, budget = os.environ.get("LABEL") or "y", float(os.environ.get("BUDGET") or 60)
+    data = os.environ.get("DATA")
+    if data and not Path(data).is_file():
+        print(f"DATA={data}: there is no such file.", file=sys.stderr)
+        return 2
+    sample = Sample(Path(data), synthetic=False) if data else obtain(HOME / "cache")
+    if sample.synthetic:
+        print("\n" + "!" * 78)
+        print("!!  SYNTHETIC DATA: the public bank-marketing file can't be reached from here.  !!")
+        print("!!  A made-up sample of the same schema is used; its scores mean nothing.       !!")
+        print("!" * 78)
+    demo = Demo(sample, label, budget, started)
+    home = HOME / "demo"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that being stopped stops the stack too
+    stack.down(home)
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        running = stack.up(home, label=label, budget=budget)
+        code = demo.run(running)
+    except (processes.StackError, TimeoutError, RuntimeError, requests.RequestException) as error:
+        print(f"\nThe demo stopped: {error}\nLogs: {home / 'logs'}", file=sys.stderr)
+        demo.report.setdefault("state", "error")
+        code = 1
+    finally:
+        stack.down(home)
+        processes.write_json(HOME / "demo.json", demo.report)
+    print(f"\nEverything is stopped. Report: {HOME / 'demo.json'}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""The HTTP front: an ASGI application that authorizes, routes and runs HTTP functions.
+
+Raw ASGI under uvicorn with httptools, no framework: an echo function costs well under half a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dropml.functions_host.admin import AdminApi
+from dropml.functions_host.bindings import FAILED, HttpResult, http_request, http_result
+from dropml.functions_host.config import HostConfig, LocalSettings
+from dropml.functions_host.indexing import FunctionDefinition
+from dropml.functions_host.invocation import Invocation, InvocationContext, Invoker, call_arguments
+from dropml.functions_host.keys import KeyRing
+from dropml.functions_host.requests import (
+    BodyTooLargeError,
+    ClientGoneError,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    read_body,
+    respond,
+    text_result,
+)
+from dropml.functions_host.routes import RouteTable
+
+log = logging.getLogger("Host.Http")
+
+MAX_THREADS = 1000  # PYTHON_THREADPOOL_THREAD_COUNT as the host sets it
+RESPONSE_LIMIT_S = 230.0  # Azure's load balancer hangs up then, whatever functionTimeout says
+_HOME = "Your function app is up and running."
+
+
+class HttpFront:
+    """Answers every request of the host's port."""
+
+    def __init__(
+        self,
+        routes: RouteTable,
+        keys: KeyRing,
+        invoker: Invoker,
+        admin: AdminApi,
+        config: HostConfig,
+        settings: LocalSettings,
+        body_limit: int,
+    ) -> None:
+        self._routes = routes
+        self._keys = keys
+        self._invoker = invoker
+        self._admin = admin
+        self._config = config
+        self._cors = settings
+        self._body_limit = body_limit
+        self._pool = ThreadPoolExecutor(config.max_concurrent_requests or MAX_THREADS, "http")
+        self._slots = asyncio.Semaphore(config.max_concurrent_requests or MAX_THREADS)
+        self.outstanding = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request.from_scope(scope)
+        extra = self._cors_headers(request) if self._cors.cors else []
+        if (
+            self._cors.cors
+            and request.method == "OPTIONS"
+            and "access-control-request-method" in request.headers
+        ):
+            await respond(send, text_result(204), extra)
+            return
+        try:
+            result = await self._answer(request, receive)
+        except BodyTooLargeError:
+            result = HttpResult(413, [(b"connection", b"close")], b"")
+        except ClientGoneError:
+            return
+        await respond(send, result, extra)
+
+    async def _answer(self, request: Request, receive: Receive) -> HttpResult:
+        if self._admin.serves(request.raw_path):
+            return await self._admin.answer(request, await read_body(request, receive, self._body_limit))
+        found = self._routes.find(request.method, request.raw_path)
+        if found is None:
+            return text_result(200, _HOME) if request.raw_path == "/" else text_result(404)
+        route, values = found
+        function = route.function
+        if function.disabled and not self._keys.is_master(request.key):
+            return text_result(404)
+        level = str(function.trigger.get("authLevel", "function")).lower()
+        if not self._keys.opens(level, function.name, request.key):
+            return text_result(401)
+        limit = self._config.max_outstanding_requests
+        if limit is not None and self.outstanding >= limit:
+            return text_result(429)
+        body = await read_body(request, receive, self._body_limit)
+        self.outstanding += 1
+        try:
+            async with self._slots:
+                return await self._run(function, request, values, body)
+        finally:
+            self.outstanding -= 1
+
+    async def _run(
+        self, function: FunctionDefinition, request: Request, values: dict[str, str], body: bytes
+    ) -> HttpResult:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[HttpResult] = loop.create_future()
+
+        def deliver(result: HttpResult) -> None:
+            if not answer.done():
+                answer.set_result(result)
+
+        # The answer may come from another thread, also when the host has to end before the function does.
+        invocation = Invocation(function, abandon=lambda: _call_soon(loop, deliver, FAILED))
+        trace = (request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
+        context = InvocationContext(function, invocation.id, trace)
+        self._invoker.begin(invocation)
+        limit = loop.call_later(RESPONSE_LIMIT_S, deliver, text_result(504))
+        try:
+            if function.is_async:
+                task = loop.create_task(self._run_async(invocation, context, request, values, body))
+                task.add_done_callback(lambda done: deliver(FAILED if done.cancelled() else done.result()))
+            else:
+                self._pool.submit(
+                    lambda: _call_soon(
+                        loop, deliver, self._run_sync(invocation, context, request, values, body)
+                    )
+                )
+            return await answer
+        finally:
+            limit.cancel()
+
+    def _arguments(
+        self,
+        context: InvocationContext,
+        invocation: Invocation,
+        request: Request,
+        values: dict[str, str],
+        body: bytes,
+    ) -> dict[str, Any]:
+        value = http_request(request.method, request.url, request.headers, request.query, values, body)
+        return call_arguments(invocation.definition, value, context)
+
+    def _run_sync(
+        self,
+        invocation: Invocation,
+        context: InvocationContext,
+        request: Request,
+        values: dict[str, str],
+        body: bytes,
+    ) -> HttpResult:
+        try:
+            arguments = self._arguments(context, invocation, request, values, body)
+            context.thread_local_storage.invocation_id = invocation.id
+            result = http_result(invocation.definition.handler(**arguments))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the app raises is its failure
+            self._invoker.end(invocation, error)
+            return FAILED
+        self._invoker.end(invocation, None)
+        return result
+
+    async def _run_async(
+        self,
+        invocation: Invocation,
+        context: InvocationContext,
+        request: Request,
+        values: dict[str, str],
+        body: bytes,
+    ) -> HttpResult:
+        try:
+            arguments = self._arguments(context, invocation, request, values, body)
+            result = http_result(await invocation.definition.handler(**arguments))
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            self._invoker.end(invocation, error)
+            return FAILED
+        self._invoker.end(invocation, None)
+        return result
+
+    def _cors_headers(self, request: Request) -> list[tuple[bytes, bytes]]:
+        origin = request.headers.get("origin")
+        if origin is None:
+            return []
+        allowed: Sequence[str] = self._cors.cors
+        if "*" not in allowed and origin not in allowed:
+            return []
+        headers = [
+            (b"access-control-allow-origin", b"*" if "*" in allowed else origin.encode("latin-1")),
+            (b"vary", b"Origin"),
+        ]
+        if self._cors.cors_credentials and "*" not in allowed:
+            headers.append((b"access-control-allow-credentials", b"true"))
+        wanted = request.headers.get("access-control-request-method")
+        if request.method == "OPTIONS" and wanted:
+            headers.append((b"access-control-allow-methods", wanted.encode("latin-1")))
+            names = request.headers.get("access-control-request-headers", "")
+            headers.append((b"access-control-allow-headers", names.encode("latin-1")))
+        return headers
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Any, *args: Any) -> None:
+    try:
+        loop.call_soon_threadsafe(callback, *args)
+    except RuntimeError:  # the loop has ended: nobody waits for this answer any more
+        log.debug("an answer came after the host's end")

@@ -1,0 +1,71 @@
+"""A thread that outlives every blocked handler: it ends overrun functions and stops that take too long."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from dropml.functions_host.invocation import Invoker
+
+log = logging.getLogger("Host.Startup")
+
+STOP_LIMIT_S = 4.7
+_LOOK_S = 0.2
+
+
+class Watchdog:
+    """Looks at the runs in flight. `abandon` gives back their work, `start_anew` replaces the process.
+
+    A thread can't be stopped from outside, so, as the real host kills its worker, the whole process goes.
+    """
+
+    def __init__(
+        self, invoker: Invoker, abandon: Callable[[], None], start_anew: Callable[[], NoReturn]
+    ) -> None:
+        self._invoker = invoker
+        self._abandon = abandon
+        self._start_anew = start_anew
+        self._stop_asked: float | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop_asked(self) -> None:
+        """From now on the process has STOP_LIMIT_S to end by itself."""
+        self._stop_asked = self._stop_asked or time.monotonic()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(_LOOK_S)
+            if self._stop_asked is not None:
+                if time.monotonic() - self._stop_asked > STOP_LIMIT_S:
+                    end_process(0)
+                continue
+            overdue = self._invoker.overdue()
+            if overdue is None:
+                continue
+            log.error(
+                "Timeout value of %.0f s exceeded by function '%s' (Id: '%s'). Initiating cancellation: every run"
+                " in flight ends with this process, which starts anew.",
+                self._invoker.timeout_s,
+                overdue.log_name,
+                overdue.id,
+            )
+            giving_up = threading.Thread(target=self._abandon, daemon=True)
+            giving_up.start()
+            giving_up.join(3)
+            time.sleep(0.1)  # lets the front send the answers that it has just been given
+            self._start_anew()
+
+
+def end_process(code: int) -> NoReturn:
+    """End now: runs that don't return must not keep the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

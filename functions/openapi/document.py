@@ -1,0 +1,58 @@
+"""The OpenAPI 3.1 document of the whole HTTP surface, made from what is in service now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from functions.openapi import parts, rows, scoring
+from functions.openapi import paths as openapi_paths
+from functions.openapi.parts import Doc
+from shared.domain.run.serving import ServingEntry
+
+VERSION = "0.1.0"
+KEY_SCHEME = "functionKey"
+
+_INTRO = """Drop a CSV into the incoming container; the model that comes out of it answers here.
+
+Every call but `/api/health` and `/api/docs` wants a function key in `x-functions-key`. Errors are
+[problem+json](https://www.rfc-editor.org/rfc/rfc9457) with a stable `code`, and say what to do under `remedy`."""
+
+_TAGS = [
+    {"name": "scoring", "description": "Rows in, predictions out."},
+    {"name": "batch", "description": "Whole files, in the background."},
+    {"name": "endpoints", "description": "The endpoints behind the models."},
+    {"name": "runs", "description": "Versions of a dataset on their way to production."},
+    {"name": "pipelines", "description": "Retraining."},
+    {"name": "docs"},
+    {"name": "health"},
+]
+
+
+def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc:
+    """The document; `entries` are the datasets in service, `batch_sources` the containers batches are read from."""
+    paths: Doc = {}
+    schemas: Doc = {
+        "Problem": parts.PROBLEM,
+        "Issue": parts.ISSUE,
+        "BlobSource": scoring.blob_source(batch_sources),
+        **scoring.SCHEMAS,
+        **openapi_paths.SCHEMAS,
+    }
+    for entry in sorted(entries, key=lambda e: e.slug):
+        schemas |= rows.dataset_schemas(entry)
+        paths |= scoring.dataset_paths(entry)
+    paths |= scoring.any_score(entries)
+    paths |= scoring.PATHS | openapi_paths.RUNS | openapi_paths.PIPELINES
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "DropML", "version": VERSION, "description": _INTRO},
+        "servers": [{"url": "/"}],
+        "tags": _TAGS,
+        "security": [{KEY_SCHEME: []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {KEY_SCHEME: {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+            "responses": parts.RESPONSES,
+            "schemas": schemas,
+        },
+    }

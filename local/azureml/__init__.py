@@ -1,1 +1,0 @@
-"""An emulator of Azure Machine Learning's control plane: `python -m local.azureml`."""

@@ -1,0 +1,155 @@
+"""Single values: is it of its column's type, and how to say that it isn't.
+
+A value is taken as JSON has it; a CSV cell is a string and is read by the column's type first. Integral floats (3.0)
+are integers, as JSON Schema says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from shared.domain.schema import Column
+from shared.domain.table.column_types import MISSING, datetime_shape
+
+Check = Callable[[Any], Any]
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+#: CSV cells that mean "no value": the spellings that intake takes for missing.
+MISSING_CELLS = MISSING | {""}
+_BOOLEANS = {"true": True, "false": False}
+_TYPE_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "datetime": "an ISO 8601 date or time",
+    "string": "a string",
+}
+
+
+class BadCellError(Exception):
+    """A cell that can't be taken; args: code, what it should have been."""
+
+
+def _integer(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise BadCellError("wrong-type")
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise BadCellError("out-of-range")
+    return value
+
+
+def _number(value: Any) -> float | int:
+    if type(value) is not float and type(value) is not int:
+        raise BadCellError("wrong-type")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an int beyond what a double can hold
+        finite = False
+    if not finite:
+        raise BadCellError("out-of-range")
+    return value if INT64_MIN <= value <= INT64_MAX else float(value)
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise BadCellError("wrong-type")
+    return value
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise BadCellError("wrong-type")
+    if not value.isascii():
+        _encodable(value)
+    return value
+
+
+def _encodable(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: no UTF-8 exists for it
+        raise BadCellError("not-unicode") from None
+
+
+def _datetime(value: Any) -> str:
+    text = _string(value)
+    if datetime_shape(text) is None:
+        raise BadCellError("wrong-type")
+    return text
+
+
+CHECKS: dict[str, Check] = {
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "datetime": _datetime,
+    "string": _string,
+}
+
+
+def _cell_integer(cell: str) -> int:
+    try:
+        value = int(cell)
+    except ValueError:
+        value = _cell_number(cell)  # type: ignore[assignment]  # "3.0" is a whole number too
+    if "_" in cell:
+        raise BadCellError("wrong-type")
+    return _integer(value)
+
+
+def _cell_number(cell: str) -> float | int:
+    try:
+        if "_" in cell:  # Python's own digit separator, in no CSV
+            raise ValueError
+        return _number(float(cell))
+    except ValueError:
+        raise BadCellError("wrong-type") from None
+
+
+def _cell_boolean(cell: str) -> bool:
+    try:
+        return _BOOLEANS[cell.strip().lower()]
+    except KeyError:
+        raise BadCellError("wrong-type") from None
+
+
+CELL_CHECKS: dict[str, Check] = CHECKS | {
+    "integer": _cell_integer,
+    "number": _cell_number,
+    "boolean": _cell_boolean,
+}
+
+
+def short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def explain(code: str, column: Column, value: Any) -> str:
+    if code == "out-of-range":
+        return f'Field "{column.name}": {short(_repr(value))} is beyond what a model can take (64 bits).'
+    if code == "not-unicode":
+        return f'Field "{column.name}" holds half of a surrogate pair, which is not Unicode text.'
+    return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.'
+
+
+def _repr(value: Any) -> str:
+    """A value as JSON would show it; never all of a large one."""
+    if isinstance(value, str):
+        return f'"{value[:60]}"' if len(value) <= 60 else f'"{value[:50]}..."'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "an integer of more than 128 bits"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else repr(value)
+
+
+def unseen(column: Column, value: Any) -> str:
+    return f'Field "{column.name}": {short(_repr(value))} was never seen in training; the score is a guess.'

@@ -1,0 +1,230 @@
+"""The bodies a caller may send, and what the deployment takes.
+
+| shape | body |
+|---|---|
+| `data` | `{"data": [{field: value, ...}, ...]}` |
+| `input_data` | `{"input_data": {"columns": [...], "index": [...], "data": [[...], ...]}}` |
+| `records` | `[{field: value, ...}, ...]` |
+| `csv` | `text/csv` with a header line |
+
+An MLflow no-code deployment takes `input_data` alone, so all of them become that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.domain.errors import Upstream
+from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
+from shared.domain.rows.validation import Checked, RowValidator
+
+Shape = Literal["data", "input_data", "records", "csv"]
+
+SHAPES_HELP = (
+    'Send {"data": [{field: value}]}, {"input_data": {"columns": [...], "data": [[...]]}}, a list of '
+    "objects, or CSV with a header as text/csv. GET /api/swagger.json shows an example of this dataset."
+)
+#: Shortest deadline that a caller may ask for, in milliseconds.
+MIN_DEADLINE_MS = 50
+_JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
+_CSV_TYPES = frozenset({"text/csv", "application/csv"})
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+@dataclass
+class Batch:
+    """The rows of one request, as they came."""
+
+    shape: Shape
+    rows: list[Any]
+    columns: list[str] | None = None
+
+    def check(self, validator: RowValidator) -> Checked:
+        """Raises InvalidRows."""
+        if self.columns is None:
+            return validator.check_records(self.rows)
+        return validator.check_table(self.columns, self.rows, cells=self.shape == "csv")
+
+
+def parse(body: bytes, content_type: str, *, max_rows: int) -> Batch:
+    """Read a scoring request's body. Raises UnsupportedMedia, MalformedBody, TooLarge."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media in _CSV_TYPES:
+        batch = _csv(body)
+    elif media in _JSON_TYPES or media.endswith("+json"):  # a form's type is what curl -d sends unless told
+        batch = _json(body)
+    else:
+        raise UnsupportedMedia(
+            f"The content type {media[:80]!r} is not taken.", remedy="Use application/json or text/csv."
+        )
+    if not batch.rows:
+        raise MalformedBody("The request holds no rows.", remedy=SHAPES_HELP, code="no-rows")
+    if len(batch.rows) > max_rows:
+        raise TooLarge(
+            f"The request holds {len(batch.rows)} rows; at most {max_rows} are scored at once.",
+            remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
+            code="too-many-rows",
+        )
+    return batch
+
+
+def load_json(body: bytes) -> Any:
+    """Strict JSON: UTF-8, no NaN, no Infinity. Raises MalformedBody with the line and column."""
+    try:
+        return _decode(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise MalformedBody(
+            f"The body is not UTF-8 (byte {error.start}).", remedy="Encode it as UTF-8.", code="not-utf8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise MalformedBody(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+            remedy=SHAPES_HELP,
+            code="invalid-json",
+        ) from None
+    except (ValueError, RecursionError) as error:  # NaN; an integer of over 4,300 digits; nesting without end
+        what = (
+            "it is nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
+        )
+        raise MalformedBody(f"The body is not JSON we take: {what}.", code="invalid-json") from None
+
+
+def _json(body: bytes) -> Batch:
+    doc = load_json(body)
+    if isinstance(doc, list):
+        return Batch("records", doc)
+    if isinstance(doc, dict):
+        if len(doc) == 1 and isinstance(doc.get("data"), list):
+            return Batch("data", doc["data"])
+        if len(doc) == 1 and isinstance(doc.get("input_data"), dict):
+            return _split(doc["input_data"])
+    raise MalformedBody(
+        f"The body is {_kind(doc)}, which is none of the shapes taken.",
+        remedy=SHAPES_HELP,
+        code="unknown-shape",
+    )
+
+
+def _kind(doc: Any) -> str:
+    if isinstance(doc, dict):
+        keys = ", ".join(json.dumps(key[:40]) for key in list(doc)[:5])
+        return f"an object with {keys or 'no members'}"
+    return f"a JSON {type(doc).__name__}"
+
+
+def _split(table: dict[str, Any]) -> Batch:
+    columns, data, index = table.get("columns"), table.get("data"), table.get("index")
+    if not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
+        raise _split_error("columns", "must be a list of names")
+    if not isinstance(data, list):
+        raise _split_error("data", "must be a list of lists of values")
+    if index is not None and (not isinstance(index, list) or len(index) != len(data)):
+        raise _split_error("index", "must be left out or hold one entry per row")
+    strangers = table.keys() - {"columns", "data", "index"}
+    if strangers:
+        raise _split_error(sorted(strangers)[0][:60], "is not a member of input_data")
+    return Batch("input_data", data, columns)
+
+
+def _split_error(name: str, what: str) -> MalformedBody:
+    clean = name.encode("utf-8", "replace").decode()
+    return MalformedBody(
+        f'"input_data"."{clean}" {what}.', remedy=SHAPES_HELP, code="unknown-shape", field=clean
+    )
+
+
+def _csv(body: bytes) -> Batch:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(
+            f"The CSV is not UTF-8 (byte {error.start}).", remedy="Encode it as UTF-8.", code="not-utf8"
+        ) from None
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sniff(text), strict=True)
+    try:
+        lines = [line for line in reader if line]
+    except csv.Error as error:
+        raise MalformedBody(
+            f"The CSV can't be read: {error}, line {reader.line_num}.",
+            code="invalid-csv",
+            line=reader.line_num,
+        ) from None
+    if not lines:
+        raise MalformedBody("The CSV is empty.", remedy="Send a header line and rows.", code="no-rows")
+    return Batch("csv", lines[1:], lines[0])
+
+
+def sniff(text: str) -> str:
+    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of."""
+    header = text.partition("\n")[0]
+    return max(",;\t|", key=header.count)
+
+
+def encode(checked: Checked) -> bytes:
+    """The `input_data` body for a deployment."""
+    rows = checked.rows
+    return _encode(
+        {"input_data": {"columns": checked.columns, "index": list(range(len(rows))), "data": rows}}
+    ).encode()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One result per row; `probabilities` only where the deployment gives them."""
+
+    result: list[Any]
+    probabilities: list[Any] | None = None
+
+
+def read_answer(body: bytes, rows: int) -> Prediction:
+    """A deployment's answer: a JSON list of labels (MLflow no-code), or an object of a known script.
+
+    AutoML's own scoring script answers `{"Results": [...]}`, MLflow servers `{"predictions": [...]}`; older
+    scripts put the JSON into a JSON string. Raises Upstream when there is not exactly one result per row.
+    """
+    try:
+        doc = json.loads(body)
+        if isinstance(doc, str):
+            doc = json.loads(doc)
+    except ValueError:
+        raise Upstream("The endpoint's answer is not JSON.", code="bad-endpoint-answer") from None
+    probabilities = None
+    if isinstance(doc, dict):
+        probabilities = doc.get("probabilities")
+        doc = next((doc[key] for key in ("result", "predictions", "Results") if key in doc), None)
+    if not isinstance(doc, list) or len(doc) != rows:
+        count = len(doc) if isinstance(doc, list) else "no"
+        raise Upstream(f"The endpoint gave {count} results for {rows} rows.", code="bad-endpoint-answer")
+    if not isinstance(probabilities, list) or len(probabilities) != rows:
+        probabilities = None
+    return Prediction(doc, probabilities)
+
+
+AnswerShape = Literal["result", "list", "csv"]
+
+
+def answer(prediction: Prediction, shape: AnswerShape, warnings: list[RowIssue]) -> bytes:
+    """The body for the caller: `{"result": [...]}`, the bare list, or CSV with the header `prediction`."""
+    if shape == "list":
+        return _encode(prediction.result).encode()
+    if shape == "csv":
+        out = io.StringIO()
+        csv.writer(out).writerows([["prediction"], *([value] for value in prediction.result)])
+        return out.getvalue().encode()
+    doc: dict[str, Any] = {"result": prediction.result}
+    if prediction.probabilities is not None:
+        doc["probabilities"] = prediction.probabilities
+    if warnings:
+        doc["warnings"] = [warning.to_dict() for warning in warnings]
+    return _encode(doc).encode()

@@ -1,0 +1,204 @@
+"""Rows against the live model's schema: exact, fast, and precise about row and field.
+
+One `RowValidator` is built per schema and reused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from shared.domain.problems import MAX_LISTED, InvalidRows, RowIssue
+from shared.domain.rows.cells import CELL_CHECKS, CHECKS, MISSING_CELLS, BadCellError, explain, short, unseen
+from shared.domain.schema import Column, Schema
+
+Row = list[Any]
+#: Texts remembered over all columns, and the longest that is.
+MAX_MEMO, MAX_MEMO_TEXT = 200_000, 40
+
+
+@dataclass
+class Checked:
+    """Rows in schema order, ready for the endpoint, and the warnings they gave."""
+
+    columns: list[str]
+    rows: list[Row]
+    warnings: list[RowIssue] = field(default_factory=list)
+    total_warnings: int = 0
+
+
+@dataclass
+class _Findings:
+    """Issues listed up to a bound, all counted."""
+
+    issues: list[RowIssue] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, code: str, message: Callable[[], str], name: str | None, row: int | None) -> None:
+        """`message` is made only for issues that get listed: a body may hold a million of them."""
+        self.total += 1
+        if len(self.issues) < MAX_LISTED:
+            self.issues.append(RowIssue(code, name, message(), row))
+
+
+class RowValidator:
+    """Checks rows against a schema. Thread-safe; build once per schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.names = [column.name for column in schema.columns]
+        self._known = frozenset(self.names)
+        self._width = len(self.names)
+        self._plans = {
+            cells: [
+                (c, table[c.type], c.nullable, None if c.categories is None else frozenset(c.categories))
+                for c in schema.columns
+            ]
+            for cells, table in ((False, CHECKS), (True, CELL_CHECKS))
+        }
+        self._memos: list[dict[str, Any]] = [{} for _ in schema.columns]
+        self._memo_size = MAX_MEMO // max(1, self._width)
+        self._defaults: dict[str, Any] = {c.name: None for c in schema.columns if c.nullable}
+
+    def check_records(self, records: Sequence[Any]) -> Checked:
+        """Records (JSON objects) to rows. Raises InvalidRows naming row and field."""
+        findings = _Findings()
+        rows: list[Row] = []
+        for index, record in enumerate(records):
+            if type(record) is not dict:
+                findings.add("wrong-type", partial(_not_an_object, index), None, index)
+                continue
+            try:
+                row = [record[name] for name in self.names]
+            except KeyError:
+                row = self._fill(record, index, findings)
+            if len(record) != self._width:
+                self._unknown(record.keys(), index, findings)
+            rows.append(row)
+        return self._finish(rows, findings, cells=False)
+
+    def check_table(self, columns: Sequence[str], data: Sequence[Any], *, cells: bool = False) -> Checked:
+        """Rows under column names in any order; `cells` says they are CSV text. Raises InvalidRows."""
+        findings = _Findings()
+        order = self.order(columns, findings)
+        width = len(columns)
+        rows: list[Row] = []
+        straight = order == list(range(width))
+        for index, values in enumerate(data):
+            if not isinstance(values, list) or len(values) != width:
+                findings.add("wrong-width", partial(_width, index, values, width), None, index)
+                continue
+            rows.append(values if straight else [None if at is None else values[at] for at in order])
+        return self._finish(rows, findings, cells=cells)
+
+    def order(
+        self, columns: Sequence[str], findings: _Findings | None = None, *, labelled: bool = False
+    ) -> list[int | None]:
+        """Where each schema column stands in `columns` (None: absent and nullable).
+
+        `labelled` lets the label stand among them. Raises InvalidRows, unless `findings` collects the issues.
+        """
+        found = _Findings() if findings is None else findings
+        where: dict[str, int] = {}
+        for at, name in enumerate(columns):
+            if name in where:
+                found.add("duplicate-field", partial(_twice, name), short(name), None)
+            where[name] = at
+        label = {self.schema.label} if labelled else set()
+        self._unknown(where.keys() - label if label else where, None, found)
+        for name in self.names:
+            if name not in where and name not in self._defaults:
+                self._missing(name, None, found)
+        if findings is None and found.total:
+            raise InvalidRows(found.issues, found.total)
+        return [where.get(name) for name in self.names]
+
+    def check_cells(self, values: Row) -> tuple[Row, list[RowIssue]]:
+        """One CSV row in schema order, and what is wrong with it: a batch goes on after a bad row.
+
+        Texts that a column has shown before are not read again: columns repeat themselves.
+        """
+        try:
+            return [memo[cell] for memo, cell in zip(self._memos, values, strict=True)], []
+        except KeyError:
+            pass
+        findings = _Findings()
+        row = self._row(values, None, True, findings, _Findings())
+        if not findings.total:
+            for memo, cell, value in zip(self._memos, values, row, strict=True):
+                if len(memo) < self._memo_size and len(cell) <= MAX_MEMO_TEXT:
+                    memo[cell] = value
+        return row, findings.issues
+
+    def _finish(self, rows: list[Row], findings: _Findings, *, cells: bool) -> Checked:
+        if findings.total:  # row numbers would no longer match; these come first anyway
+            raise InvalidRows(findings.issues, findings.total)
+        warnings = _Findings()
+        checked = [self._row(row, index, cells, findings, warnings) for index, row in enumerate(rows)]
+        if findings.total:
+            raise InvalidRows(findings.issues, findings.total)
+        return Checked(self.names, checked, warnings.issues, warnings.total)
+
+    def _row(self, row: Row, index: int | None, cells: bool, findings: _Findings, warnings: _Findings) -> Row:
+        out: Row = []
+        for (column, check, nullable, categories), given in zip(self._plans[cells], row, strict=True):
+            value = None if cells and given in MISSING_CELLS else given
+            if value is None:
+                if not nullable:
+                    findings.add("null-value", partial(_empty, column), column.name, index)
+                out.append(None)
+                continue
+            try:
+                value = check(value)
+            except BadCellError as bad:
+                findings.add(str(bad), partial(explain, str(bad), column, value), column.name, index)
+            else:
+                if categories is not None and value not in categories:
+                    warnings.add("unseen-category", partial(unseen, column, value), column.name, index)
+            out.append(value)
+        return out
+
+    def _fill(self, record: dict[str, Any], index: int, findings: _Findings) -> Row:
+        row = []
+        for name in self.names:
+            if name not in record and name not in self._defaults:
+                self._missing(name, index, findings)
+            row.append(record.get(name))
+        return row
+
+    def _missing(self, name: str, index: int | None, findings: _Findings) -> None:
+        findings.add("missing-field", lambda: f'Field "{name}" is missing.', name, index)
+
+    def _unknown(self, names: Iterable[Any], index: int | None, findings: _Findings) -> None:
+        for name in names:
+            if name not in self._known:
+                findings.add("unknown-field", partial(self._stranger, name), short(name), index)
+
+    def _stranger(self, name: Any) -> str:
+        if name == self.schema.label:
+            hint = " It is the label, the very thing that is predicted: leave it out."
+        else:
+            close = difflib.get_close_matches(str(name)[:100], self.names, 1)
+            hint = f' Did you mean "{close[0]}"?' if close else ""
+        return f'Field "{short(name)}" is not in the schema.{hint}'
+
+
+def _not_an_object(index: int) -> str:
+    return f"Row {index} is not a JSON object of field and value."
+
+
+def _width(index: int, values: Any, width: int) -> str:
+    if not isinstance(values, list):
+        return f"Row {index} is not a list of values."
+    return f"Row {index} has {len(values)} values; {width} columns are named."
+
+
+def _twice(name: str) -> str:
+    return f'Column "{short(name)}" is named twice.'
+
+
+def _empty(column: Column) -> str:
+    return f'Field "{column.name}" must not be empty.'

@@ -1,0 +1,170 @@
+"""The label column: where it is, what it holds, whether a model can be learnt from it."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
+
+from shared.domain.errors import InvalidTable
+from shared.domain.table.column_types import ColumnStats, numbers
+from shared.domain.table.tables import Block
+
+#: Azure AutoML takes no fewer.
+MIN_ROWS = 50
+MAX_CLASSES = 500
+#: More rows than this share without a label: the file is not what it seems.
+MAX_UNLABELLED = 0.2
+#: Fewer training rows of a class than this: a warning.
+FEW = 10
+
+
+def find_label(header: list[str], label: str, line: int = 1) -> int:
+    """Its position in the header. Raises InvalidTable, listing the columns."""
+    if label in header:
+        return header.index(label)
+    folded = {name.casefold(): name for name in header}
+    near = [folded[n] for n in difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.7)]
+    shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    raise InvalidTable(
+        f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
+        remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column.",
+        code="label-missing",
+        line=line,
+        column=label,
+    )
+
+
+class LabelStats:
+    """Counts the label's values. `label` is the column's name, `task` classification or regression."""
+
+    def __init__(self, label: str, task: str) -> None:
+        self.label, self.task = label, task
+        self.total: Counter[str] = Counter()
+        self.holdout: Counter[str] = Counter()
+        self.column = ColumnStats(label)
+        self.rows = 0
+        self.held = 0
+        self.unlabelled = 0
+        self.first_unlabelled: int | None = None
+
+    def drop_unlabelled(self, block: Block, column: int) -> Block:
+        """The block without the rows that have no label."""
+        values = block.columns[column]
+        if "" not in values:
+            return block
+        missing = values.count("")
+        self.unlabelled += missing
+        if self.first_unlabelled is None:
+            self.first_unlabelled = block.starts[values.index("")]
+        return block.keep([value != "" for value in values])
+
+    def update(self, block: Block, column: int, held: Sequence[bool]) -> None:
+        values = block.columns[column]
+        counts = Counter(values)
+        self.rows += len(values)
+        self.held += sum(held)
+        self.column.update(set(counts))
+        if self.task == "regression":
+            self._check_numeric(counts, block, values)
+            return
+        self.total.update(counts)
+        self.holdout.update(compress(values, held))
+        if len(self.total) > MAX_CLASSES:
+            raise InvalidTable(
+                f"The label {self.label!r} has more than {MAX_CLASSES} different values.",
+                remedy="If it is a quantity, set task: regression; otherwise name another column as the label.",
+                code="too-many-classes",
+                column=self.label,
+            )
+
+    def _check_numeric(self, counts: Counter[str], block: Block, values: list[str]) -> None:
+        if numbers(counts, "\n" + "\n".join(counts)) is not None:
+            return
+        for value, line in zip(values, block.starts, strict=True):
+            if numbers([value], "\n" + value) is None:
+                raise InvalidTable(
+                    f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number; "
+                    "regression needs numbers.",
+                    remedy="Correct the value, or set task: classification.",
+                    code="label-not-numeric",
+                    line=line,
+                    column=self.label,
+                )
+
+    def waive_holdout(self) -> None:
+        self.holdout.clear()
+        self.held = 0
+
+    @property
+    def train(self) -> Counter[str]:
+        return self.total - self.holdout
+
+    def verdict(self) -> list[str]:
+        """Warnings, once all rows are in. Raises InvalidTable where nothing can be learnt from the table."""
+        seen = self.rows + self.unlabelled
+        if seen == 0:
+            raise InvalidTable(
+                "The file has a header but no rows.",
+                remedy=f"Add at least {MIN_ROWS} rows.",
+                code="header-only",
+                line=1,
+            )
+        if self.unlabelled > MAX_UNLABELLED * seen:
+            raise InvalidTable(
+                f"{self.unlabelled:,} of {seen:,} rows have no value in the label column {self.label!r} "
+                f"(the first on line {self.first_unlabelled}).",
+                remedy=f"Give them a label or remove them; up to {MAX_UNLABELLED:.0%} are dropped with a warning.",
+                code="label-values-missing",
+                line=self.first_unlabelled,
+                column=self.label,
+            )
+        if self.rows < MIN_ROWS:
+            extra = f" with a label ({self.unlabelled} without)" if self.unlabelled else ""
+            raise InvalidTable(
+                f"The file has {self.rows} row{'s' if self.rows != 1 else ''}{extra}; at least {MIN_ROWS} are needed.",
+                remedy="Add rows and drop the file again.",
+                code="too-few-rows",
+                rows=self.rows,
+            )
+        warnings = []
+        if self.unlabelled:
+            warnings.append(
+                f"{self.unlabelled:,} rows without a value in the label column {self.label!r} were left out "
+                f"(the first on line {self.first_unlabelled})."
+            )
+        return warnings + self._classes()
+
+    def _classes(self) -> list[str]:
+        if self.task == "regression":
+            if self.column.constant:
+                raise _one_value(self.label, self.rows)
+            return []
+        train = self.train
+        if len(self.total) < 2:
+            raise _one_value(self.label, self.rows)
+        if len(train) < 2:
+            lost = sorted(set(self.total) - set(train))
+            raise InvalidTable(
+                f"All rows of the label's value{'s' if len(lost) > 1 else ''} {', '.join(map(repr, lost[:10]))} "
+                "fell into the holdout, so that one class is left to train on.",
+                remedy="Add rows of the rare class.",
+                code="single-class",
+                column=self.label,
+            )
+        rare = [f"{name!r} ({train[name]})" for name in sorted(self.total) if train[name] < FEW]
+        if not rare:
+            return []
+        more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
+        return [f"Classes with fewer than {FEW} training rows: {', '.join(rare[:10])}{more}."]
+
+
+def _one_value(label: str, rows: int) -> InvalidTable:
+    return InvalidTable(
+        f"The label {label!r} has the same value in all {rows:,} rows; a model needs at least two.",
+        remedy="Name another column as the label, or add rows of another class.",
+        code="single-class",
+        column=label,
+    )

@@ -1,0 +1,94 @@
+"""The MLTable file beside the staged data, and the weights that even out the classes.
+
+Schema: https://learn.microsoft.com/azure/machine-learning/reference-yaml-mltable
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from shared.domain.table.column_types import ColumnStats
+
+WEIGHT_COLUMN = "dropml_weight"
+DATA_FILE = "data.csv"
+#: Our types as MLTable names them; a column not listed stays a string.
+_TYPES = {"integer": "int", "number": "float"}
+
+
+def render(columns: Sequence[ColumnStats], weight: bool) -> str:
+    """The MLTable text: a relative path, and the type of every column that is no string, spelt out.
+
+    Nothing is left to inference: MLTable would look at 200 rows only.
+    """
+    import yaml  # comes with azure-ai-ml; not needed to serve a score
+
+    typed: dict[str, list[str]] = {}
+    others: list[dict[str, Any]] = []
+    for column in columns:
+        if column.type in _TYPES:
+            typed.setdefault(_TYPES[column.type], []).append(column.name)
+        elif column.type == "boolean":
+            others.append({"columns": [column.name], "column_type": {"boolean": _boolean(column.spellings)}})
+        elif column.type == "datetime":
+            formats = {"formats": sorted(column.spellings)}
+            others.append({"columns": [column.name], "column_type": {"datetime": formats}})
+    if weight:
+        typed.setdefault("float", []).append(WEIGHT_COLUMN)
+    conversions = [{"columns": names, "column_type": kind} for kind, names in sorted(typed.items())] + others
+    read = {
+        "delimiter": ",",
+        "encoding": "utf8",
+        "header": "all_files_same_headers",
+        "infer_column_types": False,
+        "empty_as_string": False,
+        "include_path_column": False,
+        "support_multi_line": True,
+    }
+    transformations: list[dict[str, Any]] = [{"read_delimited": read}]
+    if conversions:
+        transformations.append({"convert_column_types": conversions})
+    doc = {
+        "$schema": "https://azuremlschemas.azureedge.net/latest/MLTable.schema.json",
+        "type": "mltable",
+        "paths": [{"file": f"./{DATA_FILE}"}],
+        "transformations": transformations,
+    }
+    return str(yaml.safe_dump(doc, sort_keys=False))
+
+
+def _boolean(spellings: set[str]) -> dict[str, Any]:
+    return {
+        "mismatch_as": "error",
+        "true_values": sorted(s for s in spellings if s.lower() == "true") or ["true"],
+        "false_values": sorted(s for s in spellings if s.lower() == "false") or ["false"],
+    }
+
+
+def weights(classes: Counter[str]) -> dict[str, float]:
+    """Weight of a row of each class: every class weighs the same altogether, and the mean weight is 1."""
+    rows = classes.total()
+    return {name: rows / (len(classes) * count) for name, count in classes.items()}
+
+
+def mark(number: int) -> str:
+    """Stands for the weight of class `number` at the end of a row, until the classes have been counted.
+
+    No staged row can hold it otherwise: files with NUL bytes are refused.
+    """
+    return f",\0{number}\0"
+
+
+def fill_marks(chunks: Iterable[bytes], values: Sequence[float]) -> Iterator[bytes]:
+    """Replace each mark by its class's value. Chunks are cut at line ends, so no mark is split."""
+    texts = {str(number).encode(): f"{value:.6g}".encode() for number, value in enumerate(values)}
+    carry = b""
+    for chunk in chunks:
+        chunk = carry + chunk
+        cut = chunk.rfind(b"\n") + 1
+        carry = chunk[cut:]
+        # Every second part stood between NULs.
+        parts = chunk[:cut].split(b"\0")
+        parts[1::2] = [texts[number] for number in parts[1::2]]
+        yield b"".join(parts)

@@ -1,0 +1,205 @@
+"""The worker's side of batches: one claim, then chunk after chunk until the end or a deadline."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
+from shared.domain.problems import Busy
+from shared.domain.run.serving import ServingEntry
+from shared.services.batches import batch_rows
+from shared.services.batches.batch import OPEN_STATES, Batches
+from shared.services.batches.batch_rows import CheckedChunk, Chunk, Layout
+from shared.services.scoring.endpoint_scorer import chunks
+
+#: A host that has not written for so long has lost its claim.
+CLAIM_SECONDS = 120.0
+#: An index entry whose document never came is dropped after so long.
+ORPHAN_SECONDS = 600.0
+#: Tries of one chunk while the endpoint or storage is unavailable; the pause doubles up to the second figure.
+MAX_ATTEMPTS, MAX_PAUSE = 8, 300.0
+CHUNK_TIMEOUT = 60.0
+#: Below this much time left no chunk is begun.
+MARGIN = 2.0
+
+
+def step_batches(batches: Batches, deadline: float) -> int:
+    """Work on open batches until none needs work or `time.monotonic()` reaches `deadline`; rows done."""
+    rows = 0
+    for key, taken_at in sorted(batches.open().items(), key=lambda pair: pair[1]):
+        if time.monotonic() + MARGIN >= deadline:
+            break
+        found = batches.load(key)
+        now = batches.clock()
+        if found is None:
+            if now - taken_at > ORPHAN_SECONDS:
+                _close(batches, key)
+            continue
+        doc, etag = found
+        if doc["status"] not in OPEN_STATES:
+            _close(batches, key)
+        elif doc["claimed_until"] <= now and doc["not_before"] <= now:
+            rows += _Work(batches, key, doc, etag).run(deadline)
+    return rows
+
+
+def _close(batches: Batches, key: str) -> None:
+    batches.change_open(lambda ids: {k: at for k, at in ids.items() if k != key})
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A chunk, checked and encoded for the endpoint."""
+
+    chunk: Chunk
+    entry: ServingEntry
+    checked: CheckedChunk
+    bodies: list[tuple[bytes, int]]
+
+
+class _Work:
+    """One claim of one batch. A lost write (Conflict) means that another host has it: leave it alone."""
+
+    def __init__(self, batches: Batches, key: str, doc: dict[str, Any], etag: str) -> None:
+        self.batches, self.key, self.doc, self.etag = batches, key, doc, etag
+        self.rows = 0
+        self._since = time.monotonic()
+
+    def run(self, deadline: float) -> int:
+        try:
+            self._save(status="running", claimed_until=self.batches.clock() + CLAIM_SECONDS)
+            self._guarded(deadline)
+        except Conflict:
+            return self.rows
+        if self.doc["status"] not in OPEN_STATES:
+            _close(self.batches, self.key)
+        return self.rows
+
+    def _guarded(self, deadline: float) -> None:
+        """Every end of the work, good or bad, becomes a state of the document."""
+        try:
+            finished = self._chunks(deadline)
+        except _SourceChangedError as error:
+            self._fail(
+                Fatal(str(error), remedy="Send the batch again for the new file.", code="source-changed")
+            )
+        except Conflict:
+            raise
+        except Transient as error:
+            self._later(error)
+        except DropMLError as error:
+            self._fail(error)
+        except Exception:  # a fault of ours: counted like a bad moment, so that it ends and is seen
+            logging.exception("batch %s", self.key)
+            self._later(Transient("Something went wrong here.", remedy="The log has it.", code="error"))
+        else:
+            self._save(status="completed" if finished else "running", claimed_until=0.0)
+
+    def _chunks(self, deadline: float) -> bool:
+        """True at the end of the file, with the output committed.
+
+        While the endpoint scores a chunk, the next one is read and the one before is written.
+        """
+        output = self.doc["output"]
+        layout = self._begin(self.batches.scoring.entry(self.doc["slug"]))
+        self._since = time.monotonic()
+        with batch_rows.Behind() as writer:
+            for prepared in batch_rows.ahead(self._prepared(layout)):
+                if time.monotonic() + MARGIN >= deadline:
+                    return False
+                labels, models = self._score(prepared)
+                writer.put(partial(self._write, layout, prepared, labels, models))
+        self.batches.files.commit(output["container"], output["blob"], self.doc["blocks"])
+        return True
+
+    def _prepared(self, layout: Layout) -> Iterator[_Prepared]:
+        """Chunks from where the document stands, read and checked against the model of the moment."""
+        size = self.doc["source"]["size"]
+        for chunk in batch_rows.read_chunks(self._read, layout, self.doc["position"], size):
+            entry = self.batches.scoring.entry(self.doc["slug"])  # from memory: a promotion takes effect here
+            checked = batch_rows.check_chunk(chunk.records, layout, entry.validator)
+            yield _Prepared(chunk, entry, checked, chunks(entry.validator.names, checked.rows))
+
+    def _begin(self, entry: ServingEntry) -> Layout:
+        layout = Layout(**self.doc["layout"])
+        if not self.doc["blocks"]:
+            entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
+            self._stage(batch_rows.header_line(layout))
+            self._save(blocks=1)
+        return layout
+
+    def _score(self, prepared: _Prepared) -> tuple[list[Any], Counter[str]]:
+        """The rows' labels, and how many of them each model gave."""
+        labels: list[Any] = []
+        models: Counter[str] = Counter()
+        scoring = self.batches.scoring
+        for body, count in prepared.bodies:
+            scored = scoring.predict(prepared.entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
+            labels += scored.prediction.result
+            models[scored.model] += count
+        return labels, models
+
+    def _write(self, layout: Layout, prepared: _Prepared, labels: list[Any], models: Counter[str]) -> None:
+        chunk, checked = prepared.chunk, prepared.checked
+        if not chunk.records:
+            self._save(position=chunk.position)
+            return
+        self._stage(batch_rows.result_lines(chunk.records, layout, checked, labels))
+        since, self._since = self._since, time.monotonic()
+        self._save(
+            position=chunk.position,
+            blocks=self.doc["blocks"] + 1,
+            rows=self.doc["rows"] + len(chunk.records),
+            rows_failed=self.doc["rows_failed"] + checked.failed,
+            models=dict(models + Counter(self.doc["models"])),
+            attempts=0,
+            error=None,
+            claimed_until=self.batches.clock() + CLAIM_SECONDS,
+            worked_seconds=round(self.doc["worked_seconds"] + self._since - since, 4),
+        )
+        self.rows += len(chunk.records)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        source = self.doc["source"]
+        try:
+            return self.batches.files.read(
+                source["container"], source["blob"], source["etag"], offset, length
+            )
+        except Conflict as error:
+            raise _SourceChangedError(error.message) from None
+
+    def _stage(self, data: bytes) -> None:
+        output = self.doc["output"]
+        self.batches.files.stage(output["container"], output["blob"], self.doc["blocks"], data)
+
+    def _later(self, error: Transient) -> None:
+        attempts = self.doc["attempts"] + 1
+        if attempts >= MAX_ATTEMPTS:
+            self._fail(error)
+            return
+        asked = error.retry_after if isinstance(error, Busy) else 0.0
+        pause = max(asked, min(MAX_PAUSE, 2.0**attempts))
+        self._save(
+            attempts=attempts,
+            not_before=self.batches.clock() + pause,
+            claimed_until=0.0,
+            error=error.to_dict(),
+        )
+
+    def _fail(self, error: DropMLError) -> None:
+        self._save(status="failed", error=error.to_dict(), claimed_until=0.0)
+
+    def _save(self, **changes: Any) -> None:
+        doc = self.doc | changes | {"updated_at": self.batches.clock()}
+        self.etag = self.batches.documents.replace(f"batches/{self.key}.json", doc, self.etag)
+        self.doc = doc
+
+
+class _SourceChangedError(Exception):
+    """The input blob is no longer the one that was taken."""

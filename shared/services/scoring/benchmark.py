@@ -1,0 +1,122 @@
+"""A short measurement of an endpoint from where the app runs: bounded, over the same calls that scoring uses."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.errors import DropMLError, InvalidInput
+from shared.domain.rows import payloads
+from shared.services.scoring.calling import EndpointCalls
+from shared.services.scoring.endpoints import Endpoints
+from shared.services.scoring.scoring import check
+
+MAX_REQUESTS, MAX_CONCURRENCY, MAX_ROWS, MAX_SECONDS = 500, 8, 100, 20.0
+WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What a caller may choose."""
+
+    requests: int = 100
+    concurrency: int = 1
+    rows: int = 2
+
+    @staticmethod
+    def parse(body: bytes) -> BenchmarkOptions:
+        """From a JSON object; an empty body takes the defaults. Raises MalformedBody, InvalidInput."""
+        doc = payloads.load_json(body) if body.strip() else {}
+        limits = {"requests": MAX_REQUESTS, "concurrency": MAX_CONCURRENCY, "rows": MAX_ROWS}
+        if not isinstance(doc, dict):
+            raise InvalidInput("The options must be a JSON object.", code="invalid-options")
+        for name, value in doc.items():
+            limit = limits.get(name)
+            whole = type(value) is int or (type(value) is float and value.is_integer())
+            if limit is None or not whole or not 1 <= value <= limit:
+                known = ", ".join(f"{key} (1 to {most})" for key, most in limits.items())
+                clean = name[:40].encode("utf-8", "replace").decode()
+                raise InvalidInput(
+                    f"The option {clean!r} is not one of {known}, or not in its range.",
+                    code="invalid-options",
+                    field=clean,
+                )
+        return BenchmarkOptions(**{name: int(value) for name, value in doc.items()})
+
+
+def percentile(sorted_values: list[float], share: float) -> float:
+    """Nearest-rank percentile of ascending values."""
+    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
+
+
+def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> dict[str, Any]:
+    """Latency in milliseconds, throughput in requests per second, errors by code. Raises NotFound, Upstream."""
+    entry = endpoints.entry(name)
+    example = list(entry.schema.example) or [{}]
+    rows = [example[at % len(example)] for at in range(options.rows)]
+    body = payloads.encode(entry.validator.check_records(rows))
+    calls, target, deployment = endpoints.calls, entry.target, entry.draw()
+    deadline = calls.deadline(MAX_SECONDS)
+
+    def once() -> None:
+        answer = calls.score(target, deployment, body, deadline=deadline)
+        check(answer, target)
+        payloads.read_answer(answer.body, options.rows)
+
+    for _ in range(WARM_UP):
+        once()
+    load = _Load(calls, deadline, options.requests)
+    started = time.perf_counter()
+    threads = [threading.Thread(target=load.work, args=(once,)) for _ in range(options.concurrency)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - started
+    took = sorted(load.took)
+    return {
+        "endpoint": name,
+        "deployment": deployment,
+        "model": entry.version(deployment).model,
+        "requests": len(took),
+        "rows_per_request": options.rows,
+        "concurrency": options.concurrency,
+        "errors": load.errors,
+        "seconds": round(elapsed, 3),
+        "requests_per_second": round(len(took) / elapsed, 1),
+        "latency_ms": {
+            name: round(percentile(took, share) * 1000, 3) if took else None
+            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
+        },
+    }
+
+
+class _Load:
+    """Threads that share a number of requests to send and a deadline."""
+
+    def __init__(self, calls: EndpointCalls, deadline: float, requests: int) -> None:
+        self._calls, self._deadline, self._left = calls, deadline, requests
+        self._lock = threading.Lock()
+        self.took: list[float] = []
+        self.errors: dict[str, int] = {}
+
+    def work(self, once: Any) -> None:
+        while self._next():
+            started = time.perf_counter()
+            try:
+                once()
+            except DropMLError as error:
+                with self._lock:
+                    self.errors[error.error_code] = self.errors.get(error.error_code, 0) + 1
+            else:
+                self.took.append(time.perf_counter() - started)
+
+    def _next(self) -> bool:
+        with self._lock:
+            if self._left <= 0 or self._calls.deadline(0) >= self._deadline:
+                return False
+            self._left -= 1
+            return True

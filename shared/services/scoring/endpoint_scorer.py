@@ -1,0 +1,55 @@
+"""Rows scored by one named deployment, in chunks: what smoke test and gate need (`shared.services.run.ports.Scorer`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.domain.rows import payloads
+from shared.domain.rows.validation import Checked
+from shared.services.run.ports import Endpoint
+from shared.services.scoring.calling import EndpointCalls
+from shared.services.scoring.endpoints import target_of
+from shared.services.scoring.scoring import check
+
+#: Rows and encoded bytes of one chunk; the endpoint takes 1.5 MB.
+CHUNK_ROWS, CHUNK_BYTES = 5000, 1_000_000
+
+
+class EndpointScorer:
+    def __init__(self, calls: EndpointCalls, *, timeout_seconds: float = 60.0) -> None:
+        self._calls = calls
+        self._timeout = timeout_seconds
+
+    def labels(
+        self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
+    ) -> list[str]:
+        """One label per row, as text. Raises Transient where a retry may help, else another DropMLError."""
+        target = target_of(endpoint.name, endpoint.scoring_uri, endpoint.auth_mode)
+        labels: list[str] = []
+        for body, count in chunks(columns, rows):
+            answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
+            check(answer, target)
+            labels += [label_text(value) for value in payloads.read_answer(answer.body, count).result]
+        return labels
+
+
+def chunks(columns: list[str], rows: list[list[Any]]) -> list[tuple[bytes, int]]:
+    """Bodies of at most CHUNK_ROWS rows and CHUNK_BYTES bytes, with their row counts; a larger row stands alone."""
+    made: list[tuple[bytes, int]] = []
+    pending = [rows[at : at + CHUNK_ROWS] for at in range(0, len(rows), CHUNK_ROWS)]
+    while pending:
+        part = pending.pop(0)
+        body = payloads.encode(Checked(columns, part))
+        if len(body) > CHUNK_BYTES and len(part) > 1:
+            half = len(part) // 2
+            pending[:0] = [part[:half], part[half:]]
+        else:
+            made.append((body, len(part)))
+    return made
+
+
+def label_text(value: Any) -> str:
+    """A label as the training file writes it: 1.0 is "1"."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

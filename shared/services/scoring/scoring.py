@@ -1,0 +1,270 @@
+"""Scoring: rows in, one result per row out, from the deployment that the weights drew, and which one it was.
+
+Order of work: find the dataset, read the body, check every row against the live model's schema; only then a network
+call is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shared.domain.errors import InvalidInput, NotFound, Upstream
+from shared.domain.problems import DeadlineExceeded, EndpointRefused, ModelRefused, TooLarge
+from shared.domain.rows import payloads
+from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
+from shared.domain.run.serving import ServingEntry, Target
+from shared.services.scoring.calling import Answer, EndpointCalls
+
+#: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/
+#: how-to-manage-quotas#azure-machine-learning-online-endpoints-and-batch-endpoints: 1.5 MB).
+MAX_BODY, MAX_ENDPOINT_BODY = 4 * 1024 * 1024, 1_572_864
+CONTENT_TYPES: dict[AnswerShape, str] = {
+    "result": "application/json",
+    "list": "application/json",
+    "csv": "text/csv; charset=utf-8",
+}
+
+
+class ServingDirectory(Protocol):
+    """What is in service. Answers from memory; never waits for storage when it has an entry."""
+
+    def get(self, dataset: str) -> ServingEntry | None:
+        """By dataset name or slug."""
+
+    def all(self) -> list[ServingEntry]: ...
+
+    def refresh(self, dataset: str) -> ServingEntry | None:
+        """Read it again now: what was known has turned out wrong."""
+
+
+class Watch(Protocol):
+    """Is told of every call while two versions share the traffic. Never blocks, never raises."""
+
+    def answered(
+        self, entry: ServingEntry, deployment: str, seconds: float, result: list[Any], rows: int
+    ) -> None: ...
+    def failed(self, entry: ServingEntry, deployment: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    timeout_seconds: float = 30.0
+    max_rows: int = 5000
+    max_body: int = MAX_BODY
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """One request, as the HTTP layer read it. `dataset` None means: the only one."""
+
+    dataset: str | None
+    body: bytes
+    content_type: str = ""
+    accept: str = ""
+    shape: str = ""
+    deadline_ms: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreAnswer:
+    body: bytes
+    content_type: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A prediction and the deployment that gave it."""
+
+    prediction: Prediction
+    deployment: str
+    model: str
+    run_id: str
+
+
+@dataclass
+class Scoring:
+    """The use case. Thread-safe; one per process."""
+
+    directory: ServingDirectory
+    calls: EndpointCalls
+    limits: Limits = field(default_factory=Limits)
+    watch: Watch | None = None
+
+    def score(self, request: ScoreRequest) -> ScoreAnswer:
+        """Raises the errors of `shared.domain.problems` and NotFound."""
+        entry = self.entry(request.dataset)
+        shape = answer_shape(request.shape, request.accept)
+        deadline = self.calls.deadline(self._seconds(request.deadline_ms))
+        if len(request.body) > self.limits.max_body:
+            raise too_large(len(request.body), self.limits.max_body)
+        batch = payloads.parse(request.body, request.content_type, max_rows=self.limits.max_rows)
+        checked = batch.check(entry.validator)
+        body = payloads.encode(checked)
+        if len(body) > MAX_ENDPOINT_BODY:
+            raise too_large(len(body), MAX_ENDPOINT_BODY)
+        scored = self.predict(entry, body, len(checked.rows), deadline, request.request_id)
+        headers = {"x-dropml-model": scored.model, "x-dropml-run": scored.run_id}
+        if checked.total_warnings:
+            headers["x-dropml-warnings"] = str(checked.total_warnings)
+        answer = payloads.answer(scored.prediction, shape, checked.warnings)
+        return ScoreAnswer(answer, CONTENT_TYPES[shape], headers)
+
+    def entry(self, dataset: str | None) -> ServingEntry:
+        """The dataset in service. Raises NotFound, or InvalidInput when it must be named."""
+        if dataset is not None:
+            entry = self.directory.get(dataset)
+            if entry is None:
+                raise NotFound(
+                    f"No model of the dataset {dataset[:80]!r} is in service.",
+                    remedy="GET /api/datasets lists the datasets and their state.",
+                    code="no-live-model",
+                )
+            return entry
+        entries = self.directory.all()
+        if len(entries) == 1:
+            return entries[0]
+        if not entries:
+            raise NotFound(
+                "No model is in service yet.",
+                remedy="Drop a CSV into the incoming container and wait until its run is live.",
+                code="no-live-model",
+            )
+        names = ", ".join(sorted(entry.slug for entry in entries)[:10])
+        raise InvalidInput(
+            f"{len(entries)} datasets are in service; say which: {names}.",
+            remedy="POST /api/score/{dataset}.",
+            code="dataset-required",
+        )
+
+    def predict(
+        self, entry: ServingEntry, body: bytes, rows: int, deadline: float, request_id: str = ""
+    ) -> Scored:
+        """Score an encoded body; draws a deployment, and once more when the drawn one is gone.
+
+        A canary that fails costs its callers nothing but time: the live deployment answers in its place.
+        """
+        drawn = entry.draw()
+        try:
+            return self._ask(entry, drawn, body, rows, deadline, request_id)
+        except (ModelRefused, Upstream):
+            if not entry.shared or drawn == entry.live or self.calls.deadline(0) >= deadline:
+                raise
+        return self._ask(entry, entry.live, body, rows, deadline, request_id)
+
+    def _ask(
+        self, entry: ServingEntry, deployment: str, body: bytes, rows: int, deadline: float, request_id: str
+    ) -> Scored:
+        started = time.perf_counter()
+        try:
+            answer = self.calls.score(
+                entry.target, deployment, body, deadline=deadline, request_id=request_id
+            )
+            if is_gone(answer):
+                # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
+                entry = self.directory.refresh(entry.slug) or entry
+                deployment = entry.draw()
+                answer = self.calls.score(
+                    entry.target, deployment, body, deadline=deadline, request_id=request_id
+                )
+            check(answer, entry.target)
+            said = answer.headers.get("azureml-model-deployment") or deployment
+            prediction = payloads.read_answer(answer.body, rows)
+        except (ModelRefused, Upstream):
+            if entry.shared and self.watch is not None:
+                self.watch.failed(entry, deployment)
+            raise
+        if entry.shared and self.watch is not None:
+            self.watch.answered(entry, said, time.perf_counter() - started, prediction.result, rows)
+        version = entry.version(said)
+        return Scored(prediction, said, version.model, version.run_id)
+
+    def _seconds(self, deadline_ms: str) -> float:
+        if not deadline_ms:
+            return self.limits.timeout_seconds
+        digits = deadline_ms.lstrip("0") if deadline_ms.isascii() and deadline_ms.isdigit() else ""
+        asked = int(digits[:9] or 0)  # nine digits are days already
+        if asked < MIN_DEADLINE_MS:
+            raise InvalidInput(
+                f"The header x-dropml-deadline-ms must be a whole number of at least {MIN_DEADLINE_MS}.",
+                remedy=f"Leave it out to allow {self.limits.timeout_seconds:g} s.",
+                code="invalid-deadline",
+                field="x-dropml-deadline-ms",
+            )
+        return min(self.limits.timeout_seconds, asked / 1000)
+
+
+def answer_shape(shape: str, accept: str) -> AnswerShape:
+    """`?shape=` wins; else CSV for whoever accepts text/csv, else `result`. Raises InvalidInput."""
+    if shape:
+        if shape not in CONTENT_TYPES:
+            raise InvalidInput(
+                f"There is no answer shape {shape[:40]!r}.",
+                remedy="Use shape=result, shape=list or shape=csv.",
+                code="unknown-shape",
+                field="shape",
+            )
+        return shape
+    return "csv" if accept.partition(",")[0].partition(";")[0].strip().lower() == "text/csv" else "result"
+
+
+def too_large(size: int, limit: int) -> TooLarge:
+    return TooLarge(
+        f"The request is {size} bytes; at most {limit} are taken.",
+        remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
+        code="body-too-large",
+    )
+
+
+def model_status(headers: Mapping[str, str]) -> int | None:
+    """The container's own status behind a 424."""
+    value = headers.get("ms-azureml-model-error-statuscode", "")
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def is_gone(answer: Answer) -> bool:
+    """The pinned deployment doesn't exist (any more)."""
+    return answer.status == 404 or (answer.status == 424 and model_status(answer.headers) == 404)
+
+
+def check(answer: Answer, target: Target) -> None:
+    """Raise the product's error for an endpoint's answer other than 200.
+
+    The statuses: https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints#http-status-codes
+    """
+    status = answer.status
+    if status == 200:
+        return
+    name, said = target.endpoint, _said(answer)
+    if status == 424:
+        inner = model_status(answer.headers)
+        if inner in (400, 422):
+            raise ModelRefused(f"The model refused the rows: {said}", remedy="Compare them with the swagger.")
+        raise Upstream(
+            f"The model behind {name} failed ({inner or 'no status'}): {said}",
+            remedy="Look at the deployment's logs.",
+            code="model-error",
+        )
+    if status == 403:
+        raise EndpointRefused(f"The endpoint {name} forbids the call: {said}")
+    if status == 408:
+        raise DeadlineExceeded(f"The model behind {name} took longer than its own limit.")
+    if status == 413:
+        raise TooLarge(f"The endpoint {name} finds the request too large.", code="body-too-large")
+    raise Upstream(f"The endpoint {name} answered {status}: {said}", code="endpoint-error")
+
+
+def _said(answer: Answer) -> str:
+    """The endpoint's own words: the message of its JSON error, or the start of its text."""
+    text: Any = answer.body[:2000].decode("utf-8", "replace").strip()
+    try:
+        doc = payloads.load_json(answer.body)
+    except InvalidInput:
+        doc = None
+    if isinstance(doc, dict):
+        text = doc.get("message") or doc.get("error") or text
+    return str(text)[:300] or "no message"

@@ -1,0 +1,305 @@
+"""The storage adapters against a real Azurite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+from shared.adapters import storage
+from shared.adapters.blobs import DataStore, JsonStore, LedgerStore, blob_service_client
+from shared.adapters.storage import CHUNK
+from shared.domain.config import DatasetConfig
+from shared.domain.errors import (
+    Conflict,
+    DropMLError,
+    InvalidConfig,
+    InvalidTable,
+    NotFound,
+    Transient,
+    Upstream,
+)
+from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN, stage
+from tests.conftest import StorageAccount
+from tests.support.staging_area import RULE, MemoryArea, people, staged
+
+
+@pytest.fixture
+def service(storage_account: StorageAccount) -> BlobServiceClient:
+    """The application's own client, with its limits."""
+    return blob_service_client({"DATA_STORAGE": storage_account.connection_string}, lambda: None)
+
+
+@pytest.fixture
+def container(storage_account: StorageAccount) -> str:
+    return str(storage_account.container("data").container_name)
+
+
+@pytest.fixture
+def documents(service: BlobServiceClient, container: str) -> JsonStore:
+    return JsonStore(service.get_container_client(container))
+
+
+@pytest.fixture
+def ledger(service: BlobServiceClient, container: str) -> LedgerStore:
+    return LedgerStore(service.get_container_client(container))
+
+
+@pytest.fixture
+def store(service: BlobServiceClient) -> DataStore:
+    return DataStore(service)
+
+
+# -- documents
+
+
+def test_a_document_is_created_once(documents: JsonStore) -> None:
+    etag = documents.create("runs/a.json", {"state": "dropped", "naïve": [1, None]})
+    assert documents.get("runs/a.json") == ({"state": "dropped", "naïve": [1, None]}, etag)
+    with pytest.raises(Conflict):
+        documents.create("runs/a.json", {"state": "other"})
+
+
+def test_of_two_writers_who_read_the_same_version_one_wins(documents: JsonStore) -> None:
+    first = documents.create("runs/a.json", {"n": 1})
+    second = documents.replace("runs/a.json", {"n": 2}, first)
+    assert second != first
+    with pytest.raises(Conflict):
+        documents.replace("runs/a.json", {"n": 3}, first)
+    assert documents.get("runs/a.json") == ({"n": 2}, second)
+    documents.replace("runs/a.json", {"n": 3}, second.strip('"'))
+
+
+def test_absent_documents(documents: JsonStore) -> None:
+    assert documents.get("runs/none.json") is None
+    documents.delete("runs/none.json")
+    with pytest.raises(Conflict):
+        documents.replace("runs/none.json", {}, '"0x1"')
+
+
+def test_documents_are_listed_by_prefix(documents: JsonStore) -> None:
+    for name in ("runs/b.json", "runs/a.json", "datasets/a.json"):
+        documents.create(name, {})
+    assert list(documents.list("runs/")) == ["runs/a.json", "runs/b.json"]
+    documents.delete("runs/a.json")
+    assert list(documents.list("runs/")) == ["runs/b.json"]
+
+
+def test_a_missing_container_is_not_an_absent_document(service: BlobServiceClient) -> None:
+    lost = JsonStore(service.get_container_client("never-created"))
+    with pytest.raises(NotFound, match="container"):
+        lost.get("runs/a.json")
+
+
+# -- ledgers
+
+
+def test_lines_are_appended_in_place(ledger: LedgerStore) -> None:
+    assert ledger.read("ledger/a.jsonl") == []
+    end = ledger.append("ledger/a.jsonl", 0, ['{"n":1}', '{"n":2}'])
+    assert end == 16
+    assert ledger.append("ledger/a.jsonl", end, ["zwölf"]) == 16 + 7
+    assert ledger.read("ledger/a.jsonl") == ['{"n":1}', '{"n":2}', "zwölf"]
+
+
+def test_lines_that_a_dead_worker_had_appended_are_not_doubled(ledger: LedgerStore) -> None:
+    first = ledger.append("l", 0, ["one"])
+    assert ledger.append("l", 0, ["one"]) == first
+    second = ledger.append("l", first, ["two", "three"])
+    assert ledger.append("l", first, ["two", "three"]) == second
+    assert ledger.append("l", first, ["two"]) == first + 4
+    assert ledger.append("l", first, ["two", "three", "four"]) == second + 5
+    assert ledger.read("l") == ["one", "two", "three", "four"]
+
+
+def test_a_ledger_with_other_entries_is_left_alone(ledger: LedgerStore) -> None:
+    end = ledger.append("l", 0, ["one"])
+    with pytest.raises(Conflict, match="other entries"):
+        ledger.append("l", 0, ["uno"])
+    with pytest.raises(Conflict):
+        ledger.append("l", end + 10, ["three"])
+    assert ledger.read("l") == ["one"]
+
+
+# -- files
+
+
+def fill(store: DataStore, container: str, name: str, data: bytes, piece: int = 1 << 20) -> None:
+    with store.writer(container, name) as out:
+        for start in range(0, len(data), piece):
+            out.write(data[start : start + piece])
+
+
+def test_a_file_of_several_blocks_comes_back_whole(store: DataStore, container: str) -> None:
+    data = os.urandom(2 * CHUNK + 12_345)
+    fill(store, container, "a/b.csv", data)
+    info = store.properties(container, "a/b.csv")
+    assert info.size == len(data)
+    pieces = list(store.stream(container, "a/b.csv", info.etag, 1 << 20))
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) == 1 << 20
+
+
+def test_an_empty_file(store: DataStore, container: str) -> None:
+    fill(store, container, "empty.csv", b"")
+    assert list(store.stream(container, "empty.csv")) == []
+    assert store.properties(container, "empty.csv").size == 0
+
+
+def test_nothing_is_committed_when_writing_breaks_off(store: DataStore, container: str) -> None:
+    fill(store, container, "a.csv", b"old")
+    with pytest.raises(ValueError, match="half way"):
+        break_off(store, container)
+    assert b"".join(store.stream(container, "a.csv")) == b"old"
+
+
+def break_off(store: DataStore, container: str) -> None:
+    with store.writer(container, "a.csv") as out:
+        out.write(b"n" * (CHUNK + 5))
+        raise ValueError("half way")
+
+
+def test_a_blob_replaced_before_or_while_it_is_read_is_noticed(store: DataStore, container: str) -> None:
+    fill(store, container, "a.csv", b"x" * (CHUNK * 4))
+    old = store.properties(container, "a.csv").etag
+    reading = store.stream(container, "a.csv")
+    next(reading)
+    fill(store, container, "a.csv", b"y" * (CHUNK * 2))
+    with pytest.raises(Conflict) as caught:
+        list(reading)
+    assert caught.value.error_code == "source-changed"
+    with pytest.raises(Conflict):
+        list(store.stream(container, "a.csv", old))
+
+
+def test_two_deliveries_that_write_the_same_blob_never_mix(store: DataStore, container: str) -> None:
+    """The first commit throws the other's blocks away, and the other is told so."""
+    with pytest.raises(Conflict):
+        write_within_writing(store, container)
+    assert set(b"".join(store.stream(container, "a.csv"))) == {ord("2")}
+
+
+def write_within_writing(store: DataStore, container: str) -> None:
+    with store.writer(container, "a.csv") as first:
+        first.write(b"1" * (CHUNK + 1))
+        with store.writer(container, "a.csv") as second:
+            second.write(b"2" * (CHUNK + 1))
+
+
+def test_listing_since_a_time(store: DataStore, container: str) -> None:
+    fill(store, container, "old.csv", b"1")
+    time.sleep(1.1)  # storage keeps whole seconds
+    fill(store, container, "new.csv", b"2")
+    since = store.properties(container, "new.csv").last_modified
+    assert [info.name for info in store.list(container, since=since)] == ["new.csv"]
+    listed = {info.name: info for info in store.list(container)}
+    assert set(listed) == {"old.csv", "new.csv"}
+    assert listed["new.csv"].etag == store.properties(container, "new.csv").etag
+
+
+def test_a_copy_keeps_bytes_and_metadata(store: DataStore, container: str) -> None:
+    data = os.urandom(CHUNK + 1)
+    with store.writer(container, "a.csv", metadata={"dropml_label": "y"}) as out:
+        out.write(data)
+    store.copy(container, "a.csv", container, "kept/a.csv")
+    assert b"".join(store.stream(container, "kept/a.csv")) == data
+    assert store.properties(container, "kept/a.csv").metadata == {"dropml_label": "y"}
+    with pytest.raises(Conflict):
+        store.copy(container, "a.csv", container, "b.csv", etag='"0x123"')
+    with pytest.raises(NotFound):
+        store.properties(container, "b.csv")
+
+
+def test_a_folder_is_deleted_and_nothing_beside_it(store: DataStore, container: str) -> None:
+    for name in ("a/1", "a/b/2", "ab"):
+        fill(store, container, name, b"x")
+    assert store.delete_prefix(container, "a/") == 2
+    assert [info.name for info in store.list(container)] == ["ab"]
+    with pytest.raises(DropMLError):
+        store.delete_prefix(container, "")
+
+
+def test_texts_and_containers(store: DataStore, storage_account: StorageAccount) -> None:
+    names = [storage_account.name("one"), storage_account.name("two")]
+    store.ensure_containers(names)
+    store.ensure_containers(names)
+    store.upload_text(names[0], "report.json", '{"naïve": 1}')
+    assert store.read_text(names[0], "report.json") == '{"naïve": 1}'
+    with pytest.raises(NotFound):
+        store.read_text(names[0], "none.yaml")
+
+
+def test_staging_from_blob_to_blobs_equals_staging_in_memory(store: DataStore, container: str) -> None:
+    raw = people(5000).encode()
+    fill(store, container, "incoming/people.csv", raw)
+    info = store.properties(container, "incoming/people.csv")
+    area = store.area(container, "people/1/")
+    done = stage(store.stream(container, info.name, info.etag), area, DatasetConfig(), RULE, "people")
+    memory = MemoryArea()
+    assert staged(raw, area=memory) == done
+    assert done.content_hash == hashlib.sha256(raw).hexdigest()
+    found = {i.name.removeprefix("people/1/") for i in store.list(container, "people/1/")}
+    assert found == {TRAIN, MLTABLE, HOLDOUT}
+    for name, data in memory.blobs.items():
+        assert b"".join(area.reader(name)) == data
+
+
+def test_a_refused_file_leaves_no_blob(store: DataStore, container: str) -> None:
+    area = store.area(container, "people/2")
+    with pytest.raises(InvalidTable):
+        stage([people(30).encode()], area, DatasetConfig(), RULE, "people")
+    assert list(store.list(container)) == []
+
+
+# -- how the account is found, and what goes wrong with it
+
+
+def test_the_connection_is_found_as_the_host_finds_it(azurite: str) -> None:
+    def no_credential() -> object:
+        raise AssertionError("a connection string needs no credential")
+
+    for setting in ("DATA_STORAGE", "AzureWebJobsDATA_STORAGE"):
+        assert blob_service_client({setting: azurite}, no_credential).account_name == "devstoreaccount1"
+    by_name = blob_service_client({"DATA_STORAGE__accountName": "acct"}, lambda: None)
+    assert by_name.url == "https://acct.blob.core.windows.net/"
+    with pytest.raises(InvalidConfig, match="DATA_STORAGE__blobServiceUri"):
+        blob_service_client({}, no_credential)
+    with pytest.raises(InvalidConfig, match="no connection string"):
+        blob_service_client({"DATA_STORAGE": "nonsense"}, no_credential)
+
+
+def test_a_wrong_key_is_told_with_a_remedy_and_without_the_key(azurite: str, container: str) -> None:
+    key = "AccountKey=" + "A" * 86 + "=="
+    parts = [key if part.startswith("AccountKey=") else part for part in azurite.split(";")]
+    store = DataStore(blob_service_client({"DATA_STORAGE": ";".join(parts)}, lambda: None))
+    with pytest.raises(Upstream) as caught:
+        store.properties(container, "a.csv")
+    assert not isinstance(caught.value, Transient)
+    assert "AAAA" not in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda service: JsonStore(service.get_container_client("c")).get("a"),
+        lambda service: list(DataStore(service).list("c")),
+        lambda service: list(DataStore(service).stream("c", "a")),
+        lambda service: LedgerStore(service.get_container_client("c")).append("a", 0, ["x"]),
+    ],
+)
+def test_an_account_out_of_reach_is_transient(
+    call: Callable[[BlobServiceClient], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "RETRIES", 0)
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}/acct"
+        connection = f"AccountName=acct;AccountKey=QQ==;BlobEndpoint={endpoint}"
+        with pytest.raises(Transient):
+            call(blob_service_client({"DATA_STORAGE": connection}, lambda: None))

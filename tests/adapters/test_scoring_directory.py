@@ -1,0 +1,168 @@
+"""What is in service is answered from memory, follows promotions, and survives a storage outage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from shared.adapters.serving_directory import StoredServing
+from shared.domain.errors import Transient
+from tests.support.memory import MemoryDocuments
+from tests.support.scoring_support import App, Endpoint
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class SlowDocuments(MemoryDocuments):
+    """Storage that can be held up or down, and counts its reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.down = False
+        self.open = threading.Event()
+        self.open.set()
+
+    def get(self, path: str) -> Any:
+        self.reads += 1
+        self.open.wait(5)
+        if self.down:
+            raise Transient("storage is down")
+        return super().get(path)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def documents() -> SlowDocuments:
+    return SlowDocuments()
+
+
+@pytest.fixture
+def app(documents: SlowDocuments) -> App:
+    app = App(Endpoint(url="http://nowhere"), documents)
+    app.publish()
+    documents.reads = 0
+    return app
+
+
+@pytest.fixture
+def directory(app: App, documents: SlowDocuments, clock: Clock) -> StoredServing:
+    return StoredServing(documents, clock=clock)
+
+
+def live(directory: StoredServing) -> str | None:
+    entry = directory.get("bank")
+    return entry.live if entry else None
+
+
+def eventually(condition: Any) -> None:
+    until = time.monotonic() + 3
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_an_entry_is_read_once_while_fresh(directory: StoredServing, documents: SlowDocuments) -> None:
+    for _ in range(10):
+        assert live(directory) == "m1-a1"
+    assert documents.reads == 1
+
+
+def test_a_stale_entry_is_served_while_it_is_read_again(
+    app: App, directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    live(directory)
+    app.publish(live="m2-a1")
+    clock.now += 6
+    documents.open.clear()  # storage hangs
+    started = time.monotonic()
+    assert live(directory) == "m1-a1"
+    assert time.monotonic() - started < 0.2
+    documents.open.set()
+    eventually(lambda: live(directory) == "m2-a1")
+
+
+def test_after_a_long_sleep_the_first_call_already_sees_the_promotion(
+    app: App, directory: StoredServing, clock: Clock
+) -> None:
+    live(directory)
+    app.publish(live="m2-a1")
+    clock.now += 3600
+    assert live(directory) == "m2-a1"
+
+
+def test_after_a_long_sleep_a_hanging_storage_is_waited_for_only_shortly(
+    directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    live(directory)
+    clock.now += 3600
+    documents.open.clear()
+    started = time.monotonic()
+    assert live(directory) == "m1-a1"
+    assert time.monotonic() - started < 1.0
+    documents.open.set()
+
+
+def test_an_outage_of_storage_is_survived(
+    directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    live(directory)
+    documents.down = True
+    for _ in range(5):
+        clock.now += 100
+        assert live(directory) == "m1-a1"
+    assert [entry.slug for entry in directory.all() or []] == ["bank"]
+
+
+def test_without_anything_known_an_outage_is_told(directory: StoredServing, documents: SlowDocuments) -> None:
+    documents.down = True
+    with pytest.raises(Transient):
+        directory.get("bank")
+
+
+def test_an_unchanged_document_keeps_its_compiled_validator(directory: StoredServing) -> None:
+    first = directory.get("bank")
+    assert first is not None
+    again = directory.refresh("bank")
+    assert again is first
+
+
+def test_unknown_names_are_remembered_for_a_while(
+    app: App, directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    for _ in range(5):
+        assert directory.get("wine") is None
+    assert documents.reads == 1
+    app.publish("wine")
+    clock.now += 6
+    assert directory.get("wine") is not None
+
+
+def test_a_dataset_is_found_by_name_and_slug(app: App, directory: StoredServing) -> None:
+    from shared.domain import names
+
+    dataset = "Sales 2024/EU"
+    slug = names.slug(dataset)
+    app.documents.create(
+        f"serving/{slug}.json",
+        {**app.documents.get("serving/bank.json")[0], "dataset": dataset, "slug": slug},  # type: ignore[index]
+    )
+    for name in (dataset, slug):
+        entry = directory.get(name)
+        assert entry is not None
+        assert entry.dataset == dataset
+    assert directory.get("sales-2024-eu") is None
+    assert {entry.slug for entry in directory.all()} == {"bank", slug}

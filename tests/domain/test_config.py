@@ -1,0 +1,260 @@
+"""What a dataset may say about itself, and what it is told when it says it wrongly."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.config import DatasetConfig, from_settings, merge
+from shared.domain.config_values import FIELDS, GATE_FIELDS
+from shared.domain.errors import InvalidConfig
+from shared.domain.table import quarantine
+from shared.domain.table.column_types import MISSING
+from shared.settings import Settings, read
+from tests.support.staging_area import people, refusal
+
+DEFAULTS = DatasetConfig()
+
+
+def refused(sidecar: str | None = None, metadata: dict[str, str] | None = None) -> InvalidConfig:
+    with pytest.raises(InvalidConfig) as caught:
+        merge(DEFAULTS, sidecar, metadata, sidecar_name="people.yaml")
+    assert caught.value.where["file"] in ("people.yaml", "the blob's metadata")
+    return caught.value
+
+
+def test_each_source_overrides_the_one_before() -> None:
+    sidecar = "label: income\nmax_trials: 7\ngate:\n  margin: 0.02\n"
+    metadata = {"DropML_Max_Trials": "9", "dropml_gate_floor": "0.6", "other": "ignored"}
+    config = merge(DEFAULTS, sidecar, metadata)
+    assert (config.label, config.max_trials) == ("income", 9)
+    assert (config.gate.margin, config.gate.floor) == (0.02, 0.6)
+    assert config.timeout_minutes == DEFAULTS.timeout_minutes
+
+
+def test_saying_nothing_changes_nothing() -> None:
+    assert merge(DEFAULTS) == merge(DEFAULTS, "") == merge(DEFAULTS, "# a remark\n", {}) == DEFAULTS
+
+
+def test_every_key_can_be_said() -> None:
+    sidecar = """
+label: y
+task: Classification
+primary_metric: AUCWeighted
+timeout_minutes: 30
+trial_timeout_minutes: 2.5
+max_trials: 10
+max_concurrent_trials: 4
+exit_score: 0.99
+early_termination: false
+n_cross_validations: 5
+validation_size: 0.2
+allowed_algorithms: [light_gbm, XGBoostClassifier]
+blocked_algorithms: [KNN]
+imbalance: off
+vote_ensemble: false
+stack_ensemble: true
+explain: false
+gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true}
+"""
+    config = merge(DEFAULTS, sidecar)
+    said = config.to_dict()
+    assert set(said) == {*FIELDS, "gate"}
+    assert set(said["gate"]) == set(GATE_FIELDS)
+    assert said["primary_metric"] == "AUC_weighted"
+    assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]
+    assert said["imbalance"] == "off"
+    assert DatasetConfig.from_dict(json.loads(json.dumps(said))) == config
+    assert not [
+        key
+        for key, value in said.items()
+        if value == DEFAULTS.to_dict()[key] and key not in ("label", "task")
+    ]
+
+
+def test_metadata_says_lists_numbers_and_truth_values_as_text() -> None:
+    metadata = {
+        "dropml_blocked_algorithms": "KNN, SVM",
+        "dropml_explain": "False",
+        "dropml_n_cross_validations": "3",
+        "dropml_exit_score": "",
+        "dropml_label": "1",
+    }
+    config = merge(DEFAULTS, None, metadata)
+    assert config.blocked_algorithms == ("KNN", "SVM")
+    assert (config.explain, config.n_cross_validations, config.exit_score) == (False, 3, None)
+    assert config.label == "1"
+
+
+def test_regression_brings_its_own_metrics() -> None:
+    config = merge(DatasetConfig(primary_metric="accuracy", blocked_algorithms=("SVM",)), "task: regression")
+    assert config.primary_metric is None
+    assert config.gate.metric == "r2_score"
+    assert config.blocked_algorithms == ()
+    assert merge(config, "task: classification").gate.metric == "balanced_accuracy"
+
+
+def test_an_unknown_key_gets_a_guess() -> None:
+    error = refused("lable: y\n")
+    assert "did you mean label?" in error.message
+    assert error.where == {"file": "people.yaml", "field": "lable"}
+    assert "timeout_minutes" in error.remedy
+    error = refused("gate: {margn: 1}\n")
+    assert "did you mean margin?" in error.message
+    assert error.where["field"] == "gate.margn"
+    error = refused(None, {"dropml_max_trial": "3"})
+    assert error.where == {"file": "the blob's metadata", "field": "dropml_max_trial"}
+    assert "did you mean max_trials?" in error.message
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "field", "said"),
+    [
+        ("max_trials: many", "max_trials", "a whole number"),
+        ("max_trials: 2.5", "max_trials", "a whole number"),
+        ("max_trials: true", "max_trials", "a whole number"),
+        ("max_trials: .nan", "max_trials", "a whole number"),
+        ("max_trials: .inf", "max_trials", "a whole number"),
+        ("timeout_minutes: 0", "timeout_minutes", "minutes"),
+        ("timeout_minutes: .nan", "timeout_minutes", "minutes"),
+        ("explain: 1", "explain", "true or false"),
+        ("label: yes", "label", "quotation marks"),
+        ("label: ''", "label", "not empty"),
+        ("task: clasification", "task", "did you mean classification?"),
+        ("imbalance: smote", "imbalance", "weight, off"),
+        ("validation_size: 20", "validation_size", "0.01 to 0.99"),
+        ("n_cross_validations: 1", "n_cross_validations", "from 2"),
+        ("allowed_algorithms: LightGBM", "allowed_algorithms", "a list"),
+        ("allowed_algorithms: [LihgtGBM]", "allowed_algorithms", "did you mean LightGBM?"),
+        ("allowed_algorithms: [LassoLars]", "allowed_algorithms", "not for classification"),
+        ("primary_metric: r2_score", "primary_metric", "not for classification"),
+        ("gate: {metric: r2_score}", "gate.metric", "not for classification"),
+        ("gate: 3", "gate", "must hold keys"),
+        ("gate: {insufficient_evidence: maybe}", "gate.insufficient_evidence", "promote, reject"),
+        (
+            "allowed_algorithms: [KNN]\nblocked_algorithms: [KNN]",
+            "blocked_algorithms",
+            "both allowed and blocked",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_by_field_and_what_it_takes(sidecar: str, field: str, said: str) -> None:
+    error = refused(sidecar)
+    assert error.where["field"] == field
+    assert said in error.message
+    assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "line"),
+    [("label: [y\n", 2), ("a: b: c\n", 1), ("\tlabel: y", 1), ("- label\n- y\n", None), ("just text", None)],
+)
+def test_a_file_that_is_no_yaml_mapping(sidecar: str, line: int | None) -> None:
+    error = refused(sidecar)
+    assert error.where.get("line") == line
+    assert "key: value" in error.remedy
+
+
+def test_a_bomb_does_not_go_off() -> None:
+    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 9)]
+    bomb = "\n".join(["label: &l0 [y, y]", *levels])
+    assert len(refused(bomb).message) < 300
+    assert refused("[" * 20_000).where["file"] == "people.yaml"
+    assert "65,536" in refused("#" * 70_000).message
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.dictionaries(
+            st.sampled_from([*FIELDS, "gate", "oops"]),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                lambda inner: (
+                    st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+                ),
+                max_leaves=4,
+            ),
+            max_size=3,
+        ).map(json.dumps),
+    )
+)
+def test_any_file_gives_a_configuration_or_a_plain_refusal(sidecar: str) -> None:
+    try:
+        config: Any = merge(DEFAULTS, sidecar, sidecar_name="f.yaml")
+    except InvalidConfig as error:
+        config = error
+    if isinstance(config, InvalidConfig):
+        assert config.where["file"] == "f.yaml"
+    else:
+        assert DatasetConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_the_hash_depends_on_the_effective_configuration_alone() -> None:
+    plain = DEFAULTS.config_hash()
+    assert merge(DEFAULTS, "max_trials: 40.0\n").config_hash() == plain
+    assert merge(DEFAULTS, None, {"dropml_task": "CLASSIFICATION"}).config_hash() == plain
+    assert merge(DEFAULTS, "max_trials: 41\n").config_hash() != plain
+    assert merge(DEFAULTS, "gate: {margin: 0.1}\n").config_hash() != plain
+    orders = ["allowed_algorithms: [KNN, SVM]", "allowed_algorithms: [svm, knn, KNN]"]
+    assert len({merge(DEFAULTS, order).config_hash() for order in orders}) == 1
+    assert len(plain) == 64
+
+
+def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
+    assert from_settings(Settings()) == DEFAULTS
+    config = from_settings(read({"LABEL_COLUMN": "target", "TASK": "regression", "GATE_MARGIN": "0.1"}))
+    assert (config.label, config.task, config.gate.metric, config.gate.margin) == (
+        "target",
+        "regression",
+        "r2_score",
+        0.1,
+    )
+    with pytest.raises(InvalidConfig) as caught:
+        from_settings(read({"GATE_INSUFFICIENT_EVIDENCE": "perhaps"}))
+    assert caught.value.where["field"] == "GATE_INSUFFICIENT_EVIDENCE"
+
+
+def test_the_quarantine_report_tells_a_person_what_to_do() -> None:
+    problem = refusal(people().replace("00098,", "00098,1,", 1))
+    source = {"container": "incoming", "blob": "people.csv", "content_hash": problem.content_hash}
+    doc = quarantine.report(
+        problem.to_dict(), dataset="people", run_id="people-1-a1", source=source, at=1.7e9
+    )
+    assert json.loads(json.dumps(doc)) == doc
+    assert doc["problem"]["line"] == 100
+    for part in ("incoming/people.csv", "Line 100 has 8 values", "line 100", problem.remedy, "people-1-a1"):
+        assert part in doc["text"]
+    bare = quarantine.report({"code": "x", "message": "m"}, dataset="d", run_id="r", source={}, at=0)
+    assert "Where" not in bare["text"]
+
+
+def test_the_page_on_intake_knows_every_key_and_every_code() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "intake.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert set(yaml.safe_load(example)) == {*FIELDS, "gate"}
+    assert set(yaml.safe_load(example)["gate"]) == set(GATE_FIELDS)
+    merge(DEFAULTS, example)
+    modules = [
+        root / "shared" / folder
+        for folder in (
+            "domain/table/text.py",
+            "domain/table/dialect.py",
+            "domain/table/tables.py",
+            "domain/table/labels.py",
+            "services/intake/staging.py",
+        )
+    ]
+    codes = {code for module in modules for code in re.findall(r'code="([a-z0-9-]+)"', module.read_text())}
+    table = page.partition("## Refused")[2].partition("## Per")[0]
+    assert codes == set(re.findall(r"`([a-z0-9-]+)`", table)) - {"dropml-quarantine"}
+    assert all(f"`{spelling}`" in page for spelling in MISSING)

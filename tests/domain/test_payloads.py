@@ -1,0 +1,247 @@
+"""The shapes a caller may send all mean the same rows; what can't be read is refused precisely."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.errors import Upstream
+from shared.domain.problems import InvalidRows, MalformedBody, TooLarge, UnsupportedMedia
+from shared.domain.rows import payloads
+from shared.domain.rows.cells import MISSING_CELLS
+from shared.domain.rows.validation import RowValidator
+from shared.domain.schema import Column, Schema
+from shared.domain.schema_change import breaking_changes
+from tests.support.scoring_support import ROW, SCHEMA
+
+VALIDATOR = RowValidator(SCHEMA)
+INT64 = st.integers(-(2**63), 2**63 - 1)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "age": INT64,
+            "job": st.text(min_size=1).filter(lambda s: s.isprintable() and s not in MISSING_CELLS),
+            "euribor3m": st.floats(allow_nan=False, allow_infinity=False),
+            "member": st.one_of(st.none(), st.booleans()),
+        }
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def rows_of(body: bytes, content_type: str = "application/json") -> list[list[Any]]:
+    return payloads.parse(body, content_type, max_rows=100).check(VALIDATOR).rows
+
+
+@given(ROWS)
+@settings(max_examples=60, deadline=None)
+def test_all_json_shapes_mean_the_same(rows: list[dict[str, Any]]) -> None:
+    columns = ["member", "euribor3m", "job", "age"]
+    table = {"columns": columns, "index": ["a"] * len(rows), "data": [[r[c] for c in columns] for r in rows]}
+    expected = [[row[name] for name in VALIDATOR.names] for row in rows]
+    assert rows_of(json.dumps({"data": rows}).encode()) == expected
+    assert rows_of(json.dumps({"input_data": table}).encode()) == expected
+    assert rows_of(json.dumps(rows).encode()) == expected
+
+
+@given(ROWS, st.sampled_from(",;\t|"))
+@settings(max_examples=60, deadline=None)
+def test_csv_means_the_same(rows: list[dict[str, Any]], delimiter: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter)
+    writer.writerow(VALIDATOR.names)
+    for row in rows:
+        writer.writerow(["" if row[n] is None else row[n] for n in VALIDATOR.names])
+    expected = [[row[name] for name in VALIDATOR.names] for row in rows]
+    assert rows_of(out.getvalue().encode(), "text/csv; charset=utf-8") == expected
+
+
+def test_a_csv_cell_that_means_no_value_is_none() -> None:
+    text = b"age,job,euribor3m,member\n57,NA,1.3,\n"
+    with pytest.raises(InvalidRows) as caught:
+        rows_of(text, "text/csv")
+    assert [(i.code, i.field) for i in caught.value.issues] == [("null-value", "job")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "invalid-json"),
+        (b"{", "invalid-json"),
+        (b'{"data": [NaN]}', "invalid-json"),
+        (b"[" * 100_000, "invalid-json"),
+        (b"[" + b"9" * 5000 + b"]", "invalid-json"),
+        (b"\xff\xfe{", "not-utf8"),
+        (b'"text"', "unknown-shape"),
+        (b"null", "unknown-shape"),
+        (b'{"rows": []}', "unknown-shape"),
+        (b'{"data": {"age": 1}}', "unknown-shape"),
+        (b'{"data": [], "method": "predict"}', "unknown-shape"),
+        (b'{"input_data": {"columns": [1], "data": []}}', "unknown-shape"),
+        (b'{"input_data": {"columns": ["age"], "data": 7}}', "unknown-shape"),
+        (b'{"input_data": {"columns": ["age"], "index": [0], "data": []}}', "unknown-shape"),
+        (b'{"input_data": {"columns": [], "data": [], "extra": 1}}', "unknown-shape"),
+        (b'{"input_data": {"columns": [], "data": [], "\\ud800": 1}}', "unknown-shape"),
+        (b"[]", "no-rows"),
+        (b'{"data": []}', "no-rows"),
+    ],
+)
+def test_what_cannot_be_read_is_named(body: bytes, code: str) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        payloads.parse(body, "application/json", max_rows=10)
+    assert caught.value.error_code == code
+    json.dumps(caught.value.to_dict()).encode()
+
+
+def test_other_media_and_too_many_rows_are_refused() -> None:
+    with pytest.raises(UnsupportedMedia):
+        payloads.parse(b"<x/>", "application/xml", max_rows=10)
+    with pytest.raises(TooLarge) as caught:
+        payloads.parse(json.dumps([ROW] * 11).encode(), "application/json", max_rows=10)
+    assert caught.value.error_code == "too-many-rows"
+
+
+def test_curl_without_a_content_type_works() -> None:
+    assert rows_of(json.dumps([ROW]).encode(), "application/x-www-form-urlencoded")
+    assert rows_of(json.dumps([ROW]).encode(), "")
+
+
+def issues(rows: list[Any]) -> list[tuple[str, int | None, str | None]]:
+    with pytest.raises(InvalidRows) as caught:
+        VALIDATOR.check_records(rows)
+    return [(issue.code, issue.row, issue.field) for issue in caught.value.issues]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"age": "57"}, ("wrong-type", 1, "age")),
+        ({"age": 57.5}, ("wrong-type", 1, "age")),
+        ({"age": True}, ("wrong-type", 1, "age")),
+        ({"age": None}, ("null-value", 1, "age")),
+        ({"age": 2**63}, ("out-of-range", 1, "age")),
+        ({"age": [1]}, ("wrong-type", 1, "age")),
+        ({"euribor3m": "1,3"}, ("wrong-type", 1, "euribor3m")),
+        ({"euribor3m": float("inf")}, ("out-of-range", 1, "euribor3m")),
+        ({"euribor3m": 10**400}, ("out-of-range", 1, "euribor3m")),
+        ({"job": 7}, ("wrong-type", 1, "job")),
+        ({"job": "\ud800"}, ("not-unicode", 1, "job")),
+        ({"member": "yes"}, ("wrong-type", 1, "member")),
+        ({"agee": 1}, ("unknown-field", 1, "agee")),
+        ({"y": "no"}, ("unknown-field", 1, "y")),
+    ],
+)
+def test_a_bad_value_is_named_by_row_and_field(
+    change: dict[str, Any], expected: tuple[str, int, str]
+) -> None:
+    assert issues([ROW, {**ROW, **change}]) == [expected]
+
+
+def test_a_missing_field_is_an_error_unless_it_may_be_empty() -> None:
+    without_job = {k: v for k, v in ROW.items() if k != "job"}
+    without_member = {k: v for k, v in ROW.items() if k != "member"}
+    assert issues([without_job]) == [("missing-field", 0, "job")]
+    assert VALIDATOR.check_records([without_member]).rows == [[57, "technician", 1.299, None]]
+
+
+def test_hints_help() -> None:
+    with pytest.raises(InvalidRows, match='Did you mean "age"'):
+        VALIDATOR.check_records([{**ROW, "agee": 1}])
+    with pytest.raises(InvalidRows, match="It is the label"):
+        VALIDATOR.check_records([{**ROW, "y": "no"}])
+
+
+def test_a_whole_float_is_an_integer_and_an_unseen_category_only_warns() -> None:
+    checked = VALIDATOR.check_records([{**ROW, "age": 3.0, "job": "astronaut"}])
+    assert checked.rows[0][:2] == [3, "astronaut"]
+    assert [(w.code, w.row, w.field) for w in checked.warnings] == [("unseen-category", 0, "job")]
+
+
+def test_many_errors_are_counted_and_few_listed() -> None:
+    with pytest.raises(InvalidRows) as caught:
+        VALIDATOR.check_records([{**ROW, "age": "x"}] * 1000)
+    assert caught.value.total == 1000
+    assert len(caught.value.to_dict()["errors"]) == 20
+
+
+def test_table_headers_are_checked() -> None:
+    with pytest.raises(InvalidRows) as caught:
+        VALIDATOR.check_table(["age", "age", "job"], [[1, 2, "x"]])
+    assert [i.code for i in caught.value.issues] == ["duplicate-field", "missing-field"]
+    with pytest.raises(InvalidRows) as caught:
+        VALIDATOR.check_table(VALIDATOR.names, [[1, "x"], 7])
+    assert [(i.code, i.row) for i in caught.value.issues] == [("wrong-width", 0), ("wrong-width", 1)]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | INT64 | st.text(), st.lists, max_leaves=5))
+@settings(max_examples=150, deadline=None)
+def test_any_value_gets_a_verdict_that_can_be_told(value: Any) -> None:
+    for name in VALIDATOR.names:
+        try:
+            VALIDATOR.check_records([{**ROW, name: value}])
+        except InvalidRows as error:
+            json.dumps(error.to_dict()).encode()
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "value"),
+    [
+        ("57", "integer", 57),
+        ("57.0", "integer", 57),
+        ("1e3", "number", 1000.0),
+        ("TRUE", "boolean", True),
+        ("2020-02-29", "datetime", "2020-02-29"),
+        ("NA", "number", None),
+    ],
+)
+def test_csv_cells_are_read_by_their_column(cell: str, kind: Any, value: Any) -> None:
+    validator = RowValidator(Schema("y", (Column("x", kind, nullable=True),)))
+    assert validator.check_cells([cell]) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("1_000", "integer"),
+        ("1_0.5", "number"),
+        ("inf", "number"),
+        ("x", "boolean"),
+        ("2021-02-29", "datetime"),
+    ],
+)
+def test_csv_cells_that_are_no_such_value(cell: str, kind: Any) -> None:
+    validator = RowValidator(Schema("y", (Column("x", kind),)))
+    assert [issue.field for issue in validator.check_cells([cell])[1]] == ["x"]
+
+
+def test_answers_of_every_known_kind_of_deployment() -> None:
+    for body in (
+        b'["no","yes"]',
+        b'{"predictions": ["no","yes"]}',
+        b'"{\\"result\\": [\\"no\\", \\"yes\\"]}"',
+    ):
+        assert payloads.read_answer(body, 2).result == ["no", "yes"]
+    with_probabilities = payloads.read_answer(b'{"result": [1], "probabilities": [[0.1, 0.9]]}', 1)
+    assert with_probabilities.probabilities == [[0.1, 0.9]]
+    for body in (b"no", b'["no"]', b'{"x": 1}'):
+        with pytest.raises(Upstream):
+            payloads.read_answer(body, 2)
+
+
+def test_breaking_schema_changes_are_told_and_harmless_ones_are_not() -> None:
+    old = Schema("y", (Column("a", "integer"), Column("b", "string", nullable=True), Column("c", "number")))
+    new = Schema("y", (Column("a", "number"), Column("b", "string"), Column("d", "string")))
+    told = " ".join(breaking_changes(old, new))
+    assert '"c" is no longer taken' in told
+    assert '"d" is new' in told
+    assert '"b" might be empty' in told
+    assert '"a"' not in told
+    assert breaking_changes(old, old) == []
+    assert breaking_changes(new, Schema("y", (*new.columns, Column("e", "number", nullable=True)))) == []

@@ -1,0 +1,260 @@
+"""The whole product on the real stack, through its front door: what a person does in the first hour."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from azure.storage.blob import BlobServiceClient, ContainerClient
+
+from dropml import stack
+from dropml.cli.sample import write_synthetic
+from dropml.cli.watch import DONE
+from dropml.common import processes
+
+pytestmark = pytest.mark.e2e
+BUDGET = 20.0
+DATASET = "bankmarketing_train"
+
+
+class Client:
+    """A caller with the function key."""
+
+    def __init__(self, running: stack.Stack) -> None:
+        self.running = running
+        self.storage = BlobServiceClient.from_connection_string(running.storage)
+
+    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        headers = {"x-functions-key": self.running.key} | kwargs.pop("headers", {})
+        return requests.request(method, f"{self.running.api}{path}", headers=headers, timeout=60, **kwargs)
+
+    def get(self, path: str) -> Any:
+        answer = self.request("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    @property
+    def incoming(self) -> ContainerClient:
+        return self.storage.get_container_client("incoming")
+
+    def drop(self, name: str, data: bytes, **kwargs: Any) -> None:
+        self.incoming.upload_blob(name, data, overwrite=True, **kwargs)
+
+    def wait(self, dataset: str, *, number: int = 1, seconds: float = 60) -> dict[str, Any]:
+        """The dataset's `number`-th run, once it is done."""
+        deadline = time.monotonic() + seconds
+        run: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            runs = self.get(f"/runs?dataset={dataset}")["runs"]
+            if len(runs) >= number:
+                run = self.get(f"/runs/{runs[-number]['run_id']}")
+                if run["state"] in DONE:
+                    return run
+            time.sleep(0.3)
+        raise AssertionError(
+            f"{dataset} was not done after {seconds} s: {run.get('state')} {run.get('endpoint')}"
+        )
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    home = tmp_path_factory.mktemp("stack")
+    running = stack.up(home, label="y", budget=BUDGET)
+    records = running.doc["processes"]
+    try:
+        yield Client(running)
+    finally:
+        parts = [process for record in records.values() if (process := processes.find(record))]
+        tree = [p for part in parts for p in [part, *part.children(recursive=True)]]
+        stack.down(home)
+        assert tree, "the stack was running"
+        assert not [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE], (
+            "nothing is left"
+        )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The real file where the reference folder has it, else a synthetic one of the same schema."""
+    reference = Path(__file__).resolve().parents[3] / "shared" / "data" / "bankmarketing_train.csv"
+    path = reference if reference.is_file() else write_synthetic(tmp_path_factory.mktemp("data") / "b.csv")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def live(client: Client, data: bytes) -> dict[str, Any]:
+    """The first drop, uploaded with the plain storage SDK, on its way to live."""
+    client.drop(f"{DATASET}.csv", data)
+    run = client.wait(DATASET, seconds=BUDGET + 90)
+    assert run["state"] == "live", run["error"] or run["gate"]
+    return run
+
+
+def test_a_dropped_csv_is_live_with_a_leaderboard(client: Client, live: dict[str, Any]) -> None:
+    board = client.get(f"/runs/{live['run_id']}/leaderboard")
+    done = [t for t in board["trials"] if t["status"] == "Completed"]
+    assert len({t["algorithm"] for t in done}) >= 5
+    assert "VotingEnsemble" in {t["algorithm"] for t in done}
+    assert board["trials"][0]["metrics"]["AUC_weighted"] > 0.85
+    assert live["endpoint"]["app_insights_enabled"] is True
+    assert live["endpoint"]["auth_mode"] == "key"
+
+
+def test_scoring_answers_labels_and_names_the_version(client: Client, live: dict[str, Any]) -> None:
+    rows = live["data"]["schema"]["example"]
+    answer = client.request("POST", f"/score/{DATASET}", json={"data": rows})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()["result"]) <= {"yes", "no"}
+    assert answer.headers["x-dropml-run"] == live["run_id"]
+    bare = client.request("POST", "/score", json=rows)
+    assert bare.json()["result"] == answer.json()["result"], "with one dataset its name may be left out"
+
+
+def test_wrong_keys_are_refused_at_both_doors(client: Client, live: dict[str, Any]) -> None:
+    for headers in ({}, {"x-functions-key": "wrong"}):
+        url = f"{client.running.api}/score/{DATASET}"
+        assert requests.post(url, json={"data": []}, headers=headers, timeout=10).status_code == 401
+        assert requests.get(f"{client.running.api}/runs", headers=headers, timeout=10).status_code == 401
+    assert requests.get(f"{client.running.api}/health", timeout=10).status_code == 200
+    uri = live["endpoint"]["scoring_uri"]
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        assert requests.post(uri, json={"input_data": {}}, headers=headers, timeout=10).status_code == 401
+
+
+def test_swagger_describes_the_live_model(client: Client, live: dict[str, Any]) -> None:
+    swagger = client.get("/swagger.json")
+    text = str(swagger)
+    assert swagger["openapi"].startswith("3.")
+    assert all(column["name"] in text for column in live["data"]["schema"]["columns"])
+    assert any("runs" in path for path in swagger["paths"])
+
+
+def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_load(
+    client: Client, live: dict[str, Any]
+) -> None:
+    (served,) = [d for d in client.get("/datasets")["datasets"] if d["dataset"] == DATASET]
+    name = served["endpoint"]
+    assert name == live["endpoint"]["name"]
+    assert served["model"] == f"{live['model']['name']}:{live['model']['version']}"
+    swagger = client.get(f"/endpoints/{name}/swagger.json")
+    assert swagger["swagger"] == "2.0"
+    assert "input_data" in swagger["definitions"]["ServiceInput"]["properties"]
+    measured = client.request("POST", f"/endpoints/{name}/benchmark", json={"requests": 40}).json()
+    assert (measured["requests"], measured["errors"]) == (40, {})
+    assert 0 < measured["latency_ms"]["p50"] <= measured["latency_ms"]["p99"]
+    stop, answers = threading.Event(), []
+
+    def call() -> None:
+        while not stop.is_set():
+            answer = client.request("POST", "/score", json=live["data"]["schema"]["example"])
+            answers.append((answer.status_code, answer.text))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    rotated = client.request("POST", f"/endpoints/{name}/rotate-key")
+    stop.set()
+    for caller in callers:
+        caller.join(30)
+    assert rotated.status_code == 200, rotated.text
+    assert sorted(rotated.json()["rotated"]) == ["primary", "secondary"]
+    assert len(answers) > 20
+    assert [answer for answer in answers if answer[0] != 200] == []
+
+
+def test_the_ledger_holds(client: Client, live: dict[str, Any]) -> None:
+    ledger = client.get(f"/runs/{live['run_id']}/ledger")
+    assert ledger["broken_at"] is None
+    assert [e["state"] for e in ledger["entries"] if e["event"] == "state"][-1] == "live"
+
+
+def test_the_same_bytes_again_start_nothing(client: Client, live: dict[str, Any], data: bytes) -> None:
+    client.drop(f"{DATASET}.csv", data)
+    time.sleep(6)
+    assert [r["run_id"] for r in client.get(f"/runs?dataset={DATASET}")["runs"]] == [live["run_id"]]
+
+
+def test_the_published_pipeline_trains_anew_and_the_gate_decides(
+    client: Client, live: dict[str, Any]
+) -> None:
+    key = uuid.uuid4().hex
+    path = f"/pipelines/{DATASET}/runs"
+    asked = client.request("POST", path, headers={"Idempotency-Key": key})
+    assert asked.status_code == 202, asked.text
+    assert client.request("POST", path, headers={"Idempotency-Key": key}).json()["id"] == asked.json()["id"]
+    run = client.wait(DATASET, number=2, seconds=BUDGET + 120)
+    assert run["state"] in ("live", "rejected"), run["error"]
+    assert run["cause"] == "pipeline"
+    assert run["gate"]["champion"] is not None
+    assert run["gate"]["challenger"] is not None
+    deadline = time.monotonic() + 30
+    while (doc := client.get(f"{path}/{asked.json()['id']}"))[
+        "status"
+    ] == "running" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert (doc["status"], doc["run_id"]) == ("completed", run["run_id"])
+
+
+GOOD = ["a,y", *(f"{i},{'yes' if i % 3 else 'no'}" for i in range(120))]
+
+
+def table(rows: list[str]) -> bytes:
+    return ("\n".join(rows) + "\n").encode()
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
+    "header": (b"a,y\n", "row"),
+    "twice": (table(["a,a,y", *("1,2,yes" for _ in range(60))]), "a"),
+    "unnamed": (table(["a,,y", *("1,2,yes" for _ in range(60))]), "column"),
+    "ragged": (table([*GOOD[:60], "1,yes,extra", *GOOD[60:]]), "61"),
+    "nolabel": (table(["a,b", *("1,2" for _ in range(60))]), "y"),
+    "oneclass": (table(["a,y", *(f"{i},yes" for i in range(60))]), "same value"),
+    "short": (table(GOOD[:40]), "50"),
+    "binary": (bytes(range(256)) * 40, "UTF-8"),
+}
+
+
+def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: Client) -> None:
+    for name, (content, _) in BAD.items():
+        client.drop(f"bad-{name}.csv", content)
+    quarantine = client.storage.get_container_client("dropml-quarantine")
+    for name, (content, word) in BAD.items():
+        run = client.wait(f"bad-{name}", seconds=60)
+        assert run["state"] == "quarantined", (name, run["state"], run["error"])
+        assert word in run["error"]["message"] + str(run["error"]), (name, run["error"])
+        assert run["error"]["remedy"], name
+        kept = {b.name: b for b in quarantine.list_blobs(name_starts_with=f"{run['slug']}/")}
+        (original,) = [b for b in kept if b.endswith(".csv")]
+        assert quarantine.download_blob(original).readall() == content
+        assert any(b.endswith("report.json") for b in kept)
+    assert client.wait("bad-ragged")["error"]["line"] == 61
+
+
+def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Client) -> None:
+    def cells(separator: str, rows: int) -> bytes:
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=separator)
+        writer.writerow(["x", "z", "target"])
+        writer.writerows([[i, i * 7 % 11, "up" if (i * 7 % 11) > 5 else "down"] for i in range(rows)])
+        return out.getvalue().encode()
+
+    small = {"dropml_label": "target", "dropml_timeout_minutes": "0.5", "dropml_max_trials": "3"}
+    client.drop("semi.csv", cells(";", 400), metadata=small)
+    first = client.wait("semi", seconds=90)
+    assert first["state"] == "live", first["error"] or first["gate"]
+    assert first["data"]["rows"] == 400
+    client.drop("semi.csv", cells("\t", 500), metadata=small)
+    second = client.wait("semi", number=2, seconds=120)
+    assert second["n"] == 2
+    assert second["data"]["version"] == "2"
+    assert second["state"] in ("live", "rejected"), second["error"]

@@ -1,0 +1,128 @@
+"""`python -m tests.functions.contract`: 2,000 generated requests against the served OpenAPI document, over HTTP.
+
+No answer may be a 5xx, undocumented in status, type or shape, or disagree with the document about what is valid.
+One check is left out: `unsupported_method` wants 405 with `Allow`; the Functions host answers a method that no function
+has with 404, as it does in Azure.
+
+Prints what schemathesis says and one line a figure; writes benchmarks/results/schemathesis.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from benchmarks import machine
+from benchmarks.figure import Figure
+from dropml.azurite import process
+from tests.support.scoring_cloud import Cloud, running
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "schemathesis.json"
+WANTED = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of schemathesis found. `failures`: distinct ones."""
+
+    passed: bool
+    cases: int
+    output: str
+
+    @property
+    def failures(self) -> int:
+        found = re.search(r"(\d+) unique failures?", self.output)
+        return int(found[1]) if found else int(not self.passed)
+
+
+def check(
+    cloud: Cloud, folder: Path, *, examples: int, phases: str, seed: int, options: tuple[str, ...] = ()
+) -> Outcome:
+    """Run schemathesis against a running app; `options` go to its command line."""
+    swagger = requests.get(f"{cloud.api}/swagger.json", headers=cloud.headers, timeout=20).json()
+    body = swagger["paths"]["/api/score/bank"]["post"]["requestBody"]["content"]
+    config = folder / "schemathesis.toml"
+    config.write_text(
+        "\n".join(
+            [
+                "[parameters]",
+                '"path.name" = "bank-abc123"',
+                '"path.dataset" = "bank"',
+                "[[operations]]",
+                'include-tag = "runs"',
+                'parameters = { "path.id" = "bank-1-a1" }',
+                "",
+            ]
+        )
+    )
+    command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config), "run"]
+    command += [f"{cloud.api}/swagger.json", "--header", f"x-functions-key: {cloud.key}"]
+    command += ["--exclude-checks", "unsupported_method", "--phases", phases, "--seed", str(seed)]
+    command += ["--max-examples", str(examples), "--request-timeout", "30", "--no-color"]
+    command += ["--continue-on-failure", "--suppress-health-check", "all", "--generation-database", "none"]
+    command += options
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.functions.contract_hooks",
+            "CONTRACT_CSV": body["text/csv"]["example"],
+        },
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    found = re.search(r"(\d+) generated", output)
+    return Outcome(done.returncode == 0, int(found[1]) if found else 0, output)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.functions.contract", description=__doc__)
+    parser.add_argument("--examples", type=int, default=100, help="per operation and phase")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    process.install()
+    with tempfile.TemporaryDirectory() as name:
+        azurite = process.start(Path(name) / "azurite", die_with_parent=True)
+        try:
+            with running(Path(name) / "app", azurite.connection_string) as cloud:
+                outcome = check(
+                    cloud,
+                    Path(name),
+                    examples=options.examples,
+                    phases="examples,coverage,fuzzing,stateful",
+                    seed=options.seed,
+                )
+                faults = [line for line in cloud.host.lines if "Traceback" in line]
+        finally:
+            azurite.stop()
+    print(outcome.output)
+    figures = [
+        Figure("schemathesis_cases", outcome.cases, WANTED),
+        Figure("schemathesis_failures", outcome.failures, 0, at_least=False),
+        Figure("schemathesis_tracebacks", len(faults), 0, at_least=False),
+    ]
+    print(*(figure.line() for figure in figures), sep="\n")
+    RESULTS.parent.mkdir(exist_ok=True)
+    document = {"machine": machine.facts("schemathesis"), "seed": options.seed}
+    document["figures"] = [figure.to_dict() for figure in figures]
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

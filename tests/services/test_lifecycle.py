@@ -1,0 +1,358 @@
+"""A run goes from a claimed number to live, whatever dies on the way; the gate bites; the ledger tells it all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain import names
+from shared.domain.errors import Upstream
+from shared.domain.run.run import Run, State, verify_chain
+from shared.services.run import lifecycle, retraining
+from tests.support.memory import Crash, World
+
+SCHEMA: dict[str, Any] = {
+    "label": "y",
+    "columns": [{"name": "x", "type": "integer"}],
+    "classes": ["no", "yes"],
+    "example": [{"x": 1}, {"x": 2}],
+}
+CONFIG: dict[str, Any] = {
+    "task": "classification",
+    "timeout_minutes": 1.0,
+    "gate": {
+        "metric": "balanced_accuracy",
+        "margin": 0.005,
+        "floor": 0.6,
+        "insufficient_evidence": "promote",
+    },
+}
+
+
+def drop(world: World, content: str = "A", error: dict[str, Any] | None = None) -> str:
+    """What intake does after staging."""
+    runs, at = world.context.runs, world.clock()
+    slug = runs.ensure_dataset("bank")["slug"]
+    key = names.digest(slug, content, "cfg", "drop")
+
+    def build(n: int, attempt: int) -> Run:
+        data = (
+            {}
+            if error
+            else {"version": str(n), "path": f"bank/{content}/train", "holdout_path": "h", "rows": 100}
+        )
+        run = Run(
+            names.run_id(slug, n, attempt),
+            "bank",
+            slug,
+            n,
+            attempt,
+            key,
+            "drop",
+            State.DROPPED,
+            at,
+            at,
+            "cfg",
+            CONFIG,
+        )
+        run.source, run.data, run.error = {"content_hash": content}, data | {"schema": SCHEMA}, error
+        run.open_ledger(at, "tester")
+        return run
+
+    return runs.claim(slug, key, build, delivery=f"etag-{content}-{at if error else ''}")[0]
+
+
+def tick(world: World, times: int = 40) -> None:
+    for _ in range(times):
+        lifecycle.advance_all(world.context)
+        world.clock.now += 1
+
+
+def state(world: World, run_id: str) -> str:
+    return str(world.context.runs.load(run_id)[0].state)
+
+
+def test_first_model_goes_live_and_serves() -> None:
+    world = World()
+    run_id = drop(world)
+    tick(world)
+    run, _ = world.context.runs.load(run_id)
+    assert run.state is State.LIVE
+    assert [h["state"] for h in run.history] == [
+        "dropped", "validating", "registered", "training", "trained", "model_registered", "deploying", "verifying",
+        "gate", "live",
+    ]  # fmt: skip
+    serving = world.context.runs.read("serving/bank.json")
+    assert serving is not None
+    assert serving["traffic"] == {"m1-a1": 100}
+    assert serving["deployments"]["m1-a1"] == {"run_id": run_id, "model": "bank:1"}
+    assert "no champion yet" in run.gate["reason"]
+
+
+def test_a_better_challenger_passes_a_canary_and_the_old_champion_retires() -> None:
+    world = World()
+    world.scorer.error_rate = {"m1-a1": 0.2, "m2-a1": 0.05}
+    first = drop(world, "A")
+    tick(world)
+    second = drop(world, "B")
+    tick(world)
+    assert (state(world, first), state(world, second)) == ("retired", "live")
+    history = [h["state"] for h in world.context.runs.load(second)[0].history]
+    assert history[-2:] == ["canary", "live"]
+    (endpoint,) = world.azureml.endpoints.values()
+    assert endpoint["traffic"] == {"m2-a1": 100}
+    assert set(endpoint["deployments"]) == {"m1-a1", "m2-a1"}, "the old one stays for rollback"
+
+
+def test_a_worse_challenger_is_rejected_with_its_numbers_and_its_deployment_goes() -> None:
+    world = World()
+    world.scorer.error_rate = {"m1-a1": 0.05, "m2-a1": 0.2}
+    drop(world, "A")
+    tick(world)
+    second = drop(world, "B")
+    tick(world)
+    run, _ = world.context.runs.load(second)
+    assert run.state is State.REJECTED
+    assert run.gate["challenger"] < run.gate["champion"]
+    assert run.gate["high"] < 0
+    (endpoint,) = world.azureml.endpoints.values()
+    assert endpoint["traffic"] == {"m1-a1": 100}
+    assert set(endpoint["deployments"]) == {"m1-a1"}
+
+
+def test_a_schema_that_breaks_callers_is_held_unless_allowed() -> None:
+    world = World()
+    drop(world, "A")
+    tick(world)
+    wider = {**SCHEMA, "columns": [*SCHEMA["columns"], {"name": "z", "type": "number"}]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.services.test_lifecycle.SCHEMA", wider)
+        second = drop(world, "B")
+        tick(world)
+        assert state(world, second) == "rejected"
+        assert "allow_schema_change" in world.context.runs.load(second)[0].gate["reason"]
+        patch.setitem(CONFIG["gate"], "allow_schema_change", True)
+        third = drop(world, "C")
+        tick(world)
+    assert state(world, third) == "live"
+
+
+def test_third_promotion_leaves_two_deployments() -> None:
+    world = World()
+    for content in "ABC":
+        drop(world, content)
+        tick(world)
+    (endpoint,) = world.azureml.endpoints.values()
+    assert set(endpoint["deployments"]) == {"m2-a1", "m3-a1"}
+
+
+def test_a_deployment_that_fails_the_smoke_test_never_gets_traffic() -> None:
+    world = World()
+    world.scorer.broken = {"m1-a1"}
+    run_id = drop(world)
+    tick(world)
+    run, _ = world.context.runs.load(run_id)
+    assert run.state is State.FAILED
+    assert run.error is not None
+    assert run.error["code"] == "smoke-failed"
+    assert "500" in run.error["message"]
+    (endpoint,) = world.azureml.endpoints.values()
+    assert endpoint["deployments"] == {}
+
+
+def test_a_canary_that_changes_its_answers_goes_back() -> None:
+    world = World(canary_seconds=100)
+    drop(world, "A")
+    tick(world)
+    second = drop(world, "B")
+    tick(world)
+    assert state(world, second) == "canary"
+    serving = world.context.runs.read("serving/bank.json")
+    assert serving is not None
+    assert serving["traffic"] == {"m1-a1": 90, "m2-a1": 10}
+    world.scorer.error_rate["m2-a1"] = 1.0
+    tick(world, 120)
+    assert state(world, second) == "rejected"
+    (endpoint,) = world.azureml.endpoints.values()
+    assert endpoint["traffic"] == {"m1-a1": 100}
+
+
+def test_failed_training_is_explained_and_a_retry_is_a_new_attempt_of_the_same_number() -> None:
+    world = World()
+    run_id = drop(world)
+    world.azureml.job_status[run_id] = "Failed"
+    tick(world)
+    run, _ = world.context.runs.load(run_id)
+    assert run.error is not None
+    assert "out of memory" in run.error["message"]
+    again = retraining.retry(run_id, "tester", world.context)
+    assert again == "bank-1-a2"
+    assert retraining.retry(run_id, "tester", world.context) == again, "asking twice starts one attempt"
+    tick(world)
+    assert state(world, again) == "live"
+    assert world.azureml.models == {"bank:1-a2": "bank-1-a2_1"}
+
+
+def test_a_refusal_is_tried_again_and_then_explained() -> None:
+    world = World()
+    run_id = drop(world)
+    refuse = Upstream("(UserError) no quota", remedy="Ask for quota.")
+    with pytest.MonkeyPatch.context() as patch:
+        calls = []
+
+        def submit(job: Any) -> None:
+            calls.append(job.name)
+            raise refuse
+
+        patch.setattr(world.azureml, "submit", submit)
+        tick(world, 2)
+        assert world.context.runs.load(run_id)[0].trouble["message"] == "(UserError) no quota"
+        tick(world, 12)
+    run, _ = world.context.runs.load(run_id)
+    assert run.state is State.FAILED
+    assert len(calls) > lifecycle.STRIKES
+    assert run.error is not None
+    assert run.error["remedy"] == "Ask for quota."
+
+
+def test_two_hosts_at_the_same_step_end_in_one_job() -> None:
+    world = World()
+    run_id = drop(world)
+    other = world.context
+    real = world.azureml.submit
+
+    def slow_submit(job: Any) -> None:
+        """Between this host's look-up and its submission another host does the whole step."""
+        world.azureml.submit = real
+        lifecycle.step(run_id, other)
+        real(job)
+
+    while state(world, run_id) != "registered":
+        lifecycle.step(run_id, world.context)
+    world.azureml.submit = slow_submit
+    lifecycle.advance(run_id, world.context, world.clock.now + 5)
+    tick(world)
+    assert (state(world, run_id), world.azureml.submissions) == ("live", 1)
+
+
+def test_quarantine_keeps_report_and_a_new_drop_is_a_new_attempt() -> None:
+    world = World()
+    problem = {"code": "ragged-row", "message": "Line 7 has 3 fields, the header has 4.", "line": 7}
+    run_id = drop(world, "A", error=problem)
+    tick(world)
+    assert state(world, run_id) == "quarantined"
+    (report,) = world.data.quarantined.values()
+    assert report["problem"]["line"] == 7
+    assert drop(world, "A", error=problem) == "bank-1-a2"
+
+
+def test_same_content_again_is_no_new_run_but_a_b_a_is() -> None:
+    world = World()
+    first = drop(world, "A")
+    assert drop(world, "A") == first
+    tick(world)
+    assert drop(world, "B") == "bank-2-a1"
+    tick(world)
+    world.clock.now += 1
+    runs = world.context.runs
+    slug, key = "bank", names.digest("bank", "A", "cfg", "drop")
+    build = runs.load(first)[0]
+    new, fresh = runs.claim(
+        slug,
+        key,
+        lambda n, a: retraining.derive(build, n, a, key=key, cause="drop", actor="t", at=1.0),
+        delivery="etag-A-later",
+    )
+    assert (new, fresh) == ("bank-3-a1", True)
+    assert world.azureml.submissions == 2
+
+
+def test_ledger_chain_holds_and_tells_every_state() -> None:
+    world = World()
+    run_id = drop(world)
+    tick(world)
+    lines = world.context.runs.ledger(run_id)
+    assert verify_chain(lines) is None
+    history = world.context.runs.load(run_id)[0].history
+    assert sum('"event":"state"' in line for line in lines) == len(history) - 1
+    assert verify_chain([lines[0], lines[2]]) == 1, "a missing line shows"
+
+
+def test_scheduled_retraining_is_one_run_for_each_occurrence() -> None:
+    world = World()
+    drop(world)
+    tick(world)
+    assert retraining.retrain_all("2026-01-05T03:00", world.context) == ["bank-2-a1"]
+    assert retraining.retrain("bank", "2026-01-05T03:00", world.context) == "bank-2-a1"
+    tick(world)
+    assert state(world, "bank-2-a1") == "live", "equal is not worse within the margin"
+    assert world.azureml.data == {"bank:1": "bank/A/train"}, "no second data version"
+
+
+def _final(world: World) -> dict[str, Any]:
+    (endpoint,) = world.azureml.endpoints.values()
+    return {
+        "states": {r.run_id: str(r.state) for r in world.context.runs.all()},
+        "data": world.azureml.data,
+        "models": world.azureml.models,
+        "jobs": sorted(world.azureml.jobs),
+        "submissions": world.azureml.submissions,
+        "traffic": endpoint["traffic"],
+        "deployments": sorted(endpoint["deployments"]),
+        "champion": (world.context.runs.dataset("bank") or {})["champion"],
+        "ledger": {
+            r.run_id: [verify_chain(lines := world.context.runs.ledger(r.run_id)), len(lines)]
+            for r in world.context.runs.all()
+        },
+    }
+
+
+def _two_promotions(world: World, *, then: int | None = None) -> None:
+    """Two versions, driven by a host that is started again whenever it dies; `then` is its next death."""
+    world.data.holdout = 100
+
+    def guarded(action: Any) -> None:
+        try:
+            action()
+        except Crash:
+            nonlocal then
+            world.points.die_at, then = then, None
+
+    for content in "AB":
+        for _ in range(3):
+            guarded(lambda content=content: drop(world, content))
+        for _ in range(16):
+            guarded(lambda: lifecycle.advance_all(world.context))
+            world.clock.now += 1
+
+
+def _points() -> int:
+    world = World()
+    _two_promotions(world)
+    return 2 * len(world.points.seen)
+
+
+COUNT = _points()
+EXPECTED = World()
+_two_promotions(EXPECTED)
+
+
+@pytest.mark.parametrize("point", range(COUNT))
+def test_dying_before_or_after_any_effect_changes_nothing(point: int) -> None:
+    """R1: one data version, one job, one model, one serving deployment, an unbroken ledger, at every crash point."""
+    world = World()
+    world.points.die_at = point
+    _two_promotions(world)
+    assert _final(world) == _final(EXPECTED)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, COUNT - 1), st.integers(1, 30))
+def test_dying_twice_changes_nothing(first: int, later: int) -> None:
+    world = World()
+    world.points.die_at = first
+    _two_promotions(world, then=first + later)
+    assert _final(world) == _final(EXPECTED)

@@ -1,0 +1,354 @@
+"""Batch scoring on real blobs: whole files, flat memory, crashes at every write, bad rows, bad files."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import resource
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions import scoring as doors
+from shared import bootstrap_scoring
+from shared.adapters.batch_files import BlobBatchFiles
+from shared.domain.errors import Transient
+from shared.services.batches import batch_work
+from shared.services.batches.batch import Batches
+from tests.conftest import StorageAccount
+from tests.support.scoring_support import App, Endpoint, Scripted, body_of, call, request, serve
+
+HEADER = "age,job,euribor3m,member"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """A batch service on the shared Azurite with documents in memory."""
+
+    def __init__(self, app: App, account: StorageAccount, clock: Clock) -> None:
+        self.app, self.clock = app, clock
+        self.container = account.container("batch")
+        self.files = BlobBatchFiles(account.service)
+        self.batches = Batches(
+            app.scoring,
+            app.documents,
+            self.files,
+            self.container.container_name,
+            clock,
+            frozenset({self.container.container_name}),
+        )
+
+    def upload(self, text: str | bytes, name: str = "in/rows.csv") -> str:
+        self.container.upload_blob(name, text, overwrite=True)
+        return f"{self.container.container_name}/{name}"
+
+    def take(self, blob: str, key: str | None = None) -> dict[str, Any]:
+        body = json.dumps({"blob": blob}).encode()
+        return self.batches.create("bank", body, "application/json", key)
+
+    def work(self, seconds: float = 60.0) -> int:
+        return batch_work.step_batches(self.batches, time.monotonic() + seconds)
+
+    def output(self, batch: dict[str, Any]) -> list[dict[str, str]]:
+        path = batch["output"].partition("/")[2]
+        text = self.container.download_blob(path).readall().decode()
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def show(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return self.batches.show("bank", batch["id"])
+
+
+@pytest.fixture
+def bench(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with serve(Endpoint()) as endpoint:
+        app = App(endpoint)
+        app.publish()
+        bench = Bench(app, storage_account, Clock())
+        monkeypatch.setattr(bootstrap_scoring, "batches", lambda: bench.batches)
+        yield bench
+
+
+def rows(count: int, first: int = 0) -> str:
+    lines = (f"{18 + (first + at) % 80},technician,{at / 7:.6f}," for at in range(count))
+    return HEADER + "\n" + "\n".join(lines) + "\n"
+
+
+def test_a_file_is_scored_whole_and_in_order(bench: Bench) -> None:
+    batch = bench.take(bench.upload(rows(4500)))
+    assert (batch["status"], round(batch["progress"], 2)) == ("queued", 0.0)
+    assert bench.work() == 4500
+    done = bench.show(batch)
+    assert (done["status"], done["progress"], done["rows"], done["rows_failed"]) == (
+        "completed",
+        1.0,
+        4500,
+        0,
+    )
+    assert done["models"] == {"bank:1": 4500}
+    out = bench.output(batch)
+    assert [int(row["age"]) for row in out] == [18 + at % 80 for at in range(4500)]
+    assert all(row["prediction"] == ("yes" if int(row["age"]) > 50 else "no") for row in out)
+    assert len(bench.app.endpoint.seen) < 10
+    assert bench.batches.open() == {}
+
+
+def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
+    route = {"dataset": "bank"}
+    taken = call(
+        doors.create_batch, request(rows(10).encode(), headers={"content-type": "text/csv"}, route=route)
+    )
+    assert taken.status_code == 202
+    batch = body_of(taken)
+    assert taken.headers["Location"] == f"/api/score/bank/batch/{batch['id']}"
+    bench.work()
+    show = request(method="GET", route={**route, "id": batch["id"]})
+    assert body_of(call(doors.show_batch, show))["status"] == "completed"
+    missing = call(doors.show_batch, request(method="GET", route={**route, "id": "../x"}))
+    assert (missing.status_code, body_of(missing)["code"]) == (404, "unknown-batch")
+
+
+def test_a_bad_row_is_written_back_with_its_reason_and_the_rest_is_scored(bench: Bench) -> None:
+    text = (
+        f"y,{HEADER}\nno,57,technician,1.3,\nno,old,technician,1.3,\nno,30,admin.\nyes,30,admin.,1.0,true\n"
+    )
+    batch = bench.take(bench.upload(text))
+    bench.work()
+    assert (bench.show(batch)["rows"], bench.show(batch)["rows_failed"]) == (4, 2)
+    out = bench.output(batch)
+    assert [(row["prediction"], row["prediction_error"]) for row in out] == [
+        ("yes", ""),
+        ("", 'Field "age" must be a whole number, not "old".'),
+        ("", "3 values where 5 columns are named"),
+        ("no", ""),
+    ]
+    assert [row["y"] for row in out] == ["no", "no", "no", "yes"]
+
+
+def test_quoted_line_breaks_other_delimiters_and_a_byte_order_mark(bench: Bench) -> None:
+    text = '\ufeffjob;age;euribor3m;member\n"two\nlines; here";57;1.5;\n\n"admin.";30;2;TRUE\n'
+    batch = bench.take(bench.upload(text.encode()))
+    bench.work()
+    out = bench.output(batch)
+    assert [(row["job"], row["prediction"]) for row in out] == [("two\nlines; here", "yes"), ("admin.", "no")]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (HEADER.encode() + b"\n57,\xff,1,\n", "not-utf8"),
+        (HEADER.encode() + b'\n57,"open,1,\n' + b"x" * 200_000, "invalid-csv"),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_with_a_reason(bench: Bench, data: bytes, code: str) -> None:
+    batch = bench.take(bench.upload(data))
+    bench.work()
+    shown = bench.show(batch)
+    assert (shown["status"], shown["error"]["code"]) == ("failed", code)
+    assert bench.batches.open() == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"age,wage\n1,2\n", (422, "invalid-rows")),
+        (b"false", (422, "invalid-rows")),
+        (b"\xff\xfe,\n", (400, "not-utf8")),
+        (b"\n1,2", (400, "no-rows")),
+        (b" ", (400, "no-rows")),
+    ],
+)
+def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tuple[int, str]) -> None:
+    upload = request(data, headers={"content-type": "text/csv"}, route={"dataset": "bank"})
+    by_upload = call(doors.create_batch, upload)
+    by_blob = call(doors.create_batch, request({"blob": bench.upload(data)}, route={"dataset": "bank"}))
+    for response in (by_upload, by_blob):
+        assert (response.status_code, body_of(response)["code"]) == expected
+    assert bench.batches.open() == {}
+
+
+def test_work_stops_at_the_deadline_and_goes_on_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 100)
+    bench.app.endpoint.delay = 0.2
+    batch = bench.take(bench.upload(rows(1000)))
+    assert 0 < bench.work(batch_work.MARGIN + 0.8) < 1000
+    assert 0 < bench.show(batch)["progress"] < 1
+    while bench.show(batch)["status"] != "completed":
+        assert bench.work(batch_work.MARGIN + 0.8) > 0
+    assert [int(row["age"]) for row in bench.output(batch)] == [18 + at % 80 for at in range(1000)]
+
+
+class CrashError(BaseException):
+    """The process dies here."""
+
+
+def test_a_crash_at_any_write_loses_and_doubles_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    expected = [18 + at % 80 for at in range(240)]
+    effects = [(bench.files, "stage"), (bench.files, "commit"), (bench.app.documents, "replace")]
+    for after in (False, True):
+        for nth in range(1, 15):
+            batch = bench.take(bench.upload(rows(240)))
+            calls = 0
+
+            def dying(target: Any, name: str, nth: int = nth, after: bool = after) -> Any:
+                original = getattr(type(target), name)
+
+                def run(*args: Any) -> Any:
+                    nonlocal calls
+                    calls += 1
+                    if calls == nth and not after:
+                        raise CrashError
+                    result = original(target, *args)
+                    if calls == nth:
+                        raise CrashError
+                    return result
+
+                return run
+
+            for target, name in effects:
+                monkeypatch.setattr(target, name, dying(target, name), raising=False)
+            with contextlib.suppress(CrashError):
+                bench.work()
+            for target, name in effects:
+                monkeypatch.delattr(target, name)
+            bench.clock.now += batch_work.CLAIM_SECONDS + 1
+            bench.work()
+            shown = bench.show(batch)
+            assert (shown["status"], shown["rows"]) == ("completed", 240)
+            assert [int(row["age"]) for row in bench.output(batch)] == expected
+            bench.work()
+            assert bench.batches.open() == {}
+
+
+def test_two_hosts_at_once_make_one_output(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    batch = bench.take(bench.upload(rows(200)))
+    key = next(iter(bench.batches.open()))
+    found = bench.batches.load(key)
+    assert found is not None
+    first, second = (batch_work._Work(bench.batches, key, *found) for _ in range(2))
+    assert first.run(time.monotonic() + 60) == 200
+    assert second.run(time.monotonic() + 60) == 0
+    assert len(bench.output(batch)) == 200
+
+
+def test_a_bad_moment_of_the_endpoint_is_waited_out(bench: Bench) -> None:
+    bench.app.endpoint.script = [Scripted(429, headers={"Retry-After": "100"})]
+    batch = bench.take(bench.upload(rows(10)))
+    assert bench.work() == 0
+    assert bench.show(batch)["error"]["code"] == "endpoint-busy"
+    assert bench.work() == 0, "not before the pause is over"
+    bench.clock.now += 101
+    assert bench.work() == 10
+    assert bench.show(batch)["error"] is None
+
+
+def test_storage_that_fails_behind_the_scoring_is_waited_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk is written while the next is scored: what goes wrong there is not lost."""
+    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    batch = bench.take(bench.upload(rows(240)))
+    stage = bench.files.stage
+
+    def failing(container: str, path: str, index: int, data: bytes) -> None:
+        if index == 3:
+            raise Transient("Storage answered 503.", code="storage-unavailable")
+        stage(container, path, index, data)
+
+    monkeypatch.setattr(bench.files, "stage", failing)
+    assert bench.work() == 100
+    shown = bench.show(batch)
+    assert (shown["status"], shown["error"]["code"]) == ("running", "storage-unavailable")
+    monkeypatch.undo()
+    bench.clock.now += 10
+    assert bench.work() == 140
+    assert [int(row["age"]) for row in bench.output(batch)] == [18 + at % 80 for at in range(240)]
+
+
+def test_texts_met_before_are_checked_as_the_first_time(bench: Bench) -> None:
+    data = b"age,job,euribor3m,member\n41,x,2,true\nx,x,2,true\n41,x,2,true\nx,x,2,true\n41,x,,\n"
+    batch = bench.take(bench.upload(data))
+    bench.work()
+    first, bad, again, bad_again, *_ = bench.output(batch)
+    assert first == again
+    assert bad == bad_again
+    assert bad["prediction_error"]
+
+
+def test_an_endpoint_that_never_comes_back_ends_the_batch(bench: Bench) -> None:
+    bench.app.endpoint.live_keys = ["none", "none"]
+    bench.app.endpoint.keys = lambda endpoint: ("x", "y")  # type: ignore[method-assign]
+    batch = bench.take(bench.upload(rows(10)))
+    bench.work()
+    assert bench.show(batch)["status"] == "failed"
+    assert bench.show(batch)["error"]["code"] == "endpoint-unauthorized"
+
+
+def test_a_file_replaced_meanwhile_is_noticed(bench: Bench) -> None:
+    batch = bench.take(bench.upload(rows(10)))
+    bench.upload(rows(20))
+    bench.work()
+    assert bench.show(batch)["error"]["code"] == "source-changed"
+
+
+def test_an_idempotency_key_names_the_batch(bench: Bench) -> None:
+    blob, other = bench.upload(rows(3)), bench.upload(rows(4), "in/other.csv")
+    assert bench.take(blob, "k1")["id"] == bench.take(blob, "k1")["id"]
+    assert bench.take(blob, "k2")["id"] != bench.take(blob, "k1")["id"]
+    refused = call(
+        doors.create_batch,
+        request({"blob": other}, headers={"Idempotency-Key": "k1"}, route={"dataset": "bank"}),
+    )
+    assert (refused.status_code, body_of(refused)["code"]) == (409, "idempotency-key-reused")
+    assert len(bench.batches.open()) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"blob": "secrets/key.csv"}, "blob-not-allowed"),
+        ({"blob": "batch/../x"}, "blob-not-allowed"),
+        ({"blob": 7}, "invalid-batch"),
+        ({"url": "http://evil"}, "invalid-batch"),
+        ([], "invalid-batch"),
+    ],
+)
+def test_only_blobs_of_allowed_containers_are_read(bench: Bench, body: Any, code: str) -> None:
+    response = call(doors.create_batch, request(body, route={"dataset": "bank"}))
+    assert (response.status_code, body_of(response)["code"]) == (400, code)
+
+
+def test_a_missing_blob_is_told_at_once(bench: Bench) -> None:
+    missing = {"blob": f"{bench.container.container_name}/nothing.csv"}
+    response = call(doors.create_batch, request(missing, route={"dataset": "bank"}))
+    assert (response.status_code, body_of(response)["code"]) == (404, "unknown-blob")
+
+
+def test_memory_stays_flat(bench: Bench) -> None:
+    """Ten times the rows cost no more memory than the first thousands did."""
+    bench.take(bench.upload(rows(5_000), "small.csv"))
+    bench.work()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bench.app.endpoint.seen.clear()
+    batch = bench.take(bench.upload(rows(50_000), "large.csv"))
+    done = 0
+    while done < 50_000:
+        done += bench.work(batch_work.MARGIN + 1.0)
+        bench.app.endpoint.seen.clear()  # the endpoint's own memory is not the point
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert bench.show(batch)["rows"] == 50_000
+    assert grown < 40, f"{grown:.0f} MB more"

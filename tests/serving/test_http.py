@@ -1,0 +1,430 @@
+"""HTTP as clients really send it, and as attackers do."""
+
+import asyncio
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from dropml.azureml.serving import answers
+from dropml.azureml.serving.protocol import Connection, Hub, Limits, Request
+from tests.support.serving_support import (
+    PRIMARY,
+    Endpoint,
+    deployment,
+    payload,
+    read_all,
+    running,
+    settings,
+    tiny_model,
+)
+
+BODY = json.dumps(payload(50)).encode()
+KEYS = ["input_data", "columns", "index", "data", "age", "job", "params"]
+STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    folder = tmp_path_factory.mktemp("http")
+    model = tiny_model(folder, "young")
+    document = settings({"m1": deployment(model, folder / "m1.log")}, {"m1": 100})
+    flags = ("--head-seconds", "0.6", "--body-seconds", "0.8", "--idle-seconds", "1.5")
+    with running(folder, document, *flags) as endpoint:
+        yield endpoint
+
+
+def whole(endpoint: Endpoint, body: bytes = BODY, *, extra: str = "", version: str = "1.1") -> bytes:
+    head = endpoint.head(version=version) + extra + f"Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(status) for status in STATUS.findall(received)]
+
+
+def test_pipelined_requests_are_answered_in_order(endpoint: Endpoint):
+    ages = [30, 50] * 40
+    requests = b"".join(whole(endpoint, json.dumps(payload(age)).encode()) for age in ages)
+    received = endpoint.raw(requests, seconds=1)
+    assert re.findall(rb'\["(no|yes)"\]', received) == [b"no" if age == 30 else b"yes" for age in ages]
+
+
+def test_a_request_may_come_byte_by_byte(endpoint: Endpoint):
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in whole(endpoint, extra="Connection: close\r\n"):
+            client.sendall(bytes([byte]))
+        assert read_all(client).endswith(b'["yes"]')
+
+
+def test_chunked_bodies_are_read_with_extensions_and_trailers(endpoint: Endpoint):
+    parts = [BODY[:10], BODY[10:11], BODY[11:]]
+    chunks = b"".join(b"%x;note=1\r\n%b\r\n" % (len(part), part) for part in parts)
+    head = endpoint.head() + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    received = endpoint.raw(head.encode() + chunks + b"0\r\nAuthorization: Bearer x\r\n\r\n")
+    assert received.endswith(b'["yes"]')
+
+
+def test_expect_continue_is_answered_before_the_body_is_sent(endpoint: Endpoint):
+    request = whole(endpoint, extra="Expect: 100-continue\r\nConnection: close\r\n")
+    head, body = request[: -len(BODY)], BODY
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
+        client.sendall(head)
+        assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert read_all(client).endswith(b'["yes"]')
+
+
+def test_other_expectations_are_refused(endpoint: Endpoint):
+    assert statuses(endpoint.raw(whole(endpoint, extra="Expect: a-miracle\r\n"))) == [417]
+
+
+def test_http_1_0_closes_unless_keep_alive_is_asked_for_as_apachebench_does(endpoint: Endpoint):
+    once = endpoint.raw(whole(endpoint, version="1.0"), seconds=1)
+    assert statuses(once) == [200]
+    assert b"Connection: close" in once
+    kept = whole(endpoint, version="1.0", extra="Connection: Keep-Alive\r\n")
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
+        for _ in range(3):
+            client.sendall(kept)
+            assert b"Connection: keep-alive" in client.recv(4096)
+
+
+def test_a_half_closed_client_still_gets_its_answers(endpoint: Endpoint):
+    received = endpoint.raw(whole(endpoint) + whole(endpoint), half_close=True)
+    assert statuses(received) == [200, 200]
+
+
+def test_a_body_over_the_limit_is_a_413_that_the_client_can_read(endpoint: Endpoint):
+    large = json.dumps(payload(*range(120_000))).encode()
+    assert len(large) > 1_572_864
+    assert statuses(endpoint.raw(whole(endpoint, large), seconds=5)) == [413]
+    head = (endpoint.head() + "Transfer-Encoding: chunked\r\n\r\n").encode()
+    chunks = b"".join(b"10000\r\n" + 65536 * b" " + b"\r\n" for _ in range(40))
+    assert statuses(endpoint.raw(head + chunks, seconds=5)) == [413]
+    expecting = whole(endpoint, large, extra="Expect: 100-continue\r\n")[: -len(large)]
+    assert statuses(endpoint.raw(expecting)) == [413]
+
+
+def test_a_body_just_under_the_limit_is_scored(endpoint: Endpoint):
+    body = BODY[:-1] + (1_572_864 - len(BODY)) * b" " + b"}"
+    received = endpoint.raw(whole(endpoint, body, extra="Connection: close\r\n"))
+    assert received.endswith(b'["yes"]')
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nX: " + 40_000 * b"a" + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(200)) + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nX: " + 60_000 * b"a", 431),
+        (b"GET /" + 9_000 * b"a" + b" HTTP/1.1\r\n\r\n", 414),
+        (b"hello\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"POST /score HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST /score HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /score HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /score HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /score HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET / HTTP/1.1\r\nBad Header : 1\r\n\r\n", 400),
+    ],
+)
+def test_what_is_not_sound_http_gets_one_4xx_and_a_closed_connection(
+    endpoint: Endpoint, request_: bytes, status: int
+):
+    started = time.monotonic()
+    received = endpoint.raw(request_, seconds=6)
+    assert statuses(received) == [status]
+    assert b"Connection: close" in received
+    assert time.monotonic() - started < 5
+
+
+def test_nothing_is_smuggled_behind_a_refused_request(endpoint: Endpoint):
+    bad = b"POST /score HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert statuses(endpoint.raw(bad + whole(endpoint), seconds=3)) == [400]
+    closing = whole(endpoint, extra="Connection: close\r\n")
+    assert statuses(endpoint.raw(closing + whole(endpoint), seconds=3)) == [200]
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("http://a.b:1/score?x=1", b"400"),  # scored: its body is missing
+        ("http://[::1", b"200"),
+        ("http://a.b", b"200"),
+        ("*", b"200"),
+        ("/%00%ff/..;/score", b"404"),
+        ("//score", b"404"),
+        ("/swagger.json?version=%ff&version=3", b"404"),
+    ],
+)
+def test_targets_of_every_form_are_answered(endpoint: Endpoint, target: str, found: bytes):
+    method = "POST" if "score?x" in target else "GET"
+    head = endpoint.head(target, method=method) + "Connection: close\r\n\r\n"
+    received = endpoint.raw(head.encode())
+    if statuses(received) == [424]:
+        assert b"ms-azureml-model-error-statuscode: " + found in received
+    else:
+        assert [str(status).encode() for status in statuses(received)] in ([found], [b"400"])
+
+
+def test_an_upgrade_is_not_taken_and_the_request_is_answered(endpoint: Endpoint):
+    head = endpoint.head("/", method="GET") + "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    received = endpoint.raw(head.encode(), seconds=2)
+    assert statuses(received) == [200]
+    assert received.endswith(b"Healthy")
+
+
+@pytest.mark.parametrize("start", [b"POST /sc", b"POST /score HTTP/1.1\r\nHost: x\r\n", "body", b""], ids=str)
+def test_a_client_that_dawdles_is_let_go(endpoint: Endpoint, start: bytes | str):
+    data = whole(endpoint)[:-5] if start == "body" else start
+    assert isinstance(data, bytes)
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=8) as client:
+        started = time.monotonic()
+        client.sendall(data)
+        received = read_all(client)
+        waited = time.monotonic() - started
+    assert statuses(received) == ([408] if data else [])
+    assert 0.4 < waited < 4.5
+
+
+def test_a_trickle_does_not_extend_the_time_for_the_headers(endpoint: Endpoint):
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as client:
+        started = time.monotonic()
+        received = b""
+        try:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            while not received and time.monotonic() - started < 4:
+                client.sendall(b"X: y\r\n")
+                client.settimeout(0.1)
+                try:
+                    received = client.recv(4096)
+                except TimeoutError:
+                    continue
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert time.monotonic() - started < 3
+    assert statuses(received) in ([408], [])
+
+
+def test_many_idle_and_rude_clients_leave_the_endpoint_serving(endpoint: Endpoint):
+    clients = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(150)]
+    for number, client in enumerate(clients):
+        client.sendall(whole(endpoint)[: number * 2])
+        if number % 3 == 0:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            client.close()
+    assert endpoint.score(payload(50)).json() == ["yes"]
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_never_reads_is_cut_off_and_memory_stays(endpoint: Endpoint):
+    assert endpoint.process is not None
+    process = psutil.Process(endpoint.process.pid)
+    before = process.memory_info().rss
+    request = (endpoint.head("/swagger.json", method="GET") + "\r\n").encode() * 500
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
+        with pytest.raises((TimeoutError, ConnectionError)):  # the endpoint stops reading, then hangs up
+            flood(client, request, times=2000)
+        assert process.memory_info().rss - before < 30e6
+    assert endpoint.score(payload(50)).json() == ["yes"]
+
+
+def flood(client: socket.socket, data: bytes, times: int) -> None:
+    for _ in range(times):
+        client.sendall(data)
+
+
+# Random bytes, straight into the protocol: no crash, and nothing but 4xx comes of what is not a request.
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:  # type: ignore[override]
+        assert not self.closed
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def connect(limits: Limits, *, later: bool = False) -> tuple[Connection, Wire, list[Request]]:
+    asked: list[Request] = []
+
+    def handle(request: Request) -> answers.Answer | None:
+        asked.append(request)
+        return None if later else answers.text(200, f"{request.method} {len(request.body)}")
+
+    hub = Hub(limits, handle, lambda status, sentence: answers.text(status, sentence))
+    connection, wire = Connection(hub), Wire()
+    connection.connection_made(wire)
+    return connection, wire, asked
+
+
+PIECES = st.sampled_from(
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"POST /score HTTP/1.1\r\n",
+        b"POST /score HTTP/1.0\r\n",
+        b"Content-Length: 3\r\n",
+        b"Content-Length: 99999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Connection: keep-alive\r\n",
+        b"Connection: close\r\n",
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        b"Expect: 100-continue\r\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"abc",
+        b"3\r\nabc\r\n",
+        b"0\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\n\r\n",
+        b"\x00",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ]
+)
+STREAMS = st.one_of(
+    st.binary(max_size=400),
+    st.lists(st.one_of(PIECES, st.binary(max_size=20)), max_size=25).map(b"".join),
+)
+
+
+@given(STREAMS, st.lists(st.integers(1, 60), min_size=1, max_size=20), st.booleans())
+@examples(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_bytes_in_any_portions_give_sound_answers_or_silence(stream: bytes, cuts: list[int], later: bool):
+    connection, wire, asked = connect(Limits(body=500, head=300, url=60, header_count=8), later=later)
+    position = 0
+    for turn in range(len(stream) + 1):
+        portion = stream[position : position + cuts[turn % len(cuts)]]
+        if not portion or wire.closed:
+            break
+        connection.data_received(portion)
+        position += len(portion)
+        if later and connection.current is not None and turn % 2:
+            connection.send(connection.current, answers.text(200, "late"))
+    while later and connection.current is not None:
+        connection.send(connection.current, answers.text(200, "late"))
+    connection.overdue(time.monotonic() + 1000)
+    for request in asked:
+        assert len(request.body) <= 500
+        assert len(request.target) <= 60
+    codes = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) [A-Z]", wire.written)]
+    assert codes.count(200) == len(asked)
+    assert all(code in (100, 200) or 400 <= code < 500 for code in codes)
+    refusals = [place for place, code in enumerate(codes) if code >= 400]
+    assert refusals in ([], [len(codes) - 1])  # a refusal is the last word
+
+
+@given(st.lists(st.binary(max_size=80), min_size=1, max_size=6), st.lists(st.integers(1, 50), min_size=1))
+@examples(max_examples=200, deadline=None)
+def test_sound_requests_survive_any_portioning_with_bodies_intact(bodies: list[bytes], cuts: list[int]):
+    connection, wire, asked = connect(Limits())
+    stream = b"".join(
+        b"POST /score HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        if place % 2
+        else b"POST /score HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + (b"%x\r\n%b\r\n" % (len(body), body) if body else b"")
+        + b"0\r\n\r\n"
+        for place, body in enumerate(bodies)
+    )
+    position = turn = 0
+    while position < len(stream):
+        step = cuts[turn % len(cuts)]
+        connection.data_received(stream[position : position + step])
+        position, turn = position + step, turn + 1
+    assert [request.body for request in asked] == bodies
+    assert not wire.closed
+
+
+def test_random_bytes_over_the_socket_leave_it_serving(endpoint: Endpoint, tmp_path: Path):
+    @given(st.binary(min_size=1, max_size=200))
+    @examples(max_examples=60, deadline=None)
+    def throw(data: bytes) -> None:
+        assert all(400 <= code < 500 for code in statuses(endpoint.raw(data, half_close=True)))
+
+    throw()
+    assert endpoint.score(payload(50), key=PRIMARY).json() == ["yes"]
+    assert (endpoint.folder / "stderr.txt").read_text() == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner)
+    ),
+    max_leaves=8,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        [
+            "azureml-model-deployment",
+            "x-request-id",
+            "x-ms-request-id",
+            "x-ms-client-request-id",
+            "content-type",
+        ]
+    ),
+    st.binary(max_size=60).map(lambda value: re.sub(rb"[\x00-\x08\x0a-\x1f\x7f]", b"", value)),
+)
+TARGETS = st.sampled_from([b"/score", b"/", b"/swagger.json", b"/score?input_data="]).flatmap(
+    lambda path: st.binary(max_size=20).map(lambda tail: path + re.sub(rb"[^!-~]", b"", tail))
+)
+
+
+def test_no_sound_request_brings_a_5xx(endpoint: Endpoint):
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as client:
+        sent = client.makefile("rb")
+
+        @given(TARGETS, st.sampled_from(["GET", "POST", "PUT"]), HEADERS, JSON | st.binary(max_size=40))
+        @examples(max_examples=300, deadline=None)
+        def ask(target: bytes, method: str, headers: dict[str, bytes], document: object) -> None:
+            body = document if isinstance(document, bytes) else json.dumps(document).encode()
+            head = endpoint.head("TARGET", method=method).encode().replace(b"TARGET", target)
+            if "content-type" in headers:
+                head = head.replace(b"Content-Type: application/json\r\n", b"")
+            lines = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers.items())
+            client.sendall(head + lines + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            status = int(sent.readline().split()[1])
+            length = 0
+            while (line := sent.readline()) != b"\r\n":
+                name, _, value = line.partition(b": ")
+                length = int(value) if name == b"Content-Length" else length
+            sent.read(length)
+            assert status in (200, 401, 404, 424)
+
+        ask()
+    assert (endpoint.folder / "stderr.txt").read_text() == ""

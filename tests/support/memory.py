@@ -1,0 +1,272 @@
+"""In-memory ports for tests of the domain and the services: same contracts, conditional writes included."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from shared.domain.errors import Conflict, Upstream
+from shared.services.run.lifecycle import Context
+from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
+from shared.services.run.runs import Runs
+from shared.settings import Settings
+
+
+class Crash(BaseException):
+    """The process died here. A BaseException: no handler of the product may survive its own death."""
+
+
+class CrashPoints:
+    """Counts calls of external effects; dies after (or, for even numbers, before) the chosen one."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.die_at: int | None = None
+
+    def wrap(self, target: Any, methods: list[str]) -> Any:
+        for name in methods:
+            setattr(target, name, self._wrapped(getattr(target, name), f"{type(target).__name__}.{name}"))
+        return target
+
+    def _wrapped(self, function: Any, label: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            number = 2 * len(self.seen)
+            self.seen.append(label)
+            if self.die_at == number:
+                raise Crash(f"before {label}")
+            result = function(*args, **kwargs)
+            if self.die_at == number + 1:
+                raise Crash(f"after {label}")
+            return result
+
+        return call
+
+
+class MemoryDocuments:
+    def __init__(self) -> None:
+        self.blobs: dict[str, tuple[str, str]] = {}
+        self._tags = 0
+
+    def _tag(self) -> str:
+        self._tags += 1
+        return f'"{self._tags}"'
+
+    def get(self, path: str) -> tuple[dict[str, Any], str] | None:
+        found = self.blobs.get(path)
+        return (json.loads(found[0]), found[1]) if found else None
+
+    def create(self, path: str, doc: dict[str, Any]) -> str:
+        if path in self.blobs:
+            raise Conflict(f"{path} exists")
+        self.blobs[path] = (json.dumps(doc), self._tag())
+        return self.blobs[path][1]
+
+    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+        if path not in self.blobs or self.blobs[path][1] != etag:
+            raise Conflict(f"{path} has changed")
+        self.blobs[path] = (json.dumps(doc), self._tag())
+        return self.blobs[path][1]
+
+    def delete(self, path: str) -> None:
+        self.blobs.pop(path, None)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return iter(sorted(p for p in self.blobs if p.startswith(prefix)))
+
+
+class MemoryLedger:
+    def __init__(self) -> None:
+        self.text: dict[str, str] = {}
+
+    def append(self, path: str, first_position: int, lines: list[str]) -> int:
+        new = "".join(f"{line}\n" for line in lines)
+        text = self.text.get(path, "")
+        if len(text.encode()) == first_position:
+            self.text[path] = text + new
+        elif text.encode()[first_position:] != new.encode():
+            raise Conflict("the ledger has moved on")
+        return len(self.text[path].encode())
+
+    def read(self, path: str) -> list[str]:
+        return self.text.get(path, "").splitlines()
+
+
+class MemoryAzureML:
+    """A workspace whose operations finish after a few reads, as the service's do after minutes."""
+
+    def __init__(self, patience: int = 1) -> None:
+        self.data: dict[str, str] = {}
+        self.jobs: dict[str, TrainingJob] = {}
+        self.job_status: dict[str, str] = {}
+        self.models: dict[str, str] = {}
+        self.endpoints: dict[str, dict[str, Any]] = {}
+        self.submissions = 0
+        self.cancelled: list[str] = []
+        self._patience = patience
+        self._reads: dict[str, int] = {}
+        self.fail_deployments = False
+
+    def _ready(self, thing: str) -> bool:
+        self._reads[thing] = self._reads.get(thing, 0) + 1
+        return self._reads[thing] > self._patience
+
+    def register_data(
+        self, name: str, version: str, path: str, properties: dict[str, str], tags: dict[str, str]
+    ) -> str:
+        asset = f"{name}:{version}"
+        if self.data.setdefault(asset, path) != path:
+            raise Conflict("points elsewhere")
+        return asset
+
+    def job(self, name: str) -> Job | None:
+        if name not in self.jobs:
+            return None
+        status = self.job_status.get(name) or ("Completed" if self._ready(f"job {name}") else "Running")
+        best = f"{name}_1" if status == "Completed" else None
+        return Job(name, status, best, "out of memory" if status == "Failed" else None)
+
+    def submit(self, job: TrainingJob) -> None:
+        if job.name in self.jobs:
+            raise Upstream("a job name can be used only once")
+        self.jobs[job.name] = job
+        self.submissions += 1
+
+    def cancel(self, name: str) -> None:
+        self.cancelled.append(name)
+
+    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
+        values = {"AUC_weighted": 0.95, "accuracy": 0.91} if metrics else {}
+        return [
+            {
+                "name": f"{job}_{i}",
+                "algorithm": a,
+                "preprocessor": None,
+                "status": "Completed",
+                "duration_s": 1.0,
+            }
+            | {"metrics": values}
+            for i, a in enumerate(("LightGBM", "VotingEnsemble"))
+        ]
+
+    def register_model(
+        self, name: str, version: str, child: str, tags: dict[str, str], properties: dict[str, str]
+    ) -> str:
+        model = f"{name}:{version}"
+        if self.models.setdefault(model, child) != child:
+            raise Conflict("another model has this version")
+        return model
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        found = self.endpoints.get(name)
+        if found is None:
+            return None
+        if found["state"] != "Succeeded" and self._ready(f"endpoint {name} {found['changes']}"):
+            found["state"] = "Succeeded"
+            found["traffic"] = dict(found["wanted"])
+        return Endpoint(name, found["state"], f"http://{name}/score", dict(found["traffic"]), "key")
+
+    def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None:
+        fresh = {"state": "Creating", "traffic": {}, "wanted": {}, "deployments": {}, "changes": 0}
+        self.endpoints.setdefault(name, fresh)
+
+    def deployments(self, endpoint: str) -> list[Deployment]:
+        return [d for n in self.endpoints[endpoint]["deployments"] if (d := self.deployment(endpoint, n))]
+
+    def deployment(self, endpoint: str, name: str) -> Deployment | None:
+        model = self.endpoints[endpoint]["deployments"].get(name)
+        if model is None:
+            return None
+        state = "Succeeded" if self._ready(f"deployment {endpoint} {name}") else "Creating"
+        return Deployment(name, "Failed" if self.fail_deployments else state, model, True)
+
+    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
+        self.endpoints[endpoint]["deployments"][name] = model
+
+    def begin_delete_deployment(self, endpoint: str, name: str) -> None:
+        if self.endpoints[endpoint]["traffic"].get(name):
+            raise Upstream("a deployment with traffic can't be deleted")
+        self.endpoints[endpoint]["deployments"].pop(name, None)
+
+    def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None:
+        found = self.endpoints[endpoint]
+        missing = set(traffic) - set(found["deployments"])
+        if missing:
+            raise Upstream(f"no such deployment: {missing}")
+        found |= {"state": "Updating", "wanted": traffic, "changes": found["changes"] + 1}
+
+    def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
+        return "worker timed out"
+
+
+class MemoryScorer:
+    """Answers of each deployment: the truth, wrong in the share of rows that the test plants."""
+
+    def __init__(self) -> None:
+        self.error_rate: dict[str, float] = {}
+        self.broken: set[str] = set()
+
+    def labels(
+        self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
+    ) -> list[str]:
+        if deployment in self.broken:
+            raise Upstream("the container answered 500")
+        out = []
+        for row in rows:
+            x = int(row[0] or 0)
+            wrong = (x * 7919) % 1000 < self.error_rate.get(deployment, 0.0) * 1000
+            out.append("yes" if (x % 2 == 0) != wrong else "no")
+        return out
+
+
+class MemoryData:
+    def __init__(self, holdout: int = 1000) -> None:
+        self.holdout = holdout
+        self.quarantined: dict[str, dict[str, Any]] = {}
+
+    def read_rows(
+        self, path: str, limit: int, label: str, schema: dict[str, Any]
+    ) -> tuple[list[list[Any]], list[str]]:
+        xs = range(min(limit, self.holdout))
+        return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
+
+    def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
+        self.quarantined[folder] = copy.deepcopy(report)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        self.now += 0.01
+        return self.now
+
+
+class World:
+    """Everything that outlives the process, and a context over it."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
+        self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
+        self.points = CrashPoints()
+        self.points.wrap(self.docs, ["create", "replace"])
+        self.points.wrap(self.ledger_store, ["append"])
+        effects = [m for m in dir(MemoryAzureML) if m.startswith(("begin_", "register_", "submit", "trials"))]
+        self.points.wrap(self.azureml, effects)
+        self.points.wrap(self.data, ["quarantine"])
+        defaults: dict[str, Any] = {
+            "azure_subscription_id": "s",
+            "azure_resource_group": "g",
+            "azureml_workspace": "w",
+            "canary_seconds": 1,
+        }
+        self.settings = Settings(**(defaults | settings))
+        self.logged: list[dict[str, Any]] = []
+
+    @property
+    def context(self) -> Context:
+        runs = Runs(self.docs, self.ledger_store, self.clock)
+        log = lambda what, /, **kw: self.logged.append({"what": what, **kw})  # noqa: E731
+        return Context(self.settings, runs, self.azureml, self.scorer, self.data, self.clock, log)
