@@ -13,7 +13,7 @@ import azure.functions as func
 
 from functions.http import answer, door, refusal
 from functions.openapi import document
-from shared import bootstrap_scoring as bootstrap
+from shared import bootstrap
 from shared.domain.errors import DropMLError, NotFound
 from shared.services.batches import batch_work
 from shared.services.scoring import benchmark

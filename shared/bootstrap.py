@@ -1,13 +1,16 @@
-"""Builds each adapter and service once, at its first use. Nothing is built at import."""
+"""Builds each adapter and service once, at its first use and under a lock. Nothing is built at import."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import socket
+import threading
 import time
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared.settings import settings
 
@@ -16,10 +19,38 @@ if TYPE_CHECKING:
     from shared.adapters.azureml import AzureMLAdapter
     from shared.adapters.blobs import DataStore, JsonStore, LedgerStore
     from shared.adapters.pipelines import PipelinesAdapter
+    from shared.adapters.serving_directory import StoredServing
+    from shared.adapters.telemetry import NoTelemetry
+    from shared.services.batches.batch import Batches
     from shared.services.intake.intake import Intake
+    from shared.services.monitoring.tallies import CanaryWatch
     from shared.services.run.lifecycle import Context
     from shared.services.run.runs import Runs
     from shared.services.scoring.calling import EndpointCalls
+    from shared.services.scoring.endpoints import Endpoints
+    from shared.services.scoring.scoring import Scoring
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Makes a builder's result once, however many threads ask at the same time; one that fails is tried again."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._build = build
+        self._lock = threading.RLock()
+        self._made: list[T] = []
+        update_wrapper(self, build)
+
+    def __call__(self) -> T:
+        if not self._made:
+            with self._lock:
+                if not self._made:
+                    self._made.append(self._build())
+        return self._made[0]
+
+    def cache_clear(self) -> None:
+        self._made.clear()
 
 
 def log(message: str, /, **fields: Any) -> None:
@@ -29,77 +60,75 @@ def log(message: str, /, **fields: Any) -> None:
 
 def observe(message: str, /, **fields: Any) -> None:
     """A log line and, where Application Insights is set up, an event of the same name; never blocks."""
-    from shared import bootstrap_scoring
-
     log(message, **fields)
     properties = {name: str(value) for name, value in fields.items()}
-    bootstrap_scoring.telemetry().track_event(message, properties, operation=str(fields.get("run_id", "")))
+    telemetry().track_event(message, properties, operation=str(fields.get("run_id", "")))
 
 
-@lru_cache(maxsize=1)
+@Once
 def credential() -> Any:
     from shared.adapters import identity
 
     return identity.credential(settings().credential)
 
 
-@lru_cache(maxsize=1)
+@Once
 def blob_service() -> Any:
     from shared.adapters.blobs import blob_service_client
 
     return blob_service_client(os.environ, credential)
 
 
-@lru_cache(maxsize=1)
+@Once
 def documents() -> JsonStore:
     from shared.adapters.blobs import JsonStore
 
     return JsonStore(blob_service().get_container_client(settings().state_container))
 
 
-@lru_cache(maxsize=1)
+@Once
 def ledger() -> LedgerStore:
     from shared.adapters.blobs import LedgerStore
 
     return LedgerStore(blob_service().get_container_client(settings().state_container))
 
 
-@lru_cache(maxsize=1)
+@Once
 def data() -> DataStore:
     from shared.adapters.blobs import DataStore
 
     return DataStore(blob_service())
 
 
-@lru_cache(maxsize=1)
+@Once
 def runs() -> Runs:
     from shared.services.run.runs import Runs
 
     return Runs(documents(), ledger(), time.time)
 
 
-@lru_cache(maxsize=1)
+@Once
 def arm() -> Arm:
     from shared.adapters.arm import Arm
 
     return Arm(settings().arm_endpoint, credential())
 
 
-@lru_cache(maxsize=1)
+@Once
 def azureml() -> AzureMLAdapter:
     from shared.adapters.azureml import AzureMLAdapter
 
     return AzureMLAdapter(settings(), credential(), arm())
 
 
-@lru_cache(maxsize=1)
+@Once
 def pipelines() -> PipelinesAdapter:
     from shared.adapters.pipelines import PipelinesAdapter
 
     return PipelinesAdapter(settings(), azureml(), arm())
 
 
-@lru_cache(maxsize=1)
+@Once
 def endpoint_calls() -> EndpointCalls:
     from shared.adapters.endpoint import EndpointHttp
     from shared.adapters.endpoint_keys import EndpointKeys
@@ -109,7 +138,7 @@ def endpoint_calls() -> EndpointCalls:
     return EndpointCalls(EndpointHttp(), KeyRing(EndpointKeys(arm(), settings().workspace_id, credential())))
 
 
-@lru_cache(maxsize=1)
+@Once
 def context() -> Context:
     from shared.adapters.snapshots import Snapshots
     from shared.services.run.lifecycle import Context
@@ -126,9 +155,67 @@ def context() -> Context:
     )
 
 
-@lru_cache(maxsize=1)
+@Once
 def intake() -> Intake:
     from shared.domain.config import from_settings
     from shared.services.intake.intake import Intake
 
     return Intake(context(), data(), from_settings(settings()))
+
+
+@Once
+def serving() -> StoredServing:
+    from shared.adapters.serving_directory import StoredServing
+
+    return StoredServing(documents())
+
+
+@Once
+def scoring() -> Scoring:
+    from shared.services.scoring.scoring import Limits, Scoring
+
+    limits = Limits(settings().score_timeout_seconds, settings().score_max_rows)
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch())
+
+
+@Once
+def canary_watch() -> CanaryWatch:
+    from shared.services.monitoring.tallies import CanaryWatch
+
+    return CanaryWatch(documents(), f"{socket.gethostname()}-{os.getpid()}")
+
+
+@Once
+def endpoints() -> Endpoints:
+    from shared.services.scoring.endpoints import Endpoints
+
+    return Endpoints(serving(), endpoint_calls())
+
+
+@Once
+def batches() -> Batches:
+    from shared.adapters.batch_files import BlobBatchFiles
+    from shared.services.batches.batch import Batches
+
+    files = BlobBatchFiles(blob_service())
+    container = settings().batch_container
+    return Batches(scoring(), documents(), files, container, time.time, batch_sources())
+
+
+def batch_sources() -> frozenset[str]:
+    """Containers that a batch may be read from."""
+    return frozenset({settings().batch_container, settings().incoming_container})
+
+
+@Once
+def telemetry() -> NoTelemetry:
+    """A connection string that can't be read is logged, and costs the telemetry alone."""
+    from shared.adapters.telemetry import NoTelemetry, Telemetry
+    from shared.domain.errors import InvalidConfig
+
+    text = settings().applicationinsights_connection_string
+    try:
+        return Telemetry(text) if text else NoTelemetry()
+    except InvalidConfig as error:
+        logging.error("no telemetry: %s %s", error.message, error.remedy)
+        return NoTelemetry()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared import bootstrap_scoring
+from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry, Telemetry, parse_connection_string
 from shared.domain.errors import InvalidConfig
 from shared.settings import Settings
@@ -120,9 +120,9 @@ def test_connection_strings() -> None:
 
 def test_a_wrong_connection_string_costs_the_telemetry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(Settings(), applicationinsights_connection_string="no key here")
-    monkeypatch.setattr(bootstrap_scoring, "settings", lambda: broken)
-    bootstrap_scoring.telemetry.cache_clear()
+    monkeypatch.setattr(bootstrap, "settings", lambda: broken)
+    bootstrap.telemetry.cache_clear()
     try:
-        assert type(bootstrap_scoring.telemetry()) is NoTelemetry
+        assert type(bootstrap.telemetry()) is NoTelemetry
     finally:
-        bootstrap_scoring.telemetry.cache_clear()
+        bootstrap.telemetry.cache_clear()

@@ -13,7 +13,7 @@ import pytest
 
 from functions import scoring as doors
 from functions.openapi import document as openapi
-from shared import bootstrap_scoring
+from shared import bootstrap
 from shared.domain.problems import InvalidRows
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column
@@ -186,8 +186,8 @@ class Directory:
 
 
 def test_swagger_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap_scoring, "serving", Directory)
-    monkeypatch.setattr(bootstrap_scoring, "batch_sources", lambda: SOURCES)
+    monkeypatch.setattr(bootstrap, "serving", Directory)
+    monkeypatch.setattr(bootstrap, "batch_sources", lambda: SOURCES)
     response = call(doors.swagger, request(method="GET"))
     assert body_of(response) == json.loads(json.dumps(DOCUMENT))
 

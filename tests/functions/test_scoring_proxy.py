@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from functions import scoring as doors
-from shared import bootstrap_scoring
+from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.errors import Transient
 from shared.domain.run.serving import Target
@@ -39,10 +39,10 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     with serve(Endpoint()) as endpoint:
         app = App(endpoint)
         app.publish()
-        monkeypatch.setattr(bootstrap_scoring, "scoring", lambda: app.scoring)
-        monkeypatch.setattr(bootstrap_scoring, "endpoints", lambda: app.endpoints)
-        monkeypatch.setattr(bootstrap_scoring, "serving", lambda: app.directory)
-        monkeypatch.setattr(bootstrap_scoring, "telemetry", NoTelemetry)
+        monkeypatch.setattr(bootstrap, "scoring", lambda: app.scoring)
+        monkeypatch.setattr(bootstrap, "endpoints", lambda: app.endpoints)
+        monkeypatch.setattr(bootstrap, "serving", lambda: app.directory)
+        monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
         yield app
 
 
@@ -174,8 +174,8 @@ def test_an_idle_connection_closed_by_the_endpoint_fails_no_call(monkeypatch: py
     with serve(Endpoint(idle_seconds=0.05)) as endpoint:
         app = App(endpoint)
         app.publish()
-        monkeypatch.setattr(bootstrap_scoring, "scoring", lambda: app.scoring)
-        monkeypatch.setattr(bootstrap_scoring, "telemetry", NoTelemetry)
+        monkeypatch.setattr(bootstrap, "scoring", lambda: app.scoring)
+        monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
         for pause in (0.0, 0.1, 0.05, 0.049, 0.051, 0.05, 0.0):
             time.sleep(pause)
             assert score().status_code == 200

@@ -323,10 +323,10 @@ class TestCallers:
 def test_the_app_itself_watches(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the door: a caller sees 200 and the champion's name."""
     from functions import scoring as doors
-    from shared import bootstrap_scoring
+    from shared import bootstrap
 
     app.endpoint.failing = frozenset({"m2-a1"})  # type: ignore[attr-defined]
-    monkeypatch.setattr(bootstrap_scoring, "scoring", lambda: app.scoring)
+    monkeypatch.setattr(bootstrap, "scoring", lambda: app.scoring)
     for _ in range(10):
         response = call(doors.score, request({"data": [ROW]}, route={"dataset": "bank"}))
         assert response.status_code == 200

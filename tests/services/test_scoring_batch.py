@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from functions import scoring as doors
-from shared import bootstrap_scoring
+from shared import bootstrap
 from shared.adapters.batch_files import BlobBatchFiles
 from shared.domain.errors import Transient
 from shared.services.batches import batch_work
@@ -75,7 +75,7 @@ def bench(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> I
         app = App(endpoint)
         app.publish()
         bench = Bench(app, storage_account, Clock())
-        monkeypatch.setattr(bootstrap_scoring, "batches", lambda: bench.batches)
+        monkeypatch.setattr(bootstrap, "batches", lambda: bench.batches)
         yield bench
 
 

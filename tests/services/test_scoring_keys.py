@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from functions import scoring as doors
-from shared import bootstrap_scoring
+from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.errors import DropMLError, Transient
 from tests.support.scoring_support import SCHEMA, App, Endpoint, body_of, call, request, serve
@@ -23,10 +23,10 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     with serve(Endpoint()) as endpoint:
         app = App(endpoint)
         app.publish()
-        monkeypatch.setattr(bootstrap_scoring, "scoring", lambda: app.scoring)
-        monkeypatch.setattr(bootstrap_scoring, "endpoints", lambda: app.endpoints)
-        monkeypatch.setattr(bootstrap_scoring, "serving", lambda: app.directory)
-        monkeypatch.setattr(bootstrap_scoring, "telemetry", NoTelemetry)
+        monkeypatch.setattr(bootstrap, "scoring", lambda: app.scoring)
+        monkeypatch.setattr(bootstrap, "endpoints", lambda: app.endpoints)
+        monkeypatch.setattr(bootstrap, "serving", lambda: app.directory)
+        monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
         yield app
 
 
