@@ -8,10 +8,15 @@ import azure.functions as func
 import azurefunctions.extensions.bindings.blob as blob
 
 from shared import bootstrap
+from shared.setting_kinds import plain
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
-#: LogsAndContainerScan, or EventGrid (the only one on Flex Consumption). Read when the host indexes the app.
-SOURCE = func.BlobSource(os.environ.get("BLOB_SOURCE") or "LogsAndContainerScan")
+#: Read when the host indexes the app, where a wrong one must not stop it: `shared.settings` refuses that.
+SOURCE = (
+    func.BlobSource.EVENT_GRID
+    if plain(os.environ.get("BLOB_SOURCE", "").strip()) == "eventgrid"
+    else func.BlobSource.LOGS_AND_CONTAINER_SCAN
+)
 
 
 @bp.blob_trigger(

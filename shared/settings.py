@@ -2,74 +2,101 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import reprlib
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
+from shared.domain.config_values import GATE_METRICS, PRIMARY_METRICS
 from shared.domain.errors import InvalidSetting
+from shared.setting_kinds import choice, container, datastore_name, number, text, url, whole
 
-
-def _env(default: Any, doc: str, name: str | None = None) -> Any:
-    return field(default=default, metadata={"doc": doc, "name": name})
+#: Longest time an AutoML run may take, in minutes: six days.
+_SIX_DAYS = 8640
+_EVERY_PRIMARY_METRIC = PRIMARY_METRICS["classification"] + PRIMARY_METRICS["regression"]
+_EVERY_GATE_METRIC = GATE_METRICS["classification"] + GATE_METRICS["regression"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """Each field is the environment variable of its name in capitals, unless said otherwise."""
 
-    azure_subscription_id: str = _env("", "Subscription of the Azure ML workspace")
-    azure_resource_group: str = _env("", "Resource group of the workspace")
-    azureml_workspace: str = _env("", "Name of the workspace")
-    azureml_dev_url_mfe: str = _env("", "Another management endpoint (the Azure ML SDK's own setting)")
-    azureml_compute: str = _env("", "Training cluster; empty = serverless compute")
-    datastore: str = _env("dropml_data", "Datastore over the data container")
-    data_storage: str = _env("", "Connection string of the data account")
-    data_storage_blob_uri: str = _env(
+    azure_subscription_id: str = text("", "Subscription of the Azure ML workspace")
+    azure_resource_group: str = text("", "Resource group of the workspace")
+    azureml_workspace: str = text("", "Name of the workspace")
+    azureml_dev_url_mfe: str = url("", "Another management endpoint (the Azure ML SDK's own setting)")
+    azureml_compute: str = text("", "Training cluster; empty = serverless compute")
+    datastore: str = datastore_name("dropml_data", "Datastore over the data container")
+    data_storage: str = text("", "Connection string of the data account")
+    data_storage_blob_uri: str = url(
         "", "Blob service URI of the data account, reached by identity", "DATA_STORAGE__blobServiceUri"
     )
-    incoming_container: str = _env("incoming", "Where people drop files; the app never writes there")
-    data_container: str = _env("dropml-data", "Snapshots: training data and holdout")
-    quarantine_container: str = _env("dropml-quarantine", "Refused files with their reports")
-    state_container: str = _env("dropml-state", "Runs, ledger, serving state")
-    batch_container: str = _env("dropml-batch", "Results of batch scoring")
-    credential: str = _env("default", "default | interactive | device_code")
-    endpoint_auth: str = _env("key", "How the proxy authenticates to endpoints: key | aad_token")
-    instance_type: str = _env("Standard_DS3_v2", "VM size of a deployment")
-    instance_count: int = _env(1, "Instances of a deployment")
-    label_column: str = _env("y", "Label, where a dataset's own config names none")
-    task: str = _env("classification", "classification | regression")
-    primary_metric: str = _env(
-        "", "Azure's name; empty = AUC_weighted, or for regression R2 (normalised RMSE)"
+    data_storage_queue_uri: str = url(
+        "", "Its queue service URI; the blob trigger needs both", "DATA_STORAGE__queueServiceUri"
     )
-    experiment_timeout_minutes: float = _env(60.0, "Limit of a whole AutoML run")
-    trial_timeout_minutes: float = _env(20.0, "Limit of one trial")
-    max_trials: int = _env(40, "Most trials of a run")
-    max_concurrent_trials: int = _env(2, "Trials at a time")
-    imbalance: str = _env("weight", "weight: a weight column evens out the classes; off: none")
-    gate_metric: str = _env("balanced_accuracy", "What the gate compares on the holdout")
-    gate_margin: float = _env(0.005, "How much worse a challenger may be and still pass")
-    gate_floor: float = _env(0.5, "Least value of the gate metric for a first model")
-    gate_insufficient_evidence: str = _env("promote", "promote | reject, under 30 holdout rows of a class")
-    canary_percent: int = _env(10, "Traffic of a challenger while it proves itself; 0 = straight to live")
-    canary_seconds: int = _env(300, "How long a canary runs before all traffic moves")
-    canary_error_rate: float = _env(
-        0.02, "Share of a canary's calls that may fail (or twice the champion's share)"
+    blob_source: str = choice(
+        "LogsAndContainerScan",
+        "How the host finds dropped files; Flex Consumption knows EventGrid alone",
+        ("LogsAndContainerScan", "EventGrid"),
     )
-    canary_latency_factor: float = _env(
-        3.0, "How many times as long as the champion's a canary's answers may take"
+    incoming_container: str = container("incoming", "Where people drop files; the app never writes there")
+    data_container: str = container("dropml-data", "Snapshots: training data and holdout")
+    quarantine_container: str = container("dropml-quarantine", "Refused files with their reports")
+    state_container: str = container("dropml-state", "Runs, ledger, serving state")
+    batch_container: str = container("dropml-batch", "Results of batch scoring")
+    credential: str = choice("default", "How the app signs in", ("default", "interactive", "device_code"))
+    endpoint_auth: str = choice("key", "How the proxy authenticates to endpoints", ("key", "aad_token"))
+    instance_type: str = text("Standard_DS3_v2", "VM size of a deployment")
+    instance_count: int = whole(1, "Instances of a deployment", 1)
+    label_column: str = text("y", "Label, where a dataset's own config names none")
+    task: str = choice("classification", "What a dataset is trained for", ("classification", "regression"))
+    primary_metric: str = choice(
+        "",
+        "Azure's name; empty = AUC_weighted, or for regression R2 (normalised RMSE)",
+        _EVERY_PRIMARY_METRIC,
     )
-    canary_skew: float = _env(0.2, "How far the share of any label may lie from the champion's")
-    step_deadline_seconds: float = _env(45.0, "How long one tick works on runs")
-    open_run_hours: float = _env(24.0, "After so long in one state a run fails, with an explanation")
-    sweep_hours: float = _env(24.0 * 7, "How far back the sweep looks for missed files")
-    pipeline_mode: str = _env("batch_endpoint", "batch_endpoint | pipeline_job | v1")
-    pipeline_v1_url: str = _env("", "Published v1 pipeline REST URL, for pipeline_mode v1")
-    max_upload_bytes: int = _env(4 * 1024**3, "Largest file taken")
-    score_timeout_seconds: float = _env(30.0, "Deadline of one scoring request")
-    score_max_rows: int = _env(5000, "Most rows in one scoring request")
-    applicationinsights_connection_string: str = _env("", "Telemetry of the app itself; empty = none")
+    experiment_timeout_minutes: float = number(60.0, "Limit of a whole AutoML run", 0.1, _SIX_DAYS)
+    trial_timeout_minutes: float = number(20.0, "Limit of one trial", 0.1, _SIX_DAYS)
+    max_trials: int = whole(40, "Most trials of a run", 1, 1000)
+    max_concurrent_trials: int = whole(2, "Trials at a time", 1, 100)
+    imbalance: str = choice(
+        "weight", "weight: a weight column evens out the classes; off: none", ("weight", "off")
+    )
+    gate_metric: str = choice(
+        "balanced_accuracy", "What the gate compares on the holdout", _EVERY_GATE_METRIC
+    )
+    gate_margin: float = number(0.005, "How much worse a challenger may be and still pass", 0, 1)
+    gate_floor: float = number(0.5, "Least value of the gate metric for a first model", -1, 1)
+    gate_insufficient_evidence: str = choice(
+        "promote", "What becomes of a model under 30 holdout rows of a class", ("promote", "reject")
+    )
+    canary_percent: int = whole(
+        10, "Traffic of a challenger while it proves itself; 0 = straight to live", 0, 100
+    )
+    canary_seconds: int = whole(300, "How long a canary runs before all traffic moves", 0)
+    canary_error_rate: float = number(
+        0.02, "Share of a canary's calls that may fail (or twice the champion's share)", 0, 1
+    )
+    canary_latency_factor: float = number(
+        3.0, "How many times as long as the champion's a canary's answers may take", 1
+    )
+    canary_skew: float = number(0.2, "How far the share of any label may lie from the champion's", 0, 1)
+    step_deadline_seconds: float = number(45.0, "How long one tick works on runs", 0.1, 600)
+    open_run_hours: float = number(24.0, "After so long in one state a run fails, with an explanation", 0.001)
+    sweep_hours: float = number(24.0 * 7, "How far back the sweep looks for missed files", 0.001)
+    pipeline_mode: str = choice(
+        "batch_endpoint", "What retraining runs on", ("batch_endpoint", "pipeline_job", "v1")
+    )
+    pipeline_v1_url: str = url("", "Published v1 pipeline REST URL, for pipeline_mode v1")
+    max_upload_bytes: int = whole(4 * 1024**3, "Largest file taken", 1)
+    score_timeout_seconds: float = number(
+        30.0, "Deadline of one scoring request (Azure ends any request at 230 s)", 0.05, 230
+    )
+    score_max_rows: int = whole(5000, "Most rows in one scoring request", 1)
+    applicationinsights_connection_string: str = text("", "Telemetry of the app itself; empty = none")
 
     @property
     def workspace_id(self) -> str:
@@ -84,53 +111,111 @@ class Settings:
         return self.azureml_dev_url_mfe.rstrip("/") or "https://management.azure.com"
 
 
-def _variable(f: Any) -> str:
+def variable(f: Field[Any]) -> str:
+    """The environment variable of a field."""
     return str(f.metadata["name"] or f.name.upper())
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A setting that can't be taken: its variable, what is wrong with it, what to do."""
+
+    name: str
+    message: str
+    remedy: str
+
+
 def read(environ: Mapping[str, str]) -> Settings:
-    """Settings from a mapping; a value of the wrong type raises InvalidSetting and names the variable."""
+    """Settings from a mapping. Raises InvalidSetting, which tells of all that can't be taken at once."""
     values: dict[str, Any] = {}
+    refused: list[Refusal] = []
     for f in fields(Settings):
-        raw = environ.get(_variable(f), "").strip()
-        if not raw:
-            continue
+        name, kind = variable(f), f.metadata["kind"]
+        raw = environ.get(name, "").strip()
         try:
-            values[f.name] = cast("type", type(f.default))(raw)
-        except ValueError as error:
-            kind = type(f.default).__name__
-            raise InvalidSetting(
-                f"The setting {_variable(f)} is {raw!r}, which is no {kind}.",
-                remedy=f"Give {_variable(f)} a value of type {kind}, or remove it to use {f.default!r}.",
-                field=_variable(f),
-            ) from error
+            values[f.name] = kind.parse(raw) if raw else f.default
+        except ValueError:
+            message = f"{name} is {reprlib.repr(raw)}; it takes {kind.takes}."
+            refused.append(Refusal(name, message, f"Correct {name}, or remove it to use {f.default!r}."))
+    refused += _storage(environ)
+    if not any(each.name == "TASK" for each in refused):
+        refused += _for_task(str(values["task"]), values)
+    if refused:
+        raise _all(refused)
     return Settings(**values)
+
+
+def _storage(environ: Mapping[str, str]) -> Iterator[Refusal]:
+    """Only what the blob trigger's extension (1.1.2) takes as well; values may be secrets and are not told."""
+    remedy = (
+        "Set DATA_STORAGE to a connection string, or DATA_STORAGE__blobServiceUri and DATA_STORAGE__queueServiceUri "
+        "to https://ACCOUNT.blob.core.windows.net and https://ACCOUNT.queue.core.windows.net."
+    )
+    for name in ("DATA_STORAGE__accountName", "AzureWebJobsDATA_STORAGE"):
+        if environ.get(name, "").strip():
+            yield Refusal(
+                name, f"{name} is set, which the blob trigger can't use.", f"Remove {name}. {remedy}"
+            )
+    uris = [f"DATA_STORAGE__{service}ServiceUri" for service in ("blob", "queue")]
+    missing = [name for name in uris if not environ.get(name, "").strip()]
+    if len(missing) == 1:
+        yield Refusal(missing[0], f"{missing[0]} is not set, and the blob trigger needs both URIs.", remedy)
+
+
+def _for_task(task: str, values: Mapping[str, Any]) -> Iterator[Refusal]:
+    """A metric of the other task; the gate's has a default of its own for regression."""
+    rules = [("primary_metric", PRIMARY_METRICS[task])]
+    if task == "classification":
+        rules.append(("gate_metric", GATE_METRICS[task]))
+    for name, known in rules:
+        value = values.get(name)
+        if value and value not in known:
+            message = f"{name.upper()} is {value!r}; for TASK={task} it takes one of {', '.join(known)}."
+            yield Refusal(name.upper(), message, f"Correct {name.upper()} or TASK.")
+
+
+def _all(refused: list[Refusal]) -> InvalidSetting:
+    count = "A setting" if len(refused) == 1 else f"{len(refused)} settings"
+    return InvalidSetting(
+        " ".join([f"{count} can't be taken.", *(each.message for each in refused)]),
+        remedy=" ".join(dict.fromkeys(each.remedy for each in refused)),
+        field=", ".join(each.name for each in refused),
+    )
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The process's settings. Read at first use, never at import."""
-    return read(os.environ)
+    """The process's settings. Read at first use, never at import; what can't be taken is logged and raised."""
+    try:
+        return read(os.environ)
+    except InvalidSetting as error:
+        logging.getLogger("dropml").error("%s %s", error.message, error.remedy)
+        raise
 
 
 def table() -> str:
     """The Markdown table of docs/settings.md."""
-    rows = [f"| `{_variable(f)}` | {f.default!r} | {f.metadata['doc']} |" for f in fields(Settings)]
-    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows]) + "\n"
+    rows = [
+        f"| `{variable(f)}` | {f.default!r} | {f.metadata['kind'].takes} | {f.metadata['doc']} |"
+        for f in fields(Settings)
+    ]
+    return "\n".join(["| setting | default | may be | what it is |", "|---|---|---|---|", *rows]) + "\n"
 
 
 _PAGE = """# Settings
 
 Every setting is an environment variable (an app setting in Azure). Written by `make docs`.
 
+What can't be taken is refused at the first use of the app, all of it at once, with the variable, its value and what may
+stand there; `/api/health` answers 503 until it is mended. Capitals don't matter in a choice. The data account is named
+by `DATA_STORAGE`, or by the two URIs; `DATA_STORAGE__accountName` and `AzureWebJobsDATA_STORAGE` are refused, for the
+blob trigger's extension knows neither.
+
 {table}
-Read by the Functions host when it indexes the app:
+Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two URIs, `BLOB_SOURCE`, `INCOMING_CONTAINER`, and
 
 | setting | what it is |
 |---|---|
-| `DATA_STORAGE` | the data account, by connection string |
-| `DATA_STORAGE__blobServiceUri`, `DATA_STORAGE__queueServiceUri` | the same, by identity |
-| `BLOB_SOURCE` | `LogsAndContainerScan` (default) or `EventGrid`, the only one on Flex Consumption |
 | `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
 
 if __name__ == "__main__":

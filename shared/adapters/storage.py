@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
-from shared.domain.errors import Conflict, DropMLError, InvalidConfig, NotFound, Transient, Upstream
+from shared.domain.errors import Conflict, DropMLError, InvalidSetting, NotFound, Transient, Upstream
 
 #: Bytes per read and per block written.
 CHUNK = 4 << 20
@@ -37,8 +37,8 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 def blob_service_client(
     environ: Mapping[str, str], credential: Callable[[], Any], name: str = "DATA_STORAGE"
 ) -> BlobServiceClient:
-    """The account that the setting `name` means, found as the Functions host finds it: a connection string in `name`
-    or `AzureWebJobs{name}`, else `{name}__blobServiceUri` or `{name}__accountName`, reached by `credential()`.
+    """The account that the setting `name` means: a connection string in `name`, else `{name}__blobServiceUri`, reached
+    by `credential()`. The forms that the blob trigger's extension knows as well; `shared.settings` refuses others.
     """
     options: dict[str, Any] = {
         "connection_timeout": CONNECT,
@@ -47,28 +47,24 @@ def blob_service_client(
         "max_chunk_get_size": CHUNK,
         "retry_policy": ExponentialRetry(1, 2, RETRIES, random_jitter_range=1),
     }
-    for setting in (name, f"AzureWebJobs{name}"):
-        connection = environ.get(setting, "").strip()
-        if connection:
-            try:
-                return BlobServiceClient.from_connection_string(connection, **options)
-            except ValueError as error:
-                raise InvalidConfig(
-                    f"The setting {setting} is no connection string of a storage account.",
-                    remedy="Copy it from the account's access keys.",
-                    field=setting,
-                ) from error
+    connection = environ.get(name, "").strip()
+    if connection:
+        try:
+            return BlobServiceClient.from_connection_string(connection, **options)
+        except ValueError as error:
+            raise InvalidSetting(
+                f"The setting {name} is no connection string of a storage account.",
+                remedy="Copy it from the account's access keys.",
+                field=name,
+            ) from error
     uri = environ.get(f"{name}__blobServiceUri", "").strip()
-    account = environ.get(f"{name}__accountName", "").strip()
-    if not uri and not account:
-        raise InvalidConfig(
+    if not uri:
+        raise InvalidSetting(
             f"No storage account is set: neither {name} nor {name}__blobServiceUri.",
             remedy=f"Set {name} to a connection string, or {name}__blobServiceUri to https://ACCOUNT.blob.core.windows.net.",
             field=name,
         )
-    return BlobServiceClient(
-        uri or f"https://{account}.blob.core.windows.net", credential=credential(), **options
-    )
+    return BlobServiceClient(uri, credential=credential(), **options)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.errors import (
     Conflict,
     DropMLError,
-    InvalidConfig,
+    InvalidSetting,
     InvalidTable,
     NotFound,
     Transient,
@@ -259,17 +259,17 @@ def test_a_refused_file_leaves_no_blob(store: DataStore, container: str) -> None
 # -- how the account is found, and what goes wrong with it
 
 
-def test_the_connection_is_found_as_the_host_finds_it(azurite: str) -> None:
+def test_the_connection_is_found_as_the_blob_trigger_finds_it(azurite: str) -> None:
     def no_credential() -> object:
         raise AssertionError("a connection string needs no credential")
 
-    for setting in ("DATA_STORAGE", "AzureWebJobsDATA_STORAGE"):
-        assert blob_service_client({setting: azurite}, no_credential).account_name == "devstoreaccount1"
-    by_name = blob_service_client({"DATA_STORAGE__accountName": "acct"}, lambda: None)
-    assert by_name.url == "https://acct.blob.core.windows.net/"
-    with pytest.raises(InvalidConfig, match="DATA_STORAGE__blobServiceUri"):
-        blob_service_client({}, no_credential)
-    with pytest.raises(InvalidConfig, match="no connection string"):
+    assert blob_service_client({"DATA_STORAGE": azurite}, no_credential).account_name == "devstoreaccount1"
+    uri = "https://acct.blob.core.windows.net/"
+    assert blob_service_client({"DATA_STORAGE__blobServiceUri": uri}, lambda: None).url == uri
+    for setting in ("AzureWebJobsDATA_STORAGE", "DATA_STORAGE__accountName"):
+        with pytest.raises(InvalidSetting, match="DATA_STORAGE__blobServiceUri"):
+            blob_service_client({setting: "acct"}, no_credential)
+    with pytest.raises(InvalidSetting, match="no connection string"):
         blob_service_client({"DATA_STORAGE": "nonsense"}, no_credential)
 
 

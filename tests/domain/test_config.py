@@ -219,7 +219,7 @@ def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
         0.1,
     )
     with pytest.raises(InvalidConfig) as caught:
-        from_settings(read({"GATE_INSUFFICIENT_EVIDENCE": "perhaps"}))
+        from_settings(Settings(gate_insufficient_evidence="perhaps"))
     assert caught.value.where["field"] == "GATE_INSUFFICIENT_EVIDENCE"
 
 
