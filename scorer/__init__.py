@@ -8,13 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from scorer.signature import SignatureError
+from scorer.errors import CompiledFormError, SignatureError
 
 __all__ = ["CompiledFormError", "Scorer", "SignatureError", "check_parity", "load"]
-
-
-class CompiledFormError(RuntimeError):
-    """The model folder has no usable compiled form: serve the reference form."""
 
 
 class Scorer(Protocol):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scorer.errors import CompiledFormError
 from scorer.features import Features
 from scorer.signature import Signature
 from scorer.trees import Trees
@@ -36,8 +37,6 @@ class CompiledScorer:
     """Scores rows from `dropml/pipeline.json`. Safe to use from several threads."""
 
     def __init__(self, model_dir: Path) -> None:
-        from scorer import CompiledFormError
-
         folder = model_dir / "dropml"
         form = folder / "form.json"
         if form.exists():

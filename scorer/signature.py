@@ -11,11 +11,7 @@ from typing import Any
 import yaml
 
 from scorer.dates import parse_date
-
-
-class SignatureError(ValueError):
-    """The rows do not fit the model's signature."""
-
+from scorer.errors import SignatureError
 
 _HINT = (
     " Hint: the type mismatch is likely caused by missing values. Integer columns in python can not represent missing "

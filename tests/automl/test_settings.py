@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from dropml.azureml.automl.data.splits import plan_splits
+from dropml.azureml.automl.scratch import Facts
+from dropml.azureml.automl.search.clock import Clock
+from dropml.azureml.automl.search.early_termination import EarlyTermination
 from dropml.azureml.automl.search.ensemble import ENSEMBLE_TREES, trim
-from dropml.azureml.automl.search.limits import Clock, EarlyTermination
 from dropml.azureml.automl.search.portfolio import allowed, candidates
 from dropml.azureml.automl.spec import JobSpec, Limits, UserError
-from dropml.azureml.automl.store import Facts
 from scorer import load
 from tests.support.automl_jobs import Finished, people, run_here, write_data, write_spec
 

@@ -109,30 +109,30 @@ def run_here(job_dir: Path) -> Finished:
     """The job inside this process, its tasks one after the other."""
     from dropml.azureml.automl import job as engine
     from dropml.azureml.automl.events import Events
-    from dropml.azureml.automl.search.limits import Clock
+    from dropml.azureml.automl.scratch import Scratch
+    from dropml.azureml.automl.search.clock import Clock
     from dropml.azureml.automl.spec import UserError, read_spec
-    from dropml.azureml.automl.store import Store
 
-    events, store = Events(job_dir / "events.jsonl"), Store(job_dir / "work")
+    events, scratch = Events(job_dir / "events.jsonl"), Scratch(job_dir / "work")
     code = 0
     try:
         spec = read_spec(job_dir)
         clock = Clock(time.time(), spec.limits.timeout_s)
-        events.emit("completed", best=engine._run(spec, job_dir, events, store, InlinePool(store), clock))
+        events.emit("completed", best=engine._run(spec, job_dir, events, scratch, InlinePool(scratch), clock))
     except UserError as error:
         events.emit("failed", message=str(error), code="UserError")
         code = 1
     finally:
         events.close()
-        store.remove()
+        scratch.remove()
     return Finished(job_dir, code, read_events(job_dir))
 
 
 class InlinePool:
     """Stands in for the pool of processes: a task runs when it is waited for."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, scratch: Any) -> None:
+        self._scratch = scratch
         self.running: list[Any] = []
 
     def start(self, task: Any) -> None:
@@ -140,11 +140,11 @@ class InlinePool:
 
     def wait(self, timeout: float) -> list[Any]:
         from dropml.azureml.automl.search import worker
-        from dropml.azureml.automl.search.pool import Outcome
+        from dropml.azureml.automl.search.task import Outcome
 
         task = self.running.pop(0)
-        worker.perform(str(self._store.root), task)
-        stored = self._store.object(task.result)
+        worker.perform(str(self._scratch.root), task)
+        stored = self._scratch.object(task.result)
         return [Outcome(task, stored.get("ok"), stored.get("error"), stored.get("seconds", 0.0))]
 
     def stop(self, keep: Collection[str] = ()) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dropml.azureml.automl.events import Events
-from dropml.azureml.automl.search.limits import Clock
+from dropml.azureml.automl.scratch import Scratch
+from dropml.azureml.automl.search.clock import Clock
 from dropml.azureml.automl.search.pool import Pool, kill_children
 from dropml.azureml.automl.spec import JobSpec, UserError, read_spec
-from dropml.azureml.automl.store import Store
 
 
 class Cancelled(BaseException):
@@ -26,11 +26,11 @@ def run(job_dir: Path) -> int:
     start = _process_start()
     events = Events(job_dir / "events.jsonl")
     signal.signal(signal.SIGTERM, _raise_cancelled)
-    store = Store(job_dir / "work")
+    scratch = Scratch(job_dir / "work")
     try:
         spec = read_spec(job_dir)
-        pool = Pool(store, spec.memory_mb)  # its imports go on while the data is read
-        best = _run(spec, job_dir, events, store, pool, Clock(start, spec.limits.timeout_s))
+        pool = Pool(scratch, spec.memory_mb)  # its imports go on while the data is read
+        best = _run(spec, job_dir, events, scratch, pool, Clock(start, spec.limits.timeout_s))
         events.emit("completed", best=best)
         return 0
     except Cancelled:
@@ -47,7 +47,7 @@ def run(job_dir: Path) -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         kill_children()
-        store.remove()
+        scratch.remove()
         events.close()
     return 1
 
@@ -63,33 +63,34 @@ def _raise_cancelled(*_: Any) -> None:
     raise Cancelled
 
 
-def _run(spec: JobSpec, job_dir: Path, events: Events, store: Store, pool: Pool, clock: Clock) -> str:
-    from dropml.azureml.automl.data import guardrails, prepare
-    from dropml.azureml.automl.model.best import Best
+def _run(spec: JobSpec, job_dir: Path, events: Events, scratch: Scratch, pool: Pool, clock: Clock) -> str:
+    from dropml.azureml.automl.data import guardrails, load
+    from dropml.azureml.automl.fit import featurize
     from dropml.azureml.automl.search import portfolio
+    from dropml.azureml.automl.search.best import Best
     from dropml.azureml.automl.search.board import Board
     from dropml.azureml.automl.search.trials import Search
 
     portfolio.allowed(spec)
     events.phase("DatasetEvaluation")
-    data = prepare.load(spec)
+    data = load.load(spec)
     events.phase("FeaturesGeneration")
-    splits = prepare.make_splits(spec, data)
-    encoder = prepare.encoder_for(spec, data)
-    facts = prepare.facts_for(spec, data, len(splits))
-    store.save_facts(facts)
-    prepare.store_example(store, data, spec.seed)
+    splits = load.make_splits(spec, data)
+    encoder = featurize.encoder_for(spec, data)
+    facts = featurize.facts_for(spec, data, len(splits))
+    scratch.save_facts(facts)
+    featurize.store_example(scratch, data, spec.seed)
     events.phase("DatasetFeaturization" if len(splits) == 1 else "DatasetCrossValidationSplit")
     for k, split in enumerate(splits):
-        prepare.store_fold(store, k, split, prepare.encoder_for(spec, data), data)
+        featurize.store_fold(scratch, k, split, featurize.encoder_for(spec, data), data)
     events.phase("ModelSelection")
-    board = Board(spec.job, job_dir, events, store, facts)
+    board = Board(spec.job, job_dir, events, scratch, facts)
     try:
         search = Search(spec, board, pool, clock)
         search.start()
         # The first trial runs; what only later steps need is done beside it.
         events.emit("guardrails", guardrails=guardrails.check(spec, data, encoder.purposes, splits))
-        prepare.store_all(store, encoder, data)
+        featurize.store_all(scratch, encoder, data)
         del data, splits
         search.run()
         return Best(spec, board, pool, clock, search.refits).save()

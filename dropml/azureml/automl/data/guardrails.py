@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dropml.azureml.automl.data import purpose
-from dropml.azureml.automl.data.prepare import Data
+from dropml.azureml.automl.data.load import Data
 from dropml.azureml.automl.data.splits import Split
 from dropml.azureml.automl.spec import JobSpec
 

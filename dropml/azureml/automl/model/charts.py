@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dropml.azureml.automl.model.pipeline import decide
-from dropml.azureml.automl.store import Facts
+from dropml.azureml.automl.scratch import Facts
 
 POINTS = 100
 BINS = 10

@@ -1,45 +1,38 @@
-"""Puts a model together from its members and saves it: briefly for any trial, fully for the best one."""
+"""Saves a trial's model: briefly for any trial, fully for the best one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dropml.azureml.automl.model import explain, save
-from dropml.azureml.automl.model.pipeline import AutoMLPipeline, StackEnsemble, VotingEnsemble
-from dropml.azureml.automl.search.worker_task import Task
-from dropml.azureml.automl.store import Facts, Store
+from dropml.azureml.automl.model.mixture import Mixture, assemble
+from dropml.azureml.automl.scratch import Facts, Scratch
 
 
-def assemble(store: Store, facts: Facts, options: dict[str, Any]) -> AutoMLPipeline:
-    """Options: members (trial folders), refit, and what `best.parts` gives."""
-    refitted = options["refit"]
-    encoder = store.object("all_encoder" if refitted else "fold0_encoder")
-    members = [store.object(f"{name}/{'refit' if refitted else 'model0'}") for name in options["members"]]
-    if options.get("weights") is not None:
-        model: Any = VotingEnsemble(members, options["weights"])
-    elif options.get("coef") is not None:
-        model = StackEnsemble(members, options["coef"], options["intercept"], facts.n_classes)
-    else:
-        model = members[0]
-    return AutoMLPipeline(facts.types, encoder, model, facts.labels, options.get("threshold"))
+@dataclass(frozen=True)
+class Finish:
+    """What the best trial's model is to become. `explain_dir` None: nothing is explained."""
+
+    mixture: Mixture
+    refitted: bool
+    model_dir: Path
+    explain_dir: Path | None
 
 
-def finish(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
-    """Save, compile and check the best model in `model_dir`; explain it into `explain_dir` if time is left."""
-    options = task.options
-    pipeline = assemble(store, facts, options)
-    example = store.object("example")
-    report = save.save_best(pipeline, example, Path(options["model_dir"]), facts.job)
-    if options["explain_dir"]:
-        folder = Path(options["explain_dir"])
-        report["explained"] = explain.explain(pipeline, example, folder, 1, facts.seed, task.deadline)
+def save_best(scratch: Scratch, facts: Facts, wanted: Finish, deadline: float) -> dict[str, Any]:
+    """Save, compile and check the best model; explain it if time is left before `deadline` (unix seconds)."""
+    pipeline = assemble(scratch, facts, wanted.mixture, refitted=wanted.refitted)
+    example = scratch.object("example")
+    report = save.save_best(pipeline, example, wanted.model_dir, facts.job)
+    if wanted.explain_dir is not None:
+        report["explained"] = explain.explain(pipeline, example, wanted.explain_dir, 1, facts.seed, deadline)
     return report
 
 
-def save_trial(store: Store, facts: Facts, out: str, options: dict[str, Any]) -> None:
+def save_trial(scratch: Scratch, facts: Facts, out: str, mixture: Mixture) -> None:
     """The model of a trial as its first fold left it, in reference form only."""
-    folder = store.root / out / "outputs" / "mlflow-model"
-    save.save_other(
-        assemble(store, facts, {**options, "refit": False}), store.object("example"), folder, facts.job
-    )
+    folder = scratch.root / out / "outputs" / "mlflow-model"
+    pipeline = assemble(scratch, facts, mixture, refitted=False)
+    save.save_other(pipeline, scratch.object("example"), folder, facts.job)

@@ -11,9 +11,9 @@ from typing import Any
 
 from dropml.azureml.automl.events import Events
 from dropml.azureml.automl.fit import metrics
-from dropml.azureml.automl.search.pool import Outcome
+from dropml.azureml.automl.scratch import Facts, Scratch
 from dropml.azureml.automl.search.portfolio import Candidate
-from dropml.azureml.automl.store import Facts, Store
+from dropml.azureml.automl.search.task import Outcome
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Trial:
 
     @property
     def out(self) -> str:
-        """Folder of the store that takes what the trial leaves."""
+        """Folder of the scratch that takes what the trial leaves."""
         return f"trial{self.iteration}"
 
     @property
@@ -39,10 +39,10 @@ class Trial:
 
 
 class Board:
-    """Every change of a trial becomes an event; artifacts move from the store into `job_dir/trials/{iteration}`."""
+    """Every change of a trial becomes an event; artifacts move from the scratch into `job_dir/trials/{iteration}`."""
 
-    def __init__(self, job: str, job_dir: Path, events: Events, store: Store, facts: Facts) -> None:
-        self.job, self.job_dir, self.events, self.store, self.facts = job, job_dir, events, store, facts
+    def __init__(self, job: str, job_dir: Path, events: Events, scratch: Scratch, facts: Facts) -> None:
+        self.job, self.job_dir, self.events, self.scratch, self.facts = job, job_dir, events, scratch, facts
         self.trials: list[Trial] = []
 
     def add(self, algorithm: str, preprocessor: str, candidate: Candidate | None) -> Trial:
@@ -69,7 +69,7 @@ class Board:
 
     def _move_artifacts(self, trial: Trial) -> None:
         for name in ("metrics", "outputs"):
-            source = self.store.root / trial.out / name
+            source = self.scratch.root / trial.out / name
             if source.is_dir():
                 target = self.folder(trial)
                 target.mkdir(parents=True, exist_ok=True)

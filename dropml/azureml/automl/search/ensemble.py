@@ -9,7 +9,7 @@ import numpy as np
 
 from dropml.azureml.automl.fit import metrics
 from dropml.azureml.automl.model.pipeline import meta_inputs
-from dropml.azureml.automl.store import Facts
+from dropml.azureml.automl.scratch import Facts
 
 DRAWS, ROUNDS = 20, 3
 #: Trees that an ensemble walks for a row, all members together: about a quarter of a millisecond.

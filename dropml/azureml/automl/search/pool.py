@@ -7,35 +7,28 @@ import multiprocessing
 import multiprocessing.connection
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
-from dropml.azureml.automl.search.worker_task import Task, run
-from dropml.azureml.automl.store import Store
+from dropml.azureml.automl.scratch import Scratch
+from dropml.azureml.automl.search.entry import run
+from dropml.azureml.automl.search.task import Outcome, Task
 
-
-@dataclass
-class Outcome:
-    """`result` of a finished task, or `error`: a sentence. `seconds` it took."""
-
-    task: Task
-    result: Any = None
-    error: str | None = None
-    seconds: float = 0.0
+#: Modules that the fork server imports before its first fork.
+PRELOADED = ["dropml.azureml.automl.search.fork_server"]
 
 
 class Pool:
     """Runs tasks in processes of their own. A crash, a hang or too much memory ends that task alone."""
 
-    def __init__(self, store: Store, memory_mb: int) -> None:
+    def __init__(self, scratch: Scratch, memory_mb: int) -> None:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
-            self._context.set_forkserver_preload([f"{__package__}.fork_server"])
+            self._context.set_forkserver_preload(PRELOADED)
             from multiprocessing import forkserver
 
             forkserver.ensure_running()
-        self._store, self._memory_mb = store, memory_mb
+        self._scratch, self._memory_mb = scratch, memory_mb
         self._running: dict[int, tuple[Any, Task, float]] = {}
 
     @property
@@ -43,7 +36,7 @@ class Pool:
         return [task for _, task, _ in self._running.values()]
 
     def start(self, task: Task) -> None:
-        process = self._context.Process(target=run, args=(str(self._store.root), task), daemon=True)
+        process = self._context.Process(target=run, args=(str(self._scratch.root), task), daemon=True)
         process.start()
         self._running[process.sentinel] = (process, task, time.time())
 
@@ -65,14 +58,14 @@ class Pool:
         process, task, start = self._running.pop(sentinel)
         process.join()
         seconds = time.time() - start
-        if not self._store.has_object(task.result):
+        if not self._scratch.has_object(task.result):
             how = (
                 f"signal {-process.exitcode}"
                 if (process.exitcode or 0) < 0
                 else f"exit code {process.exitcode}"
             )
             return Outcome(task, error=f"The trial's process died ({how}).", seconds=seconds)
-        stored = self._store.object(task.result)
+        stored = self._scratch.object(task.result)
         return Outcome(task, stored.get("ok"), stored.get("error"), seconds)
 
     def _kill_offenders(self) -> list[Outcome]:

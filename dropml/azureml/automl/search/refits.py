@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dropml.azureml.automl.search.board import Trial
-from dropml.azureml.automl.search.limits import Clock
-from dropml.azureml.automl.search.pool import Outcome, Pool
-from dropml.azureml.automl.search.worker_task import Task
+from dropml.azureml.automl.search.clock import Clock
+from dropml.azureml.automl.search.pool import Pool
+from dropml.azureml.automl.search.task import Outcome, Task
 
 
 def refit_seconds(members: list[Trial], cpus: int) -> float:

@@ -7,11 +7,12 @@ import time
 from dropml.azureml.automl.fit import metrics
 from dropml.azureml.automl.search import portfolio
 from dropml.azureml.automl.search.board import Board, Trial
+from dropml.azureml.automl.search.clock import Clock
+from dropml.azureml.automl.search.early_termination import EarlyTermination
 from dropml.azureml.automl.search.ensemble import ENSEMBLE_TREES
-from dropml.azureml.automl.search.limits import Clock, EarlyTermination
 from dropml.azureml.automl.search.pool import Pool
 from dropml.azureml.automl.search.refits import Refits, refit_seconds
-from dropml.azureml.automl.search.worker_task import Task
+from dropml.azureml.automl.search.task import Task
 from dropml.azureml.automl.spec import JobSpec, UserError
 
 MIN_TRIAL_S = 0.5

@@ -28,10 +28,11 @@ from dropml.azureml.automl.fit.fitting import Fold, Setting
 from dropml.azureml.automl.fit.models import Model
 from dropml.azureml.automl.lifeline import die_with_parent
 from dropml.azureml.automl.model import charts, finish
-from dropml.azureml.automl.model.best import parts
+from dropml.azureml.automl.model.finish import Finish
+from dropml.azureml.automl.model.mixture import Mixture
+from dropml.azureml.automl.scratch import Facts, Scratch
 from dropml.azureml.automl.search import ensemble
-from dropml.azureml.automl.search.worker_task import Task
-from dropml.azureml.automl.store import Facts, Store
+from dropml.azureml.automl.search.task import Task
 
 
 def main(root: str, task: Task) -> None:
@@ -42,25 +43,25 @@ def main(root: str, task: Task) -> None:
 
 
 def perform(root: str, task: Task) -> None:
-    """Do the task; store {"ok": ..., "seconds": ...} or {"error": ...} as `task.result`."""
-    store = Store(Path(root))
-    (store.root / task.out).mkdir(parents=True, exist_ok=True)
+    """Do the task; scratch {"ok": ..., "seconds": ...} or {"error": ...} as `task.result`."""
+    scratch = Scratch(Path(root))
+    (scratch.root / task.out).mkdir(parents=True, exist_ok=True)
     start = time.time()
     try:
-        result = _KINDS[task.kind](store, store.facts(), task)
-        store.save_object(task.result, {"ok": result, "seconds": time.time() - start})
+        result = _KINDS[task.kind](scratch, scratch.facts(), task)
+        scratch.save_object(task.result, {"ok": result, "seconds": time.time() - start})
     except Exception as error:  # noqa: BLE001  whatever a fit raises is this trial's failure, not the job's
         traceback.print_exc(file=sys.stderr)
-        store.save_object(task.result, {"error": f"{type(error).__name__}: {error}"})
+        scratch.save_object(task.result, {"error": f"{type(error).__name__}: {error}"})
 
 
-def _fold(store: Store, k: int, valid: bool) -> Fold:
+def _fold(scratch: Scratch, k: int, valid: bool) -> Fold:
     return Fold(
-        store.array(f"fold{k}_train_x"),
-        store.array(f"fold{k}_train_y"),
-        store.optional(f"fold{k}_train_w"),
-        store.array(f"fold{k}_valid_x") if valid else None,
-        store.array(f"fold{k}_valid_y") if valid else None,
+        scratch.array(f"fold{k}_train_x"),
+        scratch.array(f"fold{k}_train_y"),
+        scratch.optional(f"fold{k}_train_w"),
+        scratch.array(f"fold{k}_valid_x") if valid else None,
+        scratch.array(f"fold{k}_valid_y") if valid else None,
     )
 
 
@@ -68,7 +69,7 @@ def _algorithm(facts: Facts, name: str) -> Algorithm:
     return (CLASSIFIERS if facts.classification else REGRESSORS)[name]
 
 
-def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
+def _trial(scratch: Scratch, facts: Facts, task: Task) -> dict[str, Any]:
     algorithm = _algorithm(facts, task.options["algorithm"])
     params = {**algorithm.defaults, **task.options["params"]}
     at_once = min(task.threads, facts.n_splits)
@@ -77,7 +78,7 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
     def fit(k: int) -> tuple[Fold, Model]:
         turn = (k // at_once + 1) / math.ceil(facts.n_splits / at_once)
         by = start + (task.deadline - start) * turn
-        fold = _fold(store, k, valid=True)
+        fold = _fold(scratch, k, valid=True)
         if algorithm.max_rows:
             fold = fold.sample(algorithm.max_rows, facts.seed)
         return fold, algorithm.fit(
@@ -90,12 +91,12 @@ def _trial(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
         with ThreadPoolExecutor(at_once) as threads:
             fitted = list(threads.map(fit, range(facts.n_splits)))
     cpu, wall = time.process_time() - cpu, time.time() - start
-    store.save_object(f"{task.out}/model0", fitted[0][1])
+    scratch.save_object(f"{task.out}/model0", fitted[0][1])
     truths = [np.asarray(fold.valid_y) for fold, _ in fitted]
     predictions = [model.predict(np.asarray(fold.valid_x)) for fold, model in fitted]
-    np.save(store.root / task.out / "prediction.npy", np.concatenate(predictions))
-    result = score(facts, truths, predictions, store.root / task.out)
-    finish.save_trial(store, facts, task.out, {"members": [task.out], **parts(result)})
+    np.save(scratch.root / task.out / "prediction.npy", np.concatenate(predictions))
+    result = score(facts, truths, predictions, scratch.root / task.out)
+    finish.save_trial(scratch, facts, task.out, Mixture.of(task.out, result))
     return {
         **result,
         "fit_s": cpu / facts.n_splits,
@@ -133,52 +134,58 @@ def score(
     return {"metrics": values, "threshold": threshold}
 
 
-def _refit(store: Store, facts: Facts, task: Task) -> None:
+def _refit(scratch: Scratch, facts: Facts, task: Task) -> None:
     algorithm = _algorithm(facts, task.options["algorithm"])
     params = {**algorithm.defaults, **task.options["params"], **task.options["tuned"]}
-    fold = Fold(store.array("all_x"), store.array("all_y"), store.optional("all_w"))
+    fold = Fold(scratch.array("all_x"), scratch.array("all_y"), scratch.optional("all_w"))
     if algorithm.max_rows:
         fold = fold.sample(algorithm.max_rows, facts.seed)
     setting = Setting(facts.n_classes, task.threads, facts.seed, task.deadline, task.options["rounds"])
     model = algorithm.fit(params, fold, setting)
     if setting.late and task.options["rounds"] and model.rounds != task.options["rounds"]:
         raise TimeoutError("the refit was cut short")
-    store.save_object(f"{task.out}/refit", model)
+    scratch.save_object(f"{task.out}/refit", model)
 
 
-def _vote(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
-    truths, members = _members(store, facts, task.options["members"])
+def _vote(scratch: Scratch, facts: Facts, task: Task) -> dict[str, Any]:
+    truths, members = _members(scratch, facts, task.options["members"])
     y, trees = np.concatenate(truths), task.options["trees"]
     weights = ensemble.trim(facts, y, members, ensemble.select(facts, y, members, task.deadline), trees)
     mixed = np.sum([w * members[name] for name, w in weights.items()], axis=0)
-    result = {**score(facts, truths, _by_fold(truths, mixed), store.root / task.out), "weights": weights}
-    finish.save_trial(store, facts, task.out, {"members": list(weights), **parts(result)})
+    result = {**score(facts, truths, _by_fold(truths, mixed), scratch.root / task.out), "weights": weights}
+    finish.save_trial(scratch, facts, task.out, Mixture.of(task.out, result))
     return result
 
 
-def _stack(store: Store, facts: Facts, task: Task) -> dict[str, Any]:
-    truths, members = _members(store, facts, task.options["members"])
+def _stack(scratch: Scratch, facts: Facts, task: Task) -> dict[str, Any]:
+    truths, members = _members(scratch, facts, task.options["members"])
     y = np.concatenate(truths)
     prediction, coef, intercept = ensemble.stack(facts, y, list(members.values()))
-    result = score(facts, truths, _by_fold(truths, prediction), store.root / task.out)
+    result = score(facts, truths, _by_fold(truths, prediction), scratch.root / task.out)
     result = {**result, "members": list(members), "coef": coef, "intercept": intercept}
-    finish.save_trial(store, facts, task.out, {"members": list(members), **parts(result)})
+    finish.save_trial(scratch, facts, task.out, Mixture.of(task.out, result))
     return result
 
 
-def _members(store: Store, facts: Facts, names: list[str]) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    truths = [np.asarray(store.array(f"fold{k}_valid_y")) for k in range(facts.n_splits)]
-    return truths, {name: np.load(store.root / name / "prediction.npy") for name in names}
+def _finish(scratch: Scratch, facts: Facts, task: Task) -> dict[str, Any]:
+    return finish.save_best(scratch, facts, Finish(**task.options), task.deadline)
+
+
+def _members(
+    scratch: Scratch, facts: Facts, names: list[str]
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    truths = [np.asarray(scratch.array(f"fold{k}_valid_y")) for k in range(facts.n_splits)]
+    return truths, {name: np.load(scratch.root / name / "prediction.npy") for name in names}
 
 
 def _by_fold(truths: list[np.ndarray], prediction: np.ndarray) -> list[np.ndarray]:
     return np.split(prediction, np.cumsum([len(y) for y in truths])[:-1])
 
 
-_KINDS: dict[str, Callable[[Store, Facts, Task], Any]] = {
+_KINDS: dict[str, Callable[[Scratch, Facts, Task], Any]] = {
     "trial": _trial,
     "refit": _refit,
     "vote": _vote,
     "stack": _stack,
-    "finish": finish.finish,
+    "finish": _finish,
 }

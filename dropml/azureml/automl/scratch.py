@@ -32,7 +32,7 @@ class Facts:
         return self.n_classes > 0
 
 
-class Store:
+class Scratch:
     """`root` holds facts.json, the encoded folds (`fold{k}_train_x.npy` ...) and a folder for each trial."""
 
     def __init__(self, root: Path) -> None:

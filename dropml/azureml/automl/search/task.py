@@ -1,4 +1,4 @@
-"""What a worker is asked to do; light, so that the main process imports no machine learning."""
+"""What a worker is asked to do, and what comes back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """`kind`: trial, refit, vote, stack or finish. `out`: folder of the store that takes the result.
+    """`kind`: trial, refit, vote, stack or finish. `out`: folder of the scratch that takes the result.
 
     `deadline`: unix seconds by which the task should end by itself; `grace` seconds later it is killed.
     """
@@ -26,8 +26,11 @@ class Task:
         return f"{self.out}/{self.kind}-result"
 
 
-def run(root: str, task: Task) -> None:
-    """Entry point of a worker process."""
-    from dropml.azureml.automl.search import worker
+@dataclass
+class Outcome:
+    """`result` of a finished task, or `error`: a sentence. `seconds` it took."""
 
-    worker.main(root, task)
+    task: Task
+    result: Any = None
+    error: str | None = None
+    seconds: float = 0.0

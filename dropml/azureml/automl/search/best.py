@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dropml.azureml.automl.search.board import Board, Trial
-from dropml.azureml.automl.search.limits import Clock
+from dropml.azureml.automl.model.mixture import Mixture
+from dropml.azureml.automl.search.board import Board
+from dropml.azureml.automl.search.clock import Clock
 from dropml.azureml.automl.search.pool import Pool
 from dropml.azureml.automl.search.refits import Refits, refit_seconds
-from dropml.azureml.automl.search.worker_task import Task
+from dropml.azureml.automl.search.task import Task
 from dropml.azureml.automl.spec import JobSpec
 
 
@@ -19,16 +20,15 @@ class Best:
     def save(self) -> str:
         """Returns the best trial's id. Its folder holds the model when this returns."""
         best = self.board.best
-        members = _members(best)
-        refit = self._refit(members)
+        mixture = Mixture.of(best.out, best.result)
+        refitted = self._refit(mixture.members)
         self.board.events.phase("BestRunExplainModel")
         outputs = self.board.folder(best) / "outputs"
         options: dict[str, Any] = {
-            **parts(best.result),
-            "members": members,
-            "refit": refit,
-            "model_dir": str(outputs / "mlflow-model"),
-            "explain_dir": str(outputs / "explanation") if self._explain() else None,
+            "mixture": mixture,
+            "refitted": refitted,
+            "model_dir": outputs / "mlflow-model",
+            "explain_dir": outputs / "explanation" if self._explain() else None,
         }
         task = Task("finish", "finish", self.spec.cpus, self.clock.end, options, grace=120.0)
         self.pool.start(task)
@@ -56,19 +56,3 @@ class Best:
         if refit_seconds(missing, self.spec.cpus) > self.clock.left(self.clock.refit_end):
             return False
         return self.refits.run(missing)
-
-
-def _members(best: Trial) -> list[str]:
-    if "weights" in best.result:
-        return list(best.result["weights"])
-    return list(best.result.get("members", [best.out]))
-
-
-def parts(result: dict[str, Any]) -> dict[str, Any]:
-    """How a trial's members make its model: weights of a vote, coefficients of a stack, a decision threshold."""
-    return {
-        "weights": list(result["weights"].values()) if "weights" in result else None,
-        "coef": result.get("coef"),
-        "intercept": result.get("intercept"),
-        "threshold": result.get("threshold"),
-    }
