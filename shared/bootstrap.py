@@ -17,7 +17,9 @@ from shared.settings import settings
 if TYPE_CHECKING:
     from shared.adapters.arm import Arm
     from shared.adapters.azureml import AzureMLAdapter
-    from shared.adapters.blobs import DataStore, JsonStore, LedgerStore
+    from shared.adapters.data_files import DataStore
+    from shared.adapters.documents import JsonStore
+    from shared.adapters.ledger import LedgerStore
     from shared.adapters.pipelines import PipelinesAdapter
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
@@ -74,28 +76,28 @@ def credential() -> Any:
 
 @Once
 def blob_service() -> Any:
-    from shared.adapters.blobs import blob_service_client
+    from shared.adapters.storage import blob_service_client
 
     return blob_service_client(os.environ, credential)
 
 
 @Once
 def documents() -> JsonStore:
-    from shared.adapters.blobs import JsonStore
+    from shared.adapters.documents import JsonStore
 
     return JsonStore(blob_service().get_container_client(settings().state_container))
 
 
 @Once
 def ledger() -> LedgerStore:
-    from shared.adapters.blobs import LedgerStore
+    from shared.adapters.ledger import LedgerStore
 
     return LedgerStore(blob_service().get_container_client(settings().state_container))
 
 
 @Once
 def data() -> DataStore:
-    from shared.adapters.blobs import DataStore
+    from shared.adapters.data_files import DataStore
 
     return DataStore(blob_service())
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from shared.adapters.blobs import DataStore
+from shared.adapters.data_files import DataStore
 from shared.settings import Settings
 
 

@@ -12,8 +12,10 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from shared.adapters import storage
-from shared.adapters.blobs import DataStore, JsonStore, LedgerStore, blob_service_client
-from shared.adapters.storage import CHUNK
+from shared.adapters.data_files import DataStore
+from shared.adapters.documents import JsonStore
+from shared.adapters.ledger import LedgerStore
+from shared.adapters.storage import CHUNK, blob_service_client
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import (
     Conflict,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
+from shared.adapters.documents import packed
 from shared.domain.errors import Conflict, Upstream
+from shared.services.documents import Entry, Page
 from shared.services.run.lifecycle import Context
 from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
 from shared.services.run.runs import Runs
@@ -45,35 +49,55 @@ class CrashPoints:
 
 
 class MemoryDocuments:
+    """As strict as the account: what is not JSON is refused, and names are listed in order."""
+
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[str, str]] = {}
+        self.marks: dict[str, dict[str, str]] = {}
         self._tags = 0
+        self._lock = threading.Lock()
 
-    def _tag(self) -> str:
+    def _put(self, path: str, text: str) -> str:
         self._tags += 1
-        return f'"{self._tags}"'
+        etag = f'"{self._tags}"'
+        self.blobs[path] = (text, etag)
+        self.marks.pop(path, None)
+        return etag
 
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         found = self.blobs.get(path)
         return (json.loads(found[0]), found[1]) if found else None
 
     def create(self, path: str, doc: dict[str, Any]) -> str:
-        if path in self.blobs:
-            raise Conflict(f"{path} exists")
-        self.blobs[path] = (json.dumps(doc), self._tag())
-        return self.blobs[path][1]
+        text = json.dumps(doc, allow_nan=False)
+        with self._lock:
+            if path in self.blobs:
+                raise Conflict(f"{path} exists already.", code="blob-exists")
+            return self._put(path, text)
 
     def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
-        if path not in self.blobs or self.blobs[path][1] != etag:
-            raise Conflict(f"{path} has changed")
-        self.blobs[path] = (json.dumps(doc), self._tag())
-        return self.blobs[path][1]
+        text = json.dumps(doc, allow_nan=False)
+        with self._lock:
+            if path not in self.blobs or self.blobs[path][1].strip('"') != etag.strip('"'):
+                raise Conflict(f"{path} was changed by somebody else.", code="blob-changed")
+            return self._put(path, text)
 
     def delete(self, path: str) -> None:
         self.blobs.pop(path, None)
+        self.marks.pop(path, None)
 
     def list(self, prefix: str) -> Iterator[str]:
         return iter(sorted(p for p in self.blobs if p.startswith(prefix)))
+
+    def page(self, prefix: str, limit: int, after: str = "") -> Page:
+        found = [path for path in self.list(prefix) if path > after]
+        entries = [Entry(path, self.blobs[path][1], dict(self.marks.get(path, {}))) for path in found[:limit]]
+        return entries, entries[-1].path if len(found) > limit else ""
+
+    def mark(self, path: str, metadata: dict[str, str]) -> None:
+        with self._lock:
+            self._put(path, "")
+            self.marks[path] = {name: unquote(value) for name, value in packed(metadata).items()}
 
 
 class MemoryLedger:
@@ -81,16 +105,18 @@ class MemoryLedger:
         self.text: dict[str, str] = {}
 
     def append(self, path: str, first_position: int, lines: list[str]) -> int:
-        new = "".join(f"{line}\n" for line in lines)
-        text = self.text.get(path, "")
-        if len(text.encode()) == first_position:
-            self.text[path] = text + new
-        elif text.encode()[first_position:] != new.encode():
-            raise Conflict("the ledger has moved on")
-        return len(self.text[path].encode())
+        new = "".join(f"{line}\n" for line in lines).encode()
+        old = self.text.get(path, "").encode()
+        there = old[first_position : first_position + len(new)]
+        if len(old) < first_position or not new.startswith(there):
+            raise Conflict("the ledger holds other entries", code="ledger-diverged")
+        if len(old) < first_position + len(new):
+            self.text[path] = (old + new[len(there) :]).decode()
+        return first_position + len(new)
 
     def read(self, path: str) -> list[str]:
-        return self.text.get(path, "").splitlines()
+        lines = self.text.get(path, "").split("\n")
+        return lines if lines[-1] else lines[:-1]
 
 
 class MemoryAzureML:

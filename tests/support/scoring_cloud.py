@@ -20,7 +20,8 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from shared.adapters.blobs import JsonStore, LedgerStore
+from shared.adapters.documents import JsonStore
+from shared.adapters.ledger import LedgerStore
 from shared.domain.run.run import Run, State
 from shared.domain.schema import Schema
 from shared.services.run.runs import Runs

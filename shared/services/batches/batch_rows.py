@@ -8,9 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self, TypeVar
 
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.payloads import sniff
@@ -25,7 +23,6 @@ MAX_LINE = 4 * 1024 * 1024
 EXTRA_COLUMNS = ("prediction", "prediction_error")
 _BOM = b"\xef\xbb\xbf"
 
-T = TypeVar("T")
 ReadRange = Callable[[int, int], bytes]
 
 
@@ -127,43 +124,6 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
         ) from None
     if chunk.position > start:
         yield chunk
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, the next one made on another thread while this one is worked on."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batch") as pool:
-        future = pool.submit(next, items, None)
-        while (item := future.result()) is not None:
-            future = pool.submit(next, items, None)
-            yield item
-
-
-class Behind:
-    """Does one piece of work on another thread while the caller goes on; leaving it waits for the last one.
-
-    What a piece raises comes out of the next `put`, or at the end.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._pending: Future[None] | None = None
-
-    def put(self, work: Callable[[], None]) -> None:
-        """Wait for the work before, then start this."""
-        self._wait()
-        self._pending = self._pool.submit(work)
-
-    def _wait(self) -> None:
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._pool:
-            self._wait()
 
 
 @dataclass

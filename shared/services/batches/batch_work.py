@@ -16,6 +16,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.services.batches import batch_rows
 from shared.services.batches.batch import OPEN_STATES, Batches
 from shared.services.batches.batch_rows import CheckedChunk, Chunk, Layout
+from shared.services.overlap import Behind, ahead
 from shared.services.scoring.endpoint_scorer import chunks
 
 #: A host that has not written for so long has lost its claim.
@@ -109,8 +110,8 @@ class _Work:
         output = self.doc["output"]
         layout = self._begin(self.batches.scoring.entry(self.doc["slug"]))
         self._since = time.monotonic()
-        with batch_rows.Behind() as writer:
-            for prepared in batch_rows.ahead(self._prepared(layout)):
+        with Behind() as writer:
+            for prepared in ahead(self._prepared(layout)):
                 if time.monotonic() + MARGIN >= deadline:
                     return False
                 labels, models = self._score(prepared)

@@ -1,0 +1,127 @@
+"""JSON documents of the state container, written conditionally, and marks that one listing call reads back.
+
+A write is never repeated blindly: a Conflict means "read again and decide". It may also mean that our own write went
+through and only its answer was lost; who reads again sees that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, unquote
+
+from azure.core import MatchConditions
+from azure.storage.blob import ContainerClient
+
+from shared.adapters.storage import JSON, TIMEOUT, quoted
+from shared.adapters.storage_errors import translated
+from shared.domain.documents import InvalidDocument
+from shared.domain.errors import NotFound
+from shared.services.documents import Entry, Page
+
+#: Azure keeps 8 KiB of metadata with a blob, names included; the rest is left for what the service counts beside.
+MARK_BYTES = 7 * 1024
+_AS_IS = "/:,+@()[]{}"
+
+
+class JsonStore:
+    """Implements `shared.services.documents.Documents` over one container. Thread-safe."""
+
+    def __init__(self, container: ContainerClient) -> None:
+        self._container = container
+
+    def get(self, path: str) -> tuple[dict[str, Any], str] | None:
+        try:
+            with translated(path):
+                answer = self._container.download_blob(path, timeout=TIMEOUT)
+                raw = answer.readall()
+        except NotFound as error:
+            if error.error_code == "blob-not-found":
+                return None
+            raise
+        return _parsed(raw, path), quoted(str(answer.properties.etag))
+
+    def create(self, path: str, doc: dict[str, Any]) -> str:
+        return self._put(path, doc, overwrite=False)
+
+    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+        return self._put(
+            path, doc, overwrite=True, etag=quoted(etag), match_condition=MatchConditions.IfNotModified
+        )
+
+    def _put(self, path: str, doc: dict[str, Any], **condition: Any) -> str:
+        raw = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        with translated(path):
+            answer = self._container.get_blob_client(path).upload_blob(
+                raw.encode(), content_settings=JSON, timeout=TIMEOUT, **condition
+            )
+        return quoted(str(answer["etag"]))
+
+    def delete(self, path: str) -> None:
+        try:
+            with translated(path):
+                self._container.delete_blob(path, timeout=TIMEOUT)
+        except NotFound as error:
+            if error.error_code != "blob-not-found":
+                raise
+
+    def list(self, prefix: str) -> Iterator[str]:
+        with translated(prefix):
+            yield from self._container.list_blob_names(name_starts_with=prefix, timeout=TIMEOUT)
+
+    def page(self, prefix: str, limit: int, after: str = "") -> Page:
+        """https://learn.microsoft.com/rest/api/storageservices/list-blobs: at most 5,000 a page, ascending."""
+        with translated(prefix):
+            pages = self._container.list_blobs(
+                name_starts_with=prefix, include=["metadata"], results_per_page=limit, timeout=TIMEOUT
+            ).by_page(after or None)
+            found = [
+                Entry(blob.name, quoted(blob.etag), _unpacked(blob.metadata or {})) for blob in next(pages)
+            ]
+        return found, str(getattr(pages, "continuation_token", None) or "")
+
+    def mark(self, path: str, metadata: dict[str, str]) -> None:
+        with translated(path):
+            self._container.get_blob_client(path).upload_blob(
+                b"", overwrite=True, metadata=packed(metadata), timeout=TIMEOUT
+            )
+
+
+def _parsed(raw: bytes, path: str) -> dict[str, Any]:
+    try:
+        doc = json.loads(raw)
+    except ValueError as error:
+        raise InvalidDocument(f"The document {path} is no JSON: {error}.", remedy=_RESTORE) from error
+    if not isinstance(doc, dict):
+        raise InvalidDocument(f"The document {path} is no JSON object.", remedy=_RESTORE)
+    return doc
+
+
+_RESTORE = "It was changed by hand or cut off: restore an older version of the blob."
+
+
+def packed(metadata: dict[str, str]) -> dict[str, str]:
+    """As headers take it: percent-encoded, empty values left out, and cut where MARK_BYTES are used up."""
+    out: dict[str, str] = {}
+    left = MARK_BYTES
+    for name, value in metadata.items():
+        text = _encoded(value, left - len(name))
+        if text:
+            out[name] = text
+            left -= len(name) + len(text)
+    return out
+
+
+def _encoded(value: str, room: int) -> str:
+    """The longest beginning of `value` whose encoded form has at most `room` bytes."""
+    text = quote(value, safe=_AS_IS)
+    while value and len(text) > room:
+        # A character is at most twelve bytes of the text, so this never cuts more than it must.
+        value = value[: len(value) - max(1, (len(text) - room) // 12)]
+        text = quote(value, safe=_AS_IS)
+    return text
+
+
+def _unpacked(metadata: dict[str, str]) -> dict[str, str]:
+    return {name: unquote(value) for name, value in metadata.items()}

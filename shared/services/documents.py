@@ -1,0 +1,66 @@
+"""What services need of the state container: documents written conditionally, marks that list cheaply, ledgers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a listing. `metadata` is what `Documents.mark` gave it."""
+
+    path: str
+    etag: str
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+#: Entries, and where the next page starts ("" after the last).
+Page = tuple[list[Entry], str]
+
+
+class Documents(Protocol):
+    """JSON documents with ETags (`shared.adapters.documents.JsonStore`)."""
+
+    def get(self, path: str) -> tuple[dict[str, Any], str] | None:
+        """The document and its ETag; None when there is none."""
+
+    def create(self, path: str, doc: dict[str, Any]) -> str:
+        """Write a new document; returns its ETag. Raises Conflict when there is one already."""
+
+    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+        """Write over the version `etag`; returns the new ETag. Raises Conflict when it has changed or is gone."""
+
+    def delete(self, path: str) -> None:
+        """Idempotent."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Paths that begin with `prefix`, ascending."""
+
+    def page(self, prefix: str, limit: int, after: str = "") -> Page:
+        """At most `limit` (1 to 5,000) entries that begin with `prefix`, ascending, and where the next page starts.
+
+        One storage call. `after` is what the page before returned, "" for the first; "" is returned with the last.
+        """
+
+    def mark(self, path: str, metadata: dict[str, str]) -> None:
+        """Write an empty blob that carries `metadata`, over what may be there. One storage call.
+
+        Keys are identifiers in small letters. Values may hold any text; empty ones are left out, and what doesn't fit
+        into 7 KiB (percent-encoded, keys included) is cut in the order given.
+        """
+
+
+class Ledger(Protocol):
+    """Append-only lines, one ledger a path (`shared.adapters.ledger.LedgerStore`)."""
+
+    def append(self, path: str, first_position: int, lines: list[str]) -> int:
+        """Append `lines` at byte `first_position`; returns the position after them.
+
+        Lines that stand there already, in whole or in part, count as written. Raises Conflict where something else does, and
+        where the ledger ends before.
+        """
+
+    def read(self, path: str) -> list[str]:
+        """Its lines; none when there is no ledger yet."""
