@@ -36,7 +36,7 @@ down: ## Stop everything
 status: ## Where things are
 	@$(BIN)/python -m dropml.stack status
 watch: ## Follow runs through their states
-	@$(BIN)/python -m dropml.stack watch
+	@$(BIN)/python -m dropml.cli.watch
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check

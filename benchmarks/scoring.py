@@ -35,7 +35,6 @@ from shared.domain.table.column_types import ColumnStats, convert
 from tests.support.scoring_cloud import Cloud, running
 from tests.support.scoring_support import Endpoint
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "scoring.json"
 KEY = "benchmark-key-0123456789abcdef"
 BATCH_ROWS = 100_000
@@ -94,7 +93,7 @@ def endpoint(model_dir: Path, folder: Path) -> Iterator[Endpoint]:
     (folder / "endpoint.json").write_text(json.dumps(settings))
     port = processes.free_port()
     arguments = ["dropml.azureml.serving", "--endpoint", str(folder), "--port", str(port)]
-    record = processes.start("The endpoint", arguments, folder / "process.log", {}, ROOT)
+    child = processes.start_ready("The endpoint", arguments, folder / "process.log")
     try:
         url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 60
@@ -105,7 +104,7 @@ def endpoint(model_dir: Path, folder: Path) -> Iterator[Endpoint]:
             time.sleep(0.1)
         yield Endpoint(url=url, live_keys=[KEY, KEY[::-1]])
     finally:
-        processes.stop([record])
+        child.end()
 
 
 def http(path: str, port: int, headers: dict[str, str], body: bytes, method: str = "POST") -> bytes:

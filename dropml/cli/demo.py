@@ -22,10 +22,10 @@ from azure.storage.blob import BlobServiceClient
 
 from dropml import stack
 from dropml.cli.sample import Sample, obtain
-from dropml.cli.watch import Api, follow
-from dropml.common import processes
+from dropml.cli.watch import follow
+from dropml.client import Client, Record, Run, Schema
+from dropml.common.processes import StartError
 
-HOME = stack.ROOT / ".dropml"
 #: Beyond the training budget, so much for everything else (seconds).
 ALLOWANCE = 240.0
 
@@ -45,7 +45,11 @@ class Demo:
 
     def run(self, running: stack.Stack) -> int:
         """Exit code."""
-        api = Api(running)
+        with Client(running.api, running.key) as api:
+            return self.walk(running, api)
+
+    def walk(self, running: stack.Stack, api: Client) -> int:
+        """From the drop to the second, retrained run; exit code."""
         self.report["timings"] = {"setup_s": round(time.time() - self.started, 1)}
         name = self.sample.path.stem
         dropped = self.drop(running)
@@ -56,7 +60,7 @@ class Demo:
                 f"\nThe run ended as {run['state']}: {json.dumps(run.get('error') or run['gate'], indent=2)}"
             )
             return 1
-        self.score(running, api, run)
+        self.score(api, run)
         self.describe(api, run)
         self.pipeline(api, name)
         self.how_to_call(running, run)
@@ -71,7 +75,7 @@ class Demo:
                 blob.upload_blob(data, overwrite=True)
         return time.time()
 
-    def keep_run(self, api: Api, run: dict[str, Any], dropped: float) -> None:
+    def keep_run(self, api: Client, run: Run, dropped: float) -> None:
         at = {entry["state"]: entry["at"] for entry in run["history"]}
         now = run["history"][-1]["at"]
         timings = self.report["timings"]
@@ -89,17 +93,17 @@ class Demo:
             "rows": data.get("rows"),
             "columns": len(data.get("schema", {}).get("columns", [])) + 1,
             "label": self.label,
-            "trials": api.get(f"/runs/{run['run_id']}/leaderboard")["trials"],
+            "trials": api.leaderboard(run["run_id"])["trials"],
             "best": {k: run["best"].get(k) for k in ("algorithm", "metrics")},
             "gate": run["gate"],
             "error": run["error"],
         }
 
-    def score(self, running: stack.Stack, api: Api, run: dict[str, Any]) -> None:
+    def score(self, api: Client, run: Run) -> None:
         records = walkthrough_records(run["data"]["schema"])
-        answer = api.post(f"/score/{quote(run['dataset'], safe='')}", {"data": records})
-        self.report["scores"] = answer["result"]
-        self.say(f"\nScored {len(records)} records: {answer['result']}")
+        result = api.score(run["dataset"], records)
+        self.report["scores"] = result
+        self.say(f"\nScored {len(records)} records: {result}")
         endpoint = run["endpoint"]
         self.report["endpoint"] = {
             "name": endpoint["name"],
@@ -108,11 +112,11 @@ class Demo:
             "app_insights_enabled": endpoint["app_insights_enabled"],
         }
 
-    def describe(self, api: Api, run: dict[str, Any]) -> None:
-        swagger = api.get("/swagger.json")
+    def describe(self, api: Client, run: Run) -> None:
+        swagger = api.swagger()
         self.report["swagger_paths"] = sorted(swagger["paths"])
         self.say(f"Swagger: {len(swagger['paths'])} paths, OpenAPI {swagger['openapi']}")
-        board = api.get(f"/runs/{run['run_id']}/leaderboard")
+        board = api.leaderboard(run["run_id"])
         metric = board["primary_metric"]
         self.say(f"\n  {'#':>3} {'algorithm':<26} {metric:>13} {'accuracy':>9}  seconds")
         for place, trial in enumerate(board["trials"], 1):
@@ -123,25 +127,22 @@ class Demo:
             )
         self.say(f"\nGate: {run['gate'].get('reason')}")
 
-    def pipeline(self, api: Api, dataset: str) -> None:
+    def pipeline(self, api: Client, dataset: str) -> None:
         self.say("\nTriggering the published retraining pipeline on the same data ...\n")
-        asked = api.post(
-            f"/pipelines/{quote(dataset, safe='')}/runs", headers={"Idempotency-Key": uuid.uuid4().hex}
-        )
-        path = f"/pipelines/{quote(dataset, safe='')}/runs/{asked['id']}"
+        asked = api.trigger_pipeline(dataset, uuid.uuid4().hex)
         deadline = time.monotonic() + self.budget + ALLOWANCE
 
         def adopted() -> str | None:
-            doc = api.get(path)
+            doc = api.pipeline_run(dataset, asked["id"])
             if doc["status"] == "failed":
                 raise RuntimeError(f"The pipeline failed: {doc['error']}")
-            return str(doc["run_id"]) if doc["run_id"] else None
+            return doc["run_id"] or None
 
         run = follow(api, adopted, self.budget + ALLOWANCE)
-        doc = api.get(path)
+        doc = api.pipeline_run(dataset, asked["id"])
         while doc["status"] in ("publishing", "running") and time.monotonic() < deadline:
             time.sleep(0.5)
-            doc = api.get(path)
+            doc = api.pipeline_run(dataset, asked["id"])
         self.report["pipeline_run"] = {
             "id": doc["id"],
             "status": doc["status"],
@@ -151,7 +152,7 @@ class Demo:
         }
         self.say(f"\nPipeline {doc['status']}; its run is {run['state']}: {run['gate'].get('reason')}")
 
-    def how_to_call(self, running: stack.Stack, run: dict[str, Any]) -> None:
+    def how_to_call(self, running: stack.Stack, run: Run) -> None:
         record = json.dumps({"data": run["data"]["schema"]["example"][:1]})
         self.say(f"""
 Call it yourself while the stack is up (`make up`):
@@ -163,17 +164,17 @@ Call it yourself while the stack is up (`make up`):
 Documentation of the endpoint: {running.api}/docs""")
 
 
-def _first_run(api: Api, dataset: str) -> str | None:
-    runs = api.get("/runs", dataset=dataset)["runs"]
-    return str(runs[-1]["run_id"]) if runs else None
+def _first_run(api: Client, dataset: str) -> str | None:
+    runs = api.runs(dataset)
+    return runs[-1]["run_id"] if runs else None
 
 
-def walkthrough_records(schema: dict[str, Any]) -> list[dict[str, Any]]:
+def walkthrough_records(schema: Schema) -> list[Record]:
     """The walkthrough's two records where the reference folder has them and they fit, else two rows of the data."""
     reference = Path(os.environ.get("DROPML_REFERENCE") or stack.ROOT.parent / "shared")
     request = reference / "data" / "score_request.json"
     if request.is_file():
-        records: list[dict[str, Any]] = json.loads(request.read_text())["data"]
+        records: list[Record] = json.loads(request.read_text())["data"]
         if set(records[0]) == {c["name"] for c in schema["columns"]}:
             return records
     return list(schema["example"])
@@ -186,28 +187,28 @@ def main() -> int:
     if data and not Path(data).is_file():
         print(f"DATA={data}: there is no such file.", file=sys.stderr)
         return 2
-    sample = Sample(Path(data), synthetic=False) if data else obtain(HOME / "cache")
+    sample = Sample(Path(data), synthetic=False) if data else obtain(stack.HOME / "cache")
     if sample.synthetic:
         print("\n" + "!" * 78)
         print("!!  SYNTHETIC DATA: the public bank-marketing file can't be reached from here.  !!")
         print("!!  A made-up sample of the same schema is used; its scores mean nothing.       !!")
         print("!" * 78)
     demo = Demo(sample, label, budget, started)
-    home = HOME / "demo"
+    home = stack.HOME / "demo"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that being stopped stops the stack too
     stack.down(home)
     shutil.rmtree(home, ignore_errors=True)
     try:
         running = stack.up(home, label=label, budget=budget)
         code = demo.run(running)
-    except (processes.StackError, TimeoutError, RuntimeError, requests.RequestException) as error:
+    except (StartError, TimeoutError, RuntimeError, requests.RequestException) as error:
         print(f"\nThe demo stopped: {error}\nLogs: {home / 'logs'}", file=sys.stderr)
         demo.report.setdefault("state", "error")
         code = 1
     finally:
         stack.down(home)
-        processes.write_json(HOME / "demo.json", demo.report)
-    print(f"\nEverything is stopped. Report: {HOME / 'demo.json'}")
+        stack.write_json(stack.HOME / "demo.json", demo.report)
+    print(f"\nEverything is stopped. Report: {stack.HOME / 'demo.json'}")
     return code
 
 

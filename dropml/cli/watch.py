@@ -1,49 +1,21 @@
-"""Shows runs moving through their states, as the API tells them."""
+"""`make watch`: runs moving through their states, as the API tells them."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import requests
 
-from dropml.stack import Stack
+from dropml import stack
+from dropml.client import DONE, ApiError, Client, Run
 
-PATH = [
-    "dropped",
-    "validating",
-    "registered",
-    "training",
-    "trained",
-    "model_registered",
-    "deploying",
-    "verifying",
-    "gate",
-]
-PATH += ["canary", "live"]
-DONE = frozenset({"live", "rejected", "failed", "quarantined", "retired"})
-
-
-class Api:
-    """The function app over HTTP, with the function key."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.base = stack.api
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["x-functions-key"] = stack.key
-
-    def get(self, path: str, **params: str) -> Any:
-        answer = self._session.get(f"{self.base}{path}", params=params, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
-
-    def post(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-        answer = self._session.post(f"{self.base}{path}", json=body, headers=headers, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
+PATH = (
+    "dropped validating registered training trained model_registered deploying verifying gate canary live"
+).split()
 
 
 class Progress:
@@ -54,7 +26,7 @@ class Progress:
         self._last = ""
         self._started = time.monotonic()
 
-    def show(self, run: dict[str, Any]) -> None:
+    def show(self, run: Run) -> None:
         trials = run.get("trials") or []
         finished = sum(t["status"] == "Completed" for t in trials)
         at = PATH.index(run["state"]) + 1 if run["state"] in PATH else len(PATH)
@@ -73,15 +45,15 @@ class Progress:
             print()
 
 
-def follow(api: Api, find: Callable[[], str | None], timeout: float) -> dict[str, Any]:
+def follow(api: Client, find: Callable[[], str | None], timeout: float) -> Run:
     """Show the run that `find` names until it is done; raises TimeoutError."""
     progress, deadline = Progress(), time.monotonic() + timeout
-    run: dict[str, Any] | None = None
+    run: Run | None = None
     try:
         while time.monotonic() < deadline:
             run_id = find() if run is None else run["run_id"]
             if run_id:
-                run = api.get(f"/runs/{run_id}")
+                run = api.run(run_id)
                 progress.show(run)
                 if run["state"] in DONE:
                     return run
@@ -92,19 +64,39 @@ def follow(api: Api, find: Callable[[], str | None], timeout: float) -> dict[str
     raise TimeoutError(f"The run was not done after {timeout:.0f} s: {where}.")
 
 
-def watch_all(stack: Stack) -> int:
-    """Every run as it changes, until interrupted."""
-    api, seen = Api(stack), {}
+def watch_all(api: Client) -> None:
+    """Print every run as it changes, until interrupted; a stack that doesn't answer is asked again."""
+    seen: dict[str, str] = {}
+    while True:
+        try:
+            found = api.runs()
+        except (ApiError, requests.RequestException) as error:
+            print(f"{time.strftime('%H:%M:%S')}  no answer: {error}", flush=True)
+            found = []
+        for run in reversed(found):
+            if seen.get(run["run_id"]) != run["state"]:
+                seen[run["run_id"]] = run["state"]
+                note = run["error"] or run["gate"] or run["best_algorithm"] or ""
+                clock = time.strftime("%H:%M:%S")
+                print(f"{clock}  {run['run_id']:<28} {run['state']:<17} {note}", flush=True)
+        time.sleep(1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0 when interrupted, 1 if no stack runs."""
+    parser = argparse.ArgumentParser(prog="dropml.cli.watch", description=__doc__)
+    parser.add_argument("--home", type=Path, default=stack.HOME)
+    running = stack.load(parser.parse_args(argv).home.resolve())
+    if running is None or not running.running:
+        print(stack.NOT_RUNNING, file=sys.stderr)
+        return 1
     try:
-        while True:
-            for run in reversed(api.get("/runs")["runs"]):
-                if seen.get(run["run_id"]) != run["state"]:
-                    seen[run["run_id"]] = run["state"]
-                    note = run["error"] or run["gate"] or run["best_algorithm"] or ""
-                    print(
-                        f"{time.strftime('%H:%M:%S')}  {run['run_id']:<28} {run['state']:<17} {note}",
-                        flush=True,
-                    )
-            time.sleep(1)
+        with Client(running.api, running.key) as api:
+            watch_all(api)
     except KeyboardInterrupt:
-        return 0
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,111 +1,283 @@
-"""Child processes of the stack: started detached, found again by pid and start time, ended with all they started."""
+"""Child processes: started in a session of their own, found again by id and start time, ended with all they started."""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import contextlib
+import ctypes
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-START_TIMEOUT = 60.0
-STOP_GRACE = 8.0
+from dropml.common.logs import is_ready, rotate, tail
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+STOP_SECONDS = 8.0
+_PR_SET_PDEATHSIG = 1
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT",
+)  # fmt: skip
 
 
-class StackError(RuntimeError):
-    """A part of the stack could not be started; the message says which, why, and where its log is."""
+class StartError(RuntimeError):
+    """A process could not be started; the message says which, why, and where its log is."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What a process may use: cores (`first` is where its share of the machine begins) and MiB of memory."""
+
+    cores: int
+    memory_mb: int
+    first: int = 0
+
+    def affinity(self) -> list[int] | None:
+        """The cores to stay on; None where the machine has no more than that, or can't bind a process."""
+        if sys.platform != "linux":
+            return None
+        have = sorted(os.sched_getaffinity(0))
+        if self.cores >= len(have):
+            return None
+        return [have[(self.first + i) % len(have)] for i in range(self.cores)]
+
+
+class Child:
+    """A process by pid and start time: a reused pid is never taken for it."""
+
+    def __init__(self, pid: int, started: float, popen: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid, self.started, self._popen = pid, started, popen
+
+    @classmethod
+    def adopt(cls, pid: int | None, started: float | None) -> Child | None:
+        """The process that somebody started earlier and wrote down, if it still lives."""
+        if not pid or started is None:
+            return None
+        child = cls(pid, started)
+        return child if child.alive() else None
+
+    @property
+    def code(self) -> int | None:
+        """Exit code, where this process started it and it has ended."""
+        return self._popen.poll() if self._popen else None
+
+    def alive(self) -> bool:
+        """True while it runs; a zombie doesn't."""
+        if self._popen is not None:
+            return self._popen.poll() is None
+        try:
+            found = psutil.Process(self.pid)
+            same = abs(found.create_time() - self.started) < 1
+            return bool(same and found.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        if self.alive():
+            try:
+                os.killpg(self.pid, number)
+            except (ProcessLookupError, PermissionError):
+                return
+
+    def memory_mb(self) -> float:
+        """Resident memory of the process and its descendants."""
+        try:
+            process = psutil.Process(self.pid)
+            family = [process, *process.children(recursive=True)]
+            return sum(_rss(p) for p in family) / 2**20
+        except psutil.Error:
+            return 0.0
+
+    async def stop(self, grace: float) -> None:
+        """SIGTERM, and SIGKILL after `grace` seconds; leftovers of the group and descendants go too."""
+        for pause in self._ending(grace):
+            await asyncio.sleep(pause)
+
+    def end(self, grace: float = STOP_SECONDS) -> None:
+        """As `stop`, for callers without an event loop."""
+        for pause in self._ending(grace):
+            time.sleep(pause)
+
+    def _ending(self, grace: float) -> Iterator[float]:
+        """Ends the process; yields the pauses (seconds) that its caller has to wait."""
+        descendants = _descendants(self.pid) if self.alive() else []
+        self.signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while self.alive() and time.monotonic() < deadline:
+            yield 0.05
+        left = [
+            p for p in {*descendants, *_group(self.pid, self.started)} if p.pid != self.pid and p.is_running()
+        ]
+        # Those in sessions of their own (what the emulator runs) have heard nothing yet.
+        for process in left:
+            _signal(process, signal.SIGTERM)
+        deadline = time.monotonic() + min(grace, 1.0)
+        while any(map(_runs, left)) and time.monotonic() < deadline:
+            yield 0.05
+        for process in left:
+            _signal(process, signal.SIGKILL)
+        while self.alive():
+            self.signal(signal.SIGKILL)
+            yield 0.02
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def _group(pid: int, started: float) -> list[psutil.Process]:
+    """The members of the group that the process led; none if the pid is another's by now."""
+    with contextlib.suppress(psutil.Error):
+        if abs(psutil.Process(pid).create_time() - started) >= 1:
+            return []
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == pid and process.pid != os.getpid():
+                found.append(process)
+        except (ProcessLookupError, PermissionError, psutil.Error):
+            continue
+    return found
+
+
+def find_by_argument(argument: str) -> Child | None:
+    """A live process of ours that was started with exactly this argument (its folder).
+
+    It closes the gap between starting a process and writing down its pid.
+    """
+    for process in psutil.process_iter(["cmdline", "pid", "create_time"]):
+        line = process.info["cmdline"] or []
+        if argument in line and process.info["pid"] != os.getpid():
+            return Child(process.info["pid"], process.info["create_time"])
+    return None
+
+
+def environment(cores: int | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a child sees: no secret of this process' own environment, this project on its path."""
+    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    env |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    if cores:
+        env |= dict.fromkeys(_THREADS, str(cores))
+    return env | dict(extra or {})
+
+
+def start(
+    command: list[str],
+    log: Path,
+    caps: Caps | None = None,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    *,
+    die_with_parent: bool = False,
+) -> Child:
+    """Start a process in its own session, output appended to `log`. Blocks for some milliseconds.
+
+    `die_with_parent` (Linux) has the kernel end it with the starting thread, even if that is killed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=cwd or ROOT,
+            env=environment(caps.cores if caps else None, env),
+            preexec_fn=_death_signal() if die_with_parent else None,
+        )
+    try:
+        if caps:
+            _limit(popen.pid, caps)
+        started = psutil.Process(popen.pid).create_time()
+    except (psutil.Error, ProcessLookupError):
+        # It has ended already; its exit code tells the rest.
+        started = time.time()
+    return Child(popen.pid, started, popen)
+
+
+def start_ready(name: str, module: list[str], log: Path, env: Mapping[str, str] | None = None) -> Child:
+    """Start `python -m module ...` on a fresh `log`, and wait until it prints its `ready` line there.
+
+    It inherits the whole environment. Raises StartError with the last lines of its log.
+    """
+    rotate(log)
+    child = start([sys.executable, "-m", *module], log, env=os.environ | dict(env or {}))
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        ended = not child.alive()  # asked before the log is read: what it said last counts
+        if is_ready(log):
+            return child
+        if ended:
+            raise StartError(
+                f"{name} ended at its start (exit {child.code}). Its log, {log}:\n{tail(log, 15)}"
+            )
+        time.sleep(0.05)
+    child.end()
+    raise StartError(f"{name} was not ready after {READY_SECONDS:.0f} s; its log is {log}")
+
+
+def _death_signal() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit(pid: int, caps: Caps) -> None:
+    if sys.platform != "linux":
+        return
+    cores = caps.affinity()
+    if cores:
+        os.sched_setaffinity(pid, cores)
+    bound = caps.memory_mb * 2**20
+    resource.prlimit(pid, resource.RLIMIT_DATA, (bound, bound))
+    resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 def free_port(wanted: int | None = None) -> int:
     """`wanted` if it can be had, else any free port of 127.0.0.1."""
-    for port in filter(None, (wanted, 0)) if wanted else (0,):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for port in (wanted, 0) if wanted else (0,):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                s.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(s.getsockname()[1])
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def identify(pid: int) -> dict[str, Any]:
-    """What tells the process from a later one with the same pid."""
-    return {"pid": pid, "created": psutil.Process(pid).create_time()}
-
-
-def find(record: dict[str, Any]) -> psutil.Process | None:
-    """The recorded process if it still runs."""
-    try:
-        process = psutil.Process(record["pid"])
-        same = abs(process.create_time() - record["created"]) < 1.0
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
-
-
-def start(name: str, args: list[str], log: Path, env: dict[str, str], cwd: Path) -> dict[str, Any]:
-    """Start `python -m ...` detached and wait for its `ready` line; returns its record."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *args],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | env | {"PYTHONUNBUFFERED": "1"},
-            cwd=cwd,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        text = log.read_text(errors="replace")
-        if any(line.startswith("ready ") for line in text.splitlines()):
-            return identify(process.pid)
-        if process.poll() is not None:
-            tail = "\n".join(text.splitlines()[-15:])
-            raise StackError(
-                f"{name} ended at its start (exit {process.returncode}). Its log, {log}:\n{tail}"
-            )
-        time.sleep(0.05)
-    stop([identify(process.pid)])
-    raise StackError(f"{name} was not ready after {START_TIMEOUT:.0f} s; its log is {log}")
-
-
-def stop(records: list[dict[str, Any]]) -> None:
-    """End the recorded processes one after another, then whatever of their children is left."""
-    family: list[psutil.Process] = []
-    for record in records:
-        process = find(record)
-        if process is None:
-            continue
-        try:
-            family += process.children(recursive=True)
-            process.terminate()
-            process.wait(STOP_GRACE)
-        except psutil.TimeoutExpired:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    for child in family:
-        try:
-            child.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, alive = psutil.wait_procs(family, STOP_GRACE)
-    for child in alive:
-        child.kill()
-
-
-def write_json(path: Path, doc: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(doc, indent=2))
-    temporary.replace(path)
+            return int(probe.getsockname()[1])
+    raise StartError("127.0.0.1 has no free port left.")

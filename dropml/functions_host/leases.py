@@ -11,7 +11,7 @@ import time
 import uuid
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 

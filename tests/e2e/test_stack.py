@@ -18,8 +18,8 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from dropml import stack
 from dropml.cli.sample import write_synthetic
-from dropml.cli.watch import DONE
-from dropml.common import processes
+from dropml.client import DONE
+from dropml.common.processes import Child
 
 pytestmark = pytest.mark.e2e
 BUDGET = 20.0
@@ -73,7 +73,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     try:
         yield Client(running)
     finally:
-        parts = [process for record in records.values() if (process := processes.find(record))]
+        started = [Child.adopt(record["pid"], record["created"]) for record in records.values()]
+        parts = [psutil.Process(child.pid) for child in started if child]
         tree = [p for part in parts for p in [part, *part.children(recursive=True)]]
         stack.down(home)
         assert tree, "the stack was running"

@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from dropml.azurite import process
+from dropml.azurite import node, process
 
 
 def test_blobs_and_queues_answer(azurite: str) -> None:
@@ -54,14 +54,14 @@ def test_restart_keeps_data_and_ports_and_leaves_no_process(azurite: str, tmp_pa
 
 
 def test_not_installed_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(process.AzuriteError, match=r"call install\(\) first"):
+    with pytest.raises(node.AzuriteError, match=r"call install\(\) first"):
         process.start(tmp_path / "data", root=tmp_path)
 
 
 def test_the_node_of_the_python_package_is_found_and_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_system_node", lambda: None)
-    node = Path(process.find_node().node)
-    assert node.read_bytes()[:2] != b"#!"  # a script could not be signalled
+    monkeypatch.setattr(node, "_system_node", lambda: None)
+    binary = Path(node.find_node().node)
+    assert binary.read_bytes()[:2] != b"#!"  # a script could not be signalled
 
 
 def test_lockfile_names_no_registry() -> None:

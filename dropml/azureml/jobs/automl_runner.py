@@ -17,7 +17,8 @@ from dropml.azureml.jobs.automl_trials import apply_event
 from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.storage import DataError
-from dropml.common.children import Caps, Child, find_by_argument, start, tail
+from dropml.common.logs import tail
+from dropml.common.processes import Caps, Child, find_by_argument, start
 
 log = logging.getLogger(__name__)
 _POLL = 0.1

@@ -17,7 +17,8 @@ from dropml.azureml.jobs.command_job import render
 from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.storage import DataError
-from dropml.common.children import Caps, Child, find_by_argument, start, tail
+from dropml.common.logs import tail
+from dropml.common.processes import Caps, Child, find_by_argument, start
 
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
 _POLL = 0.1

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from dropml.azureml.workspace.computes import Computes
-from dropml.common.children import Caps
+from dropml.common.processes import Caps
 
 
 class Nodes:

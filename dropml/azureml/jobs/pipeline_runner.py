@@ -12,7 +12,7 @@ from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.pipeline_job import PipelineSpec, depends_on
 from dropml.azureml.jobs.runner import JobRunner
 from dropml.azureml.jobs.runs import OPEN, TERMINAL, Runs
-from dropml.common.children import Child
+from dropml.common.processes import Child
 
 _NAMES = uuid.UUID("0a1f0b53-4a0c-5c39-a1be-7c2ac1a90b9d")
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import FIRST, OPEN, TERMINAL, Runs
-from dropml.common.children import Child, find_by_argument
+from dropml.common.processes import Child, find_by_argument
 
 log = logging.getLogger(__name__)
 

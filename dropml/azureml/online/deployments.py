@@ -27,7 +27,7 @@ from dropml.azureml.jobs.automl_job import one_of
 from dropml.azureml.online.endpoints import OnlineEndpoints
 from dropml.azureml.online.process import EndpointDownError
 from dropml.azureml.online.shapes import MAX_DEPLOYMENTS, deployment_properties, deployment_resource, sku
-from dropml.common.children import tail
+from dropml.common.logs import tail
 
 _LOAD_SECONDS = 180.0
 _GUIDE = "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-resourcenotready"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ import requests
 
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
-from dropml.common.children import Child, find_by_argument, start, tail
+from dropml.common.logs import is_ready, rotate, tail
+from dropml.common.processes import Child, find_by_argument, free_port, start
 
 log = logging.getLogger(__name__)
 _START_SECONDS = 30.0
@@ -25,12 +25,6 @@ _WATCH_SECONDS = 1.0
 
 class EndpointDownError(Exception):
     """The process can't be reached or can't be started; the message says why."""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class EndpointProcesses:
@@ -75,9 +69,9 @@ class EndpointProcesses:
         name, reason = endpoint["name"], ""
         for attempt in range(3):
             # The old port first, so that its callers find it again; a taken one is replaced.
-            port = endpoint["port"] if endpoint.get("port") and attempt == 0 else _free_port()
+            port = endpoint["port"] if endpoint.get("port") and attempt == 0 else free_port()
             logfile = self.folder(name) / "process.log"
-            logfile.unlink(missing_ok=True)
+            rotate(logfile)
             command = [sys.executable, "-m", "dropml.azureml.serving"]
             command += ["--endpoint", str(self.folder(name)), "--port", str(port)]
             # The port first: a process whose pid was never written down is found by its folder, but not its port.
@@ -97,7 +91,7 @@ class EndpointProcesses:
     async def _ready(self, child: Child, logfile: Path) -> bool:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and child.alive():
-            if any(line.startswith("ready ") for line in tail(logfile, 50).splitlines()):
+            if is_ready(logfile):
                 return True
             await asyncio.sleep(0.05)
         return False

@@ -12,7 +12,7 @@ from dropml.azureml.core.arm import ArmError, bad_request, json_body, not_found,
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
-from dropml.common.children import tail
+from dropml.common.logs import tail
 
 _TYPES = {"AutoML": "automl", "Pipeline": "azureml.PipelineRun", "Command": "azureml.StepRun"}
 

@@ -1,0 +1,218 @@
+"""Our HTTP API as a Python object: what the commands of this package, and scripts, call."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, NotRequired, TypedDict, cast
+from urllib.parse import quote
+
+import requests
+
+CONNECT_SECONDS = 3.05
+#: Longer than any of our answers but a key rotation takes; Azure itself ends a request at 230 s.
+READ_SECONDS = 60.0
+#: States in which a run waits for nobody any more.
+DONE = frozenset({"live", "rejected", "failed", "quarantined", "retired", "rolled_back", "cancelled"})
+Record = dict[str, Any]  # a row to score: the columns are the dataset's own
+
+
+class ApiError(RuntimeError):
+    """The API refused a call; the message is the problem's own, with the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{message} (HTTP {status})")
+        self.status = status
+
+
+class Problem(TypedDict):
+    """Why a run ended without a model."""
+
+    message: str
+
+
+class Trial(TypedDict):
+    """One model that training tried. `duration_s` is in seconds, `metrics` named as the service names them."""
+
+    algorithm: str
+    status: str
+    duration_s: float | None
+    metrics: dict[str, float | None]
+
+
+class Best(TypedDict):
+    algorithm: NotRequired[str]
+    metrics: NotRequired[dict[str, float | None]]
+
+
+class Gate(TypedDict):
+    """The comparison's outcome; empty before it."""
+
+    reason: NotRequired[str]
+
+
+class Endpoint(TypedDict):
+    name: str
+    scoring_uri: str
+    auth_mode: str
+    app_insights_enabled: bool
+
+
+class Column(TypedDict):
+    name: str
+
+
+class Schema(TypedDict):
+    columns: list[Column]
+    example: list[Record]
+
+
+class Data(TypedDict):
+    """The dataset's version that a run trains on; `schema` is there once the file was read."""
+
+    rows: NotRequired[int]
+    schema: NotRequired[Schema]
+
+
+class StateChange(TypedDict):
+    """`at` is seconds since the epoch."""
+
+    state: str
+    at: float
+
+
+class Run(TypedDict):
+    """A run as a whole."""
+
+    run_id: str
+    dataset: str
+    state: str
+    data: Data
+    trials: list[Trial]
+    best: Best
+    gate: Gate
+    endpoint: Endpoint
+    error: Problem | None
+    history: list[StateChange]
+
+
+class RunSummary(TypedDict):
+    """A run in a list: the gate's reason and the error's message alone."""
+
+    run_id: str
+    dataset: str
+    state: str
+    best_algorithm: str | None
+    gate: str | None
+    error: str | None
+
+
+class Leaderboard(TypedDict):
+    """Trials, best first by the primary metric."""
+
+    primary_metric: str
+    best: str | None
+    trials: list[Trial]
+
+
+class Dataset(TypedDict):
+    dataset: str
+    slug: str
+    champion: str | None
+
+
+class PipelineRun(TypedDict):
+    """A run of the published pipeline; `run_id` once its training has been adopted."""
+
+    id: str
+    status: str
+    run_id: str | None
+    error: Problem | None
+
+
+class Swagger(TypedDict):
+    openapi: str
+    paths: dict[str, object]
+
+
+class Client:
+    """Calls the function app at `base` (".../api") with a function key. Every call raises ApiError or requests' own."""
+
+    def __init__(self, base: str, key: str) -> None:
+        self.base = base.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False  # the app is asked directly, whatever proxy the shell names
+        self._session.headers["x-functions-key"] = key
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def runs(self, dataset: str | None = None, limit: int = 50) -> list[RunSummary]:
+        """Runs, newest first."""
+        params = {"limit": str(limit)} | ({"dataset": dataset} if dataset else {})
+        return cast("list[RunSummary]", self._call("GET", "/runs", params=params)["runs"])
+
+    def run(self, run_id: str) -> Run:
+        return cast("Run", self._call("GET", f"/runs/{_part(run_id)}"))
+
+    def leaderboard(self, run_id: str) -> Leaderboard:
+        return cast("Leaderboard", self._call("GET", f"/runs/{_part(run_id)}/leaderboard"))
+
+    def datasets(self) -> list[Dataset]:
+        return cast("list[Dataset]", self._call("GET", "/datasets")["datasets"])
+
+    def score(self, dataset: str, records: list[Record]) -> list[object]:
+        """The live model's answers, one a record."""
+        answer = self._call("POST", f"/score/{_part(dataset)}", json={"data": records})
+        return cast("list[object]", answer["result"])
+
+    def trigger_pipeline(self, dataset: str, idempotency_key: str) -> PipelineRun:
+        """Start the published pipeline; the same key again is the same run."""
+        headers = {"Idempotency-Key": idempotency_key}
+        return cast("PipelineRun", self._call("POST", f"/pipelines/{_part(dataset)}/runs", headers=headers))
+
+    def pipeline_run(self, dataset: str, run_id: str) -> PipelineRun:
+        return cast("PipelineRun", self._call("GET", f"/pipelines/{_part(dataset)}/runs/{_part(run_id)}"))
+
+    def swagger(self) -> Swagger:
+        """The API's OpenAPI document."""
+        return cast("Swagger", self._call("GET", "/swagger.json"))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        json: object = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        answer = self._session.request(
+            method,
+            f"{self.base}{path}",
+            params=params,
+            json=json,
+            headers=headers,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+        )
+        if not answer.ok:
+            raise ApiError(answer.status_code, _message(answer))
+        return answer.json()
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _message(answer: requests.Response) -> str:
+    """What a problem document says, with its remedy; else the status' name."""
+    try:
+        problem = answer.json()
+        texts = [problem.get(name) for name in ("detail", "title", "remedy")]
+    except (ValueError, AttributeError):
+        return answer.reason or "No reason given"
+    return " ".join(dict.fromkeys(str(text) for text in texts if text)) or "No reason given"

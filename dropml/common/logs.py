@@ -1,0 +1,56 @@
+"""Log files of child processes: each start has its own, and the last few are kept, bounded in size."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+KEPT = 5  # starts before this one
+KEPT_BYTES = 16 * 2**20  # of each; the end is what tells why a process is gone
+_TAIL_BYTES = 262_144
+
+
+def rotate(log: Path) -> None:
+    """Make way for a new start's log: `x.log` becomes `x.log.1`, that one `x.log.2`, the oldest goes."""
+    if not log.is_file() or log.stat().st_size == 0:
+        return
+    for number in range(KEPT, 0, -1):
+        older = _numbered(log, number)
+        if older.is_file():
+            older.replace(_numbered(log, number + 1))
+    _numbered(log, KEPT + 1).unlink(missing_ok=True)
+    _shorten(log, KEPT_BYTES)
+    log.replace(_numbered(log, 1))
+
+
+def _numbered(log: Path, number: int) -> Path:
+    return log.with_name(f"{log.name}.{number}")
+
+
+def _shorten(log: Path, limit: int) -> None:
+    """Keep the last `limit` bytes, from the beginning of a line."""
+    if log.stat().st_size <= limit:
+        return
+    short = log.with_name(log.name + ".tmp")
+    with log.open("rb") as whole, short.open("wb") as end:
+        whole.seek(-limit, os.SEEK_END)
+        whole.readline()
+        shutil.copyfileobj(whole, end)
+    short.replace(log)
+
+
+def tail(path: Path, lines: int) -> str:
+    """The last lines of a text file, reading no more than its last 256 KiB; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def is_ready(log: Path) -> bool:
+    """True once a process has printed the line that it serves."""
+    return any(line.startswith("ready ") for line in tail(log, 50).splitlines())
