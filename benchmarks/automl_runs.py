@@ -53,7 +53,7 @@ class Split:
     def truth(self) -> np.ndarray:
         """1 where the label is the second one in order."""
         labels = pd.read_csv(self.test, usecols=[self.label])[self.label]
-        return (labels == sorted(labels.unique())[1]).to_numpy().astype(int)
+        return np.asarray(labels == sorted(labels.unique())[1], dtype=int)
 
 
 def make_split(data: Path, label: str, test_share: float, seed: int, folder: Path) -> Split:

@@ -35,6 +35,6 @@ def python_of(name: str) -> Path:
 
 
 def _run(name: str, command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=3600)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         raise VenvError(f"{name} could not be installed: {done.stderr.strip()[-500:]}")

@@ -40,7 +40,9 @@ def _commit() -> str:
     root = Path(__file__).resolve().parents[1]
     try:
         command = ["git", "rev-parse", "--short", "HEAD"]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=10).stdout.strip()
+        return subprocess.run(
+            command, check=False, cwd=root, capture_output=True, text=True, timeout=10
+        ).stdout.strip()
     except OSError:
         return ""
 

@@ -274,7 +274,7 @@ def main(argv: list[str] | None = None) -> int:
     results = figures(proxy, batch)
     print("\n".join(figure.line() for figure in results))
     RESULTS.parent.mkdir(exist_ok=True)
-    document = {"machine": facts, "model": model, "proxy": proxy, "batch": batch}
+    document: dict[str, Any] = {"machine": facts, "model": model, "proxy": proxy, "batch": batch}
     document["figures"] = [figure.to_dict() for figure in results]
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, NotRequired, Self, TypedDict, cast
 from urllib.parse import quote
 
 import requests
@@ -143,7 +143,7 @@ class Client:
         self._session.trust_env = False  # the app is asked directly, whatever proxy the shell names
         self._session.headers["x-functions-key"] = key
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -14,6 +14,8 @@ import azure.functions as func
 from shared.domain.errors import DropMLError
 from shared.domain.problems import PROBLEM_JSON, problem, retry_after
 
+log = logging.getLogger(__name__)
+
 Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
 
@@ -34,7 +36,7 @@ def door(handler: Handler) -> Handler:
         except DropMLError as error:
             response = refusal(error, request_id)
         except Exception:
-            logging.exception("unexpected error, request %s", request_id)
+            log.exception("unexpected error, request %s", request_id)
             hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
             response = refusal(hidden, request_id)
         response.headers["x-request-id"] = request_id

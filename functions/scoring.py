@@ -20,6 +20,8 @@ from shared.services.scoring import benchmark
 from shared.services.scoring.scoring import ScoreRequest
 from shared.settings import settings
 
+log = logging.getLogger(__name__)
+
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 STATIC = Path(__file__).parent / "static"
 ASSETS = {
@@ -72,7 +74,7 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
         response = refusal(error, request_id)
         properties["code"] = error.error_code
     except Exception:
-        logging.exception("unexpected error, request %s", request_id)
+        log.exception("unexpected error, request %s", request_id)
         hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
         response = refusal(hidden, request_id)
     else:

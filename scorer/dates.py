@@ -23,7 +23,7 @@ def parse_date(text: str, formats: list[str]) -> float:
             return math.nan
     for form in formats or COMMON_FORMATS:
         try:
-            return _seconds(datetime.strptime(text, form))
+            return _seconds(datetime.strptime(text, form))  # noqa: DTZ007 - the file's own clock
         except ValueError:
             continue
     return math.nan

@@ -46,7 +46,7 @@ def _build(step: dict[str, Any]) -> Step:
     if kind == "text":
         return _text(step["vocabulary"], len(step["features"]) - 2)
     if kind == "mixed":
-        return _mixed(step, column_type)
+        return _mixed(step)
     return _category(step, column_type)
 
 
@@ -92,7 +92,7 @@ def _category(step: dict[str, Any], column_type: str) -> Step:
     return of_number
 
 
-def _mixed(step: dict[str, Any], column_type: str) -> Step:
+def _mixed(step: dict[str, Any]) -> Step:
     table, missing, unseen = step["map"], step["missing"], step["unseen"]
 
     def encode(cell: Any) -> list[float]:

@@ -20,7 +20,7 @@ class ReferenceScorer:
         self.types = self._signature.types
         self.columns = self._signature.columns
         with (model_dir / "model.pkl").open("rb") as file:
-            self._pipeline = pickle.load(file)
+            self._pipeline = pickle.load(file)  # noqa: S301 - the model that the deployment names
         self.labels: list[Any] | None = self._pipeline.labels
         self._frame_type = pd.DataFrame
 

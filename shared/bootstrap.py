@@ -219,5 +219,5 @@ def telemetry() -> NoTelemetry:
     try:
         return Telemetry(text) if text else NoTelemetry()
     except InvalidConfig as error:
-        logging.error("no telemetry: %s %s", error.message, error.remedy)
+        logging.getLogger("dropml").error("no telemetry: %s %s", error.message, error.remedy)
         return NoTelemetry()

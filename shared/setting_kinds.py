@@ -77,7 +77,7 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return parse
 
 
-def _within(kind: type[int] | type[float], low: float, high: float | None) -> Callable[[str], float]:
+def _within(kind: type[int | float], low: float, high: float | None) -> Callable[[str], float]:
     def parse(raw: str) -> float:
         value = kind(raw)
         if not math.isfinite(value) or value < low or (high is not None and value > high):

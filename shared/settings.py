@@ -219,4 +219,4 @@ Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two UR
 | `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
 
 if __name__ == "__main__":
-    print(_PAGE.format(table=table()))
+    print(_PAGE.format(table=table()))  # noqa: T201 - a page asked for at a shell

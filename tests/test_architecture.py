@@ -50,18 +50,18 @@ def test_the_application_does_not_know_where_it_runs() -> None:
     for folder in ("functions", "shared"):
         for path in (ROOT / folder).rglob("*.py"):
             tree = ast.parse(path.read_text())
-            docs = {id(n.body[0].value) for n in ast.walk(tree) if _has_docstring(n)}
-            for node in ast.walk(tree):
-                text = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
-                text = node.id if isinstance(node, ast.Name) else text
+            docs = {id(_docstring(node)) for node in ast.walk(tree)}
+            for part in (n for n in ast.walk(tree) if isinstance(n, ast.expr)):
+                text = part.value if isinstance(part, ast.Constant) and id(part) not in docs else None
+                text = part.id if isinstance(part, ast.Name) else text
                 if isinstance(text, str) and any(word in text.lower() for word in words):
-                    found.append(f"{path.relative_to(ROOT)}:{node.lineno} {text!r}")
+                    found.append(f"{path.relative_to(ROOT)}:{part.lineno} {text!r}")
     assert found == []
 
 
-def _has_docstring(node: ast.AST) -> bool:
+def _docstring(node: ast.AST) -> ast.expr | None:
     body = getattr(node, "body", None)
-    return isinstance(body, list) and bool(body) and isinstance(body[0], ast.Expr)
+    return body[0].value if isinstance(body, list) and body and isinstance(body[0], ast.Expr) else None
 
 
 @pytest.fixture(scope="module")

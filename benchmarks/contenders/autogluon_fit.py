@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pandas as pd
 from autogluon.tabular import TabularPredictor
@@ -26,7 +27,7 @@ def main() -> None:
         proba = predictor.predict_proba(test.drop(columns=label))
         second = proba[sorted(proba.columns)[1]]
         best = predictor.model_best
-    with open(out, "w", encoding="utf-8") as file:
+    with Path(out).open("w", encoding="utf-8") as file:
         json.dump({"wall_s": wall, "best": str(best), "proba": [float(p) for p in second]}, file)
 
 

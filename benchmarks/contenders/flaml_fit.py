@@ -8,6 +8,7 @@ import json
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import pandas as pd
 from flaml import AutoML
@@ -36,7 +37,7 @@ def main() -> None:
     )
     wall = time.time() - start
     proba = model.predict_proba(test.drop(columns=label))[:, 1]
-    with open(out, "w", encoding="utf-8") as file:
+    with Path(out).open("w", encoding="utf-8") as file:
         json.dump(
             {"wall_s": wall, "best": str(model.best_estimator), "proba": [float(p) for p in proba]}, file
         )

@@ -77,12 +77,13 @@ def _npm_ci(target: Path) -> None:
         "--loglevel=error",
     ]
     env = os.environ | {
-        "PATH": os.path.dirname(runtime.node) + os.pathsep + os.environ.get("PATH", ""),
+        "PATH": str(Path(runtime.node).parent) + os.pathsep + os.environ.get("PATH", ""),
         "npm_config_update_notifier": "false",
     }
     try:
         done = subprocess.run(
             [*runtime.npm, "ci", *flags],
+            check=False,
             cwd=target,
             env=env,
             capture_output=True,

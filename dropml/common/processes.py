@@ -219,7 +219,7 @@ def start(
             start_new_session=True,
             cwd=cwd or ROOT,
             env=environment(caps.cores if caps else None, env),
-            preexec_fn=_death_signal() if die_with_parent else None,
+            preexec_fn=_death_signal() if die_with_parent else None,  # noqa: PLW1509 - one system call
         )
     try:
         if caps:

@@ -34,7 +34,7 @@ LISTEN_FD = "DROPML_HOST_LISTEN_FD"
 def main() -> NoReturn:
     """Run the host in this process until SIGTERM."""
     arguments = _parse()
-    environment, directory = dict(os.environ), os.getcwd()
+    environment, directory = dict(os.environ), str(Path.cwd())
     formatter = logs.setup()
     try:
         _serve(arguments, formatter, environment, directory)
@@ -124,7 +124,7 @@ def _start_anew(listener: socket.socket, environment: Mapping[str, str], directo
     sys.stderr.flush()
     os.set_inheritable(listener.fileno(), True)
     os.chdir(directory)
-    os.execve(sys.executable, sys.orig_argv, {**environment, LISTEN_FD: str(listener.fileno())})
+    os.execve(sys.executable, sys.orig_argv, {**environment, LISTEN_FD: str(listener.fileno())})  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,7 +50,7 @@ class InvocationContext(func.Context):
 
     @property
     def function_directory(self) -> str:
-        return os.getcwd()
+        return str(Path.cwd())
 
     @property
     def trace_context(self) -> Any:

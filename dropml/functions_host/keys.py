@@ -119,4 +119,4 @@ def _write(path: Path, document: dict[str, object]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(handle, "w") as file:
         json.dump(document, file, indent=2)
-    os.replace(name, path)
+    Path(name).replace(path)

@@ -125,7 +125,7 @@ def compile_route(prefix: str, template: str, function: FunctionDefinition, meth
         _unescape(whole),
         function,
         allowed,
-        re.compile(pattern + "/?", re.I | re.S),
+        re.compile(pattern + "/?", re.IGNORECASE | re.DOTALL),
         tuple(parameters),
         tuple(precedence),
     )

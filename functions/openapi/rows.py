@@ -49,8 +49,11 @@ def example_rows(schema: Schema) -> list[dict[str, Any]]:
 
 
 def _input_data(schema: Schema) -> Doc:
-    """The table form. That a row has as many values as there are columns is beyond JSON Schema; `prefixItems` says
-    what stands where for the columns in file order, which this form fixes."""
+    """The table form.
+
+    That a row has as many values as there are columns is beyond JSON Schema; `prefixItems` says what stands where for
+    the columns in file order, which this form fixes.
+    """
     names = [column.name for column in schema.columns]
     row = {
         "type": "array",

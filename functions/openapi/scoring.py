@@ -107,7 +107,7 @@ def blob_source(containers: Collection[str]) -> Doc:
         "description": "container/path",
         "pattern": f"^({names})/{BLOB_PATH_PATTERN}$",
         "maxLength": MAX_BLOB_PATH,
-        "examples": [f"{sorted(containers)[0]}/in/rows.csv"],
+        "examples": [f"{min(containers)}/in/rows.csv"],
     }
     return only("blob", blob)
 

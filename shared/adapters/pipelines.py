@@ -101,7 +101,7 @@ class PipelinesAdapter:
 
         settings = self._settings
 
-        def retrain(train):  # type: ignore[no-untyped-def]
+        def retrain(train) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - set below, as a value
             node = automl_node(job, settings, train, whole_minutes=True)
             node.name = "automl"
 

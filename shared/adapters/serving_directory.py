@@ -18,6 +18,8 @@ from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
 from shared.services.run.runs import Documents
 
+log = logging.getLogger(__name__)
+
 PREFIX = "serving/"
 #: Unknown names are remembered too, up to this many.
 MAX_KNOWN = 1000
@@ -74,7 +76,7 @@ class StoredServing:
             except DropMLError:
                 if self._listed is None:
                     raise
-                logging.warning("the state container can't be listed; going on with what is known")
+                log.warning("the state container can't be listed; going on with what is known")
         found = (self.get(slug) for slug in self._listed)
         return [entry for entry in found if entry is not None]
 
@@ -87,7 +89,7 @@ class StoredServing:
             slot = self._slots.get(slug)
             if slot is None or slot.entry is None:
                 raise
-            logging.warning("serving/%s.json can't be read; going on with what is known", slug)
+            log.warning("serving/%s.json can't be read; going on with what is known", slug)
             slot.read_at = self._clock()  # ask again in a while, not at every score
             return slot.entry
         return self._keep(slug, found[0] if found else None).entry
@@ -116,7 +118,7 @@ class StoredServing:
             try:
                 self.refresh(slug)
             except Exception:
-                logging.exception("serving/%s.json can't be read", slug)
+                log.exception("serving/%s.json can't be read", slug)
                 slot.read_at = self._clock()
             finally:
                 slot.refreshing = None

@@ -1,4 +1,4 @@
-"""Does a new model version still take the rows that callers of the old one send?"""
+"""Whether a new model version still takes the rows that callers of the old one send."""
 
 from __future__ import annotations
 

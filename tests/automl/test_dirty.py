@@ -97,16 +97,16 @@ def test_only_columns_without_information_is_refused(tmp_path: Path) -> None:
 def test_dates_are_expanded_whatever_their_form(
     tmp_path: Path, form: str, types: dict[str, Any] | None
 ) -> None:
-    import datetime
+    import datetime as dt
 
     rng = np.random.default_rng(2)
     days = [
-        datetime.datetime(2019, 1, 1) + datetime.timedelta(days=int(d)) for d in rng.integers(0, 1500, 300)
+        dt.datetime(2019, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=int(d)) for d in rng.integers(0, 1500, 300)
     ]
     when = [d.strftime(form) for d in days]
     scorer = trained(tmp_path, {"when": when, "y": [d.weekday() >= 5 for d in days]}, types)
     assert scorer.types["when"] == ("string" if types else "datetime")
-    sunday, monday = datetime.datetime(2021, 8, 1), datetime.datetime(2021, 8, 2)
+    sunday, monday = dt.datetime(2021, 8, 1, tzinfo=dt.UTC), dt.datetime(2021, 8, 2, tzinfo=dt.UTC)
     assert scorer.predict(["when"], [[sunday.strftime(form)], [monday.strftime(form)], [None]])[:2] == [
         True,
         False,

@@ -53,8 +53,12 @@ class Visit:
         self.complaints: list[str] = []
         self._folder = folder
         page.on("request", lambda request: self.requested.append(request.url))
-        page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def picture(self, name: str) -> None:
         if self._folder:

@@ -170,7 +170,7 @@ class Story:
     def _retraining(self) -> Any:
         from azure.ai.ml import Input, automl, dsl
 
-        def retrain(train):  # type: ignore[no-untyped-def]
+        def retrain(train) -> None:  # type: ignore[no-untyped-def]
             node = automl.classification(
                 training_data=train,
                 target_column_name="y",
@@ -222,7 +222,7 @@ class Story:
         )
 
         @dsl.pipeline(name="commands", default_compute="cpu-cluster")
-        def commands(data):  # type: ignore[no-untyped-def]
+        def commands(data) -> None:  # type: ignore[no-untyped-def]
             step(data=data)
 
         folder = Input(type="uri_folder", path="azureml://datastores/data/paths/bank/train")

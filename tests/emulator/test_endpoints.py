@@ -256,7 +256,7 @@ def test_scoring_goes_on_while_the_emulator_is_killed_and_comes_back(running: Em
     running.stop()
     assert running.processes() == []
     running.start(running.port)
-    eventually(lambda: running.processes(), what="the endpoint's process")
+    eventually(running.processes, what="the endpoint's process")
     eventually(lambda: _scores(uri, key), what="the endpoint to serve again")
 
 

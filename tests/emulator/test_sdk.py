@@ -292,7 +292,7 @@ def retraining(data_path: str) -> Any:
     """The product's published pipeline: an AutoML node on the dataset's asset."""
     from azure.ai.ml import Input, automl, dsl
 
-    def retrain(train):  # type: ignore[no-untyped-def]
+    def retrain(train) -> None:  # type: ignore[no-untyped-def]
         node = quick(
             automl.classification(
                 training_data=train,
@@ -366,7 +366,7 @@ def test_command_nodes_run_with_their_code_and_inputs_and_are_streamed(
     )
 
     @dsl.pipeline(name="counting", default_compute="cpu-cluster")
-    def counting(folder):  # type: ignore[no-untyped-def]
+    def counting(folder) -> None:  # type: ignore[no-untyped-def]
         copied = copy(folder=folder)
         count(table=copied.outputs.copied)
 

@@ -53,17 +53,8 @@ def check(
     body = swagger["paths"]["/api/score/bank"]["post"]["requestBody"]["content"]
     config = folder / "schemathesis.toml"
     config.write_text(
-        "\n".join(
-            [
-                "[parameters]",
-                '"path.name" = "bank-abc123"',
-                '"path.dataset" = "bank"',
-                "[[operations]]",
-                'include-tag = "runs"',
-                'parameters = { "path.id" = "bank-1-a1" }',
-                "",
-            ]
-        )
+        '[parameters]\n"path.name" = "bank-abc123"\n"path.dataset" = "bank"\n'
+        '[[operations]]\ninclude-tag = "runs"\nparameters = { "path.id" = "bank-1-a1" }\n'
     )
     command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(config), "run"]
     command += [f"{cloud.api}/swagger.json", "--header", f"x-functions-key: {cloud.key}"]

@@ -114,9 +114,13 @@ def simulate(
     schedule = Schedule(NCronTab.parse(expression))
     trigger = TimerTrigger(definition, schedule, not schedule.is_sub_minute(clock.now), startup)
     listener = TimerListener(
-        trigger, store, cast(SingletonLock, lock or HeldLock()), Invoker(None), now=now or (lambda: clock.now)
+        trigger,
+        store,
+        cast("SingletonLock", lock or HeldLock()),
+        Invoker(None),
+        now=now or (lambda: clock.now),
     )
-    listener.listen(cast(threading.Event, clock))
+    listener.listen(cast("threading.Event", clock))
     return runs
 
 

@@ -37,7 +37,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         yield endpoint
 
 
-def test_two_records_come_back_as_a_list_of_labels_with_the_headers_of_the_service(endpoint: Endpoint):
+def test_two_records_come_back_as_a_list_of_labels_with_the_headers_of_the_service(
+    endpoint: Endpoint,
+) -> None:
     answer = endpoint.score(payload(30, 50))
     assert answer.status_code == 200
     assert answer.json() == ["no", "yes"]
@@ -50,14 +52,14 @@ def test_two_records_come_back_as_a_list_of_labels_with_the_headers_of_the_servi
     assert "Date" in headers
 
 
-def test_params_index_and_column_order_are_as_mlflow_reads_them(endpoint: Endpoint):
+def test_params_index_and_column_order_are_as_mlflow_reads_them(endpoint: Endpoint) -> None:
     swapped = {"input_data": {"columns": ["job", "age"], "data": [["x", 50]]}, "params": {"a": 1}}
     assert endpoint.score(swapped).json() == ["yes"]
     assert endpoint.score({**payload(50), "more": "ignored"}).json() == ["yes"]
 
 
 @pytest.mark.parametrize("key", [PRIMARY, SECONDARY])
-def test_both_keys_are_good(endpoint: Endpoint, key: str):
+def test_both_keys_are_good(endpoint: Endpoint, key: str) -> None:
     assert endpoint.score(payload(50), key=key).status_code == 200
 
 
@@ -73,7 +75,9 @@ def test_both_keys_are_good(endpoint: Endpoint, key: str):
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/score", "/swagger.json", "/nowhere"])
-def test_without_a_key_every_route_answers_401(endpoint: Endpoint, path: str, header: str | None, text: str):
+def test_without_a_key_every_route_answers_401(
+    endpoint: Endpoint, path: str, header: str | None, text: str
+) -> None:
     headers = {} if header is None else {"Authorization": header}
     method = "POST" if path == "/score" else "GET"
     answer = requests.request(method, endpoint.url + path, headers=headers, timeout=5)
@@ -82,13 +86,13 @@ def test_without_a_key_every_route_answers_401(endpoint: Endpoint, path: str, he
     assert "azureml-model-deployment" not in answer.headers
 
 
-def test_the_deployment_header_wins_over_traffic(endpoint: Endpoint):
+def test_the_deployment_header_wins_over_traffic(endpoint: Endpoint) -> None:
     answer = endpoint.score(payload(50), azureml_model_deployment="m2")
     assert answer.json() == ["no-m2"]
     assert answer.headers["azureml-model-deployment"] == "m2"
 
 
-def test_an_unknown_deployment_is_a_404(endpoint: Endpoint):
+def test_an_unknown_deployment_is_a_404(endpoint: Endpoint) -> None:
     answer = endpoint.score(payload(50), azureml_model_deployment="m9")
     assert answer.status_code == 404
     assert answer.json()["error"]["message"] == "Specified deployment could not be found"
@@ -118,7 +122,7 @@ def test_an_unknown_deployment_is_a_404(endpoint: Endpoint):
 )
 def test_what_the_container_refuses_is_a_424_that_names_its_status(
     endpoint: Endpoint, body: bytes, status: int, message: str
-):
+) -> None:
     headers = {"Authorization": f"Bearer {PRIMARY}", "Content-Type": "application/json"}
     answer = requests.post(f"{endpoint.url}/score", data=body, headers=headers, timeout=5)
     assert answer.status_code == 424
@@ -129,13 +133,13 @@ def test_what_the_container_refuses_is_a_424_that_names_its_status(
     assert answer.json()["message"].startswith(message)
 
 
-def test_the_walkthroughs_payload_is_not_taken_by_a_no_code_deployment(endpoint: Endpoint):
+def test_the_walkthroughs_payload_is_not_taken_by_a_no_code_deployment(endpoint: Endpoint) -> None:
     answer = endpoint.score({"data": [{"age": 24, "job": "technician"}]})
     assert answer.status_code == 424
     assert "input_data" in answer.json()["message"]
 
 
-def test_mlflows_sentence_stands_in_the_log_and_rows_do_not(endpoint: Endpoint):
+def test_mlflows_sentence_stands_in_the_log_and_rows_do_not(endpoint: Endpoint) -> None:
     body = {"input_data": {"columns": ["job"], "data": [["a-very-private-job"]]}}
     assert endpoint.score(body).json()["message"] == SCRIPT_FAILED
     endpoint.admin("GET", "status")
@@ -143,7 +147,7 @@ def test_mlflows_sentence_stands_in_the_log_and_rows_do_not(endpoint: Endpoint):
     assert "a-very-private-job" not in endpoint.log
 
 
-def test_python_json_is_taken_where_it_is_wider_than_the_standard(endpoint: Endpoint):
+def test_python_json_is_taken_where_it_is_wider_than_the_standard(endpoint: Endpoint) -> None:
     text = json.dumps(payload(50)).replace("50", "NaN")
     for body in (text.encode(), json.dumps(payload(50)).encode("utf-16")):
         headers = {"Authorization": f"Bearer {PRIMARY}", "Content-Type": "application/json; charset=utf-8"}
@@ -151,7 +155,7 @@ def test_python_json_is_taken_where_it_is_wider_than_the_standard(endpoint: Endp
         assert answer.status_code == 200, answer.text
 
 
-def test_other_content_types_methods_and_paths(endpoint: Endpoint):
+def test_other_content_types_methods_and_paths(endpoint: Endpoint) -> None:
     headers = {"Authorization": f"Bearer {PRIMARY}"}
     seen = {}
     for method, path, kind in (
@@ -173,7 +177,7 @@ def test_other_content_types_methods_and_paths(endpoint: Endpoint):
     }
 
 
-def test_get_takes_input_data_from_the_query(endpoint: Endpoint):
+def test_get_takes_input_data_from_the_query(endpoint: Endpoint) -> None:
     answer = requests.get(
         f"{endpoint.url}/score",
         params={"input_data": json.dumps(payload(50)["input_data"])},
@@ -183,14 +187,14 @@ def test_get_takes_input_data_from_the_query(endpoint: Endpoint):
     assert answer.json() == ["yes"]
 
 
-def test_health_is_one_word(endpoint: Endpoint):
+def test_health_is_one_word(endpoint: Endpoint) -> None:
     headers = {"Authorization": f"Bearer {PRIMARY}"}
     assert requests.get(endpoint.url, headers=headers, timeout=5).text == "Healthy"
     head = requests.head(endpoint.url, headers=headers, timeout=5)
     assert (head.text, head.headers["Content-Length"]) == ("", "7")
 
 
-def test_request_ids_are_passed_through_or_made(endpoint: Endpoint):
+def test_request_ids_are_passed_through_or_made(endpoint: Endpoint) -> None:
     made = endpoint.score(payload(50)).headers
     assert len(made["x-request-id"]) == 36
     assert made["x-ms-request-id"] == made["x-request-id"]
@@ -205,7 +209,7 @@ def test_request_ids_are_passed_through_or_made(endpoint: Endpoint):
     assert own["x-ms-request-id"] == "mine"
 
 
-def test_swagger_has_the_services_shape_and_the_models_input(endpoint: Endpoint, reference: Path):
+def test_swagger_has_the_services_shape_and_the_models_input(endpoint: Endpoint, reference: Path) -> None:
     headers = {"Authorization": f"Bearer {PRIMARY}"}
     ours = requests.get(f"{endpoint.url}/swagger.json", headers=headers, timeout=5).json()
     theirs = json.loads((reference / "data" / "azure_endpoint_swagger.json").read_text())
@@ -223,7 +227,9 @@ def test_swagger_has_the_services_shape_and_the_models_input(endpoint: Endpoint,
 
 
 @pytest.mark.parametrize("version", [None, "2", "2.0", "3", "3.0", "3.1"])
-def test_the_example_of_every_swagger_can_be_sent_as_it_stands(endpoint: Endpoint, version: str | None):
+def test_the_example_of_every_swagger_can_be_sent_as_it_stands(
+    endpoint: Endpoint, version: str | None
+) -> None:
     headers = {"Authorization": f"Bearer {PRIMARY}"}
     query = {"version": version} if version else {}
     document = requests.get(f"{endpoint.url}/swagger.json", headers=headers, params=query, timeout=5).json()
@@ -237,7 +243,7 @@ def test_the_example_of_every_swagger_can_be_sent_as_it_stands(endpoint: Endpoin
     assert endpoint.score(schema["example"]).json() == schemas["ServiceOutput"]["example"]
 
 
-def test_traffic_is_drawn_by_weights_and_none_at_all_is_a_404(tmp_path: Path):
+def test_traffic_is_drawn_by_weights_and_none_at_all_is_a_404(tmp_path: Path) -> None:
     model = tiny_model(tmp_path, "young")
     deployments = {name: deployment(model, tmp_path / f"{name}.log") for name in ("m1", "m2", "m3")}
     with running(tmp_path, settings(deployments, {"m1": 80, "m2": 20, "m3": 0})) as endpoint:
@@ -252,7 +258,7 @@ def test_traffic_is_drawn_by_weights_and_none_at_all_is_a_404(tmp_path: Path):
         assert endpoint.score(payload(50), azureml_model_deployment="m3").status_code == 200
 
 
-def test_mirror_traffic_scores_copies_that_no_caller_sees(tmp_path: Path):
+def test_mirror_traffic_scores_copies_that_no_caller_sees(tmp_path: Path) -> None:
     model = tiny_model(tmp_path, "young")
     slow = tiny_model(tmp_path, "slow", delay=0.3, suffix="-m2")
     deployments = {"m1": deployment(model, tmp_path / "m1.log"), "m2": deployment(slow, tmp_path / "m2.log")}
@@ -270,7 +276,7 @@ def test_mirror_traffic_scores_copies_that_no_caller_sees(tmp_path: Path):
 
 
 @pytest.mark.parametrize("mode", ["AMLToken", "AADToken"])
-def test_tokens_are_checked_by_signature_claim_and_time(tmp_path: Path, mode: str):
+def test_tokens_are_checked_by_signature_claim_and_time(tmp_path: Path, mode: str) -> None:
     model = tiny_model(tmp_path, "young")
     document = settings({"m1": deployment(model, tmp_path / "m1.log")}, {"m1": 100}, auth_mode=mode)
     secret, now = document["token_secret"], int(time.time())

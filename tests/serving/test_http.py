@@ -51,14 +51,14 @@ def statuses(received: bytes) -> list[int]:
     return [int(status) for status in STATUS.findall(received)]
 
 
-def test_pipelined_requests_are_answered_in_order(endpoint: Endpoint):
+def test_pipelined_requests_are_answered_in_order(endpoint: Endpoint) -> None:
     ages = [30, 50] * 40
     requests = b"".join(whole(endpoint, json.dumps(payload(age)).encode()) for age in ages)
     received = endpoint.raw(requests, seconds=1)
     assert re.findall(rb'\["(no|yes)"\]', received) == [b"no" if age == 30 else b"yes" for age in ages]
 
 
-def test_a_request_may_come_byte_by_byte(endpoint: Endpoint):
+def test_a_request_may_come_byte_by_byte(endpoint: Endpoint) -> None:
     with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in whole(endpoint, extra="Connection: close\r\n"):
@@ -66,7 +66,7 @@ def test_a_request_may_come_byte_by_byte(endpoint: Endpoint):
         assert read_all(client).endswith(b'["yes"]')
 
 
-def test_chunked_bodies_are_read_with_extensions_and_trailers(endpoint: Endpoint):
+def test_chunked_bodies_are_read_with_extensions_and_trailers(endpoint: Endpoint) -> None:
     parts = [BODY[:10], BODY[10:11], BODY[11:]]
     chunks = b"".join(b"%x;note=1\r\n%b\r\n" % (len(part), part) for part in parts)
     head = endpoint.head() + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
@@ -74,7 +74,7 @@ def test_chunked_bodies_are_read_with_extensions_and_trailers(endpoint: Endpoint
     assert received.endswith(b'["yes"]')
 
 
-def test_expect_continue_is_answered_before_the_body_is_sent(endpoint: Endpoint):
+def test_expect_continue_is_answered_before_the_body_is_sent(endpoint: Endpoint) -> None:
     request = whole(endpoint, extra="Expect: 100-continue\r\nConnection: close\r\n")
     head, body = request[: -len(BODY)], BODY
     with socket.create_connection(("127.0.0.1", endpoint.port), timeout=2) as client:
@@ -84,11 +84,11 @@ def test_expect_continue_is_answered_before_the_body_is_sent(endpoint: Endpoint)
         assert read_all(client).endswith(b'["yes"]')
 
 
-def test_other_expectations_are_refused(endpoint: Endpoint):
+def test_other_expectations_are_refused(endpoint: Endpoint) -> None:
     assert statuses(endpoint.raw(whole(endpoint, extra="Expect: a-miracle\r\n"))) == [417]
 
 
-def test_http_1_0_closes_unless_keep_alive_is_asked_for_as_apachebench_does(endpoint: Endpoint):
+def test_http_1_0_closes_unless_keep_alive_is_asked_for_as_apachebench_does(endpoint: Endpoint) -> None:
     once = endpoint.raw(whole(endpoint, version="1.0"), seconds=1)
     assert statuses(once) == [200]
     assert b"Connection: close" in once
@@ -99,12 +99,12 @@ def test_http_1_0_closes_unless_keep_alive_is_asked_for_as_apachebench_does(endp
             assert b"Connection: keep-alive" in client.recv(4096)
 
 
-def test_a_half_closed_client_still_gets_its_answers(endpoint: Endpoint):
+def test_a_half_closed_client_still_gets_its_answers(endpoint: Endpoint) -> None:
     received = endpoint.raw(whole(endpoint) + whole(endpoint), half_close=True)
     assert statuses(received) == [200, 200]
 
 
-def test_a_body_over_the_limit_is_a_413_that_the_client_can_read(endpoint: Endpoint):
+def test_a_body_over_the_limit_is_a_413_that_the_client_can_read(endpoint: Endpoint) -> None:
     large = json.dumps(payload(*range(120_000))).encode()
     assert len(large) > 1_572_864
     assert statuses(endpoint.raw(whole(endpoint, large), seconds=5)) == [413]
@@ -115,7 +115,7 @@ def test_a_body_over_the_limit_is_a_413_that_the_client_can_read(endpoint: Endpo
     assert statuses(endpoint.raw(expecting)) == [413]
 
 
-def test_a_body_just_under_the_limit_is_scored(endpoint: Endpoint):
+def test_a_body_just_under_the_limit_is_scored(endpoint: Endpoint) -> None:
     body = BODY[:-1] + (1_572_864 - len(BODY)) * b" " + b"}"
     received = endpoint.raw(whole(endpoint, body, extra="Connection: close\r\n"))
     assert received.endswith(b'["yes"]')
@@ -141,7 +141,7 @@ def test_a_body_just_under_the_limit_is_scored(endpoint: Endpoint):
 )
 def test_what_is_not_sound_http_gets_one_4xx_and_a_closed_connection(
     endpoint: Endpoint, request_: bytes, status: int
-):
+) -> None:
     started = time.monotonic()
     received = endpoint.raw(request_, seconds=6)
     assert statuses(received) == [status]
@@ -149,7 +149,7 @@ def test_what_is_not_sound_http_gets_one_4xx_and_a_closed_connection(
     assert time.monotonic() - started < 5
 
 
-def test_nothing_is_smuggled_behind_a_refused_request(endpoint: Endpoint):
+def test_nothing_is_smuggled_behind_a_refused_request(endpoint: Endpoint) -> None:
     bad = b"POST /score HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert statuses(endpoint.raw(bad + whole(endpoint), seconds=3)) == [400]
     closing = whole(endpoint, extra="Connection: close\r\n")
@@ -168,7 +168,7 @@ def test_nothing_is_smuggled_behind_a_refused_request(endpoint: Endpoint):
         ("/swagger.json?version=%ff&version=3", b"404"),
     ],
 )
-def test_targets_of_every_form_are_answered(endpoint: Endpoint, target: str, found: bytes):
+def test_targets_of_every_form_are_answered(endpoint: Endpoint, target: str, found: bytes) -> None:
     method = "POST" if "score?x" in target else "GET"
     head = endpoint.head(target, method=method) + "Connection: close\r\n\r\n"
     received = endpoint.raw(head.encode())
@@ -178,7 +178,7 @@ def test_targets_of_every_form_are_answered(endpoint: Endpoint, target: str, fou
         assert [str(status).encode() for status in statuses(received)] in ([found], [b"400"])
 
 
-def test_an_upgrade_is_not_taken_and_the_request_is_answered(endpoint: Endpoint):
+def test_an_upgrade_is_not_taken_and_the_request_is_answered(endpoint: Endpoint) -> None:
     head = endpoint.head("/", method="GET") + "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     received = endpoint.raw(head.encode(), seconds=2)
     assert statuses(received) == [200]
@@ -186,7 +186,7 @@ def test_an_upgrade_is_not_taken_and_the_request_is_answered(endpoint: Endpoint)
 
 
 @pytest.mark.parametrize("start", [b"POST /sc", b"POST /score HTTP/1.1\r\nHost: x\r\n", "body", b""], ids=str)
-def test_a_client_that_dawdles_is_let_go(endpoint: Endpoint, start: bytes | str):
+def test_a_client_that_dawdles_is_let_go(endpoint: Endpoint, start: bytes | str) -> None:
     data = whole(endpoint)[:-5] if start == "body" else start
     assert isinstance(data, bytes)
     with socket.create_connection(("127.0.0.1", endpoint.port), timeout=8) as client:
@@ -198,7 +198,7 @@ def test_a_client_that_dawdles_is_let_go(endpoint: Endpoint, start: bytes | str)
     assert 0.4 < waited < 4.5
 
 
-def test_a_trickle_does_not_extend_the_time_for_the_headers(endpoint: Endpoint):
+def test_a_trickle_does_not_extend_the_time_for_the_headers(endpoint: Endpoint) -> None:
     with socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as client:
         started = time.monotonic()
         received = b""
@@ -217,7 +217,7 @@ def test_a_trickle_does_not_extend_the_time_for_the_headers(endpoint: Endpoint):
     assert statuses(received) in ([408], [])
 
 
-def test_many_idle_and_rude_clients_leave_the_endpoint_serving(endpoint: Endpoint):
+def test_many_idle_and_rude_clients_leave_the_endpoint_serving(endpoint: Endpoint) -> None:
     clients = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(150)]
     for number, client in enumerate(clients):
         client.sendall(whole(endpoint)[: number * 2])
@@ -229,7 +229,7 @@ def test_many_idle_and_rude_clients_leave_the_endpoint_serving(endpoint: Endpoin
         client.close()
 
 
-def test_a_client_that_never_reads_is_cut_off_and_memory_stays(endpoint: Endpoint):
+def test_a_client_that_never_reads_is_cut_off_and_memory_stays(endpoint: Endpoint) -> None:
     assert endpoint.process is not None
     process = psutil.Process(endpoint.process.pid)
     before = process.memory_info().rss
@@ -289,7 +289,7 @@ def connect(limits: Limits, *, later: bool = False) -> tuple[Connection, Wire, l
         asked.append(request)
         return None if later else answers.text(200, f"{request.method} {len(request.body)}")
 
-    hub = Hub(limits, handle, lambda status, sentence: answers.text(status, sentence))
+    hub = Hub(limits, handle, answers.text)
     connection, wire = Connection(hub), Wire()
     connection.connection_made(wire)
     return connection, wire, asked
@@ -325,7 +325,9 @@ STREAMS = st.one_of(
 
 @given(STREAMS, st.lists(st.integers(1, 60), min_size=1, max_size=20), st.booleans())
 @examples(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_bytes_in_any_portions_give_sound_answers_or_silence(stream: bytes, cuts: list[int], later: bool):
+def test_any_bytes_in_any_portions_give_sound_answers_or_silence(
+    stream: bytes, cuts: list[int], later: bool
+) -> None:
     connection, wire, asked = connect(Limits(body=500, head=300, url=60, header_count=8), later=later)
     position = 0
     for turn in range(len(stream) + 1):
@@ -351,7 +353,9 @@ def test_any_bytes_in_any_portions_give_sound_answers_or_silence(stream: bytes, 
 
 @given(st.lists(st.binary(max_size=80), min_size=1, max_size=6), st.lists(st.integers(1, 50), min_size=1))
 @examples(max_examples=200, deadline=None)
-def test_sound_requests_survive_any_portioning_with_bodies_intact(bodies: list[bytes], cuts: list[int]):
+def test_sound_requests_survive_any_portioning_with_bodies_intact(
+    bodies: list[bytes], cuts: list[int]
+) -> None:
     connection, wire, asked = connect(Limits())
     stream = b"".join(
         b"POST /score HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -370,7 +374,7 @@ def test_sound_requests_survive_any_portioning_with_bodies_intact(bodies: list[b
     assert not wire.closed
 
 
-def test_random_bytes_over_the_socket_leave_it_serving(endpoint: Endpoint, tmp_path: Path):
+def test_random_bytes_over_the_socket_leave_it_serving(endpoint: Endpoint, tmp_path: Path) -> None:
     @given(st.binary(min_size=1, max_size=200))
     @examples(max_examples=60, deadline=None)
     def throw(data: bytes) -> None:
@@ -405,7 +409,7 @@ TARGETS = st.sampled_from([b"/score", b"/", b"/swagger.json", b"/score?input_dat
 )
 
 
-def test_no_sound_request_brings_a_5xx(endpoint: Endpoint):
+def test_no_sound_request_brings_a_5xx(endpoint: Endpoint) -> None:
     with socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as client:
         sent = client.makefile("rb")
 

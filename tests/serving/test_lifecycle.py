@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -34,7 +34,9 @@ from tests.support.serving_support import (
 
 
 @contextmanager
-def one_model(folder: Path, *, traffic: int = 100, tiny: dict[str, Any] | None = None, **changes: Any):
+def one_model(
+    folder: Path, *, traffic: int = 100, tiny: dict[str, Any] | None = None, **changes: Any
+) -> Iterator[Endpoint]:
     """An endpoint with deployment m1 of a tiny model."""
     model = tiny_model(folder / "models", "young", **(tiny or {}))
     document = settings({"m1": deployment(model, folder / "m1.log", **changes)}, {"m1": traffic})
@@ -57,7 +59,7 @@ class Callers:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(threads)]
 
-    def __enter__(self) -> "Callers":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -94,7 +96,7 @@ class Callers:
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Path, rounds: int):
+def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Path, rounds: int) -> None:
     with one_model(tmp_path) as endpoint, Callers(endpoint) as callers:
         assert endpoint.process is not None
         process = psutil.Process(endpoint.process.pid)
@@ -135,7 +137,7 @@ def test_swapping_deployments_and_keys_under_load_drops_no_request(tmp_path: Pat
     assert after[1] - before[1] <= 5  # deployments that are gone keep no log open
 
 
-def test_another_model_under_the_same_name_is_swapped_in_place(tmp_path: Path):
+def test_another_model_under_the_same_name_is_swapped_in_place(tmp_path: Path) -> None:
     with one_model(tmp_path) as endpoint, Callers(endpoint) as callers:
         callers.more(20)
         for number in range(3):
@@ -150,7 +152,7 @@ def test_another_model_under_the_same_name_is_swapped_in_place(tmp_path: Path):
     assert {status for status, _, _ in callers.answers} == {200}
 
 
-def test_a_replacement_that_fails_leaves_the_old_model_serving_and_is_tried_again(tmp_path: Path):
+def test_a_replacement_that_fails_leaves_the_old_model_serving_and_is_tried_again(tmp_path: Path) -> None:
     with one_model(tmp_path) as endpoint:
         model = tiny_model(tmp_path / "models", "next", broken=True)
         endpoint.settings["deployments"]["m1"] = deployment(model, tmp_path / "m1.log")
@@ -163,7 +165,7 @@ def test_a_replacement_that_fails_leaves_the_old_model_serving_and_is_tried_agai
         assert endpoint.score(payload(50)).json() == ["yes-next"]
 
 
-def test_a_model_that_is_absent_or_broken_fails_with_a_sentence_and_answers_424(tmp_path: Path):
+def test_a_model_that_is_absent_or_broken_fails_with_a_sentence_and_answers_424(tmp_path: Path) -> None:
     broken = tiny_model(tmp_path / "models", "broken", broken=True)
     deployments = {
         "m1": deployment(tmp_path / "nowhere", tmp_path / "m1.log"),
@@ -179,7 +181,7 @@ def test_a_model_that_is_absent_or_broken_fails_with_a_sentence_and_answers_424(
         assert answer.headers["ms-azureml-model-error-reason"] == "model_not_ready"
 
 
-def test_parity_is_checked_once_in_another_process_and_kept(tmp_path: Path):
+def test_parity_is_checked_once_in_another_process_and_kept(tmp_path: Path) -> None:
     with one_model(tmp_path) as endpoint:
         assert endpoint.settled()["m1"] == {
             "status": "ready",
@@ -211,7 +213,7 @@ def test_parity_is_checked_once_in_another_process_and_kept(tmp_path: Path):
 )
 def test_a_compiled_form_that_is_off_is_refused_for_the_reference(
     tmp_path: Path, knobs: dict[str, Any], sentence: str
-):
+) -> None:
     with one_model(tmp_path, tiny=knobs) as endpoint:
         state = endpoint.settled()["m1"]
         assert (state["status"], state["form"], state["error"]) == ("ready", "reference", None)
@@ -230,7 +232,7 @@ def test_a_compiled_form_that_is_off_is_refused_for_the_reference(
     assert not child.is_running()
 
 
-def test_a_model_that_kills_its_process_costs_one_request(tmp_path: Path):
+def test_a_model_that_kills_its_process_costs_one_request(tmp_path: Path) -> None:
     knobs = {"no_compiled": True, "dies_at": 13, "raises_at": 14}
     with one_model(tmp_path, tiny=knobs) as endpoint:
         assert endpoint.score(payload(13)).status_code == 424
@@ -246,7 +248,7 @@ def test_a_model_that_kills_its_process_costs_one_request(tmp_path: Path):
         assert "secret row" not in endpoint.log
 
 
-def test_the_child_ends_when_the_endpoint_is_killed(tmp_path: Path):
+def test_the_child_ends_when_the_endpoint_is_killed(tmp_path: Path) -> None:
     with one_model(tmp_path, tiny={"no_compiled": True}) as endpoint:
         assert endpoint.process is not None
         (child,) = psutil.Process(endpoint.process.pid).children()
@@ -261,7 +263,7 @@ def at_once(endpoint: Endpoint, count: int, call: Callable[[], requests.Response
 
 
 @pytest.mark.parametrize("knobs", [{"delay": 0.4}, {"delay": 0.4, "no_compiled": True}])
-def test_more_than_twice_the_allowed_requests_are_429(tmp_path: Path, knobs: dict[str, Any]):
+def test_more_than_twice_the_allowed_requests_are_429(tmp_path: Path, knobs: dict[str, Any]) -> None:
     with one_model(tmp_path, tiny=knobs) as endpoint:  # 1 runs, 1 waits its turn
         url, headers = f"{endpoint.url}/score", {"Authorization": f"Bearer {PRIMARY}"}
         answers = at_once(
@@ -275,7 +277,7 @@ def test_more_than_twice_the_allowed_requests_are_429(tmp_path: Path, knobs: dic
         assert endpoint.score(payload(50)).status_code == 200
 
 
-def test_who_waits_longer_than_the_queue_allows_is_429(tmp_path: Path):
+def test_who_waits_longer_than_the_queue_allows_is_429(tmp_path: Path) -> None:
     with one_model(tmp_path, tiny={"delay": 0.5}, max_queue_wait_s=0.1) as endpoint:
         url, headers = f"{endpoint.url}/score", {"Authorization": f"Bearer {PRIMARY}"}
         answers = at_once(
@@ -285,7 +287,7 @@ def test_who_waits_longer_than_the_queue_allows_is_429(tmp_path: Path):
 
 
 @pytest.mark.parametrize("knobs", [{"delay": 0.2}, {"delay": 0.2, "no_compiled": True}])
-def test_a_slow_model_is_a_408_after_the_deployments_timeout(tmp_path: Path, knobs: dict[str, Any]):
+def test_a_slow_model_is_a_408_after_the_deployments_timeout(tmp_path: Path, knobs: dict[str, Any]) -> None:
     with one_model(tmp_path, tiny=knobs, request_timeout_s=0.4) as endpoint:
         started = time.monotonic()
         answer = endpoint.score(payload(50, 51, 52, 53))
@@ -295,7 +297,7 @@ def test_a_slow_model_is_a_408_after_the_deployments_timeout(tmp_path: Path, kno
         assert endpoint.score(payload(50)).status_code == 200
 
 
-def test_a_large_request_does_not_hold_up_small_ones(tmp_path: Path):
+def test_a_large_request_does_not_hold_up_small_ones(tmp_path: Path) -> None:
     with one_model(tmp_path, tiny={"delay": 0.0002}, max_concurrent_requests=4) as endpoint:
         url, headers = f"{endpoint.url}/score", {"Authorization": f"Bearer {PRIMARY}"}
         large = threading.Thread(
@@ -315,14 +317,14 @@ def test_a_large_request_does_not_hold_up_small_ones(tmp_path: Path):
         assert sorted(waits)[10] < 0.05
 
 
-def test_an_answer_over_the_limit_is_a_424(tmp_path: Path):
+def test_an_answer_over_the_limit_is_a_424(tmp_path: Path) -> None:
     with one_model(tmp_path, tiny={"wide": 900_000}) as endpoint:
         answer = endpoint.score(payload(50, 51))
         assert answer.status_code == 424
         assert answer.headers["ms-azureml-model-error-reason"] == "response_payload_too_large"
 
 
-def test_a_changed_body_limit_holds_for_open_connections_too(tmp_path: Path):
+def test_a_changed_body_limit_holds_for_open_connections_too(tmp_path: Path) -> None:
     with one_model(tmp_path) as endpoint:
         assert endpoint.score(payload(50)).status_code == 200
         endpoint.settings["max_request_bytes"] = 60
@@ -330,7 +332,7 @@ def test_a_changed_body_limit_holds_for_open_connections_too(tmp_path: Path):
         assert endpoint.score(payload(50)).status_code == 413
 
 
-def test_sigterm_finishes_what_was_asked_and_leaves_nothing_behind(tmp_path: Path):
+def test_sigterm_finishes_what_was_asked_and_leaves_nothing_behind(tmp_path: Path) -> None:
     knobs = {"no_compiled": True, "delay": 0.5}
     with one_model(tmp_path, tiny=knobs) as endpoint:
         assert endpoint.process is not None
@@ -357,7 +359,7 @@ def test_sigterm_finishes_what_was_asked_and_leaves_nothing_behind(tmp_path: Pat
     "knobs",
     [pytest.param({"no_compiled": True}, id="child", marks=pytest.mark.slow), pytest.param({}, id="thread")],
 )
-def test_sigterm_ends_in_time_even_if_a_model_hangs(tmp_path: Path, knobs: dict[str, Any]):
+def test_sigterm_ends_in_time_even_if_a_model_hangs(tmp_path: Path, knobs: dict[str, Any]) -> None:
     with one_model(tmp_path) as endpoint:
         slow = tiny_model(tmp_path / "models", "slow", delay=0.4, **knobs)
         endpoint.settings["deployments"]["m2"] = deployment(slow, tmp_path / "m2.log", request_timeout_s=60)
@@ -372,7 +374,7 @@ def test_sigterm_ends_in_time_even_if_a_model_hangs(tmp_path: Path, knobs: dict[
                 asked.result()
 
 
-def test_admin_calls_want_the_secret_and_bad_configuration_changes_nothing(tmp_path: Path):
+def test_admin_calls_want_the_secret_and_bad_configuration_changes_nothing(tmp_path: Path) -> None:
     with one_model(tmp_path) as endpoint:
         for headers in ({}, {"x-admin-secret": "wrong"}, {"Authorization": f"Bearer {PRIMARY}"}):
             answer = requests.get(f"{endpoint.url}/_admin/status", headers=headers, timeout=5)
@@ -400,11 +402,12 @@ def test_admin_calls_want_the_secret_and_bad_configuration_changes_nothing(tmp_p
         ({"name": "x", "keys": ["a"], "admin_secret": "s", "traffic": {"m1": 101}}, "from 0 to 100"),
     ],
 )
-def test_a_wrong_endpoint_json_is_told_at_start(tmp_path: Path, document: Any, sentence: str):
+def test_a_wrong_endpoint_json_is_told_at_start(tmp_path: Path, document: Any, sentence: str) -> None:
     if document is not None:
         (tmp_path / "endpoint.json").write_text(json.dumps(document))
     ended = subprocess.run(
         [sys.executable, "-m", "dropml.azureml.serving", "--endpoint", str(tmp_path), "--port", "0"],
+        check=False,
         cwd=ROOT,
         env={"PYTHONPATH": str(TINY)},
         capture_output=True,
@@ -415,7 +418,7 @@ def test_a_wrong_endpoint_json_is_told_at_start(tmp_path: Path, document: Any, s
     assert sentence in ended.stderr
 
 
-def test_a_log_stays_bounded_and_holds_no_key(tmp_path: Path):
+def test_a_log_stays_bounded_and_holds_no_key(tmp_path: Path) -> None:
     log = DeploymentLog(tmp_path / "m1.log", max_bytes=20_000)
     for number in range(3000):
         log.request((1.7e9 + number, "POST", "/score", 200, 1.5, 12, b"an-id"))
@@ -481,7 +484,7 @@ def sink() -> Iterator[Sink]:
 KEY = "11111111-2222-3333-4444-555555555555"
 
 
-def test_requests_of_a_deployment_with_app_insights_are_reported(tmp_path: Path, sink: Sink):
+def test_requests_of_a_deployment_with_app_insights_are_reported(tmp_path: Path, sink: Sink) -> None:
     with one_model(tmp_path, app_insights=True) as endpoint:
         endpoint.settings |= {"app_insights_url": sink.url, "instrumentation_key": KEY}
         endpoint.reload()
@@ -510,7 +513,9 @@ def test_requests_of_a_deployment_with_app_insights_are_reported(tmp_path: Path,
     assert "admin." not in json.dumps(sink.envelopes)
 
 
-def test_what_is_left_is_sent_at_the_end_and_without_app_insights_nothing_is(tmp_path: Path, sink: Sink):
+def test_what_is_left_is_sent_at_the_end_and_without_app_insights_nothing_is(
+    tmp_path: Path, sink: Sink
+) -> None:
     with one_model(tmp_path, app_insights=True) as endpoint:
         endpoint.settings |= {"app_insights_url": sink.url, "instrumentation_key": KEY}
         endpoint.reload()
@@ -525,7 +530,7 @@ def test_what_is_left_is_sent_at_the_end_and_without_app_insights_nothing_is(tmp
 
 def test_a_sink_that_hangs_or_refuses_delays_no_request_and_loses_nothing_at_first(
     tmp_path: Path, sink: Sink
-):
+) -> None:
     with one_model(tmp_path, app_insights=True) as endpoint:
         endpoint.settings |= {"app_insights_url": sink.url, "instrumentation_key": KEY}
         endpoint.reload()
@@ -540,7 +545,7 @@ def test_a_sink_that_hangs_or_refuses_delays_no_request_and_loses_nothing_at_fir
     assert len({one["data"]["baseData"]["id"] for one in sink.envelopes}) == 100
 
 
-def test_the_telemetry_queue_is_bounded():
+def test_the_telemetry_queue_is_bounded() -> None:
     telemetry = Telemetry("http://127.0.0.1:9/v2.1/track", KEY, "bank")
     item = RequestItem(1.7e9, 0.001, "POST", "/score", 200, b"a", b"", "m1", "bank:1")
     for _ in range(25_000):

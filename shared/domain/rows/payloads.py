@@ -133,7 +133,7 @@ def _split(table: dict[str, Any]) -> Batch:
         raise _split_error("index", "must be left out or hold one entry per row")
     strangers = table.keys() - {"columns", "data", "index"}
     if strangers:
-        raise _split_error(sorted(strangers)[0][:60], "is not a member of input_data")
+        raise _split_error(min(strangers)[:60], "is not a member of input_data")
     return Batch("input_data", data, columns)
 
 

@@ -30,8 +30,11 @@ class HoldoutRule:
         return HoldoutRule(str(doc["salt"]), float(doc["threshold"]))
 
     def held(self, names: Sequence[str], columns: Sequence[Sequence[str]]) -> list[bool]:
-        """For each row, whether it is held out. Values are taken in the order of the columns' names,
-        so that a file with its columns in another order is split alike; equal rows go to the same side."""
+        """For each row, whether it is held out.
+
+        Values are taken in the order of the columns' names,
+        so that a file with its columns in another order is split alike; equal rows go to the same side.
+        """
         order = sorted(range(len(names)), key=names.__getitem__)
         limit = _limit(self.threshold)
         sha256, salt = hashlib.sha256, self.salt + SEPARATOR

@@ -19,6 +19,8 @@ from shared.services.batches.batch_rows import CheckedChunk, Chunk, Layout
 from shared.services.overlap import Behind, ahead
 from shared.services.scoring.endpoint_scorer import chunks
 
+log = logging.getLogger(__name__)
+
 #: A host that has not written for so long has lost its claim.
 CLAIM_SECONDS = 120.0
 #: An index entry whose document never came is dropped after so long.
@@ -97,7 +99,7 @@ class _Work:
         except DropMLError as error:
             self._fail(error)
         except Exception:  # a fault of ours: counted like a bad moment, so that it ends and is seen
-            logging.exception("batch %s", self.key)
+            log.exception("batch %s", self.key)
             self._later(Transient("Something went wrong here.", remedy="The log has it.", code="error"))
         else:
             self._save(status="completed" if finished else "running", claimed_until=0.0)

@@ -19,6 +19,8 @@ from shared.domain.run.serving import ServingEntry
 from shared.services.run.runs import Documents, Runs
 from shared.services.scoring.endpoint_scorer import label_text
 
+log = logging.getLogger(__name__)
+
 #: A count is in storage this many seconds after the call, at the latest.
 FLUSH_SECONDS = 2.0
 
@@ -93,7 +95,7 @@ class CanaryWatch:
             else:
                 self._documents.replace(path, document, found[1])
         except DropMLError as error:  # the next call writes it all again
-            logging.warning("%s can't be written: %s", path, error.message)
+            log.warning("%s can't be written: %s", path, error.message)
 
 
 def observed(runs: Runs, slug: str, since: Any) -> dict[str, Tally]:

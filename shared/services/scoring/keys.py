@@ -69,7 +69,7 @@ class KeyRing:
         with state.lock:
             if state.current is None or self._clock() >= state.expires - TOKEN_MARGIN:
                 self._fetch(target, state)
-            assert state.current is not None
+            assert state.current is not None  # noqa: S101 - `_fetch` set it or raised
             return state.current
 
     def refused(self, target: Target, credential: Credential) -> bool:

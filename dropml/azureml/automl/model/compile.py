@@ -219,7 +219,7 @@ def _platt(model: PlattModel) -> dict[str, Any]:
         "center": model.center.tolist(),
         "scale": model.scale.tolist(),
         "vectors": inner.support_vectors_.tolist(),
-        "gamma": float(inner._gamma),
+        "gamma": float(inner._gamma),  # noqa: SLF001 - "scale" resolved to a number is kept nowhere else
         "coef": (outer.coef_ @ weights.T).tolist(),
         "intercept": (outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_).tolist(),
         "link": link,

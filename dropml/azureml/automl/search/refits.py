@@ -19,7 +19,7 @@ def refit_seconds(members: list[Trial], cpus: int) -> float:
         return 0.0
     seconds = [t.result["fit_s"] * t.result["refit"]["share"] for t in members]
     slowdown = float(np.median([t.result["wall_s"] / max(t.result["fit_s"], 1e-3) for t in members]))
-    return max(max(seconds), sum(seconds) / cpus) * min(max(slowdown, 1.0), 4.0)
+    return max(*seconds, sum(seconds) / cpus) * min(max(slowdown, 1.0), 4.0)
 
 
 class Refits:
