@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -27,7 +28,7 @@ LIMIT_S, MEMORY_MB = 120, 2_000
 def _million(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     n = 1_000_000
-    columns = {f"n{i}": np.round(rng.normal(size=n), 4) for i in range(10)}
+    columns: dict[str, Any] = {f"n{i}": np.round(rng.normal(size=n), 4) for i in range(10)}
     columns |= {f"i{i}": rng.integers(0, 1000, n) for i in range(4)}
     columns |= {f"c{i}": rng.choice([f"v{j}" for j in range(5 * (i + 1) ** 2)], n) for i in range(6)}
     margin = columns["n0"] + 0.5 * columns["n1"] * columns["n2"] + (columns["i0"] > 700) + rng.normal(size=n)

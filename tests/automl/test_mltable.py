@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from dropml.azureml.automl.data import mltable
-from dropml.azureml.automl.data.mltable import read_table
+from dropml.azureml.automl.data import reader
+from dropml.azureml.automl.data.reader import read_table
 from dropml.azureml.automl.spec import UserError
 from tests.support.automl_jobs import write_data
 
@@ -107,8 +107,8 @@ def test_declared_types_win_and_what_does_not_fit_is_missing(tmp_path: Path) -> 
 def test_a_word_far_down_turns_a_column_of_numbers_into_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mltable, "_CHUNK", 50)
-    monkeypatch.setattr(mltable, "_SNIFF", 50)
+    monkeypatch.setattr(reader, "_CHUNK", 50)
+    monkeypatch.setattr(reader, "_SNIFF", 50)
     text = "a\n" + "\n".join(["007"] * 120 + ["none of these"] + ["5"] * 10) + "\n"
     found = table(tmp_path, text.encode())["a"]
     assert found.type == "string"
@@ -151,4 +151,4 @@ def test_several_files_share_their_levels(tmp_path: Path) -> None:
     (tmp_path / "MLTable").write_text(yaml.safe_dump(document))
     found = read_table(tmp_path)
     assert found["a"].python_values() == ["x", "y", "z", "x"]
-    assert np.array_equal(found["b"].values, [1, 2, 3, 4])
+    assert np.array_equal(found["b"].numbers, [1, 2, 3, 4])

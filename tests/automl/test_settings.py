@@ -16,7 +16,7 @@ from dropml.azureml.automl.search.clock import Clock
 from dropml.azureml.automl.search.early_termination import EarlyTermination
 from dropml.azureml.automl.search.ensemble import ENSEMBLE_TREES, trim
 from dropml.azureml.automl.search.portfolio import allowed, candidates
-from dropml.azureml.automl.spec import JobSpec, Limits, UserError
+from dropml.azureml.automl.spec import JobLimits, JobSpec, UserError
 from scorer import load
 from tests.support.automl_jobs import Finished, people, run_here, write_data, write_spec
 
@@ -28,7 +28,7 @@ TWO = {
 
 
 def spec(**changes: Any) -> JobSpec:
-    return JobSpec("j", changes.pop("task", "Classification"), "y", Path("data"), Limits(), **changes)
+    return JobSpec("j", changes.pop("task", "Classification"), "y", Path("data"), JobLimits(), **changes)
 
 
 def train(tmp_path: Path, rows: Any = None, **changes: Any) -> Finished:

@@ -15,6 +15,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from dropml.azureml.automl.events import Events
+from dropml.azureml.automl.scratch import Scratch
+from dropml.azureml.automl.search.clock import Clock
+from dropml.azureml.automl.search.pool import Pool
+from dropml.azureml.automl.search.task import Outcome, Task
+from dropml.azureml.automl.spec import UserError, read_spec
+
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = Path(os.environ.get("DROPML_REFERENCE", ROOT.parent / "shared"))
 
@@ -108,10 +115,6 @@ def write_spec(job_dir: Path, data: Path, **spec: Any) -> Path:
 def run_here(job_dir: Path) -> Finished:
     """The job inside this process, its tasks one after the other."""
     from dropml.azureml.automl import job as engine
-    from dropml.azureml.automl.events import Events
-    from dropml.azureml.automl.scratch import Scratch
-    from dropml.azureml.automl.search.clock import Clock
-    from dropml.azureml.automl.spec import UserError, read_spec
 
     events, scratch = Events(job_dir / "events.jsonl"), Scratch(job_dir / "work")
     code = 0
@@ -128,27 +131,30 @@ def run_here(job_dir: Path) -> Finished:
     return Finished(job_dir, code, read_events(job_dir))
 
 
-class InlinePool:
+class InlinePool(Pool):
     """Stands in for the pool of processes: a task runs when it is waited for."""
 
-    def __init__(self, scratch: Any) -> None:
+    def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
-        self.running: list[Any] = []
+        self._waiting: list[Task] = []
 
-    def start(self, task: Any) -> None:
-        self.running.append(task)
+    @property
+    def running(self) -> list[Task]:
+        return self._waiting
 
-    def wait(self, timeout: float) -> list[Any]:
+    def start(self, task: Task) -> None:
+        self._waiting.append(task)
+
+    def wait(self, timeout: float) -> list[Outcome]:
         from dropml.azureml.automl.search import worker
-        from dropml.azureml.automl.search.task import Outcome
 
-        task = self.running.pop(0)
+        task = self._waiting.pop(0)
         worker.perform(str(self._scratch.root), task)
         stored = self._scratch.object(task.result)
         return [Outcome(task, stored.get("ok"), stored.get("error"), stored.get("seconds", 0.0))]
 
     def stop(self, keep: Collection[str] = ()) -> None:
-        self.running = [task for task in self.running if task.out in keep]
+        self._waiting = [task for task in self._waiting if task.out in keep]
 
 
 def start_process(job_dir: Path) -> subprocess.Popen[bytes]:

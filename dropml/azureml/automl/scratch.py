@@ -50,7 +50,7 @@ class Scratch:
 
     def array(self, name: str) -> np.ndarray:
         """Memory-mapped: the workers share its pages."""
-        return np.load(self.root / f"{name}.npy", mmap_mode="r")
+        return np.asarray(np.load(self.root / f"{name}.npy", mmap_mode="r"))
 
     def optional(self, name: str) -> np.ndarray | None:
         return self.array(name) if (self.root / f"{name}.npy").exists() else None

@@ -16,7 +16,7 @@ class UserError(ValueError):
 
 
 @dataclass(frozen=True)
-class Limits:
+class JobLimits:
     """Seconds and counts; None where the job sets no limit of that kind."""
 
     timeout_s: float = 6 * 3600.0
@@ -27,15 +27,15 @@ class Limits:
     exit_score: float | None = None
 
     @staticmethod
-    def from_wire(wire: dict[str, Any]) -> Limits:
+    def from_wire(wire: dict[str, Any]) -> JobLimits:
         def number(key: str, default: Any) -> Any:
             value = wire.get(key)
             return default if value is None else value
 
-        limits = Limits(
-            timeout_s=float(number("timeout_s", Limits.timeout_s)),
+        limits = JobLimits(
+            timeout_s=float(number("timeout_s", JobLimits.timeout_s)),
             trial_timeout_s=_optional_float(wire.get("trial_timeout_s")),
-            max_trials=int(number("max_trials", Limits.max_trials)),
+            max_trials=int(number("max_trials", JobLimits.max_trials)),
             max_concurrent_trials=max(1, int(number("max_concurrent_trials", 1))),
             enable_early_termination=bool(number("enable_early_termination", True)),
             exit_score=_optional_float(wire.get("exit_score")),
@@ -55,7 +55,7 @@ class JobSpec:
     task: str
     target: str
     training_data: Path
-    limits: Limits
+    limits: JobLimits
     weight_column: str | None = None
     validation_data: Path | None = None
     validation_size: float | None = None
@@ -113,7 +113,7 @@ def read_spec(job_dir: Path) -> JobSpec:
         task=task,
         target=str(raw["target"]),
         training_data=Path(raw["training_data"]),
-        limits=Limits.from_wire(raw.get("limits") or {}),
+        limits=JobLimits.from_wire(raw.get("limits") or {}),
         weight_column=raw.get("weight_column") or None,
         validation_data=Path(validation) if validation else None,
         validation_size=_optional_float(size),

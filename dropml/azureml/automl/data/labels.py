@@ -29,8 +29,7 @@ class Target:
 
 def class_target(column: Column, declared: str | None) -> Target:
     """Classes of a column read as text. Labels become int, bool or float where all of them are."""
-    levels, codes = column.levels or [], column.codes
-    assert codes is not None
+    codes, levels = column.coded
     blank = np.array([not text.strip() for text in levels] + [True])
     rows = np.flatnonzero(~blank[codes])
     used = np.unique(codes[rows])
@@ -56,8 +55,7 @@ def class_target(column: Column, declared: str | None) -> Target:
 
 def number_target(column: Column) -> Target:
     """Numbers of a column read as text. A value that is no number is an error naming its first row."""
-    levels, codes = column.levels or [], column.codes
-    assert codes is not None
+    codes, levels = column.coded
     values = np.full(len(levels) + 1, np.nan)
     for i, text in enumerate(levels):
         try:

@@ -9,7 +9,8 @@ import numpy as np
 
 from dropml.azureml.automl.data import labels
 from dropml.azureml.automl.data.labels import Target
-from dropml.azureml.automl.data.mltable import read_source, read_table
+from dropml.azureml.automl.data.mltable import read_source
+from dropml.azureml.automl.data.reader import read_table
 from dropml.azureml.automl.data.splits import Split, plan_splits
 from dropml.azureml.automl.data.table import Column, Table
 from dropml.azureml.automl.spec import JobSpec, UserError
@@ -43,7 +44,7 @@ def load(spec: JobSpec) -> Data:
         raise UserError("The data has no column besides the label.")
     data = Data(table, target, weights)
     if spec.validation_data is not None:
-        _load_validation(spec, data, declared)
+        _load_validation(spec, spec.validation_data, data, declared)
     return data
 
 
@@ -73,9 +74,8 @@ def _read(spec: JobSpec, folder: Path, *, weighted: bool = True) -> tuple[Table,
     return table, column, weights
 
 
-def _load_validation(spec: JobSpec, data: Data, declared: str | None) -> None:
-    assert spec.validation_data is not None
-    table, column, _ = _read(spec, spec.validation_data, weighted=False)
+def _load_validation(spec: JobSpec, folder: Path, data: Data, declared: str | None) -> None:
+    table, column, _ = _read(spec, folder, weighted=False)
     absent = [n for n in data.table.names if n not in table.columns]
     if absent:
         raise UserError(f"The validation data lacks the columns {', '.join(absent)}.")

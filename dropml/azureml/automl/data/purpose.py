@@ -55,19 +55,18 @@ def detect(column: Column) -> str:
     n = len(column)
     if column.values is not None:
         return _detect_number(column, n)
-    assert column.codes is not None
-    assert column.levels is not None
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
+    codes, levels = column.coded
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     present = int(counts.sum())
     used = np.flatnonzero(counts)
     if len(used) == 0 or (len(used) == 1 and present == n):
         return IGNORE
-    sample = [column.levels[i] for i in used[:_SAMPLE]]
+    sample = [levels[i] for i in used[:_SAMPLE]]
     if _share(sample, lambda v: not np.isnan(parse_date(v, []))) >= 0.95:
         return DATETIME
     if (
         _share(sample, _is_number) >= 0.8
-        and counts[[i for i in used[:_SAMPLE] if _is_number(column.levels[i])]].sum() > 0
+        and counts[[i for i in used[:_SAMPLE] if _is_number(levels[i])]].sum() > 0
     ):
         return MIXED
     words = float(np.mean([len(v.split()) for v in sample]))
@@ -79,9 +78,7 @@ def detect(column: Column) -> str:
 
 
 def _detect_number(column: Column, n: int) -> str:
-    values = column.values
-    assert values is not None
-    present = values[~np.isnan(values)]
+    present = column.numbers[~column.missing]
     if len(present) == 0 or (len(present) == n and present.min() == present.max()):
         return IGNORE
     if column.type == "datetime":

@@ -29,8 +29,7 @@ def plan_splits(spec: JobSpec, y: np.ndarray) -> list[Split]:
     if folds is None and size is None:
         size, folds = (0.1, None) if n > 20_000 else (None, 10 if n < 1_000 else 3)
     if folds is None:
-        assert size is not None
-        return [_hold_out(n, strata, size, rng)]
+        return [_hold_out(n, strata, size or 0.1, rng)]
     if n < 2 * folds:
         raise UserError(f"{n} labelled rows are too few for {folds}-fold cross-validation.")
     order = _spread(n, strata, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,30 +27,51 @@ class Column:
     levels: list[str] | None = None
 
     def __len__(self) -> int:
-        return len(self.values if self.values is not None else self.codes)  # type: ignore[arg-type]
+        return len(self.coded[0] if self.values is None else self.values)
 
     @property
     def missing(self) -> np.ndarray:
-        return np.isnan(self.values) if self.values is not None else self.codes < 0  # type: ignore[operator]
+        return np.asarray(self.coded[0] < 0 if self.values is None else np.isnan(self.values))
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The values of a numeric column. Raises TypeError for strings."""
+        if self.values is None:
+            raise TypeError(f"column {self.name!r} holds text, no numbers")
+        return self.values
+
+    @property
+    def coded(self) -> tuple[np.ndarray, list[str]]:
+        """Codes and levels of a column of strings. Raises TypeError for numbers."""
+        if self.codes is None or self.levels is None:
+            raise TypeError(f"column {self.name!r} holds numbers, no text")
+        return self.codes, self.levels
 
     def take(self, rows: np.ndarray) -> Column:
         if self.values is not None:
             return Column(self.name, self.type, values=self.values[rows])
-        return Column(self.name, self.type, codes=self.codes[rows], levels=self.levels)  # type: ignore[index]
+        codes, levels = self.coded
+        return Column(self.name, self.type, codes=codes[rows], levels=levels)
 
     def texts(self) -> list[str | None]:
         """The column as strings, None = missing."""
-        if self.codes is None:
-            return [None if np.isnan(v) else number_text(v) for v in self.values]  # type: ignore[union-attr]
-        return [None if c < 0 else self.levels[c] for c in self.codes]  # type: ignore[index]
+        if self.values is not None:
+            return [None if np.isnan(v) else number_text(v) for v in self.values]
+        codes, levels = self.coded
+        return [None if c < 0 else levels[c] for c in codes]
 
     def python_values(self) -> list[Any]:
         """The column as JSON values of its MLflow type."""
-        if self.codes is not None:
+        if self.values is None:
             return self.texts()
-        kinds = {"long": int, "double": float, "boolean": bool, "datetime": iso_text}
+        kinds: dict[str, Callable[[float], Any]] = {
+            "long": int,
+            "double": float,
+            "boolean": bool,
+            "datetime": iso_text,
+        }
         kind = kinds[self.type]
-        return [None if np.isnan(v) else kind(v) for v in self.values]  # type: ignore[operator, union-attr]
+        return [None if np.isnan(v) else kind(v) for v in self.values]
 
 
 class Table:

@@ -72,7 +72,7 @@ def _smallest_leaf(fold: Fold, setting: Setting) -> int:
 
 def _fewest_features(fold: Fold) -> float:
     """Share of the features that leaves a tree four to choose from."""
-    return min(1.0, 4.0 / fold.x.shape[1])
+    return float(min(1.0, 4.0 / fold.x.shape[1]))
 
 
 def _quicker(options: Params, n_classes: int) -> float:

@@ -18,7 +18,7 @@ def medians(x: np.ndarray) -> np.ndarray:
     sample = x if len(x) <= 100_000 else x[:: len(x) // 100_000]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nan_to_num(np.nanmedian(sample, axis=0))
+        return np.asarray(np.nan_to_num(np.nanmedian(sample, axis=0)))
 
 
 def fit_forest(params: Params, fold: Fold, setting: Setting) -> SklearnModel:
@@ -157,7 +157,7 @@ def _standardise(x: np.ndarray) -> dict[str, Any]:
 
 
 def _prepared(x: np.ndarray, prepare: dict[str, Any]) -> np.ndarray:
-    return (np.where(np.isnan(x), prepare["fill"], x) - prepare["center"]) / prepare["scale"]
+    return np.asarray((np.where(np.isnan(x), prepare["fill"], x) - prepare["center"]) / prepare["scale"])
 
 
 def _fit_quietly(estimator: Any, x: np.ndarray, y: np.ndarray, w: np.ndarray | None) -> None:

@@ -7,6 +7,7 @@ rate. A date becomes its parts, a text its length and the naive Bayes scores of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ class Scores:
 
 def _logit(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, 1e-9, 1 - 1e-9)
-    return np.log(p / (1 - p))
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def _first_direction(deviations: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -140,7 +141,7 @@ class Encoder:
         step["missing"] = float(values[-1]) if seen[-1] else unseen
         step["unseen"] = unseen
         if not self.supervised or seen.sum() <= CROSS_FIT_LEVELS:
-            return values[codes]
+            return np.asarray(values[codes])
         return self._cross_fit(codes, n_levels, scores)
 
     def _cross_fit(self, codes: np.ndarray, n_levels: int, scores: Scores) -> np.ndarray:
@@ -188,17 +189,16 @@ def _apply(step: dict[str, Any], column: Column) -> np.ndarray:
 def _map(step: dict[str, Any], column: Column) -> np.ndarray:
     codes, levels = _levels(column)
     table = np.array([step["map"].get(level, step["unseen"]) for level in levels] + [step["missing"]])
-    return table[codes]
+    return np.asarray(table[codes])
 
 
 def _levels(column: Column) -> tuple[np.ndarray, list[str]]:
     """Codes (-1 = missing) and the text of each level, for text and for number columns."""
-    if column.codes is not None:
-        return column.codes, column.levels or []
-    assert column.values is not None
-    present = ~np.isnan(column.values)
+    if column.values is None:
+        return column.coded
+    present = ~column.missing
     unique, inverse = np.unique(column.values[present], return_inverse=True)
-    codes = np.full(len(column.values), -1, dtype="int32")
+    codes = np.full(len(column), -1, dtype="int32")
     codes[present] = inverse
     return codes, [number_text(v) for v in unique]
 
@@ -209,10 +209,15 @@ def _alphabetical(levels: list[str]) -> np.ndarray:
 
 
 def _numbers(column: Column) -> np.ndarray:
+    return _values(column, _number)
+
+
+def _values(column: Column, read: Callable[[str], float]) -> np.ndarray:
+    """The column's numbers; those that `read` finds in the texts of a column of strings."""
     if column.values is not None:
         return column.values
-    assert column.codes is not None
-    return np.array([_number(level) for level in column.levels or []] + [np.nan])[column.codes]
+    codes, levels = column.coded
+    return np.asarray(np.array([read(level) for level in levels] + [np.nan])[codes])
 
 
 def _number(text: str) -> float:
@@ -225,17 +230,15 @@ def _number(text: str) -> float:
 
 def _without_numbers(column: Column) -> Column:
     """The words of a mixed column: all its numbers share one category."""
-    levels = ["#number" if not np.isnan(_number(level)) else level for level in column.levels or []]
+    codes, texts = column.coded
+    levels = ["#number" if not np.isnan(_number(text)) else text for text in texts]
     index = {level: i for i, level in enumerate(dict.fromkeys(levels))}
     mapping = np.array([index[level] for level in levels] + [-1], dtype="int32")
-    return Column(column.name, column.type, codes=mapping[column.codes], levels=list(index))
+    return Column(column.name, column.type, codes=mapping[codes], levels=list(index))
 
 
 def _moments(column: Column) -> np.ndarray:
-    if column.values is not None:
-        return column.values
-    assert column.codes is not None
-    return np.array([parse_date(level, []) for level in column.levels or []] + [np.nan])[column.codes]
+    return _values(column, lambda text: parse_date(text, []))
 
 
 def _date_parts(seconds: np.ndarray, parts: list[str]) -> np.ndarray:

@@ -62,8 +62,7 @@ def store_fold(scratch: Scratch, k: int, split: Split, encoder: Encoder, data: D
     """Fit the encoder on the fold's training rows alone; scratch the encoded rows of both sides."""
     scores = Scores.of(data.target.y, data.target.n_classes)
     train_x = encoder.fit_transform(data.table.take(split.train), scores.take(split.train))
-    if data.valid_table is not None:
-        assert data.valid_y is not None
+    if data.valid_table is not None and data.valid_y is not None:
         valid_x, valid_y = encoder.transform(data.valid_table), data.valid_y
     else:
         valid_x, valid_y = encoder.transform(data.table.take(split.valid)), data.target.y[split.valid]

@@ -27,12 +27,12 @@ class Model(Protocol):
 
 
 def sigmoid(margin: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0))))
 
 
 def softmax(margin: np.ndarray) -> np.ndarray:
     e = np.exp(margin - margin.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 def two_columns(p: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def bounded(x: np.ndarray) -> np.ndarray:
     """What scikit-learn's trees and XGBoost take: no number beyond float32."""
     if np.fmin.reduce(x, axis=None) >= -FLOAT32_MAX and np.fmax.reduce(x, axis=None) <= FLOAT32_MAX:
         return x
-    return np.clip(x, -FLOAT32_MAX, FLOAT32_MAX)
+    return np.asarray(np.clip(x, -FLOAT32_MAX, FLOAT32_MAX))
 
 
 def fill_missing(x: np.ndarray, fill: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ class SklearnModel:
         if self.fill is not None:
             x = fill_missing(x, self.fill)
         if self.center is not None:
-            return (x - self.center) / self.scale
+            return np.asarray((x - self.center) / self.scale)
         return bounded(x)
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -43,11 +43,11 @@ class TextModel:
 
     def transform(self, column: Column) -> np.ndarray:
         """Columns: characters, words, then the mean weight of the known words for each class."""
-        levels = column.levels or []
+        codes, levels = column.coded
         table = np.full((len(levels) + 1, 2 + self.k), np.nan)
-        for i in np.unique(column.codes[column.codes >= 0]) if column.codes is not None else []:
+        for i in np.unique(codes[codes >= 0]):
             table[i] = self.score(levels[i])
-        return table[column.codes]
+        return np.asarray(table[codes])
 
     def score(self, text: str) -> list[float]:
         words = words_of(text)
@@ -58,7 +58,7 @@ class TextModel:
 
 def _marks(indicators: np.ndarray, regression: bool) -> np.ndarray:
     if regression:
-        return (indicators > np.median(indicators)).astype("float64")
+        return np.asarray((indicators > np.median(indicators)).astype("float64"))
     if indicators.shape[1] == 2:
         return indicators[:, 1:]
     return indicators[:, np.argsort(-indicators.sum(axis=0), kind="stable")[:MAX_CLASSES]]
@@ -70,11 +70,10 @@ def _document_terms(column: Column) -> tuple[np.ndarray, list[str]]:
 
     from scipy.sparse import csr_matrix
 
-    levels = column.levels or []
+    codes, levels = column.coded
     sets = [set(words_of(level)) for level in levels]
-    assert column.codes is not None
     tally: Counter[str] = Counter()
-    rows_of_level = np.bincount(column.codes[column.codes >= 0], minlength=len(levels))
+    rows_of_level = np.bincount(codes[codes >= 0], minlength=len(levels))
     for found, n in zip(sets, rows_of_level, strict=True):
         for word in found:
             tally[word] += int(n)
@@ -84,7 +83,7 @@ def _document_terms(column: Column) -> tuple[np.ndarray, list[str]]:
     pointers = np.concatenate([[0], np.cumsum([len(i) for i in ids])])
     flat = np.array([j for i in ids for j in i], dtype="int32")
     by_level = csr_matrix((np.ones(len(flat)), flat, pointers), shape=(len(ids), len(words)))
-    return by_level[np.where(column.codes < 0, len(levels), column.codes)], words
+    return by_level[np.where(codes < 0, len(levels), codes)], words
 
 
 def _weights(counts: np.ndarray, marks: np.ndarray, words: list[str]) -> dict[str, list[float]]:

@@ -80,7 +80,8 @@ def _counts(score: np.ndarray, positive: np.ndarray, thresholds: np.ndarray) -> 
     hits, others = np.sort(score[positive]), np.sort(score[~positive])
     tp = len(hits) - np.searchsorted(hits, thresholds, side="left")
     fp = len(others) - np.searchsorted(others, thresholds, side="left")
-    return np.column_stack([tp, fp, len(others) - fp, len(hits) - tp]).tolist()
+    counts: list[list[int]] = np.column_stack([tp, fp, len(others) - fp, len(hits) - tp]).tolist()
+    return counts
 
 
 def _curves(table: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -143,7 +143,6 @@ def _gradient_boosting(model: SklearnModel, number: int, n_features: int, folder
     base = np.atleast_1d(np.ravel(raw)) - grown
     links = {0: "identity", 2: "sigmoid"}
     text = flat.model_text(trees, outputs, n_features)
-    assert model.fill is not None
     return _trees(
         folder,
         number,
@@ -151,7 +150,7 @@ def _gradient_boosting(model: SklearnModel, number: int, n_features: int, folder
         outputs,
         links.get(model.n_classes, "softmax"),
         base.tolist(),
-        fill=model.fill.tolist(),
+        fill=_listed(model.fill, 0.0, n_features),
     )
 
 
@@ -160,13 +159,23 @@ def _affine(model: SklearnModel, coef: np.ndarray, intercept: np.ndarray, link: 
     n = coef.shape[1]
     return {
         "kind": "linear",
-        "fill": model.fill.tolist() if model.fill is not None else [0.0] * n,
-        "center": model.center.tolist() if model.center is not None else [0.0] * n,
-        "scale": model.scale.tolist() if model.scale is not None else [1.0] * n,
+        **_preparation(model, n),
         "coef": coef.tolist(),
         "intercept": np.atleast_1d(intercept).tolist(),
         "link": link,
     }
+
+
+def _preparation(model: SklearnModel, n: int) -> dict[str, list[float]]:
+    return {
+        "fill": _listed(model.fill, 0.0, n),
+        "center": _listed(model.center, 0.0, n),
+        "scale": _listed(model.scale, 1.0, n),
+    }
+
+
+def _listed(values: np.ndarray | None, default: float, n: int) -> list[float]:
+    return [default] * n if values is None else [float(v) for v in values]
 
 
 def _linear(model: SklearnModel, kind: str) -> dict[str, Any]:
@@ -210,14 +219,9 @@ def _platt(model: PlattModel) -> dict[str, Any]:
         coef = outer.coef_ @ inner.coef_
         return _affine(model, coef, outer.coef_ @ np.ravel(inner.intercept_) + outer.intercept_, link)
     weights = _pair_weights(inner)
-    assert model.fill is not None
-    assert model.center is not None
-    assert model.scale is not None
     return {
         "kind": "kernel",
-        "fill": model.fill.tolist(),
-        "center": model.center.tolist(),
-        "scale": model.scale.tolist(),
+        **_preparation(model, inner.support_vectors_.shape[1]),
         "vectors": inner.support_vectors_.tolist(),
         "gamma": float(inner._gamma),  # noqa: SLF001 - "scale" resolved to a number is kept nowhere else
         "coef": (outer.coef_ @ weights.T).tolist(),

@@ -41,7 +41,7 @@ def float32_cut(thresholds: np.ndarray, strict: bool) -> np.ndarray:
     middle = (below.astype("float64") + above.astype("float64")) / 2
     # The middle itself rounds to the neighbour whose last bit is 0.
     rounds_down = middle.astype("float32") == below
-    return np.where(rounds_down, middle, np.nextafter(middle, -np.inf))
+    return np.asarray(np.where(rounds_down, middle, np.nextafter(middle, -np.inf)))
 
 
 def model_text(trees: list[Tree], outputs: int, n_features: int) -> str:

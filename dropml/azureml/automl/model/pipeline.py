@@ -43,7 +43,7 @@ class StackEnsemble:
         inputs = np.column_stack([meta_inputs(m.predict(x), self.n_classes) for m in self.members])
         margin = inputs @ self.coef.T + self.intercept
         if not self.n_classes:
-            return margin
+            return np.asarray(margin)
         if self.n_classes == 2:
             p = sigmoid(margin[:, 0])
             return np.column_stack([1.0 - p, p])
@@ -56,8 +56,8 @@ def meta_inputs(prediction: np.ndarray, n_classes: int) -> np.ndarray:
         return prediction
     clipped = np.clip(prediction, 1e-6, 1 - 1e-6)
     if n_classes == 2:
-        return np.log(clipped[:, 1:] / clipped[:, :1])
-    return np.log(clipped)
+        return np.asarray(np.log(clipped[:, 1:] / clipped[:, :1]))
+    return np.asarray(np.log(clipped))
 
 
 class AutoMLPipeline:
@@ -94,7 +94,7 @@ class AutoMLPipeline:
         scores = self._scores(frame)
         if self.labels is None:
             return scores[:, 0]
-        return self.classes_[decide(scores, self.threshold)]
+        return np.asarray(self.classes_[decide(scores, self.threshold)])
 
 
 def decide(proba: np.ndarray, threshold: float | None) -> np.ndarray:

@@ -12,7 +12,6 @@ from typing import Any
 from dropml.azureml.automl.events import Events
 from dropml.azureml.automl.fit import metrics
 from dropml.azureml.automl.scratch import Facts, Scratch
-from dropml.azureml.automl.search.portfolio import Candidate
 from dropml.azureml.automl.search.task import Outcome
 
 
@@ -22,7 +21,7 @@ class Trial:
     algorithm: str
     preprocessor: str
     start: float
-    candidate: Candidate | None = None  # None for an ensemble
+    params: dict[str, Any] | None = None  # None for an ensemble
     end: float | None = None
     status: str = "Running"
     result: dict[str, Any] = field(default_factory=dict)
@@ -45,8 +44,8 @@ class Board:
         self.job, self.job_dir, self.events, self.scratch, self.facts = job, job_dir, events, scratch, facts
         self.trials: list[Trial] = []
 
-    def add(self, algorithm: str, preprocessor: str, candidate: Candidate | None) -> Trial:
-        trial = Trial(len(self.trials), algorithm, preprocessor, time.time(), candidate)
+    def add(self, algorithm: str, preprocessor: str, params: dict[str, Any] | None) -> Trial:
+        trial = Trial(len(self.trials), algorithm, preprocessor, time.time(), params)
         self.trials.append(trial)
         self.emit(trial)
         return trial
@@ -84,7 +83,7 @@ class Board:
 
     def best_singles(self, count: int, algorithms: Collection[str] | None = None) -> list[Trial]:
         """The best completed trials that are no ensembles, of these algorithms if at least two are."""
-        single = [t for t in self.completed if t.candidate]
+        single = [t for t in self.completed if t.params is not None]
         chosen = [t for t in single if algorithms is None or t.algorithm in algorithms]
         single = chosen if len(chosen) >= 2 else single
         return sorted(single, key=self.score, reverse=True)[:count]

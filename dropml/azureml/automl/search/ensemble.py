@@ -72,7 +72,7 @@ def _without(weights: dict[str, float], name: str) -> dict[str, float]:
 
 
 def _mix(members: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
-    return np.sum([weight * members[name] for name, weight in weights.items()], axis=0)
+    return np.asarray(np.sum([weight * members[name] for name, weight in weights.items()], axis=0))
 
 
 def _greedy(facts: Facts, y: np.ndarray, members: dict[str, np.ndarray]) -> dict[str, int]:
@@ -144,7 +144,7 @@ def _apply_meta(facts: Facts, x: np.ndarray, coef: np.ndarray, intercept: np.nda
 
     margin = x @ coef.T + intercept
     if not facts.n_classes:
-        return margin
+        return np.asarray(margin)
     return two_columns(sigmoid(margin[:, 0])) if facts.n_classes == 2 else softmax(margin)
 
 

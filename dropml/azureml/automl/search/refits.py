@@ -19,7 +19,7 @@ def refit_seconds(members: list[Trial], cpus: int) -> float:
         return 0.0
     seconds = [t.result["fit_s"] * t.result["refit"]["share"] for t in members]
     slowdown = float(np.median([t.result["wall_s"] / max(t.result["fit_s"], 1e-3) for t in members]))
-    return max(*seconds, sum(seconds) / cpus) * min(max(slowdown, 1.0), 4.0)
+    return float(max(*seconds, sum(seconds) / cpus) * min(max(slowdown, 1.0), 4.0))
 
 
 class Refits:
@@ -35,10 +35,9 @@ class Refits:
         return {task.out for task in self._pool.running if task.kind == "refit"}
 
     def start(self, trial: Trial, threads: int = 1) -> None:
-        assert trial.candidate is not None
         options = {
-            "algorithm": trial.candidate.algorithm,
-            "params": trial.candidate.params,
+            "algorithm": trial.algorithm,
+            "params": trial.params,
             "rounds": trial.result["refit"]["rounds"],
             "tuned": trial.result["refit"]["tuned"],
         }

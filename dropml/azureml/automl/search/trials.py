@@ -47,7 +47,7 @@ class Search:
                 self._single_limit = len(self.board.trials)
                 return
             trial = self.board.add(
-                candidate.algorithm, self._known[candidate.algorithm].preprocessor, candidate
+                candidate.algorithm, self._known[candidate.algorithm].preprocessor, candidate.params
             )
             options = {"algorithm": candidate.algorithm, "params": candidate.params}
             deadline, grace = self._deadline(trial)
