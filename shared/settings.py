@@ -69,7 +69,13 @@ class Settings:
         "balanced_accuracy", "What the gate compares on the holdout", _EVERY_GATE_METRIC
     )
     gate_margin: float = number(0.005, "How much worse a challenger may be and still pass", 0, 1)
-    gate_floor: float = number(0.5, "Least value of the gate metric for a first model", -1, 1)
+    gate_floor: float = number(
+        0.0, "A first model must lie above it in the gate metric, besides beating guessing", -1, 1
+    )
+    gate_policy: str = choice(
+        "not_worse", "Promote within the margin, too, or what is proven better only", ("not_worse", "better")
+    )
+    gate_max_rows: int = whole(10_000, "Most holdout rows that the gate scores, drawn by hash", 100, 100_000)
     gate_insufficient_evidence: str = choice(
         "promote", "What becomes of a model under 30 holdout rows of a class", ("promote", "reject")
     )

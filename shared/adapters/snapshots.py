@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.adapters.data_files import DataStore
+from shared.domain.gate import draw
+from shared.domain.schema import Schema, Value
+from shared.domain.table.column_types import convert
 from shared.settings import Settings
 
 
@@ -19,23 +22,15 @@ class Snapshots:
         self._store = store
         self._settings = settings
 
-    def read_rows(
-        self, path: str, limit: int, label: str, schema: dict[str, Any]
-    ) -> tuple[list[list[Any]], list[str]]:
-        """The first `limit` rows: a row is held out by its hash, so their order says nothing about it."""
-        lines = self._lines(path)
-        reader = csv.reader(lines)
-        header = next(reader, [])
-        at = {name: index for index, name in enumerate(header)}
-        columns = [(at[c["name"]], c["type"]) for c in schema["columns"]]
-        rows: list[list[Any]] = []
-        truth: list[str] = []
-        for record in reader:
-            rows.append([typed(record[index], kind) for index, kind in columns])
-            truth.append(record[at[label]])
-            if len(rows) >= limit:
-                break
-        return rows, truth
+    def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
+        """At most `limit` rows, drawn by hash from all of the file at `path`: feature values and true labels."""
+        reader = csv.reader(self._lines(path))
+        at = {name: index for index, name in enumerate(next(reader))}
+        label = at[schema.label]
+        drawn = draw(reader, label if schema.classes else None, limit)
+        columns = [(at[column.name], column.type) for column in schema.columns]
+        rows = [[convert(record[index], kind) for index, kind in columns] for record in drawn]
+        return rows, [record[label] for record in drawn]
 
     def _lines(self, path: str) -> Iterator[str]:
         """Lines with their ends, decoded as they stream in; quoted line breaks are the CSV reader's business."""
@@ -56,19 +51,3 @@ class Snapshots:
         self._store.copy(
             source["container"], source["blob"], container, f"{folder}/{name}", etag=source["etag"]
         )
-
-
-def typed(text: str, kind: str) -> Any:
-    """A CSV field as JSON of its column's type; an empty field of a typed column is missing."""
-    if text == "":
-        return None
-    try:
-        if kind == "integer":
-            return int(text)
-        if kind == "number":
-            return float(text)
-    except ValueError:
-        return text
-    if kind == "boolean":
-        return text.lower() == "true"
-    return text

@@ -21,22 +21,12 @@ from shared.domain.config_values import (
     parse_yaml,
 )
 from shared.domain.errors import InvalidConfig
+from shared.domain.gate import GateConfig
 
 if TYPE_CHECKING:
     from shared.settings import Settings
 
 METADATA_PREFIX = "dropml_"
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """What the gate asks of a challenger. `margin` and `floor` are in units of `metric`."""
-
-    metric: str = "balanced_accuracy"
-    margin: float = 0.005
-    floor: float = 0.5
-    insufficient_evidence: str = "promote"
-    allow_schema_change: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +88,7 @@ def from_settings(settings: Settings) -> DatasetConfig:
             "margin": settings.gate_margin,
             "floor": settings.gate_floor,
             "insufficient_evidence": settings.gate_insufficient_evidence,
+            "policy": settings.gate_policy,
         },
     }
     if settings.task.casefold() == "classification":
@@ -147,7 +138,9 @@ def _apply(config: DatasetConfig, said: Mapping[str, Any], reader: Reader) -> Da
     if task != config.task:
         # What was said for the other task means nothing for this one.
         values = {"primary_metric": None, "allowed_algorithms": (), "blocked_algorithms": ()} | values
-        gate = replace(gate, metric="balanced_accuracy" if task == "classification" else "r2_score")
+        gate = replace(
+            gate, metric="balanced_accuracy" if task == "classification" else "r2_score", floor=0.0
+        )
     told = values.pop("gate", None)
     if told is not None:
         gate = replace(gate, **reader.read(told, GATE_FIELDS, "gate"))

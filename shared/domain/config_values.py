@@ -159,6 +159,7 @@ GATE_FIELDS: dict[str, Parse] = {
     "floor": _number(-1, 1, "a number from -1 to 1"),
     "insufficient_evidence": _choice("promote", "reject"),
     "allow_schema_change": _flag,
+    "policy": _choice("not_worse", "better"),
 }
 
 

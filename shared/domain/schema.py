@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+#: A cell as JSON has it.
+Value = str | int | float | bool | None
 ColumnType = Literal["integer", "number", "boolean", "datetime", "string"]
 
 
@@ -28,7 +30,7 @@ class Schema:
     label: str
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
-    example: tuple[dict[str, Any], ...] = field(default=())
+    example: tuple[dict[str, Value], ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -62,7 +62,8 @@ imbalance: off
 vote_ensemble: false
 stack_ensemble: true
 explain: false
-gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true}
+gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
+       policy: better}
 """
     config = merge(DEFAULTS, sidecar)
     said = config.to_dict()

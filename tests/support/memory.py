@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from shared.adapters.documents import packed
 from shared.domain.errors import Conflict, Upstream
+from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.run.lifecycle import Context
 from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
@@ -251,9 +252,7 @@ class MemoryData:
         self.holdout = holdout
         self.quarantined: dict[str, dict[str, Any]] = {}
 
-    def read_rows(
-        self, path: str, limit: int, label: str, schema: dict[str, Any]
-    ) -> tuple[list[list[Any]], list[str]]:
+    def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
         return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
 

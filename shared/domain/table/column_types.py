@@ -10,9 +10,8 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from math import isfinite
-from typing import Any
 
-from shared.domain.schema import Column, ColumnType
+from shared.domain.schema import Column, ColumnType, Value
 
 #: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
@@ -168,7 +167,7 @@ class ColumnStats:
         )
 
 
-def convert(value: str, kind: ColumnType) -> Any:
+def convert(value: str, kind: ColumnType) -> Value:
     """A staged cell as JSON has it: None for the empty cell; datetimes stay ISO 8601 text."""
     if value == "":
         return None

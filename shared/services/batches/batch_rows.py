@@ -10,10 +10,10 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from shared.domain.labels import label_text
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.payloads import sniff
 from shared.domain.rows.validation import Row, RowValidator
-from shared.services.scoring.endpoint_scorer import label_text
 
 #: Rows and input bytes of one chunk: a score request of well under a second, and flat memory.
 CHUNK_ROWS, CHUNK_BYTES = 5000, 768 * 1024

@@ -15,9 +15,9 @@ from typing import Any
 
 from shared.domain.canary import MAX_LABELS, Tally
 from shared.domain.errors import DropMLError
+from shared.domain.labels import canonical_label
 from shared.domain.run.serving import ServingEntry
 from shared.services.run.runs import Documents, Runs
-from shared.services.scoring.endpoint_scorer import label_text
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class CanaryWatch:
     ) -> None:
         """A call that gave results."""
         classes = entry.schema.classes
-        labels = [label_text(label) for label in result] if 0 < len(classes) <= MAX_LABELS else None
+        labels = [canonical_label(label) for label in result] if 0 < len(classes) <= MAX_LABELS else None
         with self._lock:
             self._tally(entry, deployment).answered(seconds, labels, rows)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from shared.domain.schema import Schema, Value
+
 #: Terminal job states, https://learn.microsoft.com/rest/api/azureml/jobs/get (JobStatus).
 JOB_DONE = frozenset({"Completed", "Failed", "Canceled"})
 
@@ -105,10 +107,8 @@ class Scorer(Protocol):
 class Data(Protocol):
     """The data account, as far as the lifecycle reads and writes it."""
 
-    def read_rows(
-        self, path: str, limit: int, label: str, schema: dict[str, Any]
-    ) -> tuple[list[list[Any]], list[str]]:
-        """At most `limit` rows of a CSV in the data container: feature values in schema order, and true labels."""
+    def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
+        """At most `limit` rows of a holdout, drawn from all of it: feature values in schema order, and true labels."""
 
     def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
         """Keep the original and its report; raises Conflict when the source has been replaced meanwhile."""

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.domain import documents
 from shared.domain.errors import DropMLError, Transient
-from shared.domain.gate import gate as statistics
+from shared.domain.gate import GateConfig, Verdict, judge, judge_first, judge_regression
+from shared.domain.labels import canonical_label
 from shared.domain.run.run import Run, State
 from shared.domain.schema import Schema
 from shared.domain.schema_change import breaking_changes
 from shared.services.monitoring import tallies
 from shared.services.run.lifecycle import Context
 from shared.services.run.ports import Endpoint
-
-#: Rows of the holdout that the gate scores.
-SAMPLE_ROWS = 2000
 
 
 def endpoint_of(run: Run, ctx: Context) -> Endpoint:
@@ -46,8 +45,8 @@ def verifying(run: Run, ctx: Context) -> bool:
         raise
     except DropMLError as error:
         return _refuse(run, ctx, f"the smoke test got no answer: {error.message}")
-    known = {statistics.canonical_label(c) for c in classes}
-    strange = [a for a in answers if known and statistics.canonical_label(a) not in known]
+    known = {canonical_label(c) for c in classes}
+    strange = [a for a in answers if known and canonical_label(a) not in known]
     if len(answers) != len(rows) or strange:
         return _refuse(
             run, ctx, f"the smoke test got {answers!r} for {len(rows)} rows, not labels of {classes}"
@@ -127,50 +126,29 @@ def _schema_break(run: Run, champion: Run | None) -> str | None:
 
 
 def _compare(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> dict[str, Any]:
-    config = run.config["gate"]
-    rows, truth = ctx.data.read_rows(
-        run.data["holdout_path"], SAMPLE_ROWS, run.data["schema"]["label"], run.data["schema"]
-    )
+    config = documents.from_json(run.config["gate"], GateConfig)
+    schema = Schema.from_dict(run.data["schema"])
+    rows, truth = ctx.data.draw_holdout(run.data["holdout_path"], schema, ctx.settings.gate_max_rows)
     columns = columns_of(run)
 
-    def answers(deployment: str) -> list[str]:
-        labels = ctx.scorer.labels(endpoint, deployment, columns, rows) if rows else []
-        return [statistics.canonical_label(label) for label in labels]
+    def answers(of: Run) -> list[str]:
+        labels = ctx.scorer.labels(endpoint, of.endpoint["deployment"], columns, rows) if rows else []
+        return [canonical_label(label) for label in labels]
 
-    truth = [statistics.canonical_label(label) for label in truth]
-    new = answers(run.endpoint["deployment"])
+    truth = [canonical_label(label) for label in truth]
+    new, old = answers(run), answers(champion) if champion else None
     if run.config["task"] != "classification":
-        return _compare_regression(run, champion, answers, truth, new)
-    if champion is None:
-        return statistics.judge_first(
-            truth,
-            new,
-            metric=config["metric"],
-            floor=config["floor"],
-            insufficient=config["insufficient_evidence"],
-        ).to_dict()
-    return statistics.judge(
-        truth,
-        answers(champion.endpoint["deployment"]),
-        new,
-        metric=config["metric"],
-        margin=config["margin"],
-        insufficient=config["insufficient_evidence"],
-        seed=run.run_id,
-    ).to_dict()
+        verdict = _judge_numbers(truth, new, old, config)
+    elif old is None:
+        verdict = judge_first(truth, new, config, seed=run.run_id)
+    else:
+        verdict = judge(truth, old, new, config, seed=run.run_id)
+    return documents.to_json(verdict)
 
 
-def _compare_regression(
-    run: Run, champion: Run | None, answers: Any, truth: list[str], new: list[str]
-) -> dict[str, Any]:
-    old = answers(champion.endpoint["deployment"]) if champion else None
-    return statistics.judge_regression(
-        [float(t) for t in truth],
-        [float(a) for a in new],
-        [float(a) for a in old] if old is not None else None,
-        margin=run.config["gate"]["margin"],
-        seed=run.run_id,
-    ).to_dict()
+def _judge_numbers(truth: list[str], new: list[str], old: list[str] | None, config: GateConfig) -> Verdict:
+    champion = [float(a) for a in old] if old is not None else None
+    return judge_regression([float(t) for t in truth], [float(a) for a in new], champion, config)
 
 
 def reject(run: Run, ctx: Context) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.domain.labels import canonical_label
 from shared.domain.rows import payloads
 from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
@@ -23,13 +24,13 @@ class EndpointScorer:
     def labels(
         self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
     ) -> list[str]:
-        """One label per row, as text. Raises Transient where a retry may help, else another DropMLError."""
+        """One canonical label per row. Raises Transient where a retry may help, else another DropMLError."""
         target = target_of(endpoint.name, endpoint.scoring_uri, endpoint.auth_mode)
         labels: list[str] = []
         for body, count in chunks(columns, rows):
             answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
             check(answer, target)
-            labels += [label_text(value) for value in payloads.read_answer(answer.body, count).result]
+            labels += [canonical_label(value) for value in payloads.read_answer(answer.body, count).result]
         return labels
 
 
@@ -46,10 +47,3 @@ def chunks(columns: list[str], rows: list[list[Any]]) -> list[tuple[bytes, int]]
         else:
             made.append((body, len(part)))
     return made
-
-
-def label_text(value: Any) -> str:
-    """A label as the training file writes it: 1.0 is "1"."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

@@ -1,0 +1,63 @@
+"""Answers against the truth, counted, and the metrics of such counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+#: (true label, champion's answer, challenger's answer)
+Cell = tuple[str, str, str]
+#: (true label, answer) -> rows
+Confusion = Mapping[tuple[str, str], int]
+Metric = Callable[[Confusion], float]
+CHAMPION, CHALLENGER = 1, 2
+
+
+def confusion(cells: Iterable[tuple[Cell, int]], who: int) -> Confusion:
+    """The counts of one model's answers; `who` is CHAMPION or CHALLENGER."""
+    out: dict[tuple[str, str], int] = {}
+    for cell, rows in cells:
+        key = (cell[0], cell[who])
+        out[key] = out.get(key, 0) + rows
+    return out
+
+
+def class_rows(counts: Confusion) -> Counter[str]:
+    """Rows of each class that occurs."""
+    totals: Counter[str] = Counter()
+    for (truth, _), rows in counts.items():
+        totals[truth] += rows
+    return totals
+
+
+def recalls(counts: Confusion) -> dict[str, float]:
+    """The share of each class's rows that were answered right."""
+    return {c: counts.get((c, c), 0) / total for c, total in class_rows(counts).items()}
+
+
+def balanced_accuracy(counts: Confusion) -> float:
+    """Mean recall over the classes that occur."""
+    found = recalls(counts)
+    return sum(found.values()) / len(found)
+
+
+def accuracy(counts: Confusion) -> float:
+    """The share of rows that were answered right."""
+    right = sum(rows for (truth, answer), rows in counts.items() if truth == answer)
+    return right / sum(counts.values())
+
+
+def f1_macro(counts: Confusion) -> float:
+    """Unweighted mean of the classes' F1, over the classes that occur among the true labels."""
+    true = class_rows(counts)
+    answered: Counter[str] = Counter()
+    for (_, answer), rows in counts.items():
+        answered[answer] += rows
+    return sum(2 * counts.get((c, c), 0) / (answered[c] + true[c]) for c in true) / len(true)
+
+
+METRICS: dict[str, Metric] = {
+    "balanced_accuracy": balanced_accuracy,
+    "accuracy": accuracy,
+    "f1_macro": f1_macro,
+}
