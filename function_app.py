@@ -4,10 +4,10 @@ import logging
 
 import azure.functions as func
 
-from functions import intake, lifecycle, pipelines, runs, scoring
+from functions import health, intake, lifecycle, pipelines, runs, scoring
 
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-for module in (intake, lifecycle, scoring, pipelines, runs):
+for module in (intake, lifecycle, scoring, pipelines, runs, health):
     app.register_functions(module.bp)

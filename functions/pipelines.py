@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 
 import azure.functions as func
 
+from functions import parameters
 from functions.http import answer, door
 from shared import bootstrap
-from shared.domain.errors import InvalidInput
 from shared.services.run import retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
-_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
 
 @bp.route(route="pipelines/{dataset}/runs", methods=["POST"])
 @door
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
-    request_id = req.headers.get("idempotency-key") or uuid.uuid4().hex
-    if not _ID.match(request_id):
-        raise InvalidInput(
-            "The Idempotency-Key has other than letters, digits, - and _, or is longer than 64.",
-            remedy="Use a UUID.",
-            field="Idempotency-Key",
-        )
+    request_id = parameters.idempotency_key(req) or uuid.uuid4().hex
     dataset = req.route_params["dataset"]
     doc = retraining.trigger(dataset, request_id, "http", bootstrap.context())
     location = f"/api/pipelines/{dataset}/runs/{request_id}"

@@ -1,4 +1,4 @@
-"""HTTP: runs, leaderboard, ledger, datasets, health."""
+"""HTTP: runs, leaderboard, ledger, datasets."""
 
 from __future__ import annotations
 
@@ -58,11 +58,3 @@ def retry_run(req: func.HttpRequest) -> func.HttpResponse:
 @door
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     return answer({"datasets": overview.datasets(bootstrap.runs())})
-
-
-@bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@door
-def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when settings and state can be read, 503 otherwise; says nothing else to strangers."""
-    bootstrap.runs().dataset("health-probe")
-    return answer({"status": "healthy"})

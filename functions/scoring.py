@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import time
-import uuid
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import azure.functions as func
 
-from functions.http import answer, door, refusal
+from functions import parameters
+from functions.http import answer, door, pass_through
 from functions.openapi import document
 from shared import bootstrap
-from shared.domain.errors import DropMLError, NotFound
+from shared.domain.errors import NotFound
 from shared.services.batches import batch_work
 from shared.services.scoring import benchmark
 from shared.services.scoring.scoring import ScoreRequest
 from shared.settings import settings
-
-log = logging.getLogger(__name__)
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 STATIC = Path(__file__).parent / "static"
@@ -38,7 +34,6 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 @bp.route(route="score", methods=["POST"])
@@ -53,34 +48,15 @@ def score(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
-    """The hot path: no decorator, one telemetry item, queued."""
+    """The hot path: one telemetry item, queued."""
     started = time.perf_counter()
-    headers = req.headers
-    given = headers.get("x-request-id", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-    request = ScoreRequest(
-        dataset=dataset,
-        body=req.get_body(),
-        content_type=headers.get("content-type", ""),
-        accept=headers.get("accept", ""),
-        shape=req.params.get("shape", ""),
-        deadline_ms=headers.get("x-dropml-deadline-ms", ""),
-        request_id=request_id,
-    )
+    request_id = parameters.request_id(req)
+    response, code = pass_through(partial(_scored, dataset, request_id), req, request_id)
     properties = {"dataset": dataset or ""}
-    try:
-        scored = bootstrap.scoring().score(request)
-    except DropMLError as error:
-        response = refusal(error, request_id)
-        properties["code"] = error.error_code
-    except Exception:
-        log.exception("unexpected error, request %s", request_id)
-        hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
-        response = refusal(hidden, request_id)
+    if code:
+        properties["code"] = code
     else:
-        response = func.HttpResponse(scored.body, headers=scored.headers, mimetype=scored.content_type)
-        properties["run"] = scored.headers["x-dropml-run"]
-    response.headers["x-request-id"] = request_id
+        properties["run"] = response.headers["x-dropml-run"]
     bootstrap.telemetry().track_request(
         "POST /api/score",
         url=req.url.partition("?")[0],
@@ -92,17 +68,29 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
     return response
 
 
+def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func.HttpResponse:
+    headers = req.headers
+    request = ScoreRequest(
+        dataset=dataset,
+        body=req.get_body(),
+        content_type=headers.get("content-type", ""),
+        accept=headers.get("accept", ""),
+        shape=req.params.get("shape", ""),
+        deadline_ms=headers.get("x-dropml-deadline-ms", ""),
+        request_id=request_id,
+    )
+    scored = bootstrap.scoring().score(request)
+    return func.HttpResponse(scored.body, headers=scored.headers, mimetype=scored.content_type)
+
+
 @bp.route(route="score/{dataset}/batch", methods=["POST"])
 @door
 def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the batch; Location says where its progress is."""
     dataset = req.route_params["dataset"]
-    doc = bootstrap.batches().create(
-        dataset,
-        req.get_body(),
-        req.headers.get("content-type", ""),
-        req.headers.get("idempotency-key"),
-    )
+    key = parameters.idempotency_key(req)
+    content_type = req.headers.get("content-type", "")
+    doc = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
     return answer(doc, 202, {"Location": f"/api/score/{dataset}/batch/{doc['id']}"})
 
 

@@ -26,7 +26,7 @@ REFUSALS = {
     404: "No such dataset, run, batch, blob or endpoint.",
     409: "Not in this state, or the same thing is under way.",
     413: "Too many rows or bytes.",
-    415: "Neither JSON nor CSV.",
+    415: "Neither JSON nor CSV, or compressed.",
     422: "Rows that don't fit the model's schema; `errors` names row and field.",
     500: "A fault of ours; the log has it under the request id.",
     502: "The endpoint or Azure answered with an error.",

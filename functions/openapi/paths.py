@@ -170,7 +170,6 @@ RUNS: Doc = {
             security=[],
             responses={
                 "200": json_answer("It is.", record({"status": {"const": "healthy"}})),
-                "500": {"$ref": "#/components/responses/500"},
                 "503": {"$ref": "#/components/responses/503"},
             },
         )

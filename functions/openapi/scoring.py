@@ -56,7 +56,7 @@ _SCORE_HEADERS: Doc = {
 _IDEMPOTENCY = header_parameter(
     "Idempotency-Key",
     "The same key with the same request is the same batch; with another one it is refused.",
-    {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 )
 
 SCHEMAS: Doc = {

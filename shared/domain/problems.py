@@ -1,6 +1,6 @@
 """Errors of the HTTP surface and their RFC 9457 form (application/problem+json).
 
-The codes are stable: callers may branch on them. `docs/scoring.md` lists them all.
+The codes are stable: callers may branch on them. `docs/errors.md` lists them all.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ _TITLES = {
     422: "Rows don't fit the model's schema",
     500: "Internal error",
     502: "The endpoint answered with an error",
-    503: "The endpoint is not available now",
+    503: "Not available now",
     504: "No answer in time",
 }
 

@@ -73,7 +73,6 @@ def test_a_csv_cell_that_means_no_value_is_none() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "invalid-json"),
         (b"{", "invalid-json"),
         (b'{"data": [NaN]}', "invalid-json"),
         (b"[" * 100_000, "invalid-json"),
@@ -89,6 +88,8 @@ def test_a_csv_cell_that_means_no_value_is_none() -> None:
         (b'{"input_data": {"columns": ["age"], "index": [0], "data": []}}', "unknown-shape"),
         (b'{"input_data": {"columns": [], "data": [], "extra": 1}}', "unknown-shape"),
         (b'{"input_data": {"columns": [], "data": [], "\\ud800": 1}}', "unknown-shape"),
+        (b"", "empty-body"),
+        (b" \n", "empty-body"),
         (b"[]", "no-rows"),
         (b'{"data": []}', "no-rows"),
     ],

@@ -81,6 +81,7 @@ def parse(body: bytes, content_type: str, *, max_rows: int) -> Batch:
 
 def load_json(body: bytes) -> Any:
     """Strict JSON: UTF-8, no NaN, no Infinity. Raises MalformedBody with the line and column."""
+    check_arrived(body)
     try:
         return _decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -144,7 +145,22 @@ def _split_error(name: str, what: str) -> MalformedBody:
     )
 
 
+def check_arrived(body: bytes) -> None:
+    """Raises MalformedBody for a body of nothing."""
+    if not body or body.isspace():
+        raise _nothing()
+
+
+def _nothing() -> MalformedBody:
+    return MalformedBody(
+        "The body arrived empty.",
+        remedy=f"Send it whole, with a Content-Length: a chunked body does not reach the app. {SHAPES_HELP}",
+        code="empty-body",
+    )
+
+
 def _csv(body: bytes) -> Batch:
+    check_arrived(body)
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -160,8 +176,8 @@ def _csv(body: bytes) -> Batch:
             code="invalid-csv",
             line=reader.line_num,
         ) from None
-    if not lines:
-        raise MalformedBody("The CSV is empty.", remedy="Send a header line and rows.", code="no-rows")
+    if not lines:  # a byte order mark alone
+        raise _nothing()
     return Batch("csv", lines[1:], lines[0])
 
 

@@ -8,13 +8,13 @@ hosts at once) stages the same block again; the document's ETag lets one of them
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from shared.domain import names
 from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge
@@ -29,7 +29,6 @@ OPEN_STATES = frozenset({"queued", "running"})
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
-IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}")
 #: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
 BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
@@ -119,7 +118,7 @@ class Batches:
     def show(self, dataset: str, batch_id: str) -> dict[str, Any]:
         """Raises NotFound."""
         slug = self.scoring.entry(dataset).slug
-        found = self.documents.get(_path(slug, batch_id)) if _is_id(batch_id) else None
+        found = self.documents.get(_path(slug, batch_id))
         if found is None:
             raise NotFound(f"There is no batch {batch_id[:40]!r} of {dataset[:80]!r}.", code="unknown-batch")
         return public(found[0])
@@ -197,8 +196,7 @@ class Batches:
                 remedy='Put the file into a container and send {"blob": "container/path"}.',
                 code="body-too-large",
             )
-        if not body.strip():
-            raise InvalidInput("The CSV is empty.", code="no-rows")
+        payloads.check_arrived(body)
         path = f"{entry.slug}/{batch_id}/input.csv"
         info = self.files.put(self.container, path, body)
         return {"container": self.container, "blob": path, "etag": info.etag, "size": info.size}
@@ -207,14 +205,7 @@ class Batches:
 def _batch_id(slug: str, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return secrets.token_hex(8)
-    if not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise InvalidInput(
-            "The Idempotency-Key must be 1 to 200 visible ASCII characters.",
-            remedy="Use a UUID.",
-            code="invalid-idempotency-key",
-            field="Idempotency-Key",
-        )
-    return hashlib.sha256(json.dumps([slug, idempotency_key]).encode()).hexdigest()[:16]
+    return names.digest("batch", slug, idempotency_key)[:16]
 
 
 def _allowed(path: str) -> bool:
@@ -227,10 +218,6 @@ def _encodable(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_id(value: str) -> bool:
-    return value.isascii() and value.isalnum() and len(value) <= 40
 
 
 def _path(slug: str, batch_id: str) -> str:

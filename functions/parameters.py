@@ -1,0 +1,73 @@
+"""What callers put into path, query and headers: one check for all doors, before anything reaches a service or a blob path."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+
+import azure.functions as func
+
+from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.problems import UnsupportedMedia
+
+#: Longest query parameter. None of ours needs more, and Python refuses to read an integer of over 4,300 digits.
+MAX_QUERY = 200
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _named(value: str) -> bool:
+    """A dataset's name is that of its file; what can't be shown (line ends, NUL, half a character) is in none."""
+    return len(value) <= 1024 and value.isprintable()
+
+
+#: Of each parameter in a route: whether anything could have such a name. The patterns are those of `shared.domain.names`.
+ROUTE: dict[str, Callable[[str], object]] = {
+    "dataset": _named,
+    "id": re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch,
+    "name": re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch,
+    "file": re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch,
+}
+
+
+def check(req: func.HttpRequest) -> None:
+    """Raises NotFound (a path that can name nothing), InvalidInput (query) or UnsupportedMedia (a compressed body)."""
+    for name, value in req.route_params.items():
+        if not ROUTE[name](value):
+            raise NotFound(f"There is no {name} {value[:80]!a}.", field=name)
+    for name, value in req.params.items():
+        if len(value) > MAX_QUERY or not value.isprintable():
+            raise InvalidInput(
+                f"The parameter {name[:40]!a} is longer than {MAX_QUERY} characters or holds unprintable ones.",
+                remedy="GET /api/swagger.json describes what each call takes.",
+                code="invalid-parameter",
+                field=ascii(name[:40])[1:-1],
+            )
+    encoding = req.headers.get("content-encoding", "").strip()
+    if encoding and encoding.lower() != "identity":
+        raise UnsupportedMedia(
+            f"The body is encoded ({encoding[:40]!a}); it is taken as it is only.",
+            remedy="Send it without Content-Encoding.",
+            code="unsupported-encoding",
+            field="Content-Encoding",
+        )
+
+
+def request_id(req: func.HttpRequest) -> str:
+    """The caller's x-request-id where it is 1 to 128 visible ASCII characters, else a new one."""
+    given = req.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def idempotency_key(req: func.HttpRequest) -> str | None:
+    """The Idempotency-Key, where there is one. Raises InvalidInput."""
+    given: str | None = req.headers.get("idempotency-key")
+    if given is not None and not _IDEMPOTENCY_KEY.fullmatch(given):
+        raise InvalidInput(
+            "The Idempotency-Key must be 1 to 64 letters, digits, dashes and underscores.",
+            remedy="Use a UUID.",
+            code="invalid-idempotency-key",
+            field="Idempotency-Key",
+        )
+    return given

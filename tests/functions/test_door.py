@@ -1,0 +1,191 @@
+"""The door of every HTTP function: what callers put into path, query, headers and body can't get past it unchecked."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions import health, pipelines, runs, scoring
+from functions.parameters import ROUTE
+from shared import bootstrap
+from shared.adapters.telemetry import NoTelemetry
+from shared.domain.errors import InvalidSetting, NotFound, Transient
+from shared.services.monitoring.probe import Probe
+from shared.settings import read
+from tests.support.scoring_support import SCHEMA, body_of, call, request
+
+TWO = {"data": [dict(row) for row in SCHEMA.example]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_behind_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reaches a service fails the test with a 500."""
+    for name in ("scoring", "endpoints", "batches", "serving", "runs", "context"):
+        monkeypatch.setattr(bootstrap, name, lambda: pytest.fail("a service was reached"))
+    monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
+
+
+def problem(response: Any) -> tuple[int, str]:
+    assert response.mimetype == "application/problem+json"
+    doc = body_of(response)
+    assert doc["status"] == response.status_code
+    return response.status_code, doc["code"]
+
+
+@pytest.mark.parametrize("value", ["../state", "a/b", "..", "a\nb", "a" * 65, "a\x00", "%2e%2e", "\ud800"])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (runs.show_run, "id"),
+        (runs.show_leaderboard, "id"),
+        (runs.show_ledger, "id"),
+        (runs.retry_run, "id"),
+        (pipelines.show_pipeline_run, "id"),
+        (scoring.show_batch, "id"),
+        (scoring.endpoint_swagger, "name"),
+        (scoring.rotate_key, "name"),
+        (scoring.benchmark_endpoint, "name"),
+        (scoring.docs_asset, "file"),
+    ],
+)
+def test_an_id_that_nothing_can_have_names_nothing(
+    function: Callable[..., Any], name: str, value: str
+) -> None:
+    response = call(function, request(route={"dataset": "bank", name: value}))
+    assert problem(response) == (404, "not-found")
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\x00", "\ud800", "x" * 1025, "\u2028"])
+@pytest.mark.parametrize("function", [scoring.score, scoring.create_batch, pipelines.trigger_pipeline])
+def test_a_name_that_no_file_can_have_is_no_dataset(function: Callable[..., Any], value: str) -> None:
+    assert problem(call(function, request(TWO, route={"dataset": value}))) == (404, "not-found")
+
+
+def test_every_parameter_of_a_route_has_a_rule() -> None:
+    import function_app
+
+    routes = [
+        binding.get_dict_repr().get("route", "")
+        for function in function_app.app.get_functions()
+        for binding in function.get_bindings()
+    ]
+    named = {part[1:-1] for route in routes for part in route.split("/") if part.startswith("{")}
+    assert named == set(ROUTE)
+
+
+@pytest.mark.parametrize(
+    "params", [{"limit": "1" * 5000}, {"state": "a\nb"}, {"dataset": "\ud800"}, {"x": "y" * 201}]
+)
+def test_a_query_parameter_without_measure_is_refused(params: dict[str, str]) -> None:
+    response = call(runs.list_runs, request(method="GET", params=params))
+    assert problem(response) == (400, "invalid-parameter")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 65, "../k", "k\n"])
+@pytest.mark.parametrize("function", [scoring.create_batch, pipelines.trigger_pipeline])
+def test_an_idempotency_key_has_one_form_everywhere(function: Callable[..., Any], key: str) -> None:
+    asked = request(TWO, route={"dataset": "bank"}, headers={"Idempotency-Key": key})
+    assert problem(call(function, asked)) == (400, "invalid-idempotency-key")
+
+
+@pytest.mark.parametrize("given", ["a\r\nSet-Cookie: x", "x" * 129, "ä", ""])
+@pytest.mark.parametrize("function", [runs.show_run, health.health, scoring.docs])
+def test_a_request_id_comes_back_only_when_it_can_stand_in_a_header(
+    function: Callable[..., Any], given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "probe", lambda: Probe(lambda: None))
+    route = {"id": "../x"} if function is runs.show_run else {}
+    response = call(function, request(route=route, headers={"x-request-id": given}))
+    assert response.headers["x-request-id"] != given
+    kept = call(function, request(route=route, headers={"x-request-id": "trace-1"}))
+    assert kept.headers["x-request-id"] == "trace-1"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "gzip, br"])
+@pytest.mark.parametrize("function", [scoring.score, scoring.create_batch, scoring.benchmark_endpoint])
+def test_a_compressed_body_is_refused_by_the_name_of_its_encoding(
+    function: Callable[..., Any], encoding: str
+) -> None:
+    body = gzip.compress(json.dumps(TWO).encode())
+    asked = request(body, route={"dataset": "bank"}, headers={"Content-Encoding": encoding})
+    response = call(function, asked)
+    assert problem(response) == (415, "unsupported-encoding")
+    assert encoding in body_of(response)["detail"]
+
+
+# -- health ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        NotFound("The container of health.json does not exist.", code="container-not-found"),
+        Transient("Storage answered 503.", code="storage-unavailable"),
+        InvalidSetting("CANARY_PERCENT is '250'."),
+        ValueError("a secret"),
+    ],
+)
+def test_health_is_200_or_503_and_tells_strangers_nothing(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise fault
+
+    sick = Probe(fails)
+    monkeypatch.setattr(health, "probe", lambda: sick)
+    odd = request(
+        method="GET", params={"x": "y" * 5000}, headers={"Content-Encoding": "gzip", "x-request-id": "r1"}
+    )
+    response = call(health.health, odd)
+    assert problem(response) == (503, "unhealthy")
+    assert response.headers["Retry-After"] == "1"
+    told = body_of(response)
+    assert {key: told[key] for key in ("title", "detail", "request_id")} == {
+        "title": "Not available now",
+        "detail": "Not able to work now.",
+        "request_id": "r1",
+    }
+    well = Probe(lambda: None)
+    monkeypatch.setattr(health, "probe", lambda: well)
+    assert body_of(call(health.health, odd)) == {"status": "healthy"}
+
+
+def test_health_asks_storage_through_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def documents() -> None:
+        read({"CANARY_PERCENT": "250"})
+
+    monkeypatch.setattr(bootstrap, "documents", documents)
+    health.probe.cache_clear()
+    assert call(health.health, request(method="GET")).status_code == 503
+    health.probe.cache_clear()
+
+
+def test_many_who_ask_are_one_question_and_a_hung_one_is_not_waited_for() -> None:
+    asked, release, now = [], threading.Event(), [0.0]
+
+    def hangs() -> None:
+        asked.append(1)
+        release.wait(30)
+
+    probe = Probe(hangs, keep=2.0, patience=0.05, clock=lambda: now[0])
+    assert [probe.passes() for _ in range(50)] == [False] * 50
+    assert len(asked) == 1
+    release.set()
+    while not probe.passes():
+        now[0] += 3.0
+    assert len(asked) >= 1
+
+
+def test_an_answer_is_kept_for_a_while() -> None:
+    asked, now = [], [0.0]
+    probe = Probe(lambda: asked.append(1), keep=2.0, patience=30.0, clock=lambda: now[0])
+    assert [probe.passes(), probe.passes()] == [True, True]
+    assert len(asked) == 1
+    now[0] = 2.5
+    assert probe.passes()
+    assert len(asked) == 2
