@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from dropml.common import processors
 from dropml.common.logs import is_ready, rotate, tail
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ class Caps:
         """The cores to stay on; None where the machine has no more than that, or can't bind a process."""
         if sys.platform != "linux":
             return None
-        have = sorted(os.sched_getaffinity(0))
+        have = processors.available()
         if self.cores >= len(have):
             return None
         return [have[(self.first + i) % len(have)] for i in range(self.cores)]
@@ -264,7 +265,7 @@ def _limit(pid: int, caps: Caps) -> None:
         return
     cores = caps.affinity()
     if cores:
-        os.sched_setaffinity(pid, cores)
+        processors.confine(pid, cores)
     bound = caps.memory_mb * 2**20
     resource.prlimit(pid, resource.RLIMIT_DATA, (bound, bound))
     resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))

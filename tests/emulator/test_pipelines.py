@@ -146,7 +146,7 @@ def test_a_running_command_outlives_the_emulator(running: Emulator) -> None:
         lambda: (c := children(running, "slow-1")) and c["slow"]["status"] == "Running", what="the node"
     )
     running.kill()
-    running.start()
+    running.start(running.port)
     assert running.wait_job("slow-1") == "Completed"
     assert log_of(running, children(running, "slow-1")["slow"]["runId"]) == "done\n"
 
@@ -201,21 +201,26 @@ def invoked(running: Emulator) -> str:
     component = pipeline_component(
         running, "published", {"train": AUTOML_NODE}, {"train": {"type": "mltable"}}
     )
+    return batch_endpoint(running, "retrain-ep", component)
+
+
+def batch_endpoint(running: Emulator, name: str, component: str) -> str:
+    """An endpoint whose default deployment `one` runs the component; its address."""
+    path = f"/batchEndpoints/{name}"
     endpoint = {"location": "westeurope", "properties": {"authMode": "aadToken"}}
-    running.arm("PUT", "/batchEndpoints/retrain-ep", endpoint)
-    running.wait_state("/batchEndpoints/retrain-ep")
+    running.arm("PUT", path, endpoint)
+    running.wait_state(path)
     configuration = {
         "deploymentConfigurationType": "PipelineComponent",
         "componentId": {"referenceType": "Id", "assetId": component},
         "settings": {"default_compute": "cpu-cluster", "continue_on_step_failure": False},
     }
     deployment = {"location": "westeurope", "properties": {"deploymentConfiguration": configuration}}
-    running.arm("PUT", "/batchEndpoints/retrain-ep/deployments/one", deployment)
-    running.wait_state("/batchEndpoints/retrain-ep/deployments/one")
+    running.arm("PUT", f"{path}/deployments/one", deployment)
+    running.wait_state(f"{path}/deployments/one")
     endpoint["properties"] |= {"defaults": {"deploymentName": "one"}}
-    running.arm("PUT", "/batchEndpoints/retrain-ep", endpoint)
-    running.wait_state("/batchEndpoints/retrain-ep")
-    return str(running.properties("/batchEndpoints/retrain-ep")["scoringUri"])
+    running.arm("PUT", path, endpoint)
+    return str(running.wait_state(path)["scoringUri"])
 
 
 def invoke(running: Emulator, url: str, request: str | None = None, **inputs: Any) -> requests.Response:
@@ -239,6 +244,20 @@ def test_invoking_a_batch_endpoint_starts_its_pipeline_once_per_request_id(
     assert running.wait_job(name) == "Completed"
     assert children(running, name)["train"]["status"] == "Completed"
     assert running.properties(f"/jobs/{name}")["tags"]["azureml.deploymentname"] == "one"
+
+
+def test_one_request_id_at_two_batch_endpoints_is_two_jobs(running: Emulator, invoked: str) -> None:
+    component = command_component(running, "say-other", "echo other")
+    other = batch_endpoint(
+        running, "other-ep", pipeline_component(running, "other", {"say": node(component)}, {})
+    )
+    train = {"jobInputType": "mltable", "uri": MLTABLE_ID}
+    first, second = invoke(running, invoked, "shared", train=train), invoke(running, other, "shared")
+    assert first.json()["name"] != second.json()["name"]
+    assert running.wait_job(second.json()["name"]) == "Completed"
+    assert list(children(running, second.json()["name"])) == ["say"]
+    assert invoke(running, other, "shared").json()["name"] == second.json()["name"]
+    assert running.wait_job(first.json()["name"]) == "Completed"
 
 
 def test_an_invocation_needs_the_right_token_and_the_declared_inputs(running: Emulator, invoked: str) -> None:

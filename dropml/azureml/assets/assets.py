@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from dropml.azureml.core.arm import VERSION_NAME, ArmError, check_name, page, system_data, view_filter
-from dropml.azureml.core.arm import resource_type as type_of
+from dropml.azureml.core.arm import ArmError, page, resource_type, system_data, view_filter
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import VERSION_NAME, check_name
 from dropml.azureml.core.store import Doc
 
 #: Properties of a version that stay changeable; all others are fixed by the first PUT.
@@ -76,7 +76,7 @@ class Assets:
         return {
             "id": self.c.arm_id(self.collection, doc["name"], "versions", doc["version"]),
             "name": doc["version"],
-            "type": type_of(self.collection, "versions"),
+            "type": resource_type(self.collection, "versions"),
             "properties": doc["properties"],
             "systemData": system_data(doc),
         }
@@ -99,7 +99,7 @@ class Assets:
         return {
             "id": self.c.arm_id(self.collection, doc["name"]),
             "name": doc["name"],
-            "type": type_of(self.collection),
+            "type": resource_type(self.collection),
             "properties": properties,
             "systemData": system_data(doc),
         }

@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from dropml.azureml.assets.assets import Assets, paths_fixed
 from dropml.azureml.assets.data import Data
-from dropml.azureml.core.arm import bad_request, json_body, not_found, properties_of, reply
+from dropml.azureml.core.arm import bad_request, not_found, reply
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.workspace.storage import DataError
 
 _CONTAINERS = uuid.UUID("9a0f0d4e-0f0b-5e0c-8f0e-3f7a4a1f6f52")

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dropml.azureml.assets.assets import Assets, paths_fixed
-from dropml.azureml.core.arm import ArmError, bad_request, json_body, not_found, properties_of, reply
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.store import Doc
 from dropml.azureml.workspace.datastores import DEFAULT, Datastores
 from dropml.azureml.workspace.storage import DataError, datastore_path

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from starlette.requests import Request
@@ -15,11 +15,10 @@ from starlette.routing import Route
 
 from dropml.azureml.assets.assets import Assets, paths_fixed
 from dropml.azureml.assets.data import Data
-from dropml.azureml.core.arm import ArmError, bad_request, json_body, properties_of, reply
+from dropml.azureml.core.arm import ArmError, bad_request, reply
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import json_body, one_of, properties_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import one_of
-from dropml.azureml.jobs.runs import Runs
 from dropml.azureml.workspace.storage import DataError, datastore_path
 
 _TYPES = ("mlflow_model", "custom_model", "triton_model")
@@ -27,10 +26,16 @@ _JOB = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
 _RUNS = re.compile(r"^runs:/([^/]+)/(.*)$")
 
 
+class JobOutputs(Protocol):
+    """What models take from jobs: the folder of a job's output, None where there is no such job."""
+
+    def output_folder(self, job: str, output: str) -> Path | None: ...
+
+
 class Models(Assets):
-    def __init__(self, context: Context, data: Data, runs: Runs) -> None:
+    def __init__(self, context: Context, data: Data, jobs: JobOutputs) -> None:
         super().__init__(context, "model", "models")
-        self._data, self._runs = data, runs
+        self._data, self._jobs = data, jobs
         self._locks: dict[str, asyncio.Lock] = {}
 
     def folder(self, name: str, version: str) -> Path:
@@ -51,24 +56,13 @@ class Models(Assets):
             job, output, path = found.groups()
         else:
             return None
-        run = self._runs.get(job)
-        if run is None:
+        base = self._jobs.output_folder(job, output)
+        if base is None:
             raise DataError(f"The job {job} does not exist.")
-        base = (
-            self.artifacts(run)
-            if output == "artifacts"
-            else self._runs.folder(job) / "named_outputs" / output
-        )
         source = (base / path).resolve()
         if not source.is_relative_to(base.resolve()) or not source.exists():
             raise DataError(f"The job {job} has no artifact at '{path}'.")
         return source
-
-    def artifacts(self, run: Doc) -> Path:
-        """The artifact folder of a run: a trial's lies in its job's folder."""
-        if run["type"] == "Trial":
-            return self._runs.folder(run["parent"]) / "trials" / str(run["iteration"])
-        return self._runs.folder(run["name"])
 
     def _fetch(self, uri: str, target: Path) -> None:
         """Copy the artifacts; whole or not at all. Blocking."""

@@ -8,18 +8,9 @@ from starlette.routing import Route
 
 from dropml.azureml.assets.components import Components
 from dropml.azureml.batch import shapes as model
-from dropml.azureml.core.arm import (
-    ENDPOINT_NAME,
-    bad_request,
-    check_name,
-    conflict,
-    json_body,
-    not_found,
-    page,
-    properties_of,
-    reply,
-)
+from dropml.azureml.core.arm import bad_request, conflict, not_found, page, reply
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import ENDPOINT_NAME, check_name, json_body, properties_of
 from dropml.azureml.core.operations import Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
 from dropml.azureml.workspace.computes import Computes

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dropml.azureml.batch.endpoints import BatchEndpoints
-from dropml.azureml.core.arm import bad_request, json_body, not_found, properties_of, reply, system_data
-from dropml.azureml.core.arm import resource_type as type_of
+from dropml.azureml.core.arm import bad_request, not_found, reply, resource_type, system_data
+from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.identity import ML_AUDIENCES
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import job_inputs
@@ -38,7 +38,7 @@ class BatchInvoke:
             state = deployment["state"] if deployment else "absent"
             raise not_found(f"The deployment {name} can't be invoked: it is {state}.")
         given = properties_of(await json_body(request))
-        job = self._repeated(request) or self._submit(endpoint, deployment, given, request)
+        job = self._repeated(endpoint["name"], request) or self._submit(endpoint, deployment, given, request)
         body = self._shape(endpoint, deployment, given, job)
         headers = {"azureml-model-deployment": name, "Location": self._location(body["id"])}
         return reply(body, 201, headers)
@@ -46,13 +46,17 @@ class BatchInvoke:
     def _location(self, arm_id: str) -> str:
         return f"{self._c.settings.base_url}{arm_id.rpartition('/jobs/')[0]}?api-version=2020-09-01-dataplanepreview"
 
-    def _request_id(self, request: Request) -> str | None:
-        headers = request.headers
+    @staticmethod
+    def _invocation(endpoint: str, request: Request) -> str | None:
+        """What a repeated call is found by: its id counts within its endpoint."""
         # azure-ai-ml writes the underscore.
-        return headers.get("repeatability_request-id") or headers.get("repeatability-request-id")
+        given = request.headers.get("repeatability_request-id") or request.headers.get(
+            "repeatability-request-id"
+        )
+        return f"{endpoint}/{given}" if given else None
 
-    def _repeated(self, request: Request) -> Doc | None:
-        key = self._request_id(request)
+    def _repeated(self, endpoint: str, request: Request) -> Doc | None:
+        key = self._invocation(endpoint, request)
         found = self._c.store.get("invocation", key) if key else None
         return self._runs.get(found["job"]) if found else None
 
@@ -87,7 +91,7 @@ class BatchInvoke:
         }
         with self._c.store.transaction():
             job = self._jobs.submit(name, properties, endpoint=endpoint["name"])
-            if key := self._request_id(request):
+            if key := self._invocation(endpoint["name"], request):
                 self._c.store.put("invocation", key, {"job": name})
         return job
 
@@ -151,7 +155,7 @@ class BatchInvoke:
         return {
             "id": arm_id,
             "name": job["name"],
-            "type": type_of("batchEndpoints", "deployments", "jobs"),
+            "type": resource_type("batchEndpoints", "deployments", "jobs"),
             "properties": properties,
             "systemData": {
                 k: v for k, v in system_data(job, kinds=False).items() if k != "lastModifiedByType"

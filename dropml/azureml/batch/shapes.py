@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dropml.azureml.core.arm import ArmError, bad_request, system_data
-from dropml.azureml.core.arm import resource_type as type_of
+from dropml.azureml.core.arm import ArmError, bad_request, resource_type, system_data
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import one_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import one_of
 
 _RESOURCES: Doc = {"instanceCount": 1, "instanceType": None, "properties": None}
 
@@ -46,7 +45,7 @@ def endpoint_resource(c: Context, doc: Doc, *, answer_to_put: bool = False) -> D
     return {
         "id": c.arm_id("batchEndpoints", doc["name"]),
         "name": doc["name"],
-        "type": type_of("batchEndpoints"),
+        "type": resource_type("batchEndpoints"),
         "properties": {
             "description": base["description"],
             "properties": base["properties"],
@@ -112,7 +111,7 @@ def deployment_resource(c: Context, doc: Doc) -> Doc:
     return {
         "id": c.arm_id("batchEndpoints", doc["endpoint"], "deployments", doc["name"]),
         "name": doc["name"],
-        "type": type_of("batchEndpoints", "deployments"),
+        "type": resource_type("batchEndpoints", "deployments"),
         "properties": {**doc["properties"], "provisioningState": doc["state"]},
         "systemData": system_data(doc, full=False, kinds=False),
         "tags": doc["tags"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +17,6 @@ from dropml.azureml.core.config import PROVIDER
 from dropml.azureml.core.store import Doc, Store
 
 USER = "emulator"
-#: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules and the specs' patterns
-ASSET_NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}$")
-#: The service does not publish its limit; 50 takes the GUIDs that azure-ai-ml gives anonymous components.
-VERSION_NAME = re.compile(r"^[a-zA-Z0-9\-_.]{1,50}$")
-#: 3 to 32 characters, a letter first, letters, digits and dashes, no dash last:
-#: https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas#azure-machine-learning-online-endpoints
-ENDPOINT_NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9\-]{1,30}[a-zA-Z0-9]$")
 _PAGE = 100
 
 
@@ -105,46 +97,6 @@ def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
         {"x-ms-response-type": kind, **(headers or {})},
         media_type="application/json; charset=utf-8",
     )
-
-
-async def json_body(request: Request) -> Doc:
-    """The request's JSON object; the gateway's own 400 if it isn't one."""
-    raw = await request.body()
-    if not raw:
-        return {}
-    try:
-        found = json.loads(raw)
-    except ValueError as error:
-        raise GatewayError(
-            400,
-            f"The request content was invalid and could not be deserialized: '{error}'.",
-            "InvalidRequestContent",
-        ) from None
-    if not isinstance(found, dict):
-        raise GatewayError(
-            400,
-            "The request content was invalid: an object was expected.",
-            "InvalidRequestContent",
-        )
-    return found
-
-
-def properties_of(body: Doc) -> Doc:
-    """`properties` of a PUT, or the 400 that names it."""
-    found = body.get("properties")
-    if not isinstance(found, dict):
-        raise bad_request("The request is invalid: the field 'properties' is required.")
-    return found
-
-
-def check_name(what: str, name: str, pattern: re.Pattern[str] = ASSET_NAME) -> None:
-    if not pattern.match(name):
-        raise bad_request(
-            f"The {what} name '{name}' is invalid: it must match the regular expression {pattern.pattern}",
-            "BadArgument",
-            "ArgumentInvalid",
-            "NameInvalid",
-        )
 
 
 def resource_type(*parts: str) -> str:

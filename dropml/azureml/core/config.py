@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dropml.common import processors
+
 PROVIDER = "Microsoft.MachineLearningServices"
 HOST = "localhost"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Settings:
     tenant: str = "00000000-0000-0000-0000-000000000002"
     compute: str = "cpu-cluster"
     vm_size: str = "STANDARD_DS2_V2"
-    max_nodes: int = field(default_factory=lambda: max(1, _cores() // 2))
+    max_nodes: int = field(default_factory=lambda: max(1, processors.count() // 2))
     operation_seconds: float = 1.0
     retry_after: bool = True
     identity_header: str | None = None

@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import json_body, reply
+from dropml.azureml.core.arm import reply
 from dropml.azureml.core.clock import Clock, stamp
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import json_body
 from dropml.azureml.front.gateway import Gateway
 
 

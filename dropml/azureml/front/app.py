@@ -133,7 +133,7 @@ def build(settings: Settings) -> Emulator:
 
     parts = [
         identity, Workspace(context), datastores, computes, data, models, code, components,
-        job_routes, History(runs), Mlflow(runs, models), endpoints,
+        job_routes, History(runs), Mlflow(runs), endpoints,
         OnlineDeployments(endpoints, models), operations, telemetry, admin, faults,
         batch, BatchInvoke(batch, job_routes, runs), schedules, PublishedPipelines(job_routes, runs, components),
     ]  # fmt: skip

@@ -16,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dropml.azureml.core.arm import json_body, reply
+from dropml.azureml.core.arm import reply
+from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
 
 ACTIONS = ("status", "delay", "hang", "drop", "half_write", "stale_read")

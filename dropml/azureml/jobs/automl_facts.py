@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from dropml.azureml.core.fields import seconds
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import METRICS, seconds
+from dropml.azureml.jobs.automl_job import METRICS
 
 
 def running_tags(run: Doc, workspace_guid: str) -> dict[str, str]:

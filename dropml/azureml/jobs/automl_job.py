@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import isodate
-
 from dropml.azureml.core.arm import bad_request
+from dropml.azureml.core.fields import one_of, seconds
 from dropml.azureml.core.store import Doc
 
 #: Wire name to the metric's name in the tracking store.
@@ -69,14 +68,6 @@ RESOURCES: Doc = {
 }
 
 
-def one_of(value: Any, allowed: tuple[str, ...], what: str) -> str:
-    """The canonical spelling of an enum's value: compared without case and, for pipeline nodes, underscores."""
-    for name in allowed:
-        if name.lower().replace("_", "") == str(value).lower().replace("_", ""):
-            return name
-    raise bad_request(f"The value '{value}' of {what} is invalid: use one of {', '.join(allowed)}.")
-
-
 def _mltable(value: Any, what: str, required: bool = False) -> Doc | None:
     if value is None and not required:
         return None
@@ -100,17 +91,6 @@ def job_input(value: Doc) -> Doc:
         "pathOnCompute": value.get("pathOnCompute"),
         "jobInputType": value["jobInputType"],
     }
-
-
-def seconds(text: Any, what: str) -> float:
-    """An ISO 8601 duration in seconds; 400 names the field if it is none, or not above 0."""
-    try:
-        found = float(isodate.parse_duration(str(text)).total_seconds())
-    except (isodate.ISO8601Error, ValueError, AttributeError):
-        raise bad_request(f"The value '{text}' of {what} is no ISO 8601 duration such as PT1H.") from None
-    if found <= 0:
-        raise bad_request(f"The value '{text}' of {what} must be above 0.")
-    return found
 
 
 def _limits(given: Doc) -> Doc:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from dropml.azureml.assets.data import Data
+from dropml.azureml.core.fields import seconds
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_facts, automl_job
 from dropml.azureml.jobs.automl_trials import apply_event
@@ -174,7 +175,7 @@ class AutoMLRunner:
 
     @staticmethod
     def _allowed(run: Doc) -> float:
-        limit = automl_job.seconds(run["properties"]["taskDetails"]["limitSettings"]["timeout"], "timeout")
+        limit = seconds(run["properties"]["taskDetails"]["limitSettings"]["timeout"], "timeout")
         return limit * _OVERTIME + _OVERTIME_SECONDS
 
     async def _trespass(self, child: Child, caps: Caps, deadline: float) -> str | None:

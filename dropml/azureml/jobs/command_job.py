@@ -6,8 +6,9 @@ import re
 import shlex
 
 from dropml.azureml.core.arm import bad_request
+from dropml.azureml.core.fields import one_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import RESOURCES, job_input, one_of
+from dropml.azureml.jobs.automl_job import RESOURCES, job_input
 
 _INPUT_TYPES = (
     "literal", "uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model",

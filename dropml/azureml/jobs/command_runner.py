@@ -110,7 +110,7 @@ class CommandRunner:
                 inputs[name] = self._input(value, folder / "input" / name)
         outputs = {}
         for name, value in (properties.get("outputs") or {}).items():
-            target = self.output_path(run["name"], name)
+            target = self._runs.named_output(run["name"], name)
             single = value.get("jobOutputType") == "uri_file"
             (target.parent if single else target).mkdir(parents=True, exist_ok=True)
             outputs[name] = str(target)
@@ -121,13 +121,10 @@ class CommandRunner:
         (folder / "outputs").mkdir(exist_ok=True)
         return render(properties["command"], inputs, outputs), cwd
 
-    def output_path(self, job: str, output: str) -> Path:
-        return self._runs.folder(job) / "named_outputs" / output
-
     def _input(self, value: Doc, target: Path) -> str:
         uri = value["uri"]
         if found := _JOB_OUTPUT.match(uri):
-            source = self.output_path(found.group(1), found.group(2)) / found.group(3)
+            source = self._runs.named_output(found.group(1), found.group(2)) / found.group(3)
             if not source.exists():
                 raise DataError(f"{uri} does not exist.")
             return str(source)
@@ -146,7 +143,7 @@ class CommandRunner:
         if not self._data.storage.configured:
             return
         for name in run["properties"].get("outputs") or {}:
-            path = self.output_path(run["name"], name)
+            path = self._runs.named_output(run["name"], name)
             if path.is_dir() and any(path.iterdir()):
                 self._data.upload(path, f"azureml/{run['name']}/{name}")
 

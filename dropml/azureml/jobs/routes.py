@@ -9,17 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import (
-    ArmError,
-    bad_request,
-    check_name,
-    json_body,
-    not_found,
-    page,
-    properties_of,
-    reply,
-    view_filter,
-)
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, page, reply, view_filter
+from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
 from dropml.azureml.core.operations import Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_job
@@ -43,7 +34,7 @@ class Jobs:
 
     def normal(self, given: Doc) -> Doc:
         """A job's properties as the service stores them; 4xx for what it refuses."""
-        kind = automl_job.one_of(given.get("jobType"), ("AutoML", "Command", "Pipeline"), "jobType")
+        kind = one_of(given.get("jobType"), ("AutoML", "Command", "Pipeline"), "jobType")
         target = given.get("computeId")
         if target:
             name = self._c.arm_name(target, "computes")

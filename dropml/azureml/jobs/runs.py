@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dropml.azureml.core.arm import resource_type as type_of
-from dropml.azureml.core.arm import system_data
+from dropml.azureml.core.arm import resource_type, system_data
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
 
@@ -33,6 +32,22 @@ class Runs:
 
     def folder(self, name: str) -> Path:
         return self.c.folder("jobs", name)
+
+    def artifacts(self, run: Doc) -> Path:
+        """The artifact folder of a run: a trial's lies in its job's folder."""
+        if run["type"] == "Trial":
+            return self.folder(run["parent"]) / "trials" / str(run["iteration"])
+        return self.folder(run["name"])
+
+    def output_folder(self, job: str, output: str) -> Path | None:
+        """The folder of a job's output, `artifacts` being the default one; None where there is no such job."""
+        run = self.get(job)
+        if run is None:
+            return None
+        return self.artifacts(run) if output == "artifacts" else self.named_output(job, output)
+
+    def named_output(self, job: str, output: str) -> Path:
+        return self.folder(job) / "named_outputs" / output
 
     def create(
         self, name: str, kind: str, properties: Doc, *, parent: Doc | None = None, **extra: Any
@@ -158,7 +173,7 @@ class Runs:
         return {
             "id": self.c.arm_id("jobs", run["name"]),
             "name": run["name"],
-            "type": type_of("jobs"),
+            "type": resource_type("jobs"),
             "properties": properties,
             "systemData": data,
         }

@@ -11,23 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import (
-    ArmError,
-    bad_request,
-    check_name,
-    conflict,
-    json_body,
-    not_found,
-    page,
-    properties_of,
-    reply,
-    system_data,
-)
+from dropml.azureml.core.arm import ArmError, bad_request, conflict, not_found, page, reply, system_data
 from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
 from dropml.azureml.core.operations import Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import triggers
-from dropml.azureml.jobs.automl_job import one_of
 from dropml.azureml.jobs.routes import Jobs
 from dropml.azureml.jobs.runs import Runs
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tzlocal.windows_tz import win_tz
 
 from dropml.azureml.core.arm import bad_request
+from dropml.azureml.core.fields import one_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import one_of
 from dropml.common.ncrontab import NCronTab, ScheduleError
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dropml.azureml.assets.components import Components
-from dropml.azureml.core.arm import ArmError, bad_request, json_body, not_found, reply
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.routes import Jobs
 from dropml.azureml.jobs.runs import Runs

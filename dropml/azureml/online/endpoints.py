@@ -12,21 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dropml.azureml.assets.models import Models
-from dropml.azureml.core.arm import (
-    ENDPOINT_NAME,
-    bad_request,
-    check_name,
-    conflict,
-    json_body,
-    not_found,
-    page,
-    properties_of,
-    reply,
-)
+from dropml.azureml.core.arm import bad_request, conflict, not_found, page, reply
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import ENDPOINT_NAME, check_name, json_body, one_of, properties_of, seconds
 from dropml.azureml.core.operations import Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import one_of, seconds
 from dropml.azureml.online.process import EndpointDownError, EndpointProcesses
 from dropml.azureml.online.shapes import endpoint_properties, endpoint_resource
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dropml.azureml.core.arm import bad_request, system_data
-from dropml.azureml.core.arm import resource_type as type_of
+from dropml.azureml.core.arm import bad_request, resource_type, system_data
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import one_of, seconds
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.automl_job import one_of, seconds
 
 _AUTH = ("Key", "AMLToken", "AADToken")
 _PROBE: Doc = {
@@ -118,7 +117,7 @@ def endpoint_resource(c: Context, doc: Doc, url: str | None, *, answer_to_put: b
     resource = {
         "id": _endpoint_id(c, doc["name"]),
         "name": doc["name"],
-        "type": type_of("onlineEndpoints"),
+        "type": resource_type("onlineEndpoints"),
         "properties": properties,
         "systemData": data,
         "tags": doc["tags"],
@@ -209,7 +208,7 @@ def deployment_resource(
     return {
         "id": c.arm_id("onlineEndpoints", doc["endpoint"], "deployments", doc["name"]),
         "name": doc["name"],
-        "type": type_of("onlineEndpoints", "deployments"),
+        "type": resource_type("onlineEndpoints", "deployments"),
         "properties": properties,
         "systemData": system_data(doc, full=False, kinds=False),
         "tags": doc["tags"],

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, json_body, not_found, reply
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
 from dropml.common.logs import tail

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from dropml.azureml.assets.models import Models
-from dropml.azureml.core.arm import json_body, reply
+from dropml.azureml.core.arm import reply
+from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 
@@ -49,8 +49,8 @@ def _guarded(handler: Handler) -> Handler:
 
 
 class Mlflow:
-    def __init__(self, runs: Runs, models: Models) -> None:
-        self._runs, self._models, self._c = runs, models, runs.c
+    def __init__(self, runs: Runs) -> None:
+        self._runs, self._c = runs, runs.c
 
     # -- shapes --------------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class Mlflow:
 
     async def artifacts(self, request: Request) -> Response:
         run, path = self._asked(request), request.query_params.get("path", "")
-        base = self._models.artifacts(run)
+        base = self._runs.artifacts(run)
         folder = self._inside(base, path)
         files = []
         if folder.is_dir():
@@ -146,7 +146,7 @@ class Mlflow:
     async def artifact(self, request: Request) -> Response:
         """One file, as MLflow's `get-artifact` gives it."""
         run, path = self._asked(request), request.query_params.get("path", "")
-        file = self._inside(self._models.artifacts(run), path)
+        file = self._inside(self._runs.artifacts(run), path)
         if not file.is_file():
             raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"The run has no artifact '{path}'.")
         return FileResponse(file, media_type="application/octet-stream")

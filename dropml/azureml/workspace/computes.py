@@ -9,18 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import (
-    EmptyNotFoundError,
-    bad_request,
-    check_name,
-    json_body,
-    page,
-    properties_of,
-    reply,
-)
-from dropml.azureml.core.arm import resource_type as type_of
+from dropml.azureml.core.arm import EmptyNotFoundError, bad_request, page, reply, resource_type
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import check_name, json_body, properties_of
 from dropml.azureml.core.operations import Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
 
@@ -142,7 +134,7 @@ class Computes:
         return {
             "id": self._c.arm_id("computes", doc["name"]),
             "name": doc["name"],
-            "type": type_of("computes"),
+            "type": resource_type("computes"),
             "location": doc["location"],
             "tags": doc["tags"],
             "properties": {

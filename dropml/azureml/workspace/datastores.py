@@ -8,19 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import (
-    ArmError,
-    bad_request,
-    check_name,
-    json_body,
-    not_found,
-    page,
-    properties_of,
-    reply,
-    resource_type,
-)
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, page, reply, resource_type
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.fields import check_name, json_body, properties_of
 from dropml.azureml.core.store import Doc
 from dropml.azureml.workspace.blob_proxy import BlobProxy
 from dropml.azureml.workspace.storage import Storage
