@@ -10,15 +10,23 @@ from typing import Any, Literal, Protocol
 
 from scorer.errors import CompiledFormError, SignatureError
 
-__all__ = ["CompiledFormError", "Scorer", "SignatureError", "check_parity", "load"]
+__all__ = ["PARITY_LIMIT", "CompiledFormError", "Scorer", "SignatureError", "check_parity", "load"]
+
+
+#: Forms that differ by more than this are not the same model: the reference form serves.
+PARITY_LIMIT = 1e-6
 
 
 class Scorer(Protocol):
-    """A loaded model. `types`: MLflow type of each input column; `labels`: None for regression."""
+    """A loaded model. `types`: MLflow type of each input column; `labels`: None for regression.
+
+    `threshold`: probability of the second of two labels from which it is answered; None: the more probable one is.
+    """
 
     columns: list[str]
     types: dict[str, str]
     labels: list[Any] | None
+    threshold: float | None
 
     def predict(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
         """A label, or a number, for each row. Raises SignatureError."""

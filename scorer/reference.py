@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from pathlib import Path
 from typing import Any
 
-from scorer.signature import read_signature
+from scorer.signature import Signature
+
+
+def read_signature(model_dir: Path) -> Signature:
+    """The input columns that `MLmodel` declares."""
+    import yaml
+
+    document = yaml.safe_load((model_dir / "MLmodel").read_text(encoding="utf-8"))
+    inputs = json.loads(document["signature"]["inputs"])
+    return Signature({column["name"]: column["type"] for column in inputs})
 
 
 class ReferenceScorer:
@@ -22,6 +32,7 @@ class ReferenceScorer:
         with (model_dir / "model.pkl").open("rb") as file:
             self._pipeline = pickle.load(file)  # noqa: S301 - the model that the deployment names
         self.labels: list[Any] | None = self._pipeline.labels
+        self.threshold: float | None = self._pipeline.threshold
         self._frame_type = pd.DataFrame
 
     def frame(self, rows: list[list[Any]]) -> Any:

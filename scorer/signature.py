@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from scorer.dates import parse_date
 from scorer.errors import SignatureError
@@ -67,12 +63,6 @@ class Signature:
             if len(row) != width:
                 raise SignatureError(f"{width} columns passed, passed data had {len(row)} columns")
         return [[row[i] for i in order] for row in data]
-
-
-def read_signature(model_dir: Path) -> Signature:
-    document = yaml.safe_load((model_dir / "MLmodel").read_text(encoding="utf-8"))
-    inputs = json.loads(document["signature"]["inputs"])
-    return Signature({column["name"]: column["type"] for column in inputs})
 
 
 def _refuse(name: str, value: Any, due: str, hint: str = "") -> SignatureError:

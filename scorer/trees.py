@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _FLOAT64, _RAW_SCORE, _ROW_MAJOR = 1, 1, 1
 #: Trees walked together, and the rows from which on that pays: each block costs a call.
@@ -54,7 +55,7 @@ class Trees:
         self._blocks = [_Booster(part, outputs, n_features) for part in _blocks(text, outputs)]
         self.raw_row = self._whole.single_row()
 
-    def raw(self, x: np.ndarray) -> np.ndarray:
+    def raw(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums for rows of float64, C order. Runs without the interpreter lock."""
         if len(x) < _MANY_ROWS or not self._blocks:
             return self._whole.sums(x)
@@ -98,7 +99,7 @@ class _Booster:
         if code:
             raise TreeLibraryError(self._library.LGBM_GetLastError().decode("utf-8", "replace"))
 
-    def single_row(self) -> Callable[[int], np.ndarray]:
+    def single_row(self) -> Callable[[int], NDArray[np.float64]]:
         """A function: sums (1, outputs) for the one row of float64 at an address.
 
         It holds the interpreter lock throughout, because LightGBM keeps one row buffer for each configuration.
@@ -121,7 +122,7 @@ class _Booster:
         predict = library.LGBM_BoosterPredictForMatSingleRowFast
         predict.argtypes = [ctypes.c_void_p] * 4
 
-        def raw_row(address: int) -> np.ndarray:
+        def raw_row(address: int) -> NDArray[np.float64]:
             out = np.empty((1, outputs))
             self._call(predict(config, address, length_at, out.ctypes.data))
             return out
@@ -129,7 +130,7 @@ class _Booster:
         self._length = length  # lives as long as the function, which holds self
         return raw_row
 
-    def sums(self, x: np.ndarray) -> np.ndarray:
+    def sums(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         out = np.empty((len(x), self._outputs))
         length = ctypes.c_int64()
         self._call(

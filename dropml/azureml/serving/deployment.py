@@ -17,8 +17,8 @@ from dropml.azureml.serving.contract import RunError
 from dropml.azureml.serving.logs import DeploymentLog
 from dropml.azureml.serving.parity import ParityCache
 from dropml.azureml.serving.worker import Worker, WorkerError, is_signature_error
+from scorer import PARITY_LIMIT, load
 
-PARITY_LIMIT = 1e-6
 HANG_SECONDS = 30.0  # after its timeout, a request that still runs in a child has that child ended
 INLINE_SECONDS = 0.005  # what a request may hold the event loop; longer ones go to a thread
 _WARM_UP_ROUNDS = 20
@@ -106,7 +106,7 @@ class Deployment:
         if self.note is None:
             try:
                 loop = asyncio.get_running_loop()
-                self.scorer = await loop.run_in_executor(self.pool, _load_compiled, model_dir)
+                self.scorer = await loop.run_in_executor(self.pool, load, model_dir, "compiled")
             except Exception as error:  # noqa: BLE001
                 self.note = f"no compiled form ({_sentence(error)}); the reference form serves"
         if self.note is None:
@@ -263,12 +263,6 @@ def run_error(error: Exception) -> RunError:
     if is_signature_error(error):
         return RunError(f"Encountered Exception: {error}")
     return RunError(f"Encountered Exception: {type(error).__name__}")
-
-
-def _load_compiled(model_dir: Path) -> Any:
-    from scorer import load
-
-    return load(model_dir, "compiled")
 
 
 def _warm_up(scorer: Any, example: dict[str, Any] | None) -> tuple[list[Any] | None, float]:

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from scorer import SignatureError, check_parity, load
+
 _LENGTH = struct.Struct("!I")
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -133,13 +135,9 @@ def _serve(model_dir: Path, questions: BinaryIO, replies: BinaryIO) -> None:
         question = orjson.loads(questions.read(_LENGTH.unpack(prefix)[0]))
         try:
             if question["op"] == "parity":
-                from scorer import check_parity
-
                 answer = {"parity": repr(float(check_parity(model_dir)))}  # JSON has no NaN
             else:
                 if scorer is None:
-                    from scorer import load
-
                     scorer = load(model_dir, "reference")
                 answer = _ask_scorer(scorer, question)
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the answer
@@ -167,8 +165,6 @@ def _describe_error(error: Exception, *, quotes_rows: bool) -> dict[str, Any]:
 
 def is_signature_error(error: BaseException) -> bool:
     """Whether this is one of MLflow's sentences on the input, which name columns and types only."""
-    from scorer import SignatureError
-
     return isinstance(error, SignatureError)
 
 

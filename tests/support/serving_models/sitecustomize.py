@@ -13,8 +13,7 @@ import sys
 import time
 import types
 from pathlib import Path
-
-module = types.ModuleType("scorer")
+from typing import Any
 
 
 class SignatureError(ValueError):
@@ -22,14 +21,14 @@ class SignatureError(ValueError):
 
 
 class TinyScorer:
-    def __init__(self, knobs: dict, form: str) -> None:
+    def __init__(self, knobs: dict[str, Any], form: str) -> None:
         self.knobs = knobs
         self.form = form
         self.columns = ["age", "job"]
         self.types = {"age": "long", "job": "string"}
         self.labels = ["no", "yes"]
 
-    def predict(self, columns: list, data: list) -> list:
+    def predict(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
         knobs = self.knobs
         missing = [column for column in self.columns if column not in columns]
         if missing:
@@ -37,7 +36,7 @@ class TinyScorer:
         place = columns.index("age")
         if knobs.get("delay"):
             time.sleep(knobs["delay"] * len(data))
-        labels = []
+        labels: list[Any] = []
         for row in data:
             value = row[place]
             if isinstance(value, str):
@@ -50,12 +49,13 @@ class TinyScorer:
             labels.append(label + knobs.get("suffix", "") + (knobs.get("wide", 0) * "x"))
         return labels
 
-    def predict_proba(self, columns: list, data: list) -> list:
+    def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
         return [[0.0, 1.0] if label == "yes" else [1.0, 0.0] for label in self.predict(columns, data)]
 
 
-def _knobs(model_dir: Path) -> dict:
-    return json.loads((Path(model_dir) / "tiny.json").read_text())
+def _knobs(model_dir: Path) -> dict[str, Any]:
+    knobs: dict[str, Any] = json.loads((Path(model_dir) / "tiny.json").read_text())
+    return knobs
 
 
 def load(model_dir: Path, form: str) -> TinyScorer:
@@ -85,7 +85,6 @@ def check_parity(model_dir: Path) -> float:
     return float(knobs.get("parity", 1e-9))
 
 
-module.SignatureError = SignatureError
-module.load = load
-module.check_parity = check_parity
+module = types.ModuleType("scorer")
+vars(module).update(PARITY_LIMIT=1e-6, SignatureError=SignatureError, load=load, check_parity=check_parity)
 sys.modules["scorer"] = module

@@ -17,6 +17,7 @@ import yaml
 from dropml.azureml.automl.data.table import Table
 from dropml.azureml.automl.model.compile import NotCompilableError, compile_pipeline
 from dropml.azureml.automl.model.pipeline import AutoMLPipeline
+from scorer import PARITY_LIMIT, check_parity
 
 EXAMPLE_ROWS = 5
 PARITY_ROWS = 200
@@ -54,8 +55,6 @@ def _write_form(folder: Path, status: dict[str, Any]) -> None:
 
 
 def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[str, Any]:
-    from scorer import check_parity
-
     compiled = folder / "dropml"
     compiled.mkdir(exist_ok=True)
     (compiled / "form.json").unlink(missing_ok=True)  # what a trial said of its own model
@@ -66,7 +65,7 @@ def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[st
     try:
         compile_pipeline(pipeline, compiled)
         status["parity"] = check_parity(folder)
-        if status["parity"] > 1e-6:
+        if status["parity"] > PARITY_LIMIT:
             status.update(form="reference", reason=f"the compiled form differs by {status['parity']:.2e}")
     except NotCompilableError as error:
         status.update(form="reference", reason=f"no compiled form for {error}")

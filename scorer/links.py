@@ -1,0 +1,81 @@
+"""From a member's margin to probabilities, and from the members' answers to the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Link = Callable[[Floats], Floats]
+Combination = Callable[[list[Floats]], Floats]
+
+
+def _sigmoid(margin: Floats) -> Floats:
+    return _pair(_expit(margin))
+
+
+def _expit(margin: Floats) -> Floats:
+    return 1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0)))
+
+
+def _pair(p: Floats) -> Floats:
+    out = np.empty((len(p), 2))
+    out[:, 1] = p[:, 0]
+    np.subtract(1.0, p[:, 0], out=out[:, 0])
+    return out
+
+
+def _softmax(margin: Floats) -> Floats:
+    e = np.exp(margin - margin.max(axis=1, keepdims=True))
+    shares: Floats = e / e.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _one_vs_rest(margin: Floats) -> Floats:
+    p = _expit(margin)
+    shares: Floats = p / p.sum(axis=1, keepdims=True)
+    return shares
+
+
+#: By the name that `pipeline.json` gives a member.
+LINKS: dict[str, Link] = {
+    "identity": lambda margin: margin,
+    "sigmoid": _sigmoid,
+    "probability": _pair,
+    "softmax": _softmax,
+    "one_vs_rest": _one_vs_rest,
+}
+
+
+def combination(spec: dict[str, Any], outputs: int, *, classification: bool) -> Combination:
+    """The function that makes one answer of the members'."""
+    if spec["kind"] == "mean":
+        weights = spec["weights"]
+        if weights == [1.0]:
+            return lambda parts: parts[0]
+
+        def mean(parts: list[Floats]) -> Floats:
+            total: Floats = weights[0] * parts[0]
+            for weight, part in zip(weights[1:], parts[1:], strict=True):
+                total += weight * part
+            return total
+
+        return mean
+    coef, intercept = np.array(spec["coef"]), np.array(spec["intercept"])
+    link = LINKS["identity" if not classification else "sigmoid" if outputs == 2 else "softmax"]
+
+    def stacked(parts: list[Floats]) -> Floats:
+        inputs = np.concatenate([_meta(p, outputs, classification=classification) for p in parts], axis=1)
+        return link(inputs @ coef.T + intercept)
+
+    return stacked
+
+
+def _meta(prediction: Floats, outputs: int, *, classification: bool) -> Floats:
+    if not classification:
+        return prediction
+    clipped = np.clip(prediction, 1e-6, 1 - 1e-6)
+    return np.log(clipped[:, 1:] / clipped[:, :1]) if outputs == 2 else np.log(clipped)
