@@ -123,8 +123,11 @@ def _objection(found: Measured, config: GateConfig) -> str | None:
 def _praise(found: Measured, config: GateConfig) -> str:
     against, guess = found.against, found.guess
     if against is None:
-        more = f"; guessing reaches {guess.guessing:.4f} in {guess.metric}" if guess else ""
-        return f"{found.metric} {found.challenger:.4f}{more}"
+        own = f"{found.metric} {found.challenger:.4f}"
+        if guess is None:
+            return own
+        beats = f"{guess.metric} {guess.value:.4f} beats guessing ({guess.guessing:.4f})"
+        return beats if guess.metric == found.metric else f"{own}; {beats}"
     numbers = f"{found.metric} {found.challenger:.4f} against {against.champion:.4f}"
     if against.low > 0:
         return f"better: {numbers}"

@@ -50,7 +50,7 @@ EVERY_SETTING = [
 # -- what is proven worse never passes -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", EVERY_SETTING, ids=str)
+@pytest.mark.parametrize("said", EVERY_SETTING)
 @pytest.mark.parametrize("each", [2, 10, 29, 30, 1000])
 def test_proven_worse_is_never_promoted_whatever_the_settings(said: GateConfig, each: int) -> None:
     truth = rows((each, "yes"), (each, "no"))
@@ -138,7 +138,7 @@ def test_one_lucky_row_is_not_worse_and_not_better() -> None:
 # -- guessing ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", EVERY_SETTING, ids=str)
+@pytest.mark.parametrize("said", EVERY_SETTING)
 @pytest.mark.parametrize("each", [1, 5, 29, 30, 500])
 def test_a_constant_first_model_never_passes(said: GateConfig, each: int) -> None:
     truth = rows((each, "yes"), (9 * each, "no"))
@@ -173,9 +173,9 @@ def test_guessing_depends_on_the_number_of_classes() -> None:
     half = rows(*[(part, label) for c in range(4) for part, label in ((50, str(c)), (50, str((c + 1) % 4)))])
     verdict = judge_first(truth, half, PROMOTE, seed="r")
     assert (verdict.decision, verdict.guessing, verdict.challenger) == ("promote", 0.25, 0.5)
-    assert verdict.reason == (
-        "no champion yet; balanced_accuracy 0.5000; guessing reaches 0.2500 in balanced_accuracy"
-    )
+    assert verdict.reason == "no champion yet; balanced_accuracy 0.5000 beats guessing (0.2500)"
+    told = judge_first(truth, half, config(metric="accuracy"), seed="r").reason
+    assert told == "no champion yet; accuracy 0.5000; balanced_accuracy 0.5000 beats guessing (0.2500)"
 
 
 def test_a_first_model_must_lie_above_the_floor() -> None:
