@@ -13,9 +13,9 @@ from functions.http import answer, door, pass_through
 from functions.openapi import document
 from shared import bootstrap
 from shared.domain.errors import NotFound
-from shared.services.batches import batch_work
+from shared.services.batches import worker
 from shared.services.scoring import benchmark
-from shared.services.scoring.scoring import ScoreRequest
+from shared.services.scoring.proxy import ScoreRequest
 from shared.settings import settings
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -105,7 +105,7 @@ def show_batch(req: func.HttpRequest) -> func.HttpResponse:
 def advance_batches(timer: func.TimerRequest) -> None:
     """Every open batch, as far as it goes in one tick."""
     deadline = time.monotonic() + settings().step_deadline_seconds
-    batch_work.step_batches(bootstrap.batches(), deadline)
+    worker.step_batches(bootstrap.batches(), deadline)
 
 
 @bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from shared.adapters.pipelines import PipelinesAdapter
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
-    from shared.services.batches.batch import Batches
+    from shared.services.batches.taking import Batches
     from shared.services.intake.intake import Intake
     from shared.services.monitoring.tallies import CanaryWatch
     from shared.services.run.lifecycle import Context
     from shared.services.run.runs import Runs
     from shared.services.scoring.calling import EndpointCalls
     from shared.services.scoring.endpoints import Endpoints
-    from shared.services.scoring.scoring import Scoring
+    from shared.services.scoring.proxy import Scoring
 
 T = TypeVar("T")
 
@@ -174,9 +174,9 @@ def serving() -> StoredServing:
 
 @Once
 def scoring() -> Scoring:
-    from shared.services.scoring.scoring import Limits, Scoring
+    from shared.services.scoring.proxy import ScoreLimits, Scoring
 
-    limits = Limits(settings().score_timeout_seconds, settings().score_max_rows)
+    limits = ScoreLimits(settings().score_timeout_seconds, settings().score_max_rows)
     return Scoring(serving(), endpoint_calls(), limits, canary_watch())
 
 
@@ -197,7 +197,7 @@ def endpoints() -> Endpoints:
 @Once
 def batches() -> Batches:
     from shared.adapters.batch_files import BlobBatchFiles
-    from shared.services.batches.batch import Batches
+    from shared.services.batches.taking import Batches
 
     files = BlobBatchFiles(blob_service())
     container = settings().batch_container

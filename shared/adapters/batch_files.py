@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from shared.domain.errors import Conflict, NotFound, Transient
-from shared.services.batches.batch import FileInfo
+from shared.services.batches.taking import FileInfo
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient
@@ -17,7 +17,7 @@ TIMEOUT = 30
 
 
 class BlobBatchFiles:
-    """Implements `shared.services.batches.batch.BatchFiles`. Thread-safe."""
+    """Implements `shared.services.batches.taking.BatchFiles`. Thread-safe."""
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service

@@ -33,7 +33,7 @@ class _Slot:
 
 
 class StoredServing:
-    """Implements `shared.services.scoring.scoring.ServingDirectory`. Thread-safe."""
+    """Implements `shared.services.scoring.proxy.ServingDirectory`. Thread-safe."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from shared import bootstrap
 from shared.domain.problems import InvalidRows
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column
-from shared.services.batches.batch import _allowed
+from shared.services.batches.taking import _allowed
 from tests.support.scoring_support import ROW, Endpoint, body_of, call, request, serving_document
 
 ROOT = Path(__file__).resolve().parents[2]

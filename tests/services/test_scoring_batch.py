@@ -17,8 +17,8 @@ from functions import scoring as doors
 from shared import bootstrap
 from shared.adapters.batch_files import BlobBatchFiles
 from shared.domain.errors import Transient
-from shared.services.batches import batch_work
-from shared.services.batches.batch import Batches
+from shared.services.batches import worker
+from shared.services.batches.taking import Batches
 from tests.conftest import StorageAccount
 from tests.support.scoring_support import App, Endpoint, Scripted, body_of, call, request, serve
 
@@ -58,7 +58,7 @@ class Bench:
         return self.batches.create("bank", body, "application/json", key)
 
     def work(self, seconds: float = 60.0) -> int:
-        return batch_work.step_batches(self.batches, time.monotonic() + seconds)
+        return worker.step_batches(self.batches, time.monotonic() + seconds)
 
     def output(self, batch: dict[str, Any]) -> list[dict[str, str]]:
         path = batch["output"].partition("/")[2]
@@ -187,13 +187,13 @@ def test_an_upload_that_arrived_empty_is_told(bench: Bench, data: bytes) -> None
 
 
 def test_work_stops_at_the_deadline_and_goes_on_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 100)
+    monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 100)
     bench.app.endpoint.delay = 0.2
     batch = bench.take(bench.upload(rows(1000)))
-    assert 0 < bench.work(batch_work.MARGIN + 0.8) < 1000
+    assert 0 < bench.work(worker.MARGIN + 0.8) < 1000
     assert 0 < bench.show(batch)["progress"] < 1
     while bench.show(batch)["status"] != "completed":
-        assert bench.work(batch_work.MARGIN + 0.8) > 0
+        assert bench.work(worker.MARGIN + 0.8) > 0
     assert [int(row["age"]) for row in bench.output(batch)] == [18 + at % 80 for at in range(1000)]
 
 
@@ -204,7 +204,7 @@ class CrashError(BaseException):
 def test_a_crash_at_any_write_loses_and_doubles_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 50)
     expected = [18 + at % 80 for at in range(240)]
     effects = [(bench.files, "stage"), (bench.files, "commit"), (bench.app.documents, "replace")]
     for after in (False, True):
@@ -233,7 +233,7 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(
                 bench.work()
             for target, name in effects:
                 monkeypatch.delattr(target, name)
-            bench.clock.now += batch_work.CLAIM_SECONDS + 1
+            bench.clock.now += worker.CLAIM_SECONDS + 1
             bench.work()
             shown = bench.show(batch)
             assert (shown["status"], shown["rows"]) == ("completed", 240)
@@ -243,12 +243,12 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(
 
 
 def test_two_hosts_at_once_make_one_output(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 50)
     batch = bench.take(bench.upload(rows(200)))
     key = next(iter(bench.batches.open()))
     found = bench.batches.load(key)
     assert found is not None
-    first, second = (batch_work._Work(bench.batches, key, *found) for _ in range(2))
+    first, second = (worker._Work(bench.batches, key, *found) for _ in range(2))
     assert first.run(time.monotonic() + 60) == 200
     assert second.run(time.monotonic() + 60) == 0
     assert len(bench.output(batch)) == 200
@@ -269,7 +269,7 @@ def test_storage_that_fails_behind_the_scoring_is_waited_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A chunk is written while the next is scored: what goes wrong there is not lost."""
-    monkeypatch.setattr("shared.services.batches.batch_rows.CHUNK_ROWS", 50)
+    monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 50)
     batch = bench.take(bench.upload(rows(240)))
     stage = bench.files.stage
 
@@ -356,7 +356,7 @@ def test_memory_stays_flat(bench: Bench) -> None:
     batch = bench.take(bench.upload(rows(50_000), "large.csv"))
     done = 0
     while done < 50_000:
-        done += bench.work(batch_work.MARGIN + 1.0)
+        done += bench.work(worker.MARGIN + 1.0)
         bench.app.endpoint.seen.clear()  # the endpoint's own memory is not the point
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert bench.show(batch)["rows"] == 50_000

@@ -27,7 +27,7 @@ from shared.domain.schema import Column, Schema
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
 from shared.services.scoring.keys import KeyRing, Slot
-from shared.services.scoring.scoring import Limits, Scoring
+from shared.services.scoring.proxy import ScoreLimits, Scoring
 from tests.support.memory import MemoryDocuments
 
 SCHEMA = Schema(
@@ -217,7 +217,7 @@ class App:
 
     endpoint: Endpoint
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
-    limits: Limits = field(default_factory=lambda: Limits(timeout_seconds=5.0))
+    limits: ScoreLimits = field(default_factory=lambda: ScoreLimits(timeout_seconds=5.0))
 
     def __post_init__(self) -> None:
         self.directory = StoredServing(self.documents)

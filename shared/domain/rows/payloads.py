@@ -43,7 +43,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circula
 
 
 @dataclass
-class Batch:
+class Payload:
     """The rows of one request, as they came."""
 
     shape: Shape
@@ -57,26 +57,26 @@ class Batch:
         return validator.check_table(self.columns, self.rows, cells=self.shape == "csv")
 
 
-def parse(body: bytes, content_type: str, *, max_rows: int) -> Batch:
+def parse(body: bytes, content_type: str, *, max_rows: int) -> Payload:
     """Read a scoring request's body. Raises UnsupportedMedia, MalformedBody, TooLarge."""
     media = content_type.partition(";")[0].strip().lower()
     if media in _CSV_TYPES:
-        batch = _csv(body)
+        payload = _csv(body)
     elif media in _JSON_TYPES or media.endswith("+json"):  # a form's type is what curl -d sends unless told
-        batch = _json(body)
+        payload = _json(body)
     else:
         raise UnsupportedMedia(
             f"The content type {media[:80]!r} is not taken.", remedy="Use application/json or text/csv."
         )
-    if not batch.rows:
+    if not payload.rows:
         raise MalformedBody("The request holds no rows.", remedy=SHAPES_HELP, code="no-rows")
-    if len(batch.rows) > max_rows:
+    if len(payload.rows) > max_rows:
         raise TooLarge(
-            f"The request holds {len(batch.rows)} rows; at most {max_rows} are scored at once.",
+            f"The request holds {len(payload.rows)} rows; at most {max_rows} are scored at once.",
             remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
             code="too-many-rows",
         )
-    return batch
+    return payload
 
 
 def load_json(body: bytes) -> Any:
@@ -101,13 +101,13 @@ def load_json(body: bytes) -> Any:
         raise MalformedBody(f"The body is not JSON we take: {what}.", code="invalid-json") from None
 
 
-def _json(body: bytes) -> Batch:
+def _json(body: bytes) -> Payload:
     doc = load_json(body)
     if isinstance(doc, list):
-        return Batch("records", doc)
+        return Payload("records", doc)
     if isinstance(doc, dict):
         if len(doc) == 1 and isinstance(doc.get("data"), list):
-            return Batch("data", doc["data"])
+            return Payload("data", doc["data"])
         if len(doc) == 1 and isinstance(doc.get("input_data"), dict):
             return _split(doc["input_data"])
     raise MalformedBody(
@@ -124,7 +124,7 @@ def _kind(doc: Any) -> str:
     return f"a JSON {type(doc).__name__}"
 
 
-def _split(table: dict[str, Any]) -> Batch:
+def _split(table: dict[str, Any]) -> Payload:
     columns, data, index = table.get("columns"), table.get("data"), table.get("index")
     if not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
         raise _split_error("columns", "must be a list of names")
@@ -135,7 +135,7 @@ def _split(table: dict[str, Any]) -> Batch:
     strangers = table.keys() - {"columns", "data", "index"}
     if strangers:
         raise _split_error(min(strangers)[:60], "is not a member of input_data")
-    return Batch("input_data", data, columns)
+    return Payload("input_data", data, columns)
 
 
 def _split_error(name: str, what: str) -> MalformedBody:
@@ -159,7 +159,7 @@ def _nothing() -> MalformedBody:
     )
 
 
-def _csv(body: bytes) -> Batch:
+def _csv(body: bytes) -> Payload:
     check_arrived(body)
     try:
         text = body.decode("utf-8-sig")
@@ -178,7 +178,7 @@ def _csv(body: bytes) -> Batch:
         ) from None
     if not lines:  # a byte order mark alone
         raise _nothing()
-    return Batch("csv", lines[1:], lines[0])
+    return Payload("csv", lines[1:], lines[0])
 
 
 def sniff(text: str) -> str:

@@ -12,7 +12,7 @@ from shared.domain.errors import DropMLError, InvalidInput
 from shared.domain.rows import payloads
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
-from shared.services.scoring.scoring import check
+from shared.services.scoring.statuses import check
 
 MAX_REQUESTS, MAX_CONCURRENCY, MAX_ROWS, MAX_SECONDS = 500, 8, 100, 20.0
 WARM_UP = 3

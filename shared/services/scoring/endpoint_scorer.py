@@ -10,7 +10,7 @@ from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import target_of
-from shared.services.scoring.scoring import check
+from shared.services.scoring.statuses import check
 
 #: Rows and encoded bytes of one chunk; the endpoint takes 1.5 MB.
 CHUNK_ROWS, CHUNK_BYTES = 5000, 1_000_000

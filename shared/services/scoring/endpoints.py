@@ -13,7 +13,8 @@ from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry, Target
 from shared.services.scoring.calling import Answer, ConnectionLostError, EndpointCalls
 from shared.services.scoring.keys import SLOTS, Slot
-from shared.services.scoring.scoring import ServingDirectory, check
+from shared.services.scoring.proxy import ServingDirectory
+from shared.services.scoring.statuses import check
 
 SWAGGER_SECONDS = 10.0
 #: How long a new key may take until the endpoint takes it.

@@ -7,16 +7,16 @@ call is spent.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from shared.domain.errors import InvalidInput, NotFound, Upstream
-from shared.domain.problems import DeadlineExceeded, EndpointRefused, ModelRefused, TooLarge
+from shared.domain.problems import ModelRefused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
-from shared.domain.run.serving import ServingEntry, Target
-from shared.services.scoring.calling import Answer, EndpointCalls
+from shared.domain.run.serving import ServingEntry
+from shared.services.scoring.calling import EndpointCalls
+from shared.services.scoring.statuses import check, is_gone
 
 #: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/
 #: how-to-manage-quotas#azure-machine-learning-online-endpoints-and-batch-endpoints: 1.5 MB).
@@ -50,7 +50,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ScoreLimits:
     timeout_seconds: float = 30.0
     max_rows: int = 5000
     max_body: int = MAX_BODY
@@ -92,7 +92,7 @@ class Scoring:
 
     directory: ServingDirectory
     calls: EndpointCalls
-    limits: Limits = field(default_factory=Limits)
+    limits: ScoreLimits = field(default_factory=ScoreLimits)
     watch: Watch | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
@@ -102,8 +102,8 @@ class Scoring:
         deadline = self.calls.deadline(self._seconds(request.deadline_ms))
         if len(request.body) > self.limits.max_body:
             raise too_large(len(request.body), self.limits.max_body)
-        batch = payloads.parse(request.body, request.content_type, max_rows=self.limits.max_rows)
-        checked = batch.check(entry.validator)
+        payload = payloads.parse(request.body, request.content_type, max_rows=self.limits.max_rows)
+        checked = payload.check(entry.validator)
         body = payloads.encode(checked)
         if len(body) > MAX_ENDPOINT_BODY:
             raise too_large(len(body), MAX_ENDPOINT_BODY)
@@ -218,53 +218,3 @@ def too_large(size: int, limit: int) -> TooLarge:
         remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
         code="body-too-large",
     )
-
-
-def model_status(headers: Mapping[str, str]) -> int | None:
-    """The container's own status behind a 424."""
-    value = headers.get("ms-azureml-model-error-statuscode", "")
-    return int(value) if value.isascii() and value.isdigit() else None
-
-
-def is_gone(answer: Answer) -> bool:
-    """The pinned deployment doesn't exist (any more)."""
-    return answer.status == 404 or (answer.status == 424 and model_status(answer.headers) == 404)
-
-
-def check(answer: Answer, target: Target) -> None:
-    """Raise the product's error for an endpoint's answer other than 200.
-
-    The statuses: https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints#http-status-codes
-    """
-    status = answer.status
-    if status == 200:
-        return
-    name, said = target.endpoint, _said(answer)
-    if status == 424:
-        inner = model_status(answer.headers)
-        if inner in (400, 422):
-            raise ModelRefused(f"The model refused the rows: {said}", remedy="Compare them with the swagger.")
-        raise Upstream(
-            f"The model behind {name} failed ({inner or 'no status'}): {said}",
-            remedy="Look at the deployment's logs.",
-            code="model-error",
-        )
-    if status == 403:
-        raise EndpointRefused(f"The endpoint {name} forbids the call: {said}")
-    if status == 408:
-        raise DeadlineExceeded(f"The model behind {name} took longer than its own limit.")
-    if status == 413:
-        raise TooLarge(f"The endpoint {name} finds the request too large.", code="body-too-large")
-    raise Upstream(f"The endpoint {name} answered {status}: {said}", code="endpoint-error")
-
-
-def _said(answer: Answer) -> str:
-    """The endpoint's own words: the message of its JSON error, or the start of its text."""
-    text: Any = answer.body[:2000].decode("utf-8", "replace").strip()
-    try:
-        doc = payloads.load_json(answer.body)
-    except InvalidInput:
-        doc = None
-    if isinstance(doc, dict):
-        text = doc.get("message") or doc.get("error") or text
-    return str(text)[:300] or "no message"

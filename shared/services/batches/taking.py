@@ -20,9 +20,9 @@ from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches.batch_rows import Layout, read_layout
+from shared.services.batches.csv_chunks import Layout, read_layout
 from shared.services.run.runs import Documents
-from shared.services.scoring.scoring import Scoring
+from shared.services.scoring.proxy import Scoring
 
 OPEN_INDEX = "batches/open.json"
 OPEN_STATES = frozenset({"queued", "running"})
@@ -58,7 +58,7 @@ class BatchFiles(Protocol):
 
 @dataclass
 class Batches:
-    """Taking, showing and finding batches. The work is in `shared.services.batches.batch_work`."""
+    """Taking, showing and finding batches. The work is in `shared.services.batches.worker`."""
 
     scoring: Scoring
     documents: Documents

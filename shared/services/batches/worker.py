@@ -13,9 +13,9 @@ from typing import Any
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
 from shared.domain.problems import Busy
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches import batch_rows
-from shared.services.batches.batch import OPEN_STATES, Batches
-from shared.services.batches.batch_rows import CheckedChunk, Chunk, Layout
+from shared.services.batches import csv_chunks
+from shared.services.batches.csv_chunks import CheckedChunk, Chunk, Layout
+from shared.services.batches.taking import OPEN_STATES, Batches
 from shared.services.overlap import Behind, ahead
 from shared.services.scoring.endpoint_scorer import chunks
 
@@ -124,16 +124,16 @@ class _Work:
     def _prepared(self, layout: Layout) -> Iterator[_Prepared]:
         """Chunks from where the document stands, read and checked against the model of the moment."""
         size = self.doc["source"]["size"]
-        for chunk in batch_rows.read_chunks(self._read, layout, self.doc["position"], size):
+        for chunk in csv_chunks.read_chunks(self._read, layout, self.doc["position"], size):
             entry = self.batches.scoring.entry(self.doc["slug"])  # from memory: a promotion takes effect here
-            checked = batch_rows.check_chunk(chunk.records, layout, entry.validator)
+            checked = csv_chunks.check_chunk(chunk.records, layout, entry.validator)
             yield _Prepared(chunk, entry, checked, chunks(entry.validator.names, checked.rows))
 
     def _begin(self, entry: ServingEntry) -> Layout:
         layout = Layout(**self.doc["layout"])
         if not self.doc["blocks"]:
             entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
-            self._stage(batch_rows.header_line(layout))
+            self._stage(csv_chunks.header_line(layout))
             self._save(blocks=1)
         return layout
 
@@ -153,7 +153,7 @@ class _Work:
         if not chunk.records:
             self._save(position=chunk.position)
             return
-        self._stage(batch_rows.result_lines(chunk.records, layout, checked, labels))
+        self._stage(csv_chunks.result_lines(chunk.records, layout, checked, labels))
         since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,
