@@ -1,28 +1,29 @@
-"""Plain REST where the SDK costs too much or does too much: one ARM PUT, tracking reads, batch invoke.
+"""Plain REST where the SDK costs too much or does too much: one ARM PUT, tracking reads, keys, batch invoke.
 
-Idempotent calls are retried with backoff inside a bounded time; every call has a timeout.
 Error shape: https://github.com/microsoft/api-guidelines, `{"error": {"code", "message", "details"}}`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
+from urllib3.exceptions import NewConnectionError
 
-from shared.adapters.identity import ARM_SCOPE
+from shared.adapters.identity import ARM_SCOPE, no_token
+from shared.adapters.tries import PASSING, Tries, retry_after
 from shared.domain.errors import Conflict, NotFound, Transient, Upstream
 
-TIMEOUT = (5.0, 30.0)
-RETRIES = Retry(
-    total=4,
-    backoff_factor=0.5,
-    backoff_max=8,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=frozenset({"GET", "PUT"}),
-    raise_on_status=False,
+#: Methods that may be sent again when it is not known whether the first one was carried out.
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+#: Most pages of one listing.
+MAX_PAGES = 1000
+ROLE_REMEDY = (
+    "Give the app's identity the role AzureML Data Scientist on the workspace; for the keys of endpoints it also needs "
+    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/listKeys/action and regenerateKeys/action."
 )
 
 
@@ -39,24 +40,29 @@ def raise_for(status: int, body: Any, what: str) -> None:
     if status < 400:
         return
     message = f"{what}: {explain(status, body)}"
+    if status in (401, 403):
+        raise Upstream(message, remedy=ROLE_REMEDY, code="azure-refused")
     if status == 404:
         raise NotFound(message)
     if status in (409, 412):
         raise Conflict(message)
-    if status in (408, 429) or status >= 500:
+    if status in PASSING:
         raise Transient(message, remedy="The next tick tries again.")
     raise Upstream(message)
 
 
 class Arm:
-    """JSON over HTTP with a bearer token of the credential."""
+    """JSON over HTTP with a bearer token of the credential. Thread-safe.
+
+    A call that is safe to repeat is repeated as `shared.adapters.tries` says; each call ends within its deadline.
+    """
 
     def __init__(self, endpoint: str, credential: Any) -> None:
         self.endpoint = endpoint
         self._credential = credential
         self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(max_retries=RETRIES, pool_maxsize=16))
-        self._session.mount("http://", HTTPAdapter(max_retries=RETRIES, pool_maxsize=16))
+        self._session.mount("https://", HTTPAdapter(pool_maxsize=16))
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=16))
 
     def call(
         self,
@@ -72,15 +78,10 @@ class Arm:
         """The answer's JSON (None when empty). `url` may be a path below the ARM endpoint."""
         full = url if "://" in url else f"{self.endpoint}{url}"
         auth = {"Authorization": f"Bearer {self._token(scope)}"}
-        try:
-            answer = self._session.request(
-                method, full, json=json, params=params, headers=auth | (headers or {}), timeout=TIMEOUT
-            )
-        except requests.RequestException as error:
-            raise Transient(
-                f"{what}: the service can't be reached ({type(error).__name__}).",
-                remedy="The next tick tries again.",
-            ) from error
+        send = partial(
+            self._session.request, method, full, json=json, params=params, headers=auth | (headers or {})
+        )
+        answer = _answer(send, what, repeatable=method in _REPEATABLE)
         try:
             body = answer.json() if answer.content else None
         except ValueError:
@@ -94,16 +95,52 @@ class Arm:
         try:
             return str(self._credential.get_token(scope).token)
         except ClientAuthenticationError as error:
-            reason = str(error.message).splitlines()[0]
-            raise Transient(
-                f"Azure gave no token: {reason}",
-                remedy="Give the app a managed identity, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET.",
-                code="no-azure-token",
-            ) from error
+            raise no_token(error.message) from error
 
-    def find(self, url: str, what: str, **kwargs: Any) -> dict[str, Any] | None:
+    def find(self, url: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any] | None:
         """GET; None when there is no such resource."""
         try:
-            return cast("dict[str, Any]", self.call("GET", url, what, **kwargs))
+            return cast("dict[str, Any]", self.call("GET", url, what, params=params))
         except NotFound:
             return None
+
+    def pages(self, url: str, what: str, params: dict[str, str]) -> Iterator[Any]:
+        """The `value` of each page, followed by `nextLink` (ARM) or `continuationToken` (run history)."""
+        page = self.call("GET", url, what, params=params)
+        for _ in range(MAX_PAGES):
+            yield from page.get("value") or []
+            if link := page.get("nextLink"):
+                page = self.call("GET", link, what)
+            elif token := page.get("continuationToken"):
+                page = self.call("GET", url, what, params=params | {"$continuationToken": token})
+            else:
+                return
+        raise Upstream(f"{what}: there is no end after {MAX_PAGES} pages.")
+
+
+def _answer(send: Callable[..., requests.Response], what: str, *, repeatable: bool) -> requests.Response:
+    """The first answer that another try would not change, or the last one. Raises Transient where none came."""
+    tries = Tries(what)
+    while True:
+        try:
+            answer = send(timeout=tries.timeout())
+        except requests.RequestException as error:
+            if (repeatable or _never_sent(error)) and tries.again(type(error).__name__):
+                continue
+            raise Transient(
+                f"{what}: the service can't be reached ({type(error).__name__}).",
+                remedy="The next tick tries again.",
+            ) from error
+        status = answer.status_code
+        # What the service was too busy for, it has not begun.
+        passing = status == 429 or (repeatable and status in PASSING)
+        if not passing or not tries.again(f"HTTP {status}", retry_after(answer.headers)):
+            return answer
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """No connection came about, so nothing can have been carried out."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)

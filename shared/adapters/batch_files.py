@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from shared.domain.errors import Conflict, NotFound, Transient
+from shared.adapters.storage import TIMEOUT
+from shared.adapters.storage_errors import translated
 from shared.services.batches.taking import FileInfo
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobServiceClient
-
-TIMEOUT = 30
 
 
 class BlobBatchFiles:
@@ -23,26 +20,26 @@ class BlobBatchFiles:
         self._service = service
 
     def stat(self, container: str, path: str) -> FileInfo:
-        with _translated(f"{container}/{path}"):
+        with translated(f"{container}/{path}"):
             properties = self._blob(container, path).get_blob_properties(timeout=TIMEOUT)
         return FileInfo(properties.size, properties.etag)
 
     def read(self, container: str, path: str, etag: str, offset: int, length: int) -> bytes:
         from azure.core import MatchConditions
 
-        with _translated(f"{container}/{path}"):
+        with translated(f"{container}/{path}"):
             stream = self._blob(container, path).download_blob(
                 offset, length, etag=etag, match_condition=MatchConditions.IfNotModified, timeout=TIMEOUT
             )
             return stream.readall()
 
     def put(self, container: str, path: str, data: bytes) -> FileInfo:
-        with _translated(f"{container}/{path}"):
+        with translated(f"{container}/{path}"):
             answer = self._blob(container, path).upload_blob(data, overwrite=True, timeout=TIMEOUT)
         return FileInfo(len(data), cast("str", answer["etag"]))
 
     def stage(self, container: str, path: str, index: int, data: bytes) -> None:
-        with _translated(f"{container}/{path}"):
+        with translated(f"{container}/{path}"):
             self._blob(container, path).stage_block(_block_id(index), data, len(data), timeout=TIMEOUT)
 
     def commit(self, container: str, path: str, count: int) -> None:
@@ -50,7 +47,7 @@ class BlobBatchFiles:
 
         blocks = [BlobBlock(_block_id(index)) for index in range(count)]
         settings = ContentSettings(content_type="text/csv; charset=utf-8")
-        with _translated(f"{container}/{path}"):
+        with translated(f"{container}/{path}"):
             self._blob(container, path).commit_block_list(blocks, content_settings=settings, timeout=TIMEOUT)
 
     def _blob(self, container: str, path: str) -> BlobClient:
@@ -60,26 +57,3 @@ class BlobBatchFiles:
 def _block_id(index: int) -> str:
     """All ids of a blob must have the same length before encoding."""
     return base64.b64encode(f"{index:08d}".encode()).decode()
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """The storage SDK's errors as the product's."""
-    from azure.core import exceptions as azure
-
-    try:
-        yield
-    except azure.ResourceNotFoundError:
-        raise NotFound(f"There is no blob {what}.") from None
-    except azure.ResourceModifiedError:
-        raise Conflict(f"The blob {what} was replaced meanwhile.") from None
-    except azure.HttpResponseError as error:
-        if error.status_code == 412:
-            raise Conflict(f"The blob {what} was replaced meanwhile.") from None
-        raise Transient(
-            f"Storage answered {error.status_code} for {what}.", code="storage-unavailable"
-        ) from error
-    except azure.AzureError as error:
-        raise Transient(
-            f"Storage can't be reached for {what} ({type(error).__name__}).", code="storage-unavailable"
-        ) from error

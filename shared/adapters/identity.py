@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from shared.domain.errors import InvalidSetting
+from shared.domain.errors import InvalidSetting, Transient
 
 ARM_SCOPE = "https://management.azure.com/.default"
 AZUREML_SCOPE = "https://ml.azure.com/.default"
@@ -30,4 +30,14 @@ def credential(kind: str = "default") -> Any:
         f"The setting CREDENTIAL is {kind!r}.",
         remedy="Use default, interactive or device_code.",
         field="CREDENTIAL",
+    )
+
+
+def no_token(message: str | None) -> Transient:
+    """Azure AD or the machine's identity gave no token; it may in a moment, and it says what is set up wrongly."""
+    reason = str(message).partition("\n")[0]
+    return Transient(
+        f"Azure gave no token: {reason}",
+        remedy="Give the app a managed identity, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET.",
+        code="no-azure-token",
     )

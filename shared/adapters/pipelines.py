@@ -6,18 +6,31 @@ missing one. See docs/decisions/0004-published-pipeline.md for what could not be
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from shared.adapters.arm import Arm
 from shared.adapters.automl import automl_node
-from shared.adapters.azureml import AzureMLAdapter, translated
+from shared.adapters.azureml import AzureMLAdapter
 from shared.adapters.identity import AZUREML_SCOPE
+from shared.adapters.sdk import translated
 from shared.domain import names
 from shared.domain.errors import Upstream
 from shared.services.run.ports import TrainingJob
 from shared.settings import Settings
 
-BATCH_API = {"api-version": "2023-10-01"}
+BATCH_API = "2023-10-01"
+#: As the OASIS specification and as azure-ai-ml spell it: both mean the same call.
+_REPEATABILITY = ("repeatability-request-id", "repeatability_request-id")
+
+
+def repeatability_id(workspace_id: str, dataset: str, request_id: str) -> str:
+    """A caller's id is its own per dataset and use; the service's are shared by all who call it.
+
+    https://docs.oasis-open.org/odata/repeatable-requests/v1.0/repeatable-requests-v1.0.html wants a UUID.
+    """
+    parts = names.digest(workspace_id.lower(), "retraining-pipeline", dataset, request_id)
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, parts))
 
 
 def _version(job: TrainingJob) -> str:
@@ -37,21 +50,19 @@ class PipelinesAdapter:
     def _endpoint(self, slug: str, dataset: str) -> str:
         return names.batch_endpoint(slug, self._settings.workspace_id, dataset)
 
-    def _find(self, path: str) -> dict[str, Any] | None:
-        return self._arm.find(f"{self._settings.workspace_id}/{path}", f"read {path}", params=BATCH_API)
-
     def _missing(self, slug: str, dataset: str, job: TrainingJob) -> str:
         """The next part to make: component | endpoint | deployment | default | wait | nothing | failed."""
         endpoint, deployment = self._endpoint(slug, dataset), f"r-{_version(job)}"
-        if self._find(f"components/{names.component(slug)}/versions/{_version(job)}") is None:
+        find = self._azureml.find
+        if find(f"components/{names.component(slug)}/versions/{_version(job)}", BATCH_API) is None:
             return "component"
-        found = self._find(f"batchEndpoints/{endpoint}")
+        found = find(f"batchEndpoints/{endpoint}", BATCH_API)
         if found is None:
             return "endpoint"
         state = found["properties"].get("provisioningState")
         if state not in ("Succeeded", "Failed"):
             return "wait"
-        below = self._find(f"batchEndpoints/{endpoint}/deployments/{deployment}")
+        below = find(f"batchEndpoints/{endpoint}/deployments/{deployment}", BATCH_API)
         if below is None:
             return "deployment"
         below_state = below["properties"].get("provisioningState")
@@ -127,7 +138,7 @@ class PipelinesAdapter:
 
     def _submit_job(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """The fallback: the same pipeline as a plain job, whose name makes a repeated call find it."""
-        name = f"{slug}-rt-{names.digest(request_id)[:12]}"
+        name = f"{slug}-rt-{names.digest(dataset, request_id)[:12]}"
         if self._azureml.job(name) is None:
             pipeline = self._pipeline(slug, job)
             pipeline.name, pipeline.experiment_name = name, f"{slug}-retrain"
@@ -148,7 +159,7 @@ class PipelinesAdapter:
 
     def _invoke_endpoint(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """Plain HTTP: the SDK's own `invoke` shares one header dictionary between all calls of a process."""
-        endpoint = self._find(f"batchEndpoints/{self._endpoint(slug, dataset)}") or {}
+        endpoint = self._azureml.find(f"batchEndpoints/{self._endpoint(slug, dataset)}", BATCH_API) or {}
         uri = (endpoint.get("properties") or {}).get("scoringUri")
         if not uri:
             raise Upstream("The published pipeline has no address yet.", remedy="Try again in a minute.")
@@ -165,7 +176,9 @@ class PipelinesAdapter:
             f"run the pipeline of {dataset}",
             json=body,
             scope=AZUREML_SCOPE,
-            headers={"repeatability-request-id": request_id},
+            headers=dict.fromkeys(
+                _REPEATABILITY, repeatability_id(self._settings.workspace_id, dataset, request_id)
+            ),
         )
         return str(answer["name"])
 

@@ -6,6 +6,7 @@ https://mlflow.org/docs/latest/rest-api.html
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -48,18 +49,10 @@ class Tracking:
             params={"api-version": "v1.0"},
         )
 
-    def children(self, run: str) -> list[dict[str, Any]]:
+    def children(self, run: str) -> Iterator[Any]:
         """Run-history records of the children, page by page."""
         url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/children"
-        params: dict[str, str] = {"api-version": "v1.0"}
-        out: list[dict[str, Any]] = []
-        while True:
-            page = self._arm.call("GET", url, f"list children of {run}", params=params)
-            out += page.get("value") or []
-            token = page.get("continuationToken")
-            if not token:
-                return out
-            params = params | {"$continuationToken": token}
+        return self._arm.pages(url, f"list children of {run}", {"api-version": "v1.0"})
 
     def job(self, run: str) -> Job | None:
         """A job as the run history has it; None when it has none of that name."""

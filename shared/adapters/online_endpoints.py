@@ -1,0 +1,103 @@
+"""Managed online endpoints and their deployments.
+
+Nothing here waits for a long-running operation: `begin_*` sends the request; the next tick reads the resource's state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.adapters.sdk import translated
+from shared.adapters.workspace import Workspace
+from shared.domain.errors import NotFound
+from shared.services.run.ports import Deployment, Endpoint
+
+ENDPOINT_API = "2023-10-01"
+#: Long enough for a cold model server to score a chunk of the holdout.
+REQUEST_TIMEOUT_MS = 90_000
+
+
+class OnlineEndpoints(Workspace):
+    """The half of `shared.services.run.ports.AzureML` that serves."""
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        found = self.find(f"onlineEndpoints/{name}", ENDPOINT_API)
+        return _endpoint(name, found["properties"]) if found else None
+
+    def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None:
+        from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+        mode = "key" if self.settings.endpoint_auth == "key" else "aad_token"
+        with translated(f"create endpoint {name}"):
+            self.client.online_endpoints.begin_create_or_update(
+                ManagedOnlineEndpoint(name=name, auth_mode=mode, description=description, tags=tags)
+            )
+
+    def deployments(self, endpoint: str) -> list[Deployment]:
+        url, what = self.url(f"onlineEndpoints/{endpoint}/deployments"), f"list deployments of {endpoint}"
+        try:
+            return [
+                _deployment(doc["name"], doc["properties"])
+                for doc in self.arm.pages(url, what, {"api-version": ENDPOINT_API})
+            ]
+        except NotFound:
+            return []
+
+    def deployment(self, endpoint: str, name: str) -> Deployment | None:
+        found = self.find(f"onlineEndpoints/{endpoint}/deployments/{name}", ENDPOINT_API)
+        return _deployment(name, found["properties"]) if found else None
+
+    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
+        """An MLflow model needs neither environment nor scoring script (no-code deployment).
+
+        https://learn.microsoft.com/azure/machine-learning/how-to-deploy-mlflow-models-online-endpoints
+        """
+        from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
+
+        with translated(f"create deployment {name}"):
+            self.client.online_deployments.begin_create_or_update(
+                ManagedOnlineDeployment(
+                    name=name,
+                    endpoint_name=endpoint,
+                    model=model,
+                    instance_type=self.settings.instance_type,
+                    instance_count=self.settings.instance_count,
+                    app_insights_enabled=True,
+                    request_settings=OnlineRequestSettings(request_timeout_ms=REQUEST_TIMEOUT_MS),
+                    tags=tags,
+                )
+            )
+
+    def begin_delete_deployment(self, endpoint: str, name: str) -> None:
+        with translated(f"delete deployment {name}"):
+            self.client.online_deployments.begin_delete(name, endpoint)
+
+    def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None:
+        with translated(f"move traffic of {endpoint}"):
+            entity = self.client.online_endpoints.get(endpoint)
+            entity.traffic = traffic
+            self.client.online_endpoints.begin_create_or_update(entity)
+
+    def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
+        with translated(f"read logs of {deployment}"):
+            return str(self.client.online_deployments.get_logs(deployment, endpoint, lines))
+
+
+def _endpoint(name: str, properties: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        name,
+        str(properties.get("provisioningState") or "Unknown"),
+        str(properties.get("scoringUri") or ""),
+        dict(properties.get("traffic") or {}),
+        "key" if str(properties.get("authMode")).lower() == "key" else "aad_token",
+        dict(properties.get("properties") or {}),
+    )
+
+
+def _deployment(name: str, properties: dict[str, Any]) -> Deployment:
+    return Deployment(
+        name,
+        str(properties.get("provisioningState") or "Unknown"),
+        str(properties.get("model") or ""),
+        bool(properties.get("appInsightsEnabled")),
+    )
