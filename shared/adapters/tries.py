@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+_LOG = logging.getLogger("dropml")
+
 #: Tries of one call, and the seconds that its tries and pauses may take together.
 TRIES, CALL_SECONDS = 4, 60.0
 #: Seconds: the longest pause before the second try doubles up to the longest of all.
@@ -48,9 +50,9 @@ class Tries:
         limit = min(MAX_PAUSE, FIRST_PAUSE * 2 ** (self._made - 1))
         pause = max(wanted, random.uniform(limit / 2, limit))
         if self._made >= TRIES or self._clock() + pause >= self._until:
-            logging.warning("%s: %s; gave up after %d tries", self._what, why, self._made)
+            _LOG.warning("%s: %s; gave up after %d tries", self._what, why, self._made)
             return False
-        logging.info("%s: %s; trying again in %.1f s", self._what, why, pause)
+        _LOG.info("%s: %s; trying again in %.1f s", self._what, why, pause)
         self._made += 1
         self._sleep(pause)
         return True
