@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LOG = logging.getLogger("dropml")
+log = logging.getLogger(__name__)
 
 #: Tries of one call, and the seconds that its tries and pauses may take together.
 TRIES, CALL_SECONDS = 4, 60.0
@@ -50,9 +50,9 @@ class Tries:
         limit = min(MAX_PAUSE, FIRST_PAUSE * 2 ** (self._made - 1))
         pause = max(wanted, random.uniform(limit / 2, limit))
         if self._made >= TRIES or self._clock() + pause >= self._until:
-            _LOG.warning("%s: %s; gave up after %d tries", self._what, why, self._made)
+            log.warning("%s: %s; gave up after %d tries", self._what, why, self._made)
             return False
-        _LOG.info("%s: %s; trying again in %.1f s", self._what, why, pause)
+        log.info("%s: %s; trying again in %.1f s", self._what, why, pause)
         self._made += 1
         self._sleep(pause)
         return True
