@@ -15,7 +15,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from dropml.azureml.serving import answers
-from dropml.azureml.serving.protocol import Connection, Hub, Limits, Request
+from dropml.azureml.serving.connection import Connection, Hub
+from dropml.azureml.serving.messages import ConnectionLimits, Request
 from tests.support.serving_support import (
     PRIMARY,
     Endpoint,
@@ -282,7 +283,7 @@ class Wire(asyncio.Transport):
         pass
 
 
-def connect(limits: Limits, *, later: bool = False) -> tuple[Connection, Wire, list[Request]]:
+def connect(limits: ConnectionLimits, *, later: bool = False) -> tuple[Connection, Wire, list[Request]]:
     asked: list[Request] = []
 
     def handle(request: Request) -> answers.Answer | None:
@@ -328,7 +329,9 @@ STREAMS = st.one_of(
 def test_any_bytes_in_any_portions_give_sound_answers_or_silence(
     stream: bytes, cuts: list[int], later: bool
 ) -> None:
-    connection, wire, asked = connect(Limits(body=500, head=300, url=60, header_count=8), later=later)
+    connection, wire, asked = connect(
+        ConnectionLimits(body=500, head=300, url=60, header_count=8), later=later
+    )
     position = 0
     for turn in range(len(stream) + 1):
         portion = stream[position : position + cuts[turn % len(cuts)]]
@@ -356,7 +359,7 @@ def test_any_bytes_in_any_portions_give_sound_answers_or_silence(
 def test_sound_requests_survive_any_portioning_with_bodies_intact(
     bodies: list[bytes], cuts: list[int]
 ) -> None:
-    connection, wire, asked = connect(Limits())
+    connection, wire, asked = connect(ConnectionLimits())
     stream = b"".join(
         b"POST /score HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         if place % 2

@@ -10,8 +10,8 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from dropml.azureml.serving import config  # noqa: E402
-from dropml.azureml.serving.protocol import Limits  # noqa: E402
+from dropml.azureml.serving import settings  # noqa: E402
+from dropml.azureml.serving.messages import ConnectionLimits  # noqa: E402
 from dropml.azureml.serving.server import serve  # noqa: E402
 
 _SWITCH_SECONDS = 0.0005  # background threads (loading, telemetry) give way ten times sooner than by default
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--endpoint", type=Path, required=True, help="folder with endpoint.json")
     parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
     parser.add_argument("--host", default="127.0.0.1")
-    defaults = Limits()
+    defaults = ConnectionLimits()
     for name, text in (
         ("head_seconds", "time for a request's headers"),
         ("body_seconds", "time for a request's body, and for reading its answer"),
@@ -33,11 +33,11 @@ def main() -> int:
         parser.add_argument(flag, type=float, default=getattr(defaults, name), help=text)
     arguments = parser.parse_args()
     try:
-        settings = config.read(arguments.endpoint)
-    except config.ConfigError as error:
+        document = settings.read(arguments.endpoint)
+    except settings.SettingsError as error:
         print(f"endpoint not started: {error}", file=sys.stderr)
         return 2
-    limits = Limits(
+    limits = ConnectionLimits(
         head_seconds=arguments.head_seconds,
         body_seconds=arguments.body_seconds,
         idle_seconds=arguments.idle_seconds,
@@ -49,7 +49,7 @@ def main() -> int:
         asyncio.run(
             serve(
                 arguments.endpoint,
-                settings,
+                document,
                 limits,
                 arguments.host,
                 arguments.port,

@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 import orjson
 
-from dropml.azureml.serving.protocol import Answer
+from dropml.azureml.serving.messages import Answer
 
 SERVER_VERSION = b"x-ms-server-version: dropml-serving/0.1\r\n"
 JSON = b"Content-Type: application/json\r\n"

@@ -12,16 +12,16 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from dropml.azureml.serving import answers, config, contract
+from dropml.azureml.serving import answers, contract, settings
 from dropml.azureml.serving.auth import Guard
-from dropml.azureml.serving.config import ConfigError, EndpointConfig
 from dropml.azureml.serving.contract import ContainerError
 from dropml.azureml.serving.deployment import Deployment, TooManyRequestsError, run_error
 from dropml.azureml.serving.deployments import Deployments
-from dropml.azureml.serving.protocol import Answer, Request
+from dropml.azureml.serving.frames import plain
+from dropml.azureml.serving.messages import Answer, Request
+from dropml.azureml.serving.settings import EndpointSettings, SettingsError
 from dropml.azureml.serving.swagger import swagger
 from dropml.azureml.serving.telemetry import RequestItem, Telemetry
-from dropml.azureml.serving.worker import plain
 
 # 404s: the service documents the status ("doesn't have any valid deployment with positive weight"), the
 # first text is one that its callers report; the JSON around them is formed like its other errors [guess].
@@ -46,14 +46,14 @@ class _Call:
 class EndpointApp:
     """Routes requests; owns the configuration in force."""
 
-    def __init__(self, endpoint_dir: Path, settings: EndpointConfig) -> None:
+    def __init__(self, endpoint_dir: Path, settings: EndpointSettings) -> None:
         self._dir = endpoint_dir
         self.deployments = Deployments(endpoint_dir)
         self._telemetry: Telemetry | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.apply(settings)
 
-    def apply(self, settings: EndpointConfig) -> None:
+    def apply(self, settings: EndpointSettings) -> None:
         """Put a configuration in force. Callable from the event loop only."""
         before = getattr(self, "settings", None)
         self.settings = settings
@@ -120,7 +120,7 @@ class EndpointApp:
         if self.deployments.mirrors and not pinned:
             self._mirror(call, table)
         if len(table[1]) > deployment.inline_rows or deployment.active >= (
-            deployment.config.max_concurrent_requests
+            deployment.settings.max_concurrent_requests
         ):
             self._later(self._score_later(call, table))
             return None
@@ -224,7 +224,7 @@ class EndpointApp:
         deployment, now = call.deployment, time.time()
         method = call.request.method
         deployment.log.request((now, method, call.path, status, seconds * 1000, size, call.ids[0]))
-        if deployment.config.app_insights and self._telemetry is not None:
+        if deployment.settings.app_insights and self._telemetry is not None:
             self._telemetry.add(
                 RequestItem(
                     now - seconds,
@@ -234,8 +234,8 @@ class EndpointApp:
                     status,
                     call.ids[0],
                     call.ids[1],
-                    deployment.config.name,
-                    deployment.config.model,
+                    deployment.settings.name,
+                    deployment.settings.model,
                 )
             )
 
@@ -252,8 +252,8 @@ class EndpointApp:
             return answers.json(403, {"message": "x-admin-secret is missing or wrong"})
         if path == b"/_admin/reload" and request.method == "POST":
             try:
-                self.apply(config.read(self._dir))
-            except ConfigError as error:
+                self.apply(settings.read(self._dir))
+            except SettingsError as error:
                 return answers.json(400, {"message": str(error)})
         elif path != b"/_admin/status" or request.method != "GET":
             return answers.json(404, {"message": "there is GET /_admin/status and POST /_admin/reload"})

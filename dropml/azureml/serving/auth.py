@@ -5,24 +5,24 @@ import time
 from typing import Any
 
 from dropml.azureml.serving import answers
-from dropml.azureml.serving.config import EndpointConfig
-from dropml.azureml.serving.protocol import Answer
+from dropml.azureml.serving.messages import Answer
+from dropml.azureml.serving.settings import EndpointSettings
 
 AUDIENCES = ("https://ml.azure.com", "https://ml.azure.com/")
 _CACHE = 256
 
 
 class Guard:
-    """Checks the Authorization header of one configuration of the endpoint.
+    """Checks the Authorization header of the settings of the endpoint.
 
     Texts of refusals: key_auth_* are what the service answers [reports of callers]; token_auth_* are formed
     like them [guess].
     """
 
-    def __init__(self, config: EndpointConfig) -> None:
-        self._config = config
-        self._keys = tuple(key.encode() for key in config.keys)
-        self._kind = "key" if config.auth_mode == "Key" else "token"
+    def __init__(self, settings: EndpointSettings) -> None:
+        self._settings = settings
+        self._keys = tuple(key.encode() for key in settings.keys)
+        self._kind = "key" if settings.auth_mode == "Key" else "token"
         self._verified: dict[bytes, float] = {}  # token -> Unix time of its end
 
     def refusal(self, header: bytes | None) -> Answer | None:
@@ -55,21 +55,21 @@ class Guard:
 
         options: Any = {"require": ["exp"]}
         audience: Any = None
-        if self._config.auth_mode == "AADToken":
+        if self._settings.auth_mode == "AADToken":
             audience = AUDIENCES
         else:
             options["verify_aud"] = False
         try:
             claims = jwt.decode(
                 credential,
-                self._config.token_secret,
+                self._settings.token_secret,
                 algorithms=["HS256"],
                 audience=audience,
                 options=options,
             )
         except jwt.InvalidTokenError:
             return None
-        if self._config.auth_mode == "AMLToken" and claims.get("sub") != self._config.name:
+        if self._settings.auth_mode == "AMLToken" and claims.get("sub") != self._settings.name:
             return None
         return float(claims["exp"])
 

@@ -10,10 +10,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from dropml.azureml.serving.config import DeploymentConfig, EndpointConfig
 from dropml.azureml.serving.deployment import Deployment
+from dropml.azureml.serving.loading import load
 from dropml.azureml.serving.logs import DeploymentLog
-from dropml.azureml.serving.parity import ParityCache
+from dropml.azureml.serving.parity_cache import ParityCache
+from dropml.azureml.serving.settings import DeploymentSettings, EndpointSettings
 
 
 class Deployments:
@@ -34,18 +35,18 @@ class Deployments:
         self._bounds: list[float] = []
         self.mirrors: list[tuple[bytes, float]] = []
 
-    def apply(self, config: EndpointConfig) -> None:
+    def apply(self, settings: EndpointSettings) -> None:
         """Bring deployments and traffic in line with the configuration."""
         for name in [*self._logs]:
-            if name not in config.deployments:
+            if name not in settings.deployments:
                 self._remove(name)
-        for name, wanted in config.deployments.items():
+        for name, wanted in settings.deployments.items():
             self._update(name, wanted)
-        traffic = [(name.encode(), weight) for name, weight in config.traffic.items() if weight > 0]
+        traffic = [(name.encode(), weight) for name, weight in settings.traffic.items() if weight > 0]
         self._names = [name for name, _ in traffic]
         self._bounds = list(accumulate(weight for _, weight in traffic))
         self.mirrors = [
-            (name.encode(), weight / 100) for name, weight in config.mirror_traffic.items() if weight > 0
+            (name.encode(), weight / 100) for name, weight in settings.mirror_traffic.items() if weight > 0
         ]
 
     def pick(self) -> Deployment | None:
@@ -63,7 +64,7 @@ class Deployments:
 
     def describe(self) -> dict[str, Any]:
         """Answer of `GET /_admin/status`: of a deployment being replaced, the replacement's state."""
-        current = {deployment.config.name: deployment for deployment in self.by_name.values()}
+        current = {deployment.settings.name: deployment for deployment in self.by_name.values()}
         return {
             "deployments": {name: (self._coming.get(name) or one).describe() for name, one in current.items()}
         }
@@ -89,23 +90,23 @@ class Deployments:
             log.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _update(self, name: str, wanted: DeploymentConfig) -> None:
+    def _update(self, name: str, wanted: DeploymentSettings) -> None:
         now = self.by_name.get(name.encode())
         if now is None:
             self._logs[name] = DeploymentLog(wanted.log_file)
             fresh = self._new(wanted)
             self.by_name[name.encode()] = fresh
-            self._spawn(fresh.load(self._cache))
+            self._spawn(load(fresh, self._cache))
             return
         coming = self._coming.get(name)
         newest = coming or now
-        same_model = _model(newest.config) == _model(wanted)
+        same_model = _model(newest.settings) == _model(wanted)
         if coming is None or same_model:
-            now.config = replace(wanted, model_dir=now.config.model_dir, model=now.config.model)
-            newest.config = wanted if same_model else newest.config
+            now.settings = replace(wanted, model_dir=now.settings.model_dir, model=now.settings.model)
+            newest.settings = wanted if same_model else newest.settings
         if same_model and newest.status != "failed":
             return
-        if _model(now.config) == _model(wanted) and now.status == "ready":
+        if _model(now.settings) == _model(wanted) and now.status == "ready":
             self._coming.pop(name, None)  # back to what serves already
             return
         fresh = self._new(wanted)
@@ -113,7 +114,7 @@ class Deployments:
         self._spawn(self._replace(name, fresh))
 
     async def _replace(self, name: str, fresh: Deployment) -> None:
-        await fresh.load(self._cache)
+        await load(fresh, self._cache)
         if self._coming.get(name) is not fresh or name not in self._logs:
             await fresh.close()  # overtaken by a later configuration
             return
@@ -134,8 +135,8 @@ class Deployments:
         await deployment.drain()
         log.close()
 
-    def _new(self, config: DeploymentConfig) -> Deployment:
-        return Deployment(config, self._pool, self._logs[config.name])
+    def _new(self, settings: DeploymentSettings) -> Deployment:
+        return Deployment(settings, self._pool, self._logs[settings.name])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -143,5 +144,5 @@ class Deployments:
         task.add_done_callback(self._tasks.discard)
 
 
-def _model(config: DeploymentConfig) -> tuple[Path, str]:
-    return config.model_dir, config.model
+def _model(settings: DeploymentSettings) -> tuple[Path, str]:
+    return settings.model_dir, settings.model

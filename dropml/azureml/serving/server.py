@@ -13,8 +13,9 @@ from pathlib import Path
 
 from dropml.azureml.serving import answers
 from dropml.azureml.serving.app import EndpointApp
-from dropml.azureml.serving.config import EndpointConfig
-from dropml.azureml.serving.protocol import Answer, Connection, Hub, Limits, Request
+from dropml.azureml.serving.connection import Connection, Hub
+from dropml.azureml.serving.messages import Answer, ConnectionLimits, Request
+from dropml.azureml.serving.settings import EndpointSettings
 
 _TICK = 0.25
 _LOADING = 15.0  # a model that takes longer goes on loading while the others are served
@@ -24,7 +25,7 @@ _GRACE = 4.0  # the process ends within 5 s of SIGTERM
 class Server:
     """One endpoint on one port of the loopback interface."""
 
-    def __init__(self, endpoint_dir: Path, settings: EndpointConfig, limits: Limits) -> None:
+    def __init__(self, endpoint_dir: Path, settings: EndpointSettings, limits: ConnectionLimits) -> None:
         self.app = EndpointApp(endpoint_dir, settings)
         self._limits = limits
         self._hub = Hub(self._limited(), self._handle, self._plain)
@@ -71,7 +72,7 @@ class Server:
     def _plain(self, status: int, sentence: str) -> Answer:
         return answers.text(status, sentence)
 
-    def _limited(self) -> Limits:
+    def _limited(self) -> ConnectionLimits:
         return replace(self._limits, body=self.app.settings.max_request_bytes)
 
     def _spread_limits(self) -> None:
@@ -92,8 +93,8 @@ class Server:
 
 async def serve(
     endpoint_dir: Path,
-    settings: EndpointConfig,
-    limits: Limits,
+    settings: EndpointSettings,
+    limits: ConnectionLimits,
     host: str,
     port: int,
     announce: Callable[[str], None],

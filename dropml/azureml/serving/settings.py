@@ -9,12 +9,12 @@ MAX_REQUEST_BYTES = 1_572_864  # 1.5 MB, the payload limit of managed online end
 AUTH_MODES = ("Key", "AMLToken", "AADToken")
 
 
-class ConfigError(ValueError):
+class SettingsError(ValueError):
     """endpoint.json is missing or not valid; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeploymentConfig:
+class DeploymentSettings:
     """One deployment. Times are in seconds."""
 
     name: str
@@ -28,7 +28,7 @@ class DeploymentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointConfig:
+class EndpointSettings:
     """The whole endpoint. Traffic maps deployment names to percentages."""
 
     name: str
@@ -39,39 +39,39 @@ class EndpointConfig:
     traffic: dict[str, float] = field(default_factory=dict)
     mirror_traffic: dict[str, float] = field(default_factory=dict)
     swagger_title: str = ""
-    deployments: dict[str, DeploymentConfig] = field(default_factory=dict)
+    deployments: dict[str, DeploymentSettings] = field(default_factory=dict)
     app_insights_url: str | None = None
     instrumentation_key: str = ""
     max_request_bytes: int = MAX_REQUEST_BYTES
 
 
-def read(endpoint_dir: Path) -> EndpointConfig:
-    """Read and check ENDPOINTDIR/endpoint.json. Raises ConfigError."""
+def read(endpoint_dir: Path) -> EndpointSettings:
+    """Read and check ENDPOINTDIR/endpoint.json. Raises SettingsError."""
     path = endpoint_dir / "endpoint.json"
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist: the control plane writes it before the start") from None
+        raise SettingsError(f"{path} does not exist: the control plane writes it before the start") from None
     except ValueError as error:
-        raise ConfigError(f"{path} is not JSON: {error}") from None
+        raise SettingsError(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} should hold a JSON object")
+        raise SettingsError(f"{path} should hold a JSON object")
     return parse(document)
 
 
-def parse(document: dict[str, Any]) -> EndpointConfig:
-    """Check a decoded endpoint.json. Raises ConfigError."""
+def parse(document: dict[str, Any]) -> EndpointSettings:
+    """Check a decoded endpoint.json. Raises SettingsError."""
     auth_mode = document.get("auth_mode", "Key")
     if auth_mode not in AUTH_MODES:
-        raise ConfigError(f"auth_mode {auth_mode!r} is none of {', '.join(AUTH_MODES)}")
+        raise SettingsError(f"auth_mode {auth_mode!r} is none of {', '.join(AUTH_MODES)}")
     keys = tuple(key for key in document.get("keys") or () if key)
     if auth_mode == "Key" and not keys:
-        raise ConfigError("keys is empty: an endpoint with auth_mode Key needs at least one")
+        raise SettingsError("keys is empty: an endpoint with auth_mode Key needs at least one")
     token_secret = _text(document, "token_secret", required=auth_mode != "Key")
     deployments = {
         name: _deployment(name, value) for name, value in (document.get("deployments") or {}).items()
     }
-    return EndpointConfig(
+    return EndpointSettings(
         name=_text(document, "name", required=True),
         auth_mode=auth_mode,
         keys=keys,
@@ -90,27 +90,27 @@ def parse(document: dict[str, Any]) -> EndpointConfig:
 def _text(document: dict[str, Any], key: str, *, required: bool = False) -> str:
     value = document.get(key) or ""
     if not isinstance(value, str) or (required and not value):
-        raise ConfigError(f"{key} should be a{' non-empty' if required else ''} string")
+        raise SettingsError(f"{key} should be a{' non-empty' if required else ''} string")
     return value
 
 
 def _weights(
-    document: dict[str, Any], key: str, deployments: dict[str, DeploymentConfig]
+    document: dict[str, Any], key: str, deployments: dict[str, DeploymentSettings]
 ) -> dict[str, float]:
     weights = {}
     for name, percent in (document.get(key) or {}).items():
         if not isinstance(percent, int | float) or not 0 <= percent <= 100:
-            raise ConfigError(f"{key} of {name!r} is {percent!r}; it should be a number from 0 to 100")
+            raise SettingsError(f"{key} of {name!r} is {percent!r}; it should be a number from 0 to 100")
         if percent and name not in deployments:
-            raise ConfigError(f"{key} names {name!r}, which is no deployment of this endpoint")
+            raise SettingsError(f"{key} names {name!r}, which is no deployment of this endpoint")
         weights[name] = float(percent)
     return weights
 
 
-def _deployment(name: str, value: dict[str, Any]) -> DeploymentConfig:
+def _deployment(name: str, value: dict[str, Any]) -> DeploymentSettings:
     if not isinstance(value, dict) or not value.get("model_dir"):
-        raise ConfigError(f"deployment {name!r} has no model_dir")
-    return DeploymentConfig(
+        raise SettingsError(f"deployment {name!r} has no model_dir")
+    return DeploymentSettings(
         name=name,
         model_dir=Path(value["model_dir"]),
         model=value.get("model") or name,

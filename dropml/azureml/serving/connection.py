@@ -1,86 +1,38 @@
-"""HTTP/1.x on a socket: parsing, limits, keep-alive and the order of answers.
+"""One client's connection: keep-alive, deadlines and the order of answers.
 
-httptools (llhttp, strict) parses; nothing here knows what is served. An app answers a request at once by
-returning (head, body), or later by `Connection.send`. Requests that arrive behind an unanswered one wait in
-order, so pipelining is safe.
+An app answers a request at once by returning (head, body), or later by `Connection.send`. Requests that arrive behind an
+unanswered one wait in order, so pipelining is safe.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-import httptools
-
-Answer = tuple[bytes, bytes]  # status line and headers, each ended by CRLF; body
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may cost. Sizes in bytes, times in seconds."""
-
-    body: int = 1_572_864
-    head: int = 32_768
-    url: int = 8_192
-    header_count: int = 100
-    head_seconds: float = 10.0
-    body_seconds: float = 60.0
-    idle_seconds: float = 180.0
-    linger_seconds: float = 2.0
-    linger_bytes: int = 16_777_216
-    pipelined: int = 16
-    connections: int = 2048
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """One parsed request. Header names are lower case; of a repeated header the last value counts."""
-
-    method: str
-    target: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-    connection: "Connection"
-    keep_alive: bool
-    http10: bool
-    received: float
-    gone: bool = False  # the client has closed: nobody reads the answer
+from dropml.azureml.serving.messages import Answer, ConnectionLimits, Request
+from dropml.azureml.serving.reading import RequestReader
 
 
 @dataclass(slots=True)
 class Hub:
     """What the connections of one server share."""
 
-    limits: Limits
+    limits: ConnectionLimits
     handle: Callable[[Request], Answer | None]
     plain: Callable[[int, str], Answer]
     connections: set["Connection"] = field(default_factory=set)
     closing: bool = False
 
 
-class Connection(asyncio.Protocol):
+class Connection(RequestReader):
     """One client's connection."""
 
     def __init__(self, hub: Hub) -> None:
+        super().__init__(hub.limits)
         self.hub = hub
-        self.limits = hub.limits
-        self.deadline = time.monotonic() + hub.limits.idle_seconds
-        self.transport: Any = None
-        self.parser = httptools.HttpRequestParser(self)
-        self.waiting: deque[Request | Answer] = deque()
-        self.current: Request | None = None  # being answered elsewhere
-        self.in_message = False
-        self.head_done = True
-        self.head_bytes = 0
-        self.dead = False  # no further request is taken
-        self.discarded = 0
-        self.write_paused = False
         self.read_paused = False
-        self.continue_due = False
 
-    # transport callbacks
+    # the transport's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -110,102 +62,6 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.write_paused = False
         self._next()
-
-    def data_received(self, data: bytes) -> None:
-        if self.dead:
-            self._discard(data)
-            return
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.dead = True  # answered without upgrading; the connection closes after the answer
-        except httptools.HttpParserCallbackError as error:
-            raise RuntimeError("request callback failed") from error
-        except httptools.HttpParserError:
-            if not self.dead:
-                self._refuse(400, "The request is not valid HTTP.")
-            return
-        if self.in_message and not self.head_done:
-            self.head_bytes += len(data)
-            if self.head_bytes > self.limits.head:
-                self._refuse(431, "The request's headers are too large.")
-
-    # parser callbacks
-
-    def on_message_begin(self) -> None:
-        self.in_message = True
-        self.head_done = False
-        self.head_bytes = 0
-        self.url = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.header_count = 0
-        self.header_size = 0
-        self.body = b""
-        self.chunks: list[bytes] = []
-        self.body_size = 0
-        if self.current is None:
-            self.deadline = time.monotonic() + self.limits.head_seconds
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_done:
-            return  # trailers of a chunked body say nothing to us
-        self.header_count += 1
-        self.header_size += len(name) + len(value)
-        self.headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        self.head_done = True
-        if self.dead:
-            return
-        limits = self.limits
-        if len(self.url) > limits.url:
-            self._refuse(414, "The request's URL is too long.")
-        elif self.header_count > limits.header_count or self.header_size > limits.head:
-            self._refuse(431, "The request's headers are too large.")
-        elif int(self.headers.get(b"content-length", 0)) > limits.body:
-            self._refuse(413, _too_large(limits.body))
-        elif b"expect" in self.headers:
-            self._expectation(self.headers[b"expect"])
-        if self.current is None and not self.dead:
-            self.deadline = time.monotonic() + limits.body_seconds
-
-    def on_body(self, chunk: bytes) -> None:
-        if self.dead:
-            return
-        self.body_size += len(chunk)
-        if self.body_size > self.limits.body:
-            self._refuse(413, _too_large(self.limits.body))
-        elif not self.body:
-            self.body = chunk
-        else:
-            self.chunks.append(chunk)
-
-    def on_message_complete(self) -> None:
-        self.in_message = False
-        if self.dead:
-            return
-        self.continue_due = False
-        parser = self.parser
-        http10 = parser.get_http_version() != "1.1"
-        request = Request(
-            method=parser.get_method().decode("ascii"),
-            target=self.url,
-            headers=self.headers,
-            body=self.body if not self.chunks else b"".join((self.body, *self.chunks)),
-            connection=self,
-            keep_alive=parser.should_keep_alive() and not parser.should_upgrade(),
-            http10=http10,
-            received=time.perf_counter(),
-        )
-        if not request.keep_alive:
-            self.dead = True
-        if self.current is None and not self.waiting and not self.write_paused:
-            self._answer(request)
-        else:
-            self._enqueue(request)
 
     # answering
 
@@ -298,11 +154,6 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def _discard(self, data: bytes) -> None:
-        self.discarded += len(data)
-        if self.discarded > self.limits.linger_bytes:
-            self.transport.abort()
-
     def _close(self) -> None:
         self.dead = True
         if self.in_message:
@@ -327,7 +178,3 @@ class Connection(asyncio.Protocol):
         fate = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if keep else b""
         size = len(body) if length < 0 else length
         self.transport.write(b"%bContent-Length: %d\r\n%b\r\n%b" % (head, size, fate, body))
-
-
-def _too_large(limit: int) -> str:
-    return f"The request's payload is larger than {limit} bytes."

@@ -1,0 +1,135 @@
+"""Loading a deployment's model: its compiled form if that agrees with the reference, else the reference."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dropml.azureml.serving.deployment import INLINE_SECONDS, Deployment
+from dropml.azureml.serving.parity_cache import ParityCache
+from dropml.azureml.serving.reference_process import ReferenceProcessError
+from scorer import PARITY_LIMIT
+from scorer import load as load_form
+
+_WARM_UP_ROUNDS = 20
+
+
+async def load(deployment: Deployment, cache: ParityCache) -> None:
+    """Load the compiled form if it agrees with the reference, else the reference. Sets `status`."""
+    started = time.monotonic()
+    deployment.log.info(
+        f"Loading model {deployment.settings.model} for deployment {deployment.settings.name}"
+    )
+    try:
+        await _load(deployment, cache)
+    except Exception as error:  # noqa: BLE001 - any failure of a model is its deployment's failure
+        deployment.status = "failed"
+        deployment.error = f"{deployment.settings.model} could not be loaded: {_sentence(error)}"
+        deployment.log.error(deployment.error)
+        await deployment.end_reference()
+        return
+    if deployment.closed:  # removed while it was loading
+        await deployment.end_reference()
+    deployment.status = "ready"
+    deployment.log.info(
+        f"Model {deployment.settings.model} is ready as its {deployment.form} form after "
+        f"{time.monotonic() - started:.2f} s, largest difference of forms {deployment.parity}"
+    )
+
+
+async def _load(deployment: Deployment, cache: ParityCache) -> None:
+    model_dir = deployment.settings.model_dir
+    if not (model_dir / "MLmodel").is_file():
+        raise FileNotFoundError(f"{model_dir} holds no MLflow model (no file MLmodel)")
+    # A damaged compiled form can end the process that reads it (LightGBM's library calls terminate), so
+    # the child reads it first; here it is loaded once it has been found sound.
+    deployment.note = await _check(deployment, cache)
+    if deployment.note is None:
+        try:
+            loop = asyncio.get_running_loop()
+            deployment.scorer = await loop.run_in_executor(deployment.pool, load_form, model_dir, "compiled")
+        except Exception as error:  # noqa: BLE001
+            deployment.note = f"no compiled form ({_sentence(error)}); the reference form serves"
+    if deployment.note is None:
+        await _use_compiled(deployment)
+    else:
+        deployment.log.error(deployment.note)
+        await _use_reference(deployment)
+
+
+async def _check(deployment: Deployment, cache: ParityCache) -> str | None:
+    """Why the compiled form may not serve, or None."""
+    deployment.parity = cache.get(deployment.settings.model_dir)
+    if deployment.parity is None:
+        reference = await deployment.start_reference()
+        try:
+            deployment.parity = await reference.parity()
+        except ReferenceProcessError as error:
+            absent = str(error).startswith("CompiledFormError: ")
+            what = "no compiled form" if absent else "the forms could not be compared"
+            return f"{what} ({error}); the reference form serves"
+        cache.put(deployment.settings.model_dir, deployment.parity)
+    if deployment.parity <= PARITY_LIMIT:  # False for NaN too
+        return None
+    return (
+        f"the compiled form differs from the reference by {deployment.parity:.3g}, more than {PARITY_LIMIT:g}; "
+        "the reference form serves"
+    )
+
+
+async def _use_compiled(deployment: Deployment) -> None:
+    await deployment.end_reference()
+    deployment.form = "compiled"
+    scorer = deployment.scorer
+    deployment.columns, deployment.types = list(scorer.columns), dict(scorer.types)
+    deployment.labels = scorer.labels
+    deployment.example = _example(deployment.settings.model_dir)
+    loop = asyncio.get_running_loop()
+    deployment.example_result, seconds = await loop.run_in_executor(
+        deployment.pool, _warm_up, scorer, deployment.example
+    )
+    deployment.inline_rows = int(INLINE_SECONDS / max(seconds, 1e-6))
+
+
+async def _use_reference(deployment: Deployment) -> None:
+    deployment.form, deployment.scorer, deployment.inline_rows = "reference", None, 0
+    reference = deployment.reference
+    if reference is None or not reference.alive:
+        reference = await deployment.start_reference()
+    description = await reference.describe()
+    deployment.columns, deployment.types = description["columns"], description["types"]
+    deployment.labels = description["labels"]
+    example = deployment.example = _example(deployment.settings.model_dir)
+    if example is not None:
+        deployment.example_result = await reference.predict(example["columns"], example["data"][:1])
+
+
+def _warm_up(scorer: Any, example: dict[str, Any] | None) -> tuple[list[Any] | None, float]:
+    """The example's result and the seconds that one row takes (the best of some rounds)."""
+    if example is None:
+        return None, INLINE_SECONDS
+    columns, rows = example["columns"], example["data"][:1]
+    best = float("inf")
+    result: list[Any] = []
+    for _ in range(_WARM_UP_ROUNDS):
+        started = time.perf_counter()
+        result = list(scorer.predict(columns, rows))
+        best = min(best, time.perf_counter() - started)
+        if best > INLINE_SECONDS:
+            break
+    return result, best
+
+
+def _example(model_dir: Path) -> dict[str, Any] | None:
+    """The model's input example in split orientation, one row of it."""
+    try:
+        example = orjson.loads((model_dir / "input_example.json").read_bytes())
+        return {"columns": example["columns"], "index": [0], "data": example["data"][:1]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if not isinstance(error, ReferenceProcessError) else str(error)
