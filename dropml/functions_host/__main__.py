@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from dropml.functions_host import log as logs
+from dropml.functions_host import worker_environment
 from dropml.functions_host.config import (
     STORAGE_SETTING,
     apply_settings,
@@ -76,8 +77,9 @@ def _serve(
             "Setting %s of %s is not used: the environment has another value", name, arguments.settings
         )
     config = read_host_json(app_dir)
-    logs.apply_levels(config.log_levels)
+    logs.filter_by(config.log_levels)
     listener = _listen(arguments.host, arguments.port)
+    os.environ.update(worker_environment.variables(app_dir, listener.getsockname()[1], os.environ))
 
     # Imported only now: the app's settings must be in the environment before any SDK reads it.
     from dropml.functions_host.host import App, Host

@@ -39,9 +39,16 @@ class ModelBindingData:
     content_type: str = "application/json"
 
 
-def timer_request(past_due: bool, status: dict[str, Any] | None) -> func.TimerRequest:
-    """The TimerRequest of a run; `status` holds Last, Next and LastUpdated if the schedule is monitored."""
+def timer_request(
+    definition: FunctionDefinition, status: dict[str, str] | None, *, past_due: bool
+) -> func.TimerRequest | str:
+    """The TimerRequest of a run, its JSON for an annotation `str` or `bytes`.
+
+    `status` holds Last, Next and LastUpdated if the schedule is monitored.
+    """
     payload = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
+    if definition.generic:
+        return json.dumps(payload)
     datum = Datum(json.dumps(payload), "json")
     return converter(TIMER, deferred=False).decode(datum, trigger_metadata=None)  # type: ignore[no-any-return]
 
@@ -66,10 +73,14 @@ def http_request(
 
 
 def http_result(returned: Any) -> HttpResult:
-    """Turn what a function returned into a response: 204 for None. Raises if it isn't HttpResponse or str."""
-    if returned is None:
-        return HttpResult(204, [], b"")
-    datum = converter("http", deferred=False).encode(returned, expected_type=None)
+    """Turn what a function returned into a response. Raises TypeError if it isn't HttpResponse or str."""
+    try:
+        datum = converter("http", deferred=False).encode(returned, expected_type=None)
+    except NotImplementedError as error:
+        kind = type(returned).__name__
+        raise TypeError(
+            f'unable to encode outgoing TypedData: unsupported type "http" for Python type "{kind}"'
+        ) from error
     if datum.type == "string":
         return HttpResult(200, [(b"content-type", b"text/plain; charset=utf-8")], datum.value.encode())
     value = datum.value
@@ -98,7 +109,8 @@ def blob_value(
 ) -> Any:
     """The blob trigger's parameter: an SDK client for a reference, else an InputStream with the whole blob.
 
-    An annotation `bytes` or `str` gets the InputStream too: so the real worker does it.
+    An annotation `bytes` or `str` gets the content as it comes over the wire: bytes, unless the binding's dataType
+    is string.
     """
     bound = converter(definition.trigger_type, deferred=definition.deferred)
     if definition.deferred:
@@ -111,6 +123,10 @@ def blob_value(
         return bound.decode(
             Datum(data, "model_binding_data"), trigger_metadata=None, pytype=definition.annotation
         )
+    content = blob.download_blob().readall()
+    if definition.generic:
+        as_text = str(definition.trigger.get("dataType", "")).lower() == "string"
+        return content.decode() if as_text else content
     metadata = {
         "BlobTrigger": Datum(f"{blob.container_name}/{blob.blob_name}", "string"),
         "Uri": Datum(json.dumps(blob.url.split("?")[0]), "json"),
@@ -118,7 +134,6 @@ def blob_value(
         "Metadata": Datum(json.dumps(properties.metadata or {}), "json"),
     }
     metadata |= {name: Datum(value, "string") for name, value in names.items()}
-    content = blob.download_blob().readall()
     return bound.decode(Datum(content, "bytes"), trigger_metadata=metadata)
 
 

@@ -17,7 +17,7 @@ from dropml.functions_host.bindings import blob_value
 from dropml.functions_host.blob_messages import POISON_QUEUE, BlobMessage, BlobQueue, send
 from dropml.functions_host.blob_scan import BlobTrigger
 from dropml.functions_host.connections import StorageAccount, queue_client
-from dropml.functions_host.invocation import Invoker
+from dropml.functions_host.invocation import Invoker, WorkerEndedError
 
 log = logging.getLogger("Host.Triggers.Blobs")
 
@@ -140,6 +140,8 @@ class BlobDispatcher:
     def _work(self, message: QueueMessage) -> None:
         try:
             self._settle(message)
+        except WorkerEndedError:
+            log.debug("message %s is given back by the host's end", message.id)
         except Exception:
             log.exception(
                 "Message %s could not be handled; it comes back when its lease runs out", message.id

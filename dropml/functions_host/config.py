@@ -23,6 +23,7 @@ STORAGE_SETTING = "AzureWebJobsStorage"
 HOST_ID_SETTING = "AzureFunctionsWebHost__hostid"
 DEFAULT_BODY_LIMIT = 104_857_600  # the host's MaxRequestBodySize, 100 MiB
 DEFAULT_TIMEOUT_S = 30 * 60.0
+WORKER_THREADS = 1000  # PYTHON_THREADPOOL_THREAD_COUNT as the host sets it where the app does not
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?")
 _PERCENT = re.compile(r"%([^%\s]+)%")
 

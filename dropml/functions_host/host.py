@@ -41,6 +41,7 @@ from dropml.functions_host.manual import ManualRuns
 from dropml.functions_host.routes import RouteTable
 from dropml.functions_host.timers import BlobStatusStore, TimerListener
 from dropml.functions_host.watchdog import Watchdog
+from dropml.functions_host.worker_environment import thread_count
 
 log = logging.getLogger("Host.Startup")
 
@@ -79,7 +80,8 @@ class Host:
         self._lease_s = int(setting_seconds("DROPML_HOST_LEASE_SECONDS", 60))
         if not 15 <= self._lease_s <= 60:
             raise ConfigError("DROPML_HOST_LEASE_SECONDS must be within 15 and 60, as blob leases are.")
-        self._invoker = Invoker(app.config.function_timeout_s)
+        self._threads_at_once = thread_count()
+        self._invoker = Invoker(app.config.function_timeout_s, self._threads_at_once)
         self._triggers = triggers.build(app.functions, app.config, time_zone())
         self._account = self._host_account()
         self._hosts = self._account.blobs.get_container_client(HOSTS_CONTAINER) if self._account else None
@@ -152,6 +154,7 @@ class Host:
             app.config,
             app.settings,
             int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or DEFAULT_BODY_LIMIT),
+            self._threads_at_once,
         )
         return _Server(
             uvicorn.Config(

@@ -14,8 +14,9 @@ from typing import Any
 from dropml.functions_host.admin import AdminApi
 from dropml.functions_host.bindings import FAILED, HttpResult, http_request, http_result
 from dropml.functions_host.config import HostConfig, LocalSettings
+from dropml.functions_host.context import InvocationContext, TraceContext
 from dropml.functions_host.indexing import FunctionDefinition
-from dropml.functions_host.invocation import Invocation, InvocationContext, Invoker, call_arguments
+from dropml.functions_host.invocation import Invocation, Invoker, call_arguments
 from dropml.functions_host.keys import KeyRing
 from dropml.functions_host.requests import (
     BodyTooLargeError,
@@ -32,8 +33,8 @@ from dropml.functions_host.routes import RouteTable
 
 log = logging.getLogger("Host.Http")
 
-MAX_THREADS = 1000  # PYTHON_THREADPOOL_THREAD_COUNT as the host sets it
 RESPONSE_LIMIT_S = 230.0  # Azure's load balancer hangs up then, whatever functionTimeout says
+UNLIMITED = 2**31  # requests at once where host.json names no maxConcurrentRequests
 _HOME = "Your function app is up and running."
 
 
@@ -49,6 +50,7 @@ class HttpFront:
         config: HostConfig,
         settings: LocalSettings,
         body_limit: int,
+        threads: int,
     ) -> None:
         self._routes = routes
         self._keys = keys
@@ -57,8 +59,8 @@ class HttpFront:
         self._config = config
         self._cors = settings
         self._body_limit = body_limit
-        self._pool = ThreadPoolExecutor(config.max_concurrent_requests or MAX_THREADS, "http")
-        self._slots = asyncio.Semaphore(config.max_concurrent_requests or MAX_THREADS)
+        self._pool = ThreadPoolExecutor(threads, "http")
+        self._slots = asyncio.Semaphore(config.max_concurrent_requests or UNLIMITED)
         self.outstanding = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,8 +121,10 @@ class HttpFront:
 
         # The answer may come from another thread, also when the host has to end before the function does.
         invocation = Invocation(function, abandon=lambda: _call_soon(loop, deliver, FAILED))
-        trace = (request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
-        context = InvocationContext(function, invocation.id, trace)
+        trace = TraceContext.begin(
+            request.headers.get("traceparent", ""), request.headers.get("tracestate", "")
+        )
+        context = InvocationContext(function.name, invocation.id, trace)
         self._invoker.begin(invocation)
         limit = loop.call_later(RESPONSE_LIMIT_S, deliver, text_result(504))
         try:
@@ -158,9 +162,8 @@ class HttpFront:
     ) -> HttpResult:
         try:
             arguments = self._arguments(context, invocation, request, values, body)
-            context.thread_local_storage.invocation_id = invocation.id
-            result = http_result(invocation.definition.handler(**arguments))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the app raises is its failure
+            result = http_result(self._invoker.call(invocation, arguments))
+        except BaseException as error:  # noqa: BLE001 - whatever the app raises, its caller gets an answer
             self._invoker.end(invocation, error)
             return FAILED
         self._invoker.end(invocation, None)
@@ -176,8 +179,8 @@ class HttpFront:
     ) -> HttpResult:
         try:
             arguments = self._arguments(context, invocation, request, values, body)
-            result = http_result(await invocation.definition.handler(**arguments))
-        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            result = http_result(await self._invoker.call_async(invocation, arguments))
+        except BaseException as error:  # noqa: BLE001 - as above
             self._invoker.end(invocation, error)
             return FAILED
         self._invoker.end(invocation, None)

@@ -58,6 +58,11 @@ class FunctionDefinition:
         """True if the trigger's parameter is an SDK type such as BlobClient, built from a reference."""
         return bool(self.trigger.get("properties", {}).get("SupportsDeferredBinding"))
 
+    @property
+    def generic(self) -> bool:
+        """True if the parameter is a plain str or bytes: then it gets what comes over the wire."""
+        return self.annotation in (str, bytes) and self.trigger_type != HTTP
+
 
 def load_app(app_dir: Path) -> list[FunctionDefinition]:
     """Import the app with its folder as working directory and first on sys.path, and index its functions.
@@ -133,6 +138,8 @@ def _define(function: Any) -> FunctionDefinition:
             raise ValueError(f"function {name}: this host has no {other['type']} binding ({other['name']}).")
     annotation = hints.get(trigger["name"])
     _check_annotation(name, trigger, annotation)
+    if trigger["type"] == HTTP and "return" in hints:
+        _check_return(name, hints["return"])
     return FunctionDefinition(
         name=name,
         handler=handler,
@@ -168,12 +175,23 @@ def _check_annotation(name: str, trigger: dict[str, Any], annotation: Any) -> No
     deferred = bool(trigger.get("properties", {}).get("SupportsDeferredBinding"))
     if annotation is None or annotation is Any:
         return
+    if annotation in (str, bytes) and trigger["type"] != HTTP:
+        return
     if not isinstance(annotation, type):
         raise ValueError(f"function {name}: parameter {trigger['name']} has no plain type as annotation.")
     if not converter(trigger["type"], deferred=deferred).check_input_type_annotation(annotation):
         raise ValueError(
             f"function {name}: parameter {trigger['name']} is annotated {annotation.__name__}, which a"
             f" {trigger['type']} does not give."
+        )
+
+
+def _check_return(name: str, annotation: Any) -> None:
+    if not isinstance(annotation, type):
+        raise ValueError(f"function {name}: its return annotation {annotation!r} is no plain type.")
+    if not converter("http", deferred=False).check_output_type_annotation(annotation):
+        raise ValueError(
+            f"function {name}: its return annotation is {annotation.__name__}, which an http output doesn't take."
         )
 
 

@@ -1,4 +1,4 @@
-"""Run functions: the context they get, what is in flight, and the time limit of host.json."""
+"""Run functions: what is in flight, how a run ends, and what ends the whole process."""
 
 from __future__ import annotations
 
@@ -9,59 +9,25 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import azure.functions as func
-
+from dropml.functions_host.config import WORKER_THREADS
+from dropml.functions_host.context import (
+    InvocationContext,
+    RetryContext,
+    RpcException,
+    TraceContext,
+    current_function,
+    thread_storage,
+)
 from dropml.functions_host.indexing import FunctionDefinition
 
 log = logging.getLogger("Host.Results")
 _RETRY_WARNING = "Soon retries will not be supported for function '%s' (%s). For more information https://aka.ms/func-retry-policies"
 
 
-class InvocationContext(func.Context):
-    """What a function gets as `context`."""
-
-    def __init__(
-        self,
-        definition: FunctionDefinition,
-        invocation_id: str,
-        trace: tuple[str, str] = ("", ""),
-        retry: tuple[int, int] = (0, 0),
-    ) -> None:
-        self._definition = definition
-        self._invocation_id = invocation_id
-        self._trace = SimpleNamespace(trace_parent=trace[0], trace_state=trace[1], attributes={})
-        self._retry = SimpleNamespace(retry_count=retry[0], max_retry_count=retry[1], exception=None)
-
-    @property
-    def invocation_id(self) -> str:
-        return self._invocation_id
-
-    @property
-    def thread_local_storage(self) -> Any:
-        return _thread_storage
-
-    @property
-    def function_name(self) -> str:
-        return self._definition.name
-
-    @property
-    def function_directory(self) -> str:
-        return str(Path.cwd())
-
-    @property
-    def trace_context(self) -> Any:
-        return self._trace
-
-    @property
-    def retry_context(self) -> Any:
-        return self._retry
-
-
-_thread_storage = threading.local()
+class WorkerEndedError(Exception):
+    """A function ended its process. In Azure that is the worker's: every run in it has failed, and a new one starts."""
 
 
 @dataclass(eq=False)
@@ -79,24 +45,57 @@ class Invocation:
 
 
 class Invoker:
-    """Runs handlers: sync ones on the calling thread, async ones on the host's event loop."""
+    """Runs handlers: sync ones on the calling thread, at most `threads` at once, async ones on the host's event loop."""
 
-    def __init__(self, timeout_s: float | None) -> None:
+    def __init__(self, timeout_s: float | None, threads: int = WORKER_THREADS) -> None:
         self.timeout_s = timeout_s
+        self._places = threading.Semaphore(threads)
         self.loop: asyncio.AbstractEventLoop | None = None  # set when the host's loop runs
         self._running: dict[Invocation, None] = {}  # in the order in which they began
         self._warned: set[str] = set()
+        self._ended_by: str | None = None
 
     @property
     def running(self) -> list[Invocation]:
         return list(self._running)
 
-    def overdue(self) -> Invocation | None:
-        """The oldest run that is past functionTimeout, if any."""
+    def fatal(self) -> str | None:
+        """Why this process must be replaced, where it must: a run past functionTimeout, or one that ended its worker."""
+        if self._ended_by is not None:
+            return self._ended_by
         oldest = next(iter(self.running), None)
         if oldest is None or self.timeout_s is None or time.monotonic() - oldest.started < self.timeout_s:
             return None
-        return oldest
+        return (
+            f"Timeout value of {self.timeout_s:.0f} s exceeded by function '{oldest.log_name}'"
+            f" (Id: '{oldest.id}'). Initiating cancellation."
+        )
+
+    def call(self, invocation: Invocation, arguments: dict[str, Any]) -> Any:
+        """Run a sync handler on this thread. Raises whatever it raises, WorkerEndedError where it ends its process."""
+        with self._places:
+            thread_storage.invocation_id = invocation.id
+            token = current_function.set(invocation.definition.name)
+            try:
+                return invocation.definition.handler(**arguments)
+            except (SystemExit, KeyboardInterrupt) as error:
+                raise self._worker_ended(invocation, error) from error
+            finally:
+                current_function.reset(token)
+
+    async def call_async(self, invocation: Invocation, arguments: dict[str, Any]) -> Any:
+        """Run an async handler on this loop; raises as `call`. Nothing that it raises ends the loop."""
+        current_function.set(invocation.definition.name)
+        try:
+            return await invocation.definition.handler(**arguments)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise self._worker_ended(invocation, error) from error
+
+    def _worker_ended(self, invocation: Invocation, error: BaseException) -> WorkerEndedError:
+        self._ended_by = (
+            f"Function '{invocation.log_name}' (Id: '{invocation.id}') ended its worker with {error!r}."
+        )
+        return WorkerEndedError(self._ended_by)
 
     def run(
         self,
@@ -109,13 +108,15 @@ class Invoker:
     ) -> bool:
         """Run a timer or blob function with its retry policy on this thread; True if it succeeded.
 
-        `value` builds the trigger's parameter anew for each run. Failures are logged, never raised.
+        `value` builds the trigger's parameter anew for each run. Failures are logged, never raised, but for
+        WorkerEndedError: then the run stays in flight, to be given back by `abandon`.
         """
-        retries = 0
+        retries, error = 0, None
         while True:
             invocation = Invocation(definition, abandon=abandon)
             log.info("Executing '%s' (Reason='%s', Id=%s)", invocation.log_name, reason, invocation.id)
-            if self._run_once(invocation, value, retries):
+            error = self._run_once(invocation, value, retries, error)
+            if error is None:
                 return True
             policy = definition.retry
             if policy is None or not policy.another(retries):
@@ -136,24 +137,32 @@ class Invoker:
             self._warned.add(definition.name)
             log.warning(_RETRY_WARNING, definition.name, definition.trigger_type)
 
-    def _run_once(self, invocation: Invocation, value: Callable[[], Any], retries: int) -> bool:
+    def _run_once(
+        self, invocation: Invocation, value: Callable[[], Any], retries: int, before: BaseException | None
+    ) -> BaseException | None:
+        """What it failed with, None if it succeeded."""
         definition = invocation.definition
         limit = definition.retry.max_retries if definition.retry else 0
-        context = InvocationContext(definition, invocation.id, retry=(retries, limit))
+        retry = RetryContext(retries, limit, RpcException.of(before))
+        context = InvocationContext(definition.name, invocation.id, TraceContext.begin(), retry)
         self.begin(invocation)
         error: BaseException | None = None
         try:
             arguments = call_arguments(definition, value(), context)
             if definition.is_async:
-                self._await(definition.handler(**arguments))
+                returned = self._await(self.call_async(invocation, arguments))
             else:
-                _thread_storage.invocation_id = invocation.id
-                definition.handler(**arguments)
-        except (Exception, SystemExit) as caught:  # noqa: BLE001 - whatever the app raises is its failure
+                returned = self.call(invocation, arguments)
+            if returned is not None:
+                raise RuntimeError(
+                    f"function {definition.name!r} without a $return binding returned a non-None value"
+                )
+        except WorkerEndedError:
+            raise
+        except BaseException as caught:  # noqa: BLE001 - whatever the app raises is its failure
             error = caught
-        finally:
-            self.end(invocation, error)
-        return error is None
+        self.end(invocation, error)
+        return error
 
     def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         if self.loop is None:

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
+from dropml.functions_host.context import current_function
+
 _LEVELS = {
     "trace": logging.DEBUG,
     "debug": logging.DEBUG,
@@ -25,6 +27,7 @@ _PATTERNS = re.compile(
 _HINTS = re.compile(r"(?i)(?:key|signature|code|sig)['\"]?\s*[=:]")
 _SECRET_NAME = re.compile(r"(?i)(key|secret|password|token|connectionstring|connection_string)$")
 MASK = "***"
+_OWN_LIBRARIES = frozenset({"azure", "urllib3", "uvicorn", "asyncio", "msal"})
 
 
 class LineFormatter(logging.Formatter):
@@ -67,19 +70,52 @@ def setup() -> LineFormatter:
     formatter = LineFormatter()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
+    handler.addFilter(LevelFilter({}))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    for noisy in ("azure", "urllib3", "uvicorn", "asyncio", "msal"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    root.setLevel(logging.INFO)  # as the worker has it, whatever host.json says
+    logging.getLogger("Host").setLevel(logging.DEBUG)
     return formatter
 
 
-def apply_levels(levels: Mapping[str, str]) -> None:
-    """Set levels as host.json's logging.logLevel says: `default`, then categories."""
-    for category, level in levels.items():
-        name = None if category.lower() == "default" else category
-        logging.getLogger(name).setLevel(_LEVELS.get(level.lower(), logging.INFO))
+class LevelFilter(logging.Filter):
+    """host.json's logging.logLevel, held against categories as the real host does: its own, `Function.<name>.User`.
+
+    The app's Python loggers keep their levels: what they pass on has the category of the function that runs.
+    """
+
+    def __init__(self, levels: Mapping[str, str]) -> None:
+        super().__init__()
+        self._levels = {
+            name.lower(): _LEVELS.get(level.lower(), logging.INFO) for name, level in levels.items()
+        }
+        self._known: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        function = current_function.get()
+        if record.name.split(".", 1)[0] == "Host":
+            return record.levelno >= self._level(record.name)
+        if function is not None:
+            return record.levelno >= self._level(f"Function.{function}.User")
+        # The libraries of this host itself: in Azure it is written in another language and has none of them.
+        own = record.name.split(".", 1)[0] in _OWN_LIBRARIES
+        return record.levelno >= max(self._level("Worker"), logging.WARNING if own else 0)
+
+    def _level(self, category: str) -> int:
+        """The level of the longest prefix, whole words or not, that logLevel names; else its `default`."""
+        found = self._known.get(category)
+        if found is None:
+            name = category.lower()
+            named = [prefix for prefix in self._levels if prefix != "default" and name.startswith(prefix)]
+            longest = max(named, key=len, default="default")
+            found = self._known[category] = self._levels.get(longest, logging.INFO)
+        return found
+
+
+def filter_by(levels: Mapping[str, str]) -> None:
+    """Let host.json's levels decide what is written, in this one place."""
+    for handler in logging.getLogger().handlers:
+        handler.filters[:] = [LevelFilter(levels)]
 
 
 def secret_settings(settings: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from typing import Any
@@ -10,7 +11,7 @@ from azure.core.exceptions import AzureError
 
 from dropml.functions_host.bindings import blob_value, http_request, timer_request
 from dropml.functions_host.indexing import HTTP, TIMER, FunctionDefinition
-from dropml.functions_host.invocation import Invoker
+from dropml.functions_host.invocation import Invoker, WorkerEndedError
 from dropml.functions_host.triggers import Triggers
 
 log = logging.getLogger("Host.Admin")
@@ -29,16 +30,17 @@ class ManualRuns:
         threading.Thread(target=self._run, args=(function, value), daemon=True).start()
 
     def _run(self, function: FunctionDefinition, value: str) -> None:
-        self._invoker.run(
-            function,
-            lambda: self._parameter(function, value),
-            "This function was programmatically called via the host APIs.",
-            stop=self._stop,
-        )
+        with contextlib.suppress(WorkerEndedError):
+            self._invoker.run(
+                function,
+                lambda: self._parameter(function, value),
+                "This function was programmatically called via the host APIs.",
+                stop=self._stop,
+            )
 
     def _parameter(self, function: FunctionDefinition, value: str) -> Any:
         if function.trigger_type == TIMER:
-            return timer_request(False, None)
+            return timer_request(function, None, past_due=False)
         if function.trigger_type == HTTP:
             return http_request("POST", f"http://localhost/{function.name}", {}, {}, {}, value.encode())
         trigger = next(trigger for trigger in self._triggers.blobs if trigger.function is function)

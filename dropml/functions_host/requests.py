@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from dropml.functions_host.bindings import HttpResult
-from dropml.functions_host.routes import decode_path
+from dropml.functions_host.routes import decode_path, encode_path
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,9 +58,9 @@ class Request:
 
     @cached_property
     def url(self) -> str:
-        """The absolute URL, its path decoded."""
+        """The absolute URL, its path percent-encoded as ASP.NET Core's PathString does it."""
         suffix = f"?{self.query_string}" if self.query_string else ""
-        return f"{self.scheme}://{self.headers.get('host', '')}/{decode_path(self.raw_path)}{suffix}"
+        return f"{self.scheme}://{self.headers.get('host', '')}/{encode_path(decode_path(self.raw_path))}{suffix}"
 
     @property
     def key(self) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from dropml.functions_host.errors import BindingError
 from dropml.functions_host.indexing import FunctionDefinition
@@ -18,6 +18,7 @@ Constraint = Callable[[str], bool]
 _PARAMETER = re.compile(r"\{(\*{0,2})(\w+)((?::[^{}=?]+)?)(=[^{}?]*)?(\?)?\}")
 # Doubled braces stand for the character; kept apart while the others are read.
 _OPEN, _CLOSE = "\x01", "\x02"
+_PATH_SAFE = "/-._~!$&'()*+,;=:@"  # what PathString leaves as it is, besides letters and digits
 ALL_METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS", "TRACE", "CONNECT"})
 
 
@@ -194,3 +195,11 @@ def decode_path(raw_path: str) -> str:
         pieces = re.split(r"(?i)(%2f)", raw_path)
         raw_path = "".join(piece if piece.lower() == "%2f" else unquote(piece) for piece in pieces)
     return raw_path.removeprefix("/")
+
+
+def encode_path(path: str) -> str:
+    """Encode a decoded path again: what is percent-encoded in it (a slash) stays so."""
+    pieces = re.split(r"(%[0-9A-Fa-f]{2})", path)
+    return "".join(
+        piece if index % 2 else quote(piece, safe=_PATH_SAFE) for index, piece in enumerate(pieces)
+    )

@@ -175,7 +175,7 @@ class TimerListener:
         # A run cut short by the time limit has been; one cut short by the host's stop is found past due again.
         self._invoker.run(
             trigger.function,
-            lambda: timer_request(cause == "past due", shown),
+            lambda: timer_request(trigger.function, shown, past_due=cause == "past due"),
             f"Timer fired at {began.isoformat()} ({cause})",
             stop=stop,
             abandon=lambda: self._abandon(began, status, cause, stop),

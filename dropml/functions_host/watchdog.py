@@ -1,4 +1,4 @@
-"""A thread that outlives every blocked handler: it ends overrun functions and stops that take too long."""
+"""A thread that outlives every blocked handler: it replaces a process whose time or worker is over, and ends slow stops."""
 
 from __future__ import annotations
 
@@ -43,25 +43,27 @@ class Watchdog:
     def _watch(self) -> None:
         while True:
             time.sleep(_LOOK_S)
-            if self._stop_asked is not None:
-                if time.monotonic() - self._stop_asked > STOP_LIMIT_S:
-                    end_process(0)
-                continue
-            overdue = self._invoker.overdue()
-            if overdue is None:
-                continue
-            log.error(
-                "Timeout value of %.0f s exceeded by function '%s' (Id: '%s'). Initiating cancellation: every run"
-                " in flight ends with this process, which starts anew.",
-                self._invoker.timeout_s,
-                overdue.log_name,
-                overdue.id,
-            )
-            giving_up = threading.Thread(target=self._abandon, daemon=True)
-            giving_up.start()
-            giving_up.join(3)
-            time.sleep(0.1)  # lets the front send the answers that it has just been given
-            self._start_anew()
+            try:
+                self._look()
+            except Exception:  # the last guard there is goes on looking
+                log.exception("The watchdog failed at one look")
+
+    def _look(self) -> None:
+        if self._stop_asked is not None:
+            if time.monotonic() - self._stop_asked > STOP_LIMIT_S:
+                end_process(0)
+            return
+        reason = self._invoker.fatal()
+        if reason is None:
+            return
+        log.error("%s Every run in flight ends with this process, which starts anew.", reason)
+        giving_up = threading.Thread(target=self._abandon, daemon=True)
+        giving_up.start()
+        giving_up.join(3)
+        time.sleep(0.1)  # lets the front send the answers that it has just been given
+        if self._stop_asked is not None:  # a fresh process would never hear of it
+            end_process(0)
+        self._start_anew()
 
 
 def end_process(code: int) -> NoReturn:

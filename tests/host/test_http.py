@@ -64,11 +64,6 @@ async def wrong(req: func.HttpRequest) -> func.HttpResponse:
     return {"a": "dict is no response"}
 
 
-@app.route(route="exits")
-def exits(req: func.HttpRequest) -> func.HttpResponse:
-    raise SystemExit(7)
-
-
 @app.route(route="cookies")
 def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse("ok")
@@ -127,6 +122,7 @@ SETTINGS = {
     "AzureWebJobs.switched_off.Disabled": "true",
     "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "100000",
 }
+CALLERS_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 MASTER, HOST_KEY = str(KEYS["master"]), str(KEYS["default"])
 
 
@@ -143,19 +139,22 @@ def test_function_gets_the_request(host: RunningHost) -> None:
     answer = host.post(
         "/api/show/42/more%20text?b=2&a=1&A=3&none=&code=xyz",
         data=b'{"x": 1}',
-        headers={"X-Custom": "Value", "traceparent": "00-abc-def-01"},
+        headers={"X-Custom": "Value", "traceparent": CALLERS_TRACE},
     )
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-made-by"] == "show"
     seen = answer.json()
     assert seen["method"] == "POST"
-    assert seen["url"] == host.url + "/api/show/42/more text?b=2&a=1&A=3&none=&code=xyz"
+    assert seen["url"] == host.url + "/api/show/42/more%20text?b=2&a=1&A=3&none=&code=xyz"
     assert seen["headers"]["x-custom"] == "Value"
     assert seen["params"] == {"b": "2", "a": "1,3", "code": "xyz"}  # empty dropped, repeats joined
     assert seen["route"] == {"id": "42", "extra": "more text"}
     assert seen["body"] == '{"x": 1}'
-    assert (seen["function"], seen["retry"], seen["trace"]) == ("show", 0, "00-abc-def-01")
+    assert (seen["function"], seen["retry"]) == ("show", 0)
+    trace = seen["trace"].split("-")
+    assert (trace[1], trace[3]) == ("0af7651916cd43dd8448eb211c80319c", "01")
+    assert trace[2] != "b7ad6b7169203331", "the function has a span of its own in its caller's trace"
     assert len(seen["invocation"]) == 36
 
 
@@ -168,12 +167,11 @@ def test_function_gets_the_request(host: RunningHost) -> None:
         ("DELETE", "/api/show/1", 404, ""),  # no such method
         ("GET", "/api/files", 202, "(none)"),
         ("GET", "/api/files/a/b%2Fc/d", 202, "a/b%2Fc/d"),
-        ("GET", "/api/plainname", 204, ""),  # the function's name is its route; None is No Content
+        ("GET", "/api/plainname", 500, ""),  # the function's name is its route; None is no response
         ("GET", "/api/configured/here", 200, "found"),
         ("GET", "/nowhere", 404, ""),
         ("GET", "/api/fails", 500, ""),  # nothing of the exception leaves the host
         ("GET", "/api/wrong", 500, ""),
-        ("GET", "/api/exits", 500, ""),
     ],
 )
 def test_routes_and_results(host: RunningHost, method: str, path: str, status: int, body: str) -> None:

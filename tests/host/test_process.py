@@ -61,12 +61,16 @@ REFUSED = {
     ),
     "wrong annotation": (
         OK
-        + "\n\n@app.timer_trigger(arg_name='timer', schedule='0 * * * * *')\ndef other(timer: str):\n    pass\n",
-        "parameter timer is annotated str, which a timerTrigger does not give",
+        + "\n\n@app.timer_trigger(arg_name='timer', schedule='0 * * * * *')\ndef other(timer: int):\n    pass\n",
+        "parameter timer is annotated int, which a timerTrigger does not give",
     ),
     "wrong context": (
         OK + "\n\n@app.route(route='x')\ndef other(req: func.HttpRequest, context: str):\n    pass\n",
         "the context parameter must be of type azure.functions.Context",
+    ),
+    "wrong return": (
+        OK + "\n\n@app.route(route='x')\ndef other(req: func.HttpRequest) -> None:\n    pass\n",
+        "its return annotation is NoneType, which an http output doesn't take",
     ),
     "unknown trigger": (
         OK

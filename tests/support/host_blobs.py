@@ -45,12 +45,19 @@ def by_client(client: blob.BlobClient, context: func.Context):
     if client.blob_name.startswith("slow"):
         time.sleep(float(os.environ.get("SLOW_SECONDS", "0")))
         note("finished", name=client.blob_name)
+    if client.blob_name.startswith("returns"):
+        return "a value that nothing takes"
 
 
 @app.blob_trigger(arg_name="stream", path="%STREAMS%", connection="Other")
 async def by_stream(stream: func.InputStream):
     note("by_stream", name=stream.name, length=stream.length, content=stream.read().decode(), uri=stream.uri,
          etag=stream.blob_properties["ETag"], metadata=stream.metadata)
+
+
+@app.blob_trigger(arg_name="content", path="%STREAMS%", connection="Other")
+def by_content(content: bytes):
+    note("by_content", kind=type(content).__name__, content=content.decode())
 
 
 @app.blob_trigger(arg_name="client", path="%EVENTS%/{name}.csv", connection="AzureWebJobsStorage", source="EventGrid")
