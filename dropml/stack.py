@@ -73,6 +73,7 @@ def app_settings(
     ingestion = f"http://127.0.0.1:{doc['ingestion_port']}/"
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "110",
         "AzureWebJobsStorage": doc["storage"],
         "DATA_STORAGE": doc["storage"],
         "INCOMING_CONTAINER": "incoming",

@@ -222,7 +222,8 @@ Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two UR
 
 | setting | what it is |
 |---|---|
-| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
+| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |
+| `PYTHON_THREADPOOL_THREAD_COUNT` | sync functions at once: 110. Unset, the host says 1000, and Python 3.12 starts as many |"""
 
 if __name__ == "__main__":
     print(_PAGE.format(table=table()))  # noqa: T201 - a page asked for at a shell
