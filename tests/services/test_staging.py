@@ -18,7 +18,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
 from shared.domain.table.column_types import MISSING
 from shared.domain.table.holdout import HoldoutRule
-from shared.domain.table.tables import Table
+from shared.domain.table.reader import Table
 from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN, Staged
 from tests.support.staging_area import RULE, MemoryArea, people, staged
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import compress
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats, numbers
-from shared.domain.table.tables import Block
 
 #: Azure AutoML takes no fewer.
 MIN_ROWS = 50

@@ -17,10 +17,11 @@ from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
 from shared.domain.schema import Schema
 from shared.domain.table import mltable
+from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats, convert
 from shared.domain.table.holdout import HoldoutRule
 from shared.domain.table.labels import MIN_ROWS, LabelStats, find_label
-from shared.domain.table.tables import Block, Table, csv_lines
+from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
 
 TRAIN = "train/data.csv"

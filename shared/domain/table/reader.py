@@ -8,71 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import compress
+from collections.abc import Iterator
 from operator import methodcaller
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import Block
 from shared.domain.table.dialect import Dialect, detect
-from shared.domain.table.text import MAX_LINE, TextReader
+from shared.domain.table.header import check_header
+from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
+from shared.domain.table.text import TextReader
 
-MAX_COLUMNS = 5_000
-MAX_NAME = 256
-#: Longest value taken: the csv module's own limit.
-MAX_VALUE = 131_072
-#: Longest row taken, in characters: a row of many quoted lines must not fill the memory.
-MAX_ROW = 8 * MAX_LINE
 #: Blanks trimmed from both ends of every value.
 _BLANKS = " \t"
 _commas = methodcaller("count", ",")
-
-
-class _Sink(list[str]):
-    """What csv.writer writes to: one string per row."""
-
-    write = list.append
-
-
-@dataclass
-class Block:
-    """Some rows, column by column. `plain`: no value holds a comma, a quotation mark or a newline."""
-
-    columns: list[list[str]]
-    starts: Sequence[int]
-    plain: bool
-    ready: list[str] | None = None
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def replace(self, column: int, values: list[str]) -> None:
-        self.columns[column] = values
-        self.ready = None
-
-    def keep(self, mask: Sequence[bool]) -> Block:
-        """Only the rows whose mask is true."""
-        return Block(
-            [list(compress(column, mask)) for column in self.columns],
-            list(compress(self.starts, mask)),
-            self.plain,
-            list(compress(self.ready, mask)) if self.ready is not None else None,
-        )
-
-    def lines(self) -> list[str]:
-        """The rows as RFC 4180 text with commas, without the newline at the end."""
-        if self.ready is None:
-            rows = zip(*self.columns, strict=True)
-            self.ready = list(map(",".join, rows)) if self.plain else csv_lines(rows)
-        return self.ready
-
-
-def csv_lines(rows: Iterable[Sequence[str]]) -> list[str]:
-    sink = _Sink()
-    # With another terminator Python before 3.13 would not quote newlines inside values.
-    csv.writer(sink, lineterminator="\n").writerows(rows)
-    return [line[:-1] for line in sink]
 
 
 class Table:
@@ -178,7 +126,7 @@ class Table:
                 if reader.line_num == feed.total_lines:
                     return
         except csv.Error as error:
-            raise _parse_error(error, start, self._line + reader.line_num - 1) from error
+            raise unparsable(error, start, self._line + reader.line_num - 1) from error
 
 
 class _Feed:
@@ -205,7 +153,7 @@ class _Feed:
             self.total_lines += text.count("\n")
             self._lines = iter(io.StringIO(text, newline="\n"))
             if self._open > MAX_ROW:
-                raise csv.Error("row too long")
+                raise csv.Error(ROW_TOO_LONG)
             line = next(self._lines)
         return line
 
@@ -237,93 +185,3 @@ def _simply_quoted(text: str) -> bool:
         if '"' in cell and not (len(cell) >= 2 and cell[0] == cell[-1] == '"' and '"' not in cell[1:-1]):
             return False
     return True
-
-
-def check_header(names: list[str], line: int) -> None:
-    """Raise InvalidTable for unnamed, repeated, over-long or too many columns."""
-    if len(names) > MAX_COLUMNS:
-        raise InvalidTable(
-            f"The header names {len(names):,} columns; at most {MAX_COLUMNS:,} are taken.",
-            remedy="Drop a table with fewer columns.",
-            code="too-many-columns",
-            line=line,
-        )
-    unnamed = [i for i, name in enumerate(names, 1) if not name]
-    if unnamed:
-        places = ", ".join(map(str, unnamed[:20]))
-        hint = (
-            " A first column without a name is often an index: with pandas, write to_csv(..., index=False)."
-            if unnamed[0] == 1
-            else " A last column without a name often comes from a delimiter at the end of each line."
-            if unnamed == [len(names)]
-            else ""
-        )
-        raise InvalidTable(
-            f"{len(unnamed)} of {len(names)} columns have no name: column {places}.",
-            remedy="Name every column in the header, or remove it." + hint,
-            code="unnamed-columns",
-            line=line,
-            column=unnamed[0],
-        )
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise InvalidTable(
-            f"Column names occur more than once: {', '.join(map(repr, repeated[:20]))}.",
-            remedy="Give every column a name of its own.",
-            code="duplicate-columns",
-            line=line,
-            column=repeated[0],
-        )
-    for i, name in enumerate(names, 1):
-        if len(name) > MAX_NAME:
-            raise InvalidTable(
-                f"The name of column {i} has {len(name):,} characters ({name[:40]!r}...); at most {MAX_NAME} are taken.",
-                remedy="The first line must be a header of column names; shorten the name.",
-                code="column-name-too-long",
-                line=line,
-                column=i,
-            )
-
-
-def ragged(line: int, expected: int, row: Sequence[str]) -> InvalidTable:
-    found = len(row)
-    return InvalidTable(
-        f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
-        remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks.",
-        code="ragged-row",
-        line=line,
-        expected=expected,
-        found=found,
-    )
-
-
-def _parse_error(error: csv.Error, start: int, line: int) -> InvalidTable:
-    message = str(error)
-    if "unexpected end of data" in message or ("field limit" in message and line > start):
-        return InvalidTable(
-            f"A quotation mark opened in the row on line {start} is never closed.",
-            remedy='Close it; a quotation mark inside a value is written twice ("").',
-            code="unterminated-quote",
-            line=start,
-        )
-    if "field limit" in message:
-        return InvalidTable(
-            f"A value on line {start} is longer than {MAX_VALUE:,} characters.",
-            remedy="Shorten it, or leave that column out.",
-            code="value-too-long",
-            line=start,
-        )
-    if "row too long" in message:
-        return InvalidTable(
-            f"The row on line {start} is longer than {MAX_ROW:,} characters.",
-            remedy="Check the quotation marks from that line on.",
-            code="row-too-long",
-            line=start,
-        )
-    return InvalidTable(
-        f"Line {line} has text after a closing quotation mark"
-        + (f" (the row began on line {start})." if line > start else "."),
-        remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.',
-        code="stray-quote",
-        line=line,
-    )

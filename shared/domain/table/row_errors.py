@@ -1,0 +1,59 @@
+"""Rows that are none: what is wrong, on which line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+from shared.domain.errors import InvalidTable
+from shared.domain.table.text import MAX_LINE
+
+#: Longest value taken: the csv module's own limit.
+MAX_VALUE = 131_072
+#: Longest row taken, in characters: a row of many quoted lines must not fill the memory.
+MAX_ROW = 8 * MAX_LINE
+ROW_TOO_LONG = "row too long"
+
+
+def ragged(line: int, expected: int, row: Sequence[str]) -> InvalidTable:
+    found = len(row)
+    return InvalidTable(
+        f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
+        remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks.",
+        code="ragged-row",
+        line=line,
+        expected=expected,
+        found=found,
+    )
+
+
+def unparsable(error: csv.Error, start: int, line: int) -> InvalidTable:
+    message = str(error)
+    if "unexpected end of data" in message or ("field limit" in message and line > start):
+        return InvalidTable(
+            f"A quotation mark opened in the row on line {start} is never closed.",
+            remedy='Close it; a quotation mark inside a value is written twice ("").',
+            code="unterminated-quote",
+            line=start,
+        )
+    if "field limit" in message:
+        return InvalidTable(
+            f"A value on line {start} is longer than {MAX_VALUE:,} characters.",
+            remedy="Shorten it, or leave that column out.",
+            code="value-too-long",
+            line=start,
+        )
+    if ROW_TOO_LONG in message:
+        return InvalidTable(
+            f"The row on line {start} is longer than {MAX_ROW:,} characters.",
+            remedy="Check the quotation marks from that line on.",
+            code="row-too-long",
+            line=start,
+        )
+    return InvalidTable(
+        f"Line {line} has text after a closing quotation mark"
+        + (f" (the row began on line {start})." if line > start else "."),
+        remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.',
+        code="stray-quote",
+        line=line,
+    )
