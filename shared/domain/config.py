@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.domain.config_values import (
     ALGORITHMS,
@@ -26,6 +26,7 @@ from shared.domain.gate import GateConfig
 if TYPE_CHECKING:
     from shared.settings import Settings
 
+Task = Literal["classification", "regression"]
 METADATA_PREFIX = "dropml_"
 
 
@@ -34,7 +35,7 @@ class DatasetConfig:
     """The effective configuration of a run. None means: as the service decides."""
 
     label: str = "y"
-    task: str = "classification"
+    task: Task = "classification"
     primary_metric: str | None = None
     timeout_minutes: float = 60.0
     trial_timeout_minutes: float = 20.0
@@ -46,7 +47,7 @@ class DatasetConfig:
     validation_size: float | None = None
     allowed_algorithms: tuple[str, ...] = ()
     blocked_algorithms: tuple[str, ...] = ()
-    imbalance: str = "weight"
+    imbalance: Literal["weight", "off"] = "weight"
     vote_ensemble: bool = True
     stack_ensemble: bool = False
     explain: bool = True

@@ -15,8 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.config import DatasetConfig
+from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidTable
 from shared.domain.table.column_types import MISSING
+from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule
 from shared.domain.table.reader import Table
 from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN, Staged
@@ -125,14 +127,13 @@ def test_every_delimiter_and_newline_gives_the_same_table(delimiter: str, newlin
     staged(people(), area=plain)
     done = staged(people(200, delimiter).replace("\n", newline), area=other)
     assert other.blobs == plain.blobs
-    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-    assert done.dialect["delimiter"] == names[delimiter]
+    assert done.dialect == Dialect(delimiter)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
     done = staged(b"\xef\xbb\xbf" + people().encode(), chunk=1, block=4)
     assert done.schema.columns[0].name == "code"
-    assert done.dialect["encoding"] == "utf-8-sig"
+    assert done.dialect == Dialect(",", bom=True)
 
 
 def test_quoted_commas_newlines_and_marks_survive() -> None:
@@ -349,7 +350,7 @@ def test_the_quick_way_and_the_parser_read_the_same(
 
 
 def test_the_rule_is_kept_with_the_dataset() -> None:
-    assert HoldoutRule.from_dict(RULE.to_dict()) == RULE
+    assert from_json(to_json(RULE), HoldoutRule) == RULE
     everything = [["a", "b"], ["c", "d"]]
     assert HoldoutRule("s", 1.0).held(["p", "q"], everything) == [True, True]
     assert HoldoutRule("s", 0.0).held(["p", "q"], everything) == [False, False]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from shared.domain.errors import InvalidTable
 
 DELIMITERS = (",", ";", "\t", "|")
-NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 #: Characters looked at.
 WINDOW = 1 << 16
 #: Rows looked at.
@@ -22,9 +21,6 @@ class Dialect:
 
     delimiter: str
     bom: bool = False
-
-    def to_dict(self) -> dict[str, object]:
-        return {"delimiter": NAMES[self.delimiter], "encoding": "utf-8-sig" if self.bom else "utf-8"}
 
 
 def _rows(window: str, delimiter: str, complete: bool) -> list[list[str]]:

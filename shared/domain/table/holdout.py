@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 #: Between the values of a row in what is hashed (ASCII unit separator).
 SEPARATOR = "\x1f"
@@ -21,13 +20,6 @@ class HoldoutRule:
 
     salt: str
     threshold: float = 0.1
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"salt": self.salt, "threshold": self.threshold}
-
-    @staticmethod
-    def from_dict(doc: dict[str, Any]) -> HoldoutRule:
-        return HoldoutRule(str(doc["salt"]), float(doc["threshold"]))
 
     def held(self, names: Sequence[str], columns: Sequence[Sequence[str]]) -> list[bool]:
         """For each row, whether it is held out.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import compress
 
+from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats, numbers
@@ -38,9 +39,9 @@ def find_label(header: list[str], label: str, line: int = 1) -> int:
 
 
 class LabelStats:
-    """Counts the label's values. `label` is the column's name, `task` classification or regression."""
+    """Counts the label's values. `label` is the column's name."""
 
-    def __init__(self, label: str, task: str) -> None:
+    def __init__(self, label: str, task: Task) -> None:
         self.label, self.task = label, task
         self.total: Counter[str] = Counter()
         self.holdout: Counter[str] = Counter()

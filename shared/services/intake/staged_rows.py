@@ -1,0 +1,65 @@
+"""Writes the rows of a table to training data and holdout, and the weights once the classes are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import compress
+from typing import Protocol
+
+from shared.domain.table import mltable
+from shared.domain.table.blocks import Block, csv_lines
+
+
+class Writer(Protocol):
+    """Takes the bytes of one blob."""
+
+    def write(self, data: bytes) -> object: ...
+
+
+class Area(Protocol):
+    """Where one upload is staged (a folder of the data container). Names are relative to it."""
+
+    def writer(self, name: str) -> AbstractContextManager[Writer]:
+        """Replaces the blob on a clean exit; leaves it as it was on an exception."""
+
+    def reader(self, name: str) -> Iterable[bytes]: ...
+    def delete(self, name: str) -> None: ...
+
+
+class StagedRows:
+    """`weighted` training rows end in a mark of their class, in place of the weight that isn't known yet."""
+
+    def __init__(self, header: list[str], label: int, *, weighted: bool) -> None:
+        self._label, self._weighted = label, weighted
+        self._header = csv_lines([header])[0]
+        self._marks: dict[str, str] = {}
+
+    def write_headers(self, train: Writer, held: Writer) -> None:
+        weight = f",{mltable.WEIGHT_COLUMN}" if self._weighted else ""
+        _write_lines(train, [f"{self._header}{weight}"])
+        _write_lines(held, [self._header])
+
+    def write(self, block: Block, mask: Sequence[bool], train: Writer, held: Writer) -> None:
+        """Rows whose mask is true are held out, the others train."""
+        lines, labels = block.lines(), block.columns[self._label]
+        if any(mask):
+            _write_lines(held, list(compress(lines, mask)))
+            keep = [not held_out for held_out in mask]
+            lines, labels = list(compress(lines, keep)), list(compress(labels, keep))
+        if self._weighted:
+            for name in set(labels) - self._marks.keys():
+                self._marks[name] = mltable.mark(len(self._marks))
+            marks = self._marks
+            lines = [line + marks[name] for line, name in zip(lines, labels, strict=True)]
+        _write_lines(train, lines)
+
+    def fill(self, marked: Iterable[bytes], weights: Mapping[str, float], out: Writer) -> None:
+        """Copy what was marked, with each class's weight in place of its mark."""
+        for chunk in mltable.fill_marks(marked, [weights[name] for name in self._marks]):
+            out.write(chunk)
+
+
+def _write_lines(out: Writer, lines: list[str]) -> None:
+    if lines:
+        out.write(("\n".join(lines) + "\n").encode())
