@@ -12,9 +12,10 @@ from functions import parameters
 from functions.http import answer, door, pass_through
 from functions.openapi import document
 from shared import bootstrap
+from shared.domain.documents import to_json
 from shared.domain.errors import NotFound
 from shared.services.batches import worker
-from shared.services.scoring import benchmark
+from shared.services.scoring import benchmark, rotation_work
 from shared.services.scoring.proxy import ScoreRequest
 from shared.settings import settings
 
@@ -118,10 +119,23 @@ def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="endpoints/{name}/rotate-key", methods=["POST"])
 @door
 def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
+    """202 with the rotation; asked for again while one is open, that one is meant."""
     name = req.route_params["name"]
-    rotated = bootstrap.endpoints().rotate(name)
-    bootstrap.telemetry().track_event("key_rotated", {"endpoint": name})
-    return answer(rotated)
+    taken = bootstrap.rotations().request(name)
+    return answer(to_json(taken), 202, {"Location": f"/api/endpoints/{name}/rotation"})
+
+
+@bp.route(route="endpoints/{name}/rotation", methods=["GET"])
+@door
+def show_rotation(req: func.HttpRequest) -> func.HttpResponse:
+    return answer(to_json(bootstrap.rotations().show(req.route_params["name"])))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
+def advance_rotations(timer: func.TimerRequest) -> None:
+    """Every open rotation of keys, as far as it goes in one tick."""
+    seconds = min(settings().step_deadline_seconds, rotation_work.CLAIM_SECONDS / 2)
+    rotation_work.step_rotations(bootstrap.rotations(), time.monotonic() + seconds, observe=bootstrap.observe)
 
 
 @bp.route(route="endpoints/{name}/benchmark", methods=["POST"])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shared.services.scoring.calling import EndpointCalls
     from shared.services.scoring.endpoints import Endpoints
     from shared.services.scoring.proxy import Scoring
+    from shared.services.scoring.rotation import Rotations
 
 T = TypeVar("T")
 
@@ -192,6 +193,13 @@ def endpoints() -> Endpoints:
     from shared.services.scoring.endpoints import Endpoints
 
     return Endpoints(serving(), endpoint_calls())
+
+
+@Once
+def rotations() -> Rotations:
+    from shared.services.scoring.rotation import Rotations
+
+    return Rotations(endpoints(), documents(), time.time)
 
 
 @Once

@@ -132,7 +132,7 @@ EXAMPLES: dict[int, DropMLError] = {
     404: NotFound(
         "No model of the dataset 'bank' is in service.", remedy="GET /api/datasets.", code="no-live-model"
     ),
-    409: Conflict("A rotation of the endpoint bank-1a2b3c is under way.", code="rotation-running"),
+    409: Conflict("The endpoint bank-1a2b3c takes Azure AD tokens.", code="no-keys-in-use"),
     413: TooLarge("The request holds 6000 rows; at most 5000 are scored at once.", code="too-many-rows"),
     415: UnsupportedMedia(
         "The content type 'text/xml' is not taken.", remedy="Use application/json or text/csv."

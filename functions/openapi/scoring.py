@@ -77,6 +77,17 @@ SCHEMAS: Doc = {
         rows_per_second=NUMBER,
         error={"type": ["object", "null"]},
     ),
+    "Rotation": record(
+        {
+            "endpoint": TEXT,
+            "id": TEXT,
+            "status": {"type": "string", "enum": ["queued", "running", "completed", "failed"]},
+            "rotated": listing({"type": "string", "enum": ["primary", "secondary"]}),
+            "requested_at": NUMBER,
+            "updated_at": NUMBER,
+            "error": {"type": ["object", "null"]},
+        }
+    ),
     "BenchmarkOptions": {
         "type": "object",
         "properties": {
@@ -229,15 +240,27 @@ PATHS: Doc = {
             "rotateKey",
             "endpoints",
             "Replace both keys of an endpoint without a failed request",
-            description="Keys that others hold stop working. Broken off, it can be run again; run twice, it rotates twice.",
+            description="Keys that others hold stop working. While a rotation is open, asking again means that one.",
             parameters=[ENDPOINT, REQUEST_ID],
             responses=responses(
                 json_answer(
-                    "Both keys are new.",
-                    record({"endpoint": TEXT, "rotated": listing(TEXT), "in_use": TEXT}),
+                    "Taken; Location says where its progress is.",
+                    ref("Rotation"),
+                    headers={"Location": {"schema": TEXT}},
+                    links={"progress": link("showRotation", "Its progress.", name="$request.path.name")},
                 ),
-                *(404, 409, 502, 504),
+                *(404, 409, 502),
+                status=202,
             ),
+        )
+    },
+    "/api/endpoints/{name}/rotation": {
+        "get": operation(
+            "showRotation",
+            "endpoints",
+            "The latest rotation of an endpoint's keys",
+            parameters=[ENDPOINT, REQUEST_ID],
+            responses=responses(json_answer("The rotation.", ref("Rotation")), 404),
         )
     },
     "/api/endpoints/{name}/benchmark": {

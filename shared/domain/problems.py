@@ -33,6 +33,19 @@ class RowIssue:
         return doc
 
 
+@dataclass(frozen=True)
+class Fault:
+    """An error as it stands in a batch's or a rotation's document."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+    @staticmethod
+    def of(error: DropMLError) -> Fault:
+        return Fault(error.error_code, error.message, error.remedy)
+
+
 class MalformedBody(InvalidInput):
     """The body can't be read at all: not JSON, not CSV, or none of the documented shapes."""
 

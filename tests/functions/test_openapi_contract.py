@@ -10,6 +10,7 @@ import requests
 
 from dropml.azurite import process
 from tests.functions.contract import check
+from tests.support.host_harness import wait_for
 from tests.support.scoring_cloud import Cloud, running
 from tests.support.scoring_support import ROW
 
@@ -48,8 +49,6 @@ def test_without_a_key_nothing_is_told(cloud: Cloud) -> None:
 
 
 def test_a_batch_runs_by_itself(cloud: Cloud) -> None:
-    from tests.support.host_harness import wait_for
-
     text = "age,job,euribor3m,member\n" + "57,technician,1.3,\n30,admin.,4.8,true\n" * 50
     headers = {**cloud.headers, "content-type": "text/csv"}
     taken = requests.post(f"{cloud.api}/score/bank/batch", data=text, headers=headers, timeout=20)
@@ -66,8 +65,14 @@ def test_a_batch_runs_by_itself(cloud: Cloud) -> None:
 def test_keys_rotate_over_the_wire(cloud: Cloud) -> None:
     before = list(cloud.endpoint.live_keys)
     url = f"{cloud.api}/endpoints/bank-abc123/rotate-key"
-    rotated = requests.post(url, headers=cloud.headers, timeout=60)
-    assert rotated.status_code == 200, rotated.text
+    taken = requests.post(url, headers=cloud.headers, timeout=20)
+    assert taken.status_code == 202, taken.text
+    state = cloud.host.url + taken.headers["Location"]
+
+    def done() -> bool:
+        return bool(requests.get(state, headers=cloud.headers, timeout=20).json()["status"] == "completed")
+
+    wait_for(done, 60, "the rotation")
     assert not set(before) & set(cloud.endpoint.live_keys)
     scored = requests.post(f"{cloud.api}/score/bank", json=[ROW], headers=cloud.headers, timeout=20)
     assert scored.json() == {"result": ["yes"]}

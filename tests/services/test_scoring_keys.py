@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ import pytest
 from functions import scoring as doors
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
-from shared.domain.errors import DropMLError, Transient
+from shared.domain.errors import Conflict, DropMLError
+from shared.services.scoring import rotation_work
+from shared.services.scoring.keys import Slot
+from shared.services.scoring.rotation import Rotation
+from tests.support.memory import Crash, CrashPoints
 from tests.support.scoring_support import SCHEMA, App, Endpoint, body_of, call, request, serve
 
 TWO = {"data": [dict(row) for row in SCHEMA.example]}
@@ -25,6 +30,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
         app.publish()
         monkeypatch.setattr(bootstrap, "scoring", lambda: app.scoring)
         monkeypatch.setattr(bootstrap, "endpoints", lambda: app.endpoints)
+        monkeypatch.setattr(bootstrap, "rotations", lambda: app.rotations)
         monkeypatch.setattr(bootstrap, "serving", lambda: app.directory)
         monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
         yield app
@@ -104,8 +110,8 @@ def test_rotation_and_swapped_deployments_under_load_fail_no_request(app: App) -
         thread.start()
     rotator = App(app.endpoint, app.documents)
     for _ in range(2):
-        rotated = rotator.endpoints.rotate("bank-abc123")
-        assert sorted(rotated["rotated"]) == ["primary", "secondary"]
+        rotator.rotations.request("bank-abc123")
+        assert set(work(rotator).rotated) == {"primary", "secondary"}
         time.sleep(0.1)
     app.endpoint.deployments.add("m2-a1")
     app.publish(live="m2-a1", traffic={"m2-a1": 100})
@@ -119,23 +125,139 @@ def test_rotation_and_swapped_deployments_under_load_fail_no_request(app: App) -
     assert len(set(app.endpoint.live_keys) & {"p0", "s0"}) == 0
 
 
-def test_rotation_over_http(app: App) -> None:
-    def rotate(name: str) -> Any:
-        return call(doors.rotate_key, request(route={"name": name}))
+def work(app: App, seconds: float = 30.0) -> Rotation:
+    """A tick of the timer; the rotation as it stands then."""
+    rotation_work.step_rotations(app.rotations, time.monotonic() + seconds, observe=told)
+    found = app.rotations.load("bank-abc123")
+    assert found is not None
+    return found[0]
 
-    assert body_of(rotate("bank-abc123"))["in_use"] == "primary"
+
+def told(message: str, /, **fields: object) -> None:
+    """Where observations go."""
+
+
+def rotate(name: str) -> Any:
+    return call(doors.rotate_key, request(route={"name": name}))
+
+
+def shown(name: str = "bank-abc123") -> Any:
+    return call(doors.show_rotation, request(method="GET", route={"name": name}))
+
+
+def test_rotation_over_http_is_taken_at_once_and_worked_off_later(app: App) -> None:
+    assert problem(shown()) == (404, "no-rotation")
+    taken = rotate("bank-abc123")
+    assert taken.status_code == 202
+    assert taken.headers["Location"] == "/api/endpoints/bank-abc123/rotation"
+    assert (body_of(taken)["status"], app.endpoint.regenerated) == ("queued", [])
+    work(app)
+    done = body_of(shown())
+    assert (done["id"], done["status"], done["error"]) == (body_of(taken)["id"], "completed", None)
+    assert done["rotated"] == ["secondary", "primary"]
     assert app.endpoint.regenerated == ["secondary", "primary"]
+    assert app.rotations.open.entries() == {}
     assert score().status_code == 200
     assert problem(rotate("other")) == (404, "unknown-endpoint")
+    assert problem(shown("other")) == (404, "unknown-endpoint")
     app.publish(auth_mode="aad_token")
     app.directory.refresh("bank")
     assert problem(rotate("bank-abc123")) == (409, "no-keys-in-use")
 
 
+def test_no_key_is_ever_written_down(app: App) -> None:
+    app.endpoint.live_keys = ["primary-secret", "secondary-secret"]
+    app.rotations.request("bank-abc123")
+    regenerate = app.endpoint.begin_regenerate
+    app.endpoint.begin_regenerate = lambda endpoint, which: None  # type: ignore[method-assign]
+    work(app, rotation_work.MARGIN + 0.5)
+    assert "-secret" not in str(app.documents.blobs)
+    app.endpoint.begin_regenerate = regenerate  # type: ignore[method-assign]
+
+
+def test_asking_again_while_one_is_open_means_that_one(app: App) -> None:
+    """From two hosts at once, too."""
+    other = App(app.endpoint, app.documents)
+    first = app.rotations.request("bank-abc123")
+    assert other.rotations.request("bank-abc123").id == first.id
+    threads = [threading.Thread(target=work, args=(each,)) for each in (app, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert app.endpoint.regenerated == ["secondary", "primary"]
+    assert app.rotations.request("bank-abc123").id != first.id
+
+
+def test_one_host_works_on_a_rotation_until_its_claim_has_run_out(app: App) -> None:
+    app.rotations.request("bank-abc123")
+    found = app.rotations.load("bank-abc123")
+    assert found is not None
+    claimed = replace(found[0], status="running", claimed_until=time.time() + 100)
+    _, etag = app.rotations.save(claimed, found[1])
+    assert work(app).status == "running"
+    assert app.endpoint.regenerated == []
+    app.rotations.save(replace(claimed, claimed_until=0.0), etag)
+    assert work(app).status == "completed"
+
+
+@pytest.mark.parametrize("die_at", range(12))
+def test_a_host_that_dies_anywhere_leaves_a_rotation_that_another_ends(app: App, die_at: int) -> None:
+    app.rotations.request("bank-abc123")
+    dying = App(app.endpoint, app.documents)
+    points = CrashPoints()
+    points.die_at = die_at
+    regenerate, replace_document = app.endpoint.begin_regenerate, app.documents.replace
+    points.wrap(app.endpoint, ["begin_regenerate"])
+    points.wrap(app.documents, ["replace"])
+    with pytest.raises(Crash):
+        work(dying)
+    app.endpoint.begin_regenerate = regenerate  # type: ignore[method-assign]
+    app.documents.replace = replace_document  # type: ignore[method-assign]
+    later = rotation_work.CLAIM_SECONDS + 1
+    successor = App(app.endpoint, app.documents)
+    successor.rotations = replace(successor.rotations, clock=lambda: time.time() + later)
+    rotation = work(successor)
+    assert (rotation.status, rotation.rotated) == ("completed", ("secondary", "primary"))
+    assert not {"p0", "s0"} & set(app.endpoint.live_keys)
+    assert score().status_code == 200
+
+
+def test_an_endpoint_that_is_busy_is_asked_again(app: App) -> None:
+    """A change of traffic is under way: Azure answers 409."""
+    regenerate, refusals = app.endpoint.begin_regenerate, [1, 1]
+
+    def busy(endpoint: str, which: Slot) -> None:
+        if refusals:
+            refusals.pop()
+            raise Conflict("An operation is in progress.")
+        regenerate(endpoint, which)
+
+    app.endpoint.begin_regenerate = busy  # type: ignore[method-assign]
+    app.rotations.request("bank-abc123")
+    assert work(app).status == "completed"
+    assert app.endpoint.regenerated == ["secondary", "primary"]
+
+
+def test_a_tick_ends_at_its_deadline_and_the_next_goes_on(app: App) -> None:
+    regenerate = app.endpoint.begin_regenerate
+    app.endpoint.begin_regenerate = lambda endpoint, which: None  # type: ignore[method-assign]
+    app.rotations.request("bank-abc123")
+    rotation = work(app, rotation_work.MARGIN + 0.5)
+    assert (rotation.status, rotation.claimed_until) == ("running", 0.0)
+    regenerate("", "secondary")  # Azure lists the new key a while later
+    app.endpoint.begin_regenerate = regenerate  # type: ignore[method-assign]
+    assert work(app).status == "completed"
+
+
 def test_rotation_never_destroys_the_only_key_that_works(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.services.scoring.endpoints.SETTLE_SECONDS", 0.3)
+    monkeypatch.setattr(rotation_work, "SETTLE_SECONDS", 0.3)
     app.endpoint.live_keys = ["other", "s0"]
-    app.endpoint.keys = lambda endpoint: ("p0", "s0")  # type: ignore[method-assign]
-    with pytest.raises(Transient, match="doesn't take its primary key"):
-        app.endpoints.rotate("bank-abc123")
+    monkeypatch.setattr(app.endpoint, "keys", lambda endpoint: ("p0", "s0"))
+    app.rotations.request("bank-abc123")
+    rotation = work(app)
+    assert rotation.status == "failed"
+    assert rotation.error is not None
+    assert rotation.error.code == "key-not-taken"
+    assert "doesn't take its primary key" in rotation.error.message
     assert app.endpoint.regenerated == []

@@ -64,7 +64,7 @@ def _arm_handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             elif action == "regenerateKeys":
                 busy[0] = time.monotonic() + 0.5  # an endpoint takes one operation at a time
                 kind = json.loads(body)["keyType"]
-                endpoint.regenerate("", "primary" if kind == "Primary" else "secondary")
+                endpoint.begin_regenerate("", "primary" if kind == "Primary" else "secondary")
                 self._send(202, None)
             else:
                 self._send(404, {"error": {"code": "NotFound", "message": self.path}})

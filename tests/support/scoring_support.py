@@ -28,6 +28,7 @@ from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
 from shared.services.scoring.keys import KeyRing, Slot
 from shared.services.scoring.proxy import ScoreLimits, Scoring
+from shared.services.scoring.rotation import Rotations
 from tests.support.memory import MemoryDocuments
 
 SCHEMA = Schema(
@@ -84,12 +85,11 @@ class Endpoint:
     def token(self, endpoint: str) -> tuple[str, float]:
         return self.token_value, time.time() + 3600
 
-    def regenerate(self, endpoint: str, which: Slot) -> tuple[str, str]:
+    def begin_regenerate(self, endpoint: str, which: Slot) -> None:
         at = 0 if which == "primary" else 1
         with self.lock:
             self.regenerated.append(which)
             self.live_keys[at] = f"{which[0]}{len(self.regenerated)}"
-            return self.live_keys[0], self.live_keys[1]
 
     # -- answers -------------------------------------------------------------------------------------------
 
@@ -224,6 +224,7 @@ class App:
         self.calls = EndpointCalls(EndpointHttp(), KeyRing(self.endpoint))
         self.scoring = Scoring(self.directory, self.calls, self.limits)
         self.endpoints = Endpoints(self.directory, self.calls)
+        self.rotations = Rotations(self.endpoints, self.documents, time.time)
 
     def publish(self, dataset: str = "bank", **changes: Any) -> None:
         """Write the serving document, as promotion does."""

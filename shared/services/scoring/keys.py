@@ -25,8 +25,8 @@ class KeySource(Protocol):
     def token(self, endpoint: str) -> tuple[str, float]:
         """(bearer token, unix time at which it ends) for an endpoint with Azure AD authentication."""
 
-    def regenerate(self, endpoint: str, which: Slot) -> tuple[str, str]:
-        """Make a new key in one slot; returns both keys once the new one is listed."""
+    def begin_regenerate(self, endpoint: str, which: Slot) -> None:
+        """Ask for a new key in one slot; `keys` lists it a while later. Raises Conflict while the endpoint is busy."""
 
 
 @dataclass(frozen=True)
