@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -63,7 +64,8 @@ class CommandRunner:
             self._runs.finish(name, "Failed", f"The job's inputs can't be prepared: {error}")
             return None
         # The exit code goes to a file: a later emulator must learn it, too. $0 marks the process.
-        script = f"({command}\n); code=$?; echo $code > {folder}/exit_code; exit $code"
+        written = shlex.quote(str(self._exit_code(name)))
+        script = f"({command}\n); code=$?; echo $code > {written}; exit $code"
         log = folder / "user_logs" / "std_log.txt"
         line = ["/bin/bash", "-c", script, self._marker(name)]
         child = await asyncio.to_thread(start, line, log, caps, cwd, self._environment(run, folder))
