@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.assets.assets import Assets, paths_fixed
 from dropml.azureml.assets.data import Data
-from dropml.azureml.core.arm import bad_request, not_found, reply
+from dropml.azureml.assets.versions import Versions, common, paths_fixed
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.workspace.storage import DataError
@@ -20,9 +20,13 @@ from dropml.azureml.workspace.storage import DataError
 _CONTAINERS = uuid.UUID("9a0f0d4e-0f0b-5e0c-8f0e-3f7a4a1f6f52")
 
 
-class Code(Assets):
+class Codes(Versions):
+    kind, label, segments = "code", "code", ("codes", "versions")
+    verbs = ("GET", "PUT")
+    container_verbs = ()
+
     def __init__(self, context: Context, data: Data) -> None:
-        super().__init__(context, "code", "codes")
+        super().__init__(context)
         self._data = data
 
     def download(self, arm_id: str, target: Path) -> None:
@@ -32,38 +36,25 @@ class Code(Assets):
             raise DataError(f"The code asset {arm_id} does not exist.")
         self._data.download(found["properties"]["codeUri"], target)
 
+    def missing(self, key: str) -> ArmError:
+        text = f"Code version {key.replace('/', ':')} not found."
+        return not_found(text, "NotFound", "CodeVersionNotFound")
+
     async def put(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        self.check(name, version)
+        name, version = self.named(request)
         given = properties_of(await json_body(request))
         if not given.get("codeUri"):
             raise bad_request("The field 'codeUri' is required.")
-        before = self.find(name, version)
+        before = self.get_doc(self.key(request))
         if before and before["properties"]["codeUri"] != given["codeUri"]:
             raise paths_fixed()
-        properties = {
-            "description": given.get("description"),
-            "tags": given.get("tags") or {},
-            "properties": given.get("properties") or {},
-            "isArchived": bool(given.get("isArchived")),
-            "isAnonymous": bool(given.get("isAnonymous")),
-            "codeUri": given["codeUri"],
-        }
-        doc, new = self.save(name, version, properties)
-        headers = {"Location": self.c.location_header(request)} if new else {}
-        return reply(self.version_resource(doc), 201 if new else 200, headers)
+        doc, new = self.save(name, version, {**common(given), "codeUri": given["codeUri"]})
+        return self.stored(doc, request, new=new)
 
-    async def get(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        found = self.find(name, version)
-        if found is None:
-            raise not_found(f"Code version {name}:{version} not found.", "NotFound", "CodeVersionNotFound")
-        return reply(self.version_resource(found))
-
-    async def versions(self, request: Request) -> Response:
+    async def all(self, request: Request) -> Response:
         """An unknown name has no versions (azure-ai-ml asks before its first upload); `hash` finds equal content."""
         wanted = request.query_params.get("hash")
-        found = self.list_versions(request, request.path_params["name"])
+        found = self.page(request)
         if wanted:
             found["value"] = [
                 v for v in found["value"] if v["properties"]["properties"].get("hash_sha256") == wanted
@@ -72,8 +63,7 @@ class Code(Assets):
 
     async def pending_upload(self, request: Request) -> Response:
         """A container of its own and a SAS for it; the asset is PUT once the files are there."""
-        name, version = request.path_params["name"], request.path_params["version"]
-        self.check(name, version)
+        name, version = self.named(request)
         storage = self._data.storage
         account = storage.account()
         if account is None:
@@ -98,10 +88,5 @@ class Code(Assets):
         )
 
     def routes(self) -> list[Route]:
-        one = "/ws/codes/{name}/versions/{version}"
-        return [
-            Route("/ws/codes/{name}/versions", self.versions, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one + "/startPendingUpload", self.pending_upload, methods=["POST"]),
-        ]
+        upload = "/ws/codes/{name}/versions/{version}/startPendingUpload"
+        return [*super().routes(), Route(upload, self.pending_upload, methods=["POST"])]

@@ -8,11 +8,9 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from dropml.azureml.assets.assets import Assets
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
-from dropml.azureml.core.context import Context
+from dropml.azureml.assets.versions import Versions, common
+from dropml.azureml.core.arm import ArmError, bad_request, not_found
 from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.store import Doc
 
@@ -39,9 +37,15 @@ def _texts(value: Any) -> Any:
     return value
 
 
-class Components(Assets):
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, "component", "components")
+class Components(Versions):
+    kind, label, segments = "component", "component", ("components", "versions")
+
+    def missing(self, key: str) -> ArmError:
+        name, _, version = key.partition("/")
+        return not_found(f"Not found component {name} (version: {version}).")
+
+    def missing_container(self, name: str) -> ArmError:
+        return not_found(f"Not found component {name}.")
 
     def spec(self, arm_id: str) -> Doc:
         """The full spec of a component; 404 as a pipeline job's PUT answers it."""
@@ -50,17 +54,14 @@ class Components(Assets):
             raise missing_component(arm_id)
         return dict(found["spec"])
 
-    def _shape(self, doc: Doc) -> Doc:
+    def shape(self, doc: Doc) -> Doc:
         spec = {k: v for k, v in doc["spec"].items() if k not in ("jobs", "_source", "sourceJobId")}
         spec |= {"name": doc["name"], "version": doc["version"]}
         spec.setdefault("is_deterministic", False)
-        resource = self.version_resource(doc)
-        resource["properties"] = {**doc["properties"], "componentSpec": _texts(spec)}
-        return resource
+        return self.envelope(doc, {**doc["properties"], "componentSpec": _texts(spec)})
 
     async def put(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        self.check(name, version)
+        name, version = self.named(request)
         given = properties_of(await json_body(request))
         spec = given.get("componentSpec")
         if not isinstance(spec, dict) or spec.get("type") not in _TYPES:
@@ -70,7 +71,7 @@ class Components(Assets):
         if anonymous:
             content = {k: v for k, v in spec.items() if k not in ("name", "version", "_source")}
             version = str(uuid.uuid5(_CONTENT, json.dumps(content, sort_keys=True)))
-        before = self.find(name, version)
+        before = self.get_doc(f"{name}/{version}")
         if before and not anonymous and before["spec"] != spec:
             raise bad_request(
                 f"Component {name}:{version} already exists with another specification. A version can't be "
@@ -78,17 +79,9 @@ class Components(Assets):
                 "BadArgument",
                 "Immutable",
             )
-        properties = {
-            "description": None,
-            "tags": given.get("tags") or {},
-            "properties": given.get("properties") or {},
-            "isArchived": bool(given.get("isArchived")),
-            "isAnonymous": anonymous,
-        }
+        properties = {**common(given), "description": None}
         doc, new = self.save(name, version, properties, spec=spec)
-        status = 201 if new or anonymous else 200
-        headers = {"Location": self.c.location_header(request)} if status == 201 else {}
-        return reply(self._shape(doc), status, headers)
+        return self.stored(doc, request, new=new or anonymous)
 
     def _check_spec(self, spec: Doc) -> None:
         if spec["type"] == "command" and not spec.get("command"):
@@ -96,48 +89,3 @@ class Components(Assets):
         for node in (spec.get("jobs") or {}).values():
             if node.get("componentId"):
                 self.spec(node["componentId"])
-
-    async def get(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        found = self.find(name, version)
-        if found is None:
-            raise not_found(f"Not found component {name} (version: {version}).")
-        return reply(self._shape(found))
-
-    async def versions(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if self.container(name) is None:
-            raise not_found(f"Not found component {name}.")
-        found = self.list_versions(request, name)
-        return reply(found)
-
-    async def containers(self, request: Request) -> Response:
-        return reply(self.list_containers(request))
-
-    async def get_container(self, request: Request) -> Response:
-        found = self.container(request.path_params["name"])
-        if found is None:
-            raise not_found(f"Not found component {request.path_params['name']}.")
-        return reply(self.container_resource(found))
-
-    async def delete_one(self, request: Request) -> Response:
-        found = self.delete_version(request.path_params["name"], request.path_params["version"])
-        return Response(None, 200 if found else 204)
-
-    def list_versions(self, request: Request, name: str) -> Doc:
-        found = super().list_versions(request, name)
-        found["value"] = [
-            self._shape(doc) for doc in (self.find(name, v["name"]) for v in found["value"]) if doc
-        ]
-        return found
-
-    def routes(self) -> list[Route]:
-        one, version = "/ws/components/{name}", "/ws/components/{name}/versions/{version}"
-        return [
-            Route("/ws/components", self.containers, methods=["GET"]),
-            Route(one, self.get_container, methods=["GET"]),
-            Route(one + "/versions", self.versions, methods=["GET"]),
-            Route(version, self.get, methods=["GET"]),
-            Route(version, self.put, methods=["PUT"]),
-            Route(version, self.delete_one, methods=["DELETE"]),
-        ]

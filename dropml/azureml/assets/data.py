@@ -7,10 +7,9 @@ from pathlib import Path
 import requests
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from dropml.azureml.assets.assets import Assets, paths_fixed
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
+from dropml.azureml.assets.versions import Versions, common, paths_fixed
+from dropml.azureml.core.arm import ArmError, bad_request, not_found
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.store import Doc
@@ -20,9 +19,13 @@ from dropml.azureml.workspace.storage import DataError, datastore_path
 _TYPES = {"uri_file", "uri_folder", "mltable"}
 
 
-class Data(Assets):
+class Data(Versions):
+    kind, label, segments = "data", "data", ("data", "versions")
+    container_verbs = ("GET", "PUT", "DELETE")
+    shown_above = ("dataType",)
+
     def __init__(self, context: Context, datastores: Datastores) -> None:
-        super().__init__(context, "data", "data", ("dataType",))
+        super().__init__(context)
         self._datastores, self.storage = datastores, datastores.storage
 
     # -- URIs ----------------------------------------------------------------------------------------------
@@ -72,21 +75,25 @@ class Data(Assets):
         asset = self.by_id(uri)
         return str(asset["properties"]["dataType"]) if asset else None
 
-    # -- routes --------------------------------------------------------------------------------------------
+    # -- the wire ------------------------------------------------------------------------------------------
 
-    async def put_version(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        self.check(name, version)
-        given = properties_of(await json_body(request))
-        properties = self._normal(given)
-        before = self.find(name, version)
+    def missing(self, key: str) -> ArmError:
+        text = f"Data version {key.replace('/', ':')} not found."
+        return not_found(text, "NotFound", "DataVersionNotFound")
+
+    def missing_container(self, name: str) -> ArmError:
+        return not_found(f"Data container {name} not found.", "NotFound", "DataContainerNotFound")
+
+    async def put(self, request: Request) -> Response:
+        name, version = self.named(request)
+        properties = self._normal(properties_of(await json_body(request)))
+        before = self.get_doc(self.key(request))
         if before:
             old = before["properties"]
             if (old["dataUri"], old["dataType"]) != (properties["dataUri"], properties["dataType"]):
                 raise paths_fixed()
         doc, new = self.save(name, version, properties)
-        headers = {"Location": self.c.location_header(request)} if new else {}
-        return reply(self._shape(doc), 201 if new else 200, headers)
+        return self.stored(doc, request, new=new)
 
     def _normal(self, given: Doc) -> Doc:
         kind = str(given.get("dataType") or "").lower()
@@ -98,11 +105,7 @@ class Data(Assets):
         if not isinstance(uri, str) or not uri:
             raise bad_request("The field 'dataUri' is required.")
         properties = {
-            "description": given.get("description"),
-            "tags": given.get("tags") or {},
-            "properties": given.get("properties") or {},
-            "isArchived": bool(given.get("isArchived")),
-            "isAnonymous": bool(given.get("isAnonymous")),
+            **common(given),
             "autoDeleteSetting": given.get("autoDeleteSetting"),
             "dataUri": self.long_uri(uri, folder=kind != "uri_file"),
             "stage": given.get("stage"),
@@ -113,64 +116,11 @@ class Data(Assets):
             properties["referencedUris"] = given.get("referencedUris")
         return properties
 
-    def _shape(self, doc: Doc) -> Doc:
-        found = self.version_resource(doc)
+    def shape(self, doc: Doc) -> Doc:
+        found = super().shape(doc)
         for key in ("lastModifiedBy", "lastModifiedByType"):
             del found["systemData"][key]
         return found
-
-    def _version(self, request: Request) -> Doc:
-        name, version = request.path_params["name"], request.path_params["version"]
-        found = self.find(name, version)
-        if found is None:
-            raise not_found(f"Data version {name}:{version} not found.", "NotFound", "DataVersionNotFound")
-        return found
-
-    async def get_version(self, request: Request) -> Response:
-        return reply(self._shape(self._version(request)))
-
-    async def delete_one(self, request: Request) -> Response:
-        found = self.delete_version(request.path_params["name"], request.path_params["version"])
-        return Response(None, 200 if found else 204)
-
-    async def get_container(self, request: Request) -> Response:
-        return reply(self.container_resource(self._container(request)))
-
-    def _container(self, request: Request) -> Doc:
-        name = request.path_params["name"]
-        found = self.container(name)
-        if found is None:
-            raise not_found(f"Data container {name} not found.", "NotFound", "DataContainerNotFound")
-        return found
-
-    async def put_container(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        self.check(name, "1")
-        doc, new = self.update_container(name, properties_of(await json_body(request)))
-        return reply(self.container_resource(doc), 201 if new else 200)
-
-    async def delete_all(self, request: Request) -> Response:
-        return Response(None, 200 if self.delete_container(request.path_params["name"]) else 204)
-
-    async def versions(self, request: Request) -> Response:
-        self._container(request)
-        return reply(self.list_versions(request, request.path_params["name"]))
-
-    async def containers(self, request: Request) -> Response:
-        return reply(self.list_containers(request))
-
-    def routes(self) -> list[Route]:
-        one, version = "/ws/data/{name}", "/ws/data/{name}/versions/{version}"
-        return [
-            Route("/ws/data", self.containers, methods=["GET"]),
-            Route(one, self.get_container, methods=["GET"]),
-            Route(one, self.put_container, methods=["PUT"]),
-            Route(one, self.delete_all, methods=["DELETE"]),
-            Route(one + "/versions", self.versions, methods=["GET"]),
-            Route(version, self.get_version, methods=["GET"]),
-            Route(version, self.put_version, methods=["PUT"]),
-            Route(version, self.delete_one, methods=["DELETE"]),
-        ]
 
 
 def _download_http(url: str, target: Path) -> int:

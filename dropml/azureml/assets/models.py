@@ -11,11 +11,10 @@ from typing import Any, Protocol
 import yaml
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from dropml.azureml.assets.assets import Assets, paths_fixed
 from dropml.azureml.assets.data import Data
-from dropml.azureml.core.arm import ArmError, bad_request, reply
+from dropml.azureml.assets.versions import Versions, common, paths_fixed
+from dropml.azureml.core.arm import ArmError, bad_request
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, one_of, properties_of
 from dropml.azureml.core.store import Doc
@@ -32,9 +31,12 @@ class JobOutputs(Protocol):
     def output_folder(self, job: str, output: str) -> Path | None: ...
 
 
-class Models(Assets):
+class Models(Versions):
+    kind, label, segments = "model", "model", ("models", "versions")
+    container_verbs = ("GET", "PUT")
+
     def __init__(self, context: Context, data: Data, jobs: JobOutputs) -> None:
-        super().__init__(context, "model", "models")
+        super().__init__(context)
         self._data, self._jobs = data, jobs
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -97,22 +99,20 @@ class Models(Assets):
             for name, values in flavors.items()
         }
 
-    # -- routes --------------------------------------------------------------------------------------------
+    # -- the wire ------------------------------------------------------------------------------------------
 
-    async def put_version(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        self.check(name, version)
+    async def put(self, request: Request) -> Response:
+        name, version = self.named(request)
         given = properties_of(await json_body(request))
         # Two PUTs of one version must not copy into the same folder at once.
-        async with self._locks.setdefault(self.key(name, version), asyncio.Lock()):
+        async with self._locks.setdefault(self.key(request), asyncio.Lock()):
             doc, new = await self._register(name, version, given)
-        self._locks.pop(self.key(name, version), None)
-        headers = {"Location": self.c.location_header(request)} if new else {}
-        return reply(self.version_resource(doc), 201 if new else 200, headers)
+        self._locks.pop(self.key(request), None)
+        return self.stored(doc, request, new=new)
 
     async def _register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
         uri = given.get("modelUri")
-        before = self.find(name, version)
+        before = self.get_doc(f"{name}/{version}")
         if before is None and (not isinstance(uri, str) or not uri):
             raise bad_request("The field 'modelUri' is required.")
         kind = one_of(given.get("modelType") or "custom_model", _TYPES, "modelType")
@@ -125,20 +125,15 @@ class Models(Assets):
             if (uri or old["modelUri"]).rstrip("/") != old["modelUri"].rstrip("/"):
                 raise paths_fixed()
             uri, kind, flavors = old["modelUri"], old["modelType"], old["flavors"]
-        anonymous = bool(given.get("isAnonymous"))
         properties = {
-            "description": given.get("description"),
-            "tags": given.get("tags") or {},
-            "properties": given.get("properties") or {},
-            "isArchived": bool(given.get("isArchived")),
-            "isAnonymous": anonymous,
+            **common(given),
             "autoDeleteSetting": given.get("autoDeleteSetting"),
             "flavors": flavors,
             "modelType": kind,
             "modelUri": uri,
             "jobName": given.get("jobName"),
             "provisioningState": "Succeeded",
-            "stage": given.get("stage") or ("Logged" if anonymous else "Development"),
+            "stage": given.get("stage") or ("Logged" if given.get("isAnonymous") else "Development"),
             "intellectualProperty": None,
         }
         return self.save(name, version, properties)
@@ -165,60 +160,18 @@ class Models(Assets):
             details=[("ModelNotFound", f"Model container with name: {name} not found.")],
         )
 
-    def missing_version(self, name: str, version: str) -> ArmError:
+    def missing(self, key: str) -> ArmError:
         s = self.c.settings
         text = (
             f"There is no registered model in Account Subscription: {s.subscription}, ResourceGroup: "
-            f"{s.resource_group}, Workspace: {s.workspace} with id {name}:{version}"
+            f"{s.resource_group}, Workspace: {s.workspace} with id {key.replace('/', ':')}"
         )
         return ArmError(
             404, "The specified resource was not found.", details=[("NoSuchModelRegistered", text)]
         )
 
-    async def get_version(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        found = self.find(name, version)
-        if found is None:
-            raise self.missing_version(name, version)
-        return reply(self.version_resource(found))
-
-    async def versions(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if self.container(name) is None:
-            raise self.missing_container(name)
-        return reply(self.list_versions(request, name))
-
-    async def get_container(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        found = self.container(name)
-        if found is None:
-            raise self.missing_container(name)
-        return reply(self.container_resource(found))
-
-    async def put_container(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        self.check(name, "1")
-        doc, new = self.update_container(name, properties_of(await json_body(request)))
-        return reply(self.container_resource(doc), 201 if new else 200)
-
-    async def containers(self, request: Request) -> Response:
-        return reply(self.list_containers(request))
-
-    async def delete_one(self, request: Request) -> Response:
-        name, version = request.path_params["name"], request.path_params["version"]
-        if not self.delete_version(name, version):
-            return Response(None, 204)
-        shutil.rmtree(self.folder(name, version), ignore_errors=True)
-        return Response(None, 200)
-
-    def routes(self) -> list[Route]:
-        one, version = "/ws/models/{name}", "/ws/models/{name}/versions/{version}"
-        return [
-            Route("/ws/models", self.containers, methods=["GET"]),
-            Route(one, self.get_container, methods=["GET"]),
-            Route(one, self.put_container, methods=["PUT"]),
-            Route(one + "/versions", self.versions, methods=["GET"]),
-            Route(version, self.get_version, methods=["GET"]),
-            Route(version, self.put_version, methods=["PUT"]),
-            Route(version, self.delete_one, methods=["DELETE"]),
-        ]
+    def remove(self, key: str) -> bool:
+        found = super().remove(key)
+        if found:
+            shutil.rmtree(self.c.folder("models", key), ignore_errors=True)
+        return found

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dropml.azureml.batch.deployments import BatchDeployments
 from dropml.azureml.batch.endpoints import BatchEndpoints
 from dropml.azureml.core.arm import bad_request, not_found, reply, resource_type, system_data
 from dropml.azureml.core.fields import json_body, properties_of
@@ -20,8 +21,11 @@ from dropml.azureml.jobs.runs import Runs
 
 
 class BatchInvoke:
-    def __init__(self, endpoints: BatchEndpoints, jobs: Jobs, runs: Runs) -> None:
-        self._endpoints, self._jobs, self._runs, self._c = endpoints, jobs, runs, endpoints.c
+    def __init__(
+        self, endpoints: BatchEndpoints, deployments: BatchDeployments, jobs: Jobs, runs: Runs
+    ) -> None:
+        self._endpoints, self._deployments, self._jobs, self._runs = endpoints, deployments, jobs, runs
+        self._c = endpoints.c
 
     async def invoke(self, request: Request) -> Response:
         """201 with the job; the same repeatability id gives the same job again."""
@@ -33,7 +37,7 @@ class BatchInvoke:
             raise bad_request(
                 f"The endpoint {endpoint['name']} has no default deployment: name one in azureml-model-deployment."
             )
-        deployment = self._endpoints.deployment(endpoint["name"], name)
+        deployment = self._deployments.get_doc(f"{endpoint['name']}/{name}")
         if deployment is None or deployment["state"] != "Succeeded":
             state = deployment["state"] if deployment else "absent"
             raise not_found(f"The deployment {name} can't be invoked: it is {state}.")
@@ -63,7 +67,7 @@ class BatchInvoke:
     def _submit(self, endpoint: Doc, deployment: Doc, given: Doc, request: Request) -> Doc:
         configuration = deployment["properties"]["deploymentConfiguration"]
         component = configuration["componentId"]["assetId"]
-        spec = self._endpoints.components.spec(component)
+        spec = self._deployments.components.spec(component)
         settings = configuration["settings"]
         own = given.get("properties") or {}
         name = f"batchjob-{uuid.uuid4()}"
@@ -167,7 +171,7 @@ class BatchInvoke:
         endpoint = self._endpoints.find(request.path_params["endpoint"])
         rows = await asyncio.to_thread(self._c.store.find, "run", top_level=True)
         mine = [run for _, _, run in rows if run.get("endpoint") == endpoint["name"]]
-        return reply({"value": [self._runs.resource(run) for run in mine]})
+        return reply({"value": [self._jobs.shape(run) for run in mine]})
 
     def routes(self) -> list[Route]:
         return [

@@ -1,23 +1,19 @@
-"""Azure Resource Manager's manners: error shapes, envelopes, system data, pages."""
+"""Azure Resource Manager's manners: error shapes, answers, types, system data."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.config import PROVIDER
-from dropml.azureml.core.store import Doc, Store
+from dropml.azureml.core.store import Doc
 
 USER = "emulator"
-_PAGE = 100
 
 
 @dataclass
@@ -112,41 +108,3 @@ def system_data(doc: Doc, *, full: bool = True, kinds: bool = True) -> Doc:
     if full:
         data |= {"lastModifiedBy": USER, "lastModifiedByType": "User"}
     return data
-
-
-def view_filter(request: Request) -> bool | None:
-    """`listViewType` as the `archived` column: False, True, or None for both."""
-    view = request.query_params.get("listViewType", "ActiveOnly").lower()
-    return {"activeonly": False, "archivedonly": True}.get(view)
-
-
-def page(
-    request: Request,
-    store: Store,
-    kind: str,
-    shape: Callable[[Doc], Doc],
-    *,
-    base_url: str,
-    default_top: int = _PAGE,
-    **where: Any,
-) -> Doc:
-    """One page of a collection, newest first; `nextLink` is absolute and only there if more follows."""
-    query = dict(request.query_params)
-    try:
-        top = int(query.get("$top", default_top))
-        token = query.get("$skipToken") or query.get("$skip")
-        before = int(token) if token else None
-    except ValueError:
-        raise bad_request(
-            "The values of $top and $skip must be those of a nextLink, or whole numbers."
-        ) from None
-    if top < 1:
-        raise bad_request(f"$top must be 1 or more, not {top}.")
-    rows = store.find(kind, before=before, limit=top + 1, **where)
-    answer: Doc = {"value": [shape(body) for _, _, body in rows[:top]]}
-    if len(rows) > top:
-        query.pop("$skip", None)
-        query["$skipToken"] = str(rows[top - 1][0])
-        raw = request.scope.get("original_path", request.url.path)
-        answer["nextLink"] = f"{base_url}{raw}?{urlencode(query, safe='$')}"
-    return answer

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, not_found, reply
+from dropml.azureml.core.arm import ArmError, conflict, not_found, reply
 from dropml.azureml.core.clock import Clock, stamp
 from dropml.azureml.core.config import PROVIDER, Settings
 from dropml.azureml.core.store import Doc, Store
@@ -38,16 +38,24 @@ class OperationFailedError(Exception):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of operation. `work` does it (any number of times); `settle` records how it ended."""
+class Form:
+    """How operations of one kind of resource look on the wire. `word` is their status while they are pending."""
 
     prefix: str
-    word: str
-    work: Callable[[Doc], Awaitable[None]]
-    settle: Callable[[Doc, OperationFailedError | None], None]
+    word: str = "Updating"
     body: str = "online"
     signed: bool = True
     path: str = "mfeOperationsStatus"
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of operation. `work` does it (any number of times); `settle` records how it ended."""
+
+    form: Form
+    work: Callable[[Doc], Awaitable[None]]
+    settle: Callable[[Doc, OperationFailedError | None], None]
 
 
 class Operations:
@@ -64,14 +72,14 @@ class Operations:
 
     def begin(self, name: str, target: str, api_version: str, **payload: Any) -> Doc:
         """Record the operation and start its work. Inside a transaction the two records stand together."""
-        kind = self._kinds[name]
-        if kind.prefix == "s":
+        prefix = self._kinds[name].form.prefix
+        if prefix == "s":
             unique = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-        elif kind.prefix == "jc":
+        elif prefix == "jc":
             unique = target
         else:
             unique = str(uuid.uuid4())
-        key = f"{kind.prefix}:{self._guid}:{unique}" if kind.prefix else unique
+        key = f"{prefix}:{self._guid}:{unique}" if prefix else unique
         started = self._clock.now()
         operation = {
             "id": key,
@@ -97,6 +105,15 @@ class Operations:
     def pending(self, key: str | None) -> bool:
         found = self._store.get("operation", key) if key else None
         return bool(found and found["status"] == "pending")
+
+    def check_idle(self, doc: Doc, label: str) -> None:
+        """409 while an operation on this document's resource is in progress."""
+        if self.pending(doc.get("operation")):
+            raise conflict(
+                f"The {label} {doc['name']} has an operation in progress ({doc['state']}): wait for it.",
+                "Conflict",
+                "OperationInProgress",
+            )
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -143,12 +160,12 @@ class Operations:
 
     def url(self, operation: Doc, path: str | None = None) -> str:
         """The polling URL; signed ones carry about 3,000 characters, as the service's do."""
-        kind = self._kinds[operation["kind"]]
-        path = path or kind.path
+        form = self._kinds[operation["kind"]].form
+        path = path or form.path
         url = self.unsigned_url(operation, path)
         if path == "computeOperationsStatus":
             url += "&service=new"
-        if not kind.signed:
+        if not form.signed:
             return url
         ticks = int(operation["started"] * 10_000_000) + 621_355_968_000_000_000
         return f"{url}&t={ticks}&{self._signature(operation['id'], path)}"
@@ -165,9 +182,8 @@ class Operations:
 
     def headers(self, operation: Doc, location: str | None = None) -> dict[str, str]:
         """Of the answer that began it. `location` is the resource of a PUT; a DELETE's is the result's URL."""
-        kind = self._kinds[operation["kind"]]
         headers = {"Azure-AsyncOperation": self.url(operation)}
-        if kind.path == "mfeOperationsStatus":
+        if self._kinds[operation["kind"]].form.path == "mfeOperationsStatus":
             headers["Location"] = location or self.url(operation, "mfeOperationResults")
             headers["x-ms-async-operation-timeout"] = "PT30M"
         return headers | self.retry_after()
@@ -180,24 +196,24 @@ class Operations:
     # -- polling -------------------------------------------------------------------------------------------
 
     async def status(self, request: Request) -> Response:
-        operation, kind = self._find(request)
-        status = {"pending": kind.word}.get(operation["status"], operation["status"])
-        if kind.body == "compute":
+        operation, form = self._find(request)
+        status = {"pending": form.word}.get(operation["status"], operation["status"])
+        if form.body == "compute":
             body: Doc = {"status": status}
         else:
-            path = "mfeOperationResults" if kind.body == "schedule" else "mfeOperationsStatus"
+            path = "mfeOperationResults" if form.body == "schedule" else "mfeOperationsStatus"
             body = {"id": self._relative(operation, path), "name": operation["id"]}
-            body |= self._times(operation, kind) | {"status": status}
+            body |= self._times(operation, form) | {"status": status}
         if operation["error"]:
             body["error"] = operation["error"]
         return reply(body, headers=self.retry_after() if operation["status"] == "pending" else {})
 
-    def _times(self, operation: Doc, kind: Kind) -> Doc:
+    def _times(self, operation: Doc, form: Form) -> Doc:
         ended = stamp(operation["ended"]) if operation["ended"] else None
         started = {"startTime": stamp(operation["started"])}
-        if kind.body == "online":
+        if form.body == "online":
             return started | {"endTime": ended or _ZERO_DATE, "percentComplete": 0.0}
-        if kind.body == "schedule" and ended:
+        if form.body == "schedule" and ended:
             return started | {"endTime": ended}
         return {}
 
@@ -209,20 +225,20 @@ class Operations:
             return reply({}, 202, {"Location": here} | self.retry_after())
         return Response(None, 200)
 
-    def _find(self, request: Request) -> tuple[Doc, Kind]:
+    def _find(self, request: Request) -> tuple[Doc, Form]:
         key = request.path_params["operation"]
         operation = self._store.get("operation", key)
         if operation is None:
             raise not_found(f"Operation {key} not found.")
-        kind = self._kinds[operation["kind"]]
+        form = self._kinds[operation["kind"]].form
         given = request.query_params.get("s")
-        if given is not None and kind.signed:
+        if given is not None and form.signed:
             expected = self._signature(key, request.scope["original_path"].split("/")[-2])
             if f"s={given}&" not in expected:
                 raise ArmError(
                     403, "The signature of the operation's URL is wrong: use the URL as it was given."
                 )
-        return operation, kind
+        return operation, form
 
     def routes(self) -> list[Route]:
         return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -10,13 +12,11 @@ from dropml.azureml.core.arm import reply
 from dropml.azureml.core.clock import Clock, stamp
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body
-from dropml.azureml.front.gateway import Gateway
 
 
 class Admin:
-    def __init__(self, context: Context) -> None:
-        self._c = context
-        self.gateway: Gateway | None = None
+    def __init__(self, context: Context, versions: Counter[tuple[str, str, str]]) -> None:
+        self._c, self._versions = context, versions
 
     @staticmethod
     def _clock(clock: Clock) -> Response:
@@ -41,9 +41,9 @@ class Admin:
 
     async def versions(self, _request: Request) -> Response:
         """How often each route was asked for with which api-version since the start."""
-        counts = self.gateway.versions if self.gateway else {}
         value = [
-            {"method": m, "route": r, "apiVersion": v, "count": n} for (m, r, v), n in sorted(counts.items())
+            {"method": m, "route": r, "apiVersion": v, "count": n}
+            for (m, r, v), n in sorted(self._versions.items())
         ]
         return reply({"value": value})
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
+from typing import Protocol
 
 from azure.core.exceptions import AzureError
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dropml.azureml.assets.codes import Code
+from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.components import Components
 from dropml.azureml.assets.data import Data
 from dropml.azureml.assets.models import Models
+from dropml.azureml.batch.deployments import BatchDeployments
 from dropml.azureml.batch.endpoints import BatchEndpoints
 from dropml.azureml.batch.invoke import BatchInvoke
 from dropml.azureml.core.arm import ArmError, GatewayError
@@ -57,7 +61,7 @@ class Emulator:
     context: Context
     app: ASGIApp
     ingestion: ASGIApp
-    jobs: JobRunner
+    runner: JobRunner
     endpoints: OnlineEndpoints
     datastores: Datastores
     schedules: Schedules
@@ -66,7 +70,7 @@ class Emulator:
     async def start(self) -> None:
         """Take up what an earlier process left: operations, jobs, endpoints."""
         self.context.operations.resume()
-        self.jobs.resume()
+        self.runner.resume()
         loop = asyncio.get_running_loop()
         self._tasks += [
             loop.create_task(self._endpoints()),
@@ -98,53 +102,68 @@ class Emulator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(self.jobs.close(), self.endpoints.processes.close())
+        await asyncio.gather(self.runner.close(), self.endpoints.processes.close())
         await self.context.operations.close()
         self.context.store.close()
 
 
-def build(settings: Settings) -> Emulator:
+class Part(Protocol):
+    """A concern with routes of its own."""
+
+    def routes(self) -> list[Route]: ...
+
+
+def _context(settings: Settings) -> Context:
     store = Store(settings.data / "state.sqlite")
     clock = Clock(store)
     identity = Identity(store, clock, settings.tenant, settings.identity_header)
     operations = Operations(store, clock, settings, workspace_guid(store))
-    context = Context(settings, store, clock, identity, operations)
+    return Context(settings, store, clock, identity, operations)
 
+
+def build(settings: Settings) -> Emulator:
+    context = _context(settings)
     datastores = Datastores(context, Storage(settings.storage))
     computes = Computes(context)
     runs = Runs(context)
     data = Data(context, datastores)
     models = Models(context, data, runs)
-    code = Code(context, data)
+    codes = Codes(context, data)
     components = Components(context)
-    nodes = Nodes(computes)
-    jobs = JobRunner(runs)
     pipelines = PipelineSpec(context, components, computes)
-    jobs.register("AutoML", AutoMLRunner(runs, data, nodes))
-    jobs.register("Command", CommandRunner(runs, data, models, code, nodes))
-    jobs.register("Pipeline", PipelineRunner(runs, pipelines, jobs))
+    nodes = Nodes(computes)
+    runner = JobRunner(runs)
+    runner.register("AutoML", AutoMLRunner(runs, data, nodes))
+    runner.register("Command", CommandRunner(runs, data, models, codes, nodes))
+    runner.register("Pipeline", PipelineRunner(runs, pipelines, runner))
+    jobs = Jobs(runs, runner, computes, pipelines)
     endpoints = OnlineEndpoints(context, models)
-    telemetry = Telemetry(store, clock)
-    admin, faults = Admin(context), Faults()
-
-    job_routes = Jobs(runs, jobs, computes, pipelines)
-    batch = BatchEndpoints(context, components, computes)
-    schedules = Schedules(job_routes, runs)
-
-    parts = [
-        identity, Workspace(context), datastores, computes, data, models, code, components,
-        job_routes, History(runs), Mlflow(runs), endpoints,
-        OnlineDeployments(endpoints, models), operations, telemetry, admin, faults,
-        batch, BatchInvoke(batch, job_routes, runs), schedules, PublishedPipelines(job_routes, runs, components),
+    batch = BatchEndpoints(context)
+    batch_deployments = BatchDeployments(batch, components, computes)
+    schedules = Schedules(jobs)
+    telemetry = Telemetry(context.store, context.clock)
+    parts: list[Part] = [
+        context.identity, context.operations, Workspace(context), datastores, computes, telemetry,
+        data, models, codes, components, jobs, History(runs), Mlflow(runs), schedules,
+        endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
+        BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip
-    inner = Starlette(routes=[route for part in parts for route in part.routes()])  # type: ignore[attr-defined]
-    gateway = Gateway(inner, settings, identity, clock)
-    admin.gateway = gateway
+    app = _front(context, parts)
+    ingestion = Starlette(routes=telemetry.routes())
+    return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, [])
+
+
+def _front(context: Context, parts: list[Part]) -> ASGIApp:
+    """The routes behind the gateway, and the gateway behind what tests order to fail."""
+    versions: Counter[tuple[str, str, str]] = Counter()
+    faults = Faults()
+    parts = [*parts, Admin(context, versions), faults]
+    inner = Starlette(routes=[route for part in parts for route in part.routes()])
+    gateway = Gateway(inner, context.settings, context.identity, context.clock, versions)
     inner.add_exception_handler(ArmError, gateway.failure)
     inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
     inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
-    ingestion = Starlette(routes=telemetry.routes())
-    return Emulator(context, faults.wrap(gateway), ingestion, jobs, endpoints, datastores, schedules, [])
+    return faults.wrap(gateway)
 
 
 def _no_route(request: Request) -> ArmError:

@@ -41,9 +41,17 @@ _PUBLIC = ("/msi/", "/metadata/", "/discovery", "/_emulator/", "/_storage/", "/b
 class Gateway:
     """ASGI middleware. Handlers see `/ws/...`, `/history/...`, `/mlflow/...`, `/operations/...`."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, identity: Identity, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        identity: Identity,
+        clock: Clock,
+        versions: Counter[tuple[str, str, str]],
+    ) -> None:
         self.app, self.settings, self.identity, self.clock = app, settings, identity, clock
-        self.versions: Counter[tuple[str, str, str]] = Counter()
+        #: How often (method, route, api-version) was asked for.
+        self.versions = versions
         # With `cloud=` and the emulator's own metadata, the SDK asks for tokens for this address.
         self.audiences = (*ARM_AUDIENCES, settings.base_url, f"{settings.base_url}/")
 

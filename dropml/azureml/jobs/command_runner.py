@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from dropml.azureml.assets.codes import Code
+from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.data import Data
 from dropml.azureml.assets.models import Models
 from dropml.azureml.core.store import Doc
@@ -26,8 +26,8 @@ _POLL = 0.1
 
 
 class CommandRunner:
-    def __init__(self, runs: Runs, data: Data, models: Models, code: Code, nodes: Nodes) -> None:
-        self._runs, self._data, self._models, self._code, self._nodes = runs, data, models, code, nodes
+    def __init__(self, runs: Runs, data: Data, models: Models, codes: Codes, nodes: Nodes) -> None:
+        self._runs, self._data, self._models, self._codes, self._nodes = runs, data, models, codes, nodes
         self._c = runs.c
         self.children: dict[str, Child] = {}
 
@@ -119,7 +119,7 @@ class CommandRunner:
         cwd = folder / "code"
         cwd.mkdir(parents=True, exist_ok=True)
         if properties.get("codeId"):
-            self._code.download(properties["codeId"], cwd)
+            self._codes.download(properties["codeId"], cwd)
         (folder / "outputs").mkdir(exist_ok=True)
         return render(properties["command"], inputs, outputs), cwd
 

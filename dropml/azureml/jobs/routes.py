@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, page, reply, view_filter
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, system_data
 from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
-from dropml.azureml.core.operations import Kind, OperationFailedError
+from dropml.azureml.core.operations import Form, Kind, OperationFailedError
+from dropml.azureml.core.resources import Resources, archived
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_job
 from dropml.azureml.jobs.command_job import command_properties
@@ -23,12 +24,15 @@ from dropml.azureml.workspace.computes import Computes
 _MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
 
 
-class Jobs:
+class Jobs(Resources):
+    kind, label, segments = "run", "job", ("jobs",)
+    verbs = ("GET", "PUT", "PATCH", "DELETE")
+
     def __init__(self, runs: Runs, runner: JobRunner, computes: Computes, pipelines: PipelineSpec) -> None:
+        super().__init__(runs.c)
         self._runs, self._runner, self._computes, self._pipelines = runs, runner, computes, pipelines
-        self._c = runs.c
-        cancel = Kind("jc", "Updating", self._cancelling, self._settle, signed=False)
-        self._c.operations.register("job.cancel", cancel)
+        cancel = Kind(Form("jc", signed=False), self._cancelling, self._settle)
+        self.c.operations.register("job.cancel", cancel)
 
     # -- submission ----------------------------------------------------------------------------------------
 
@@ -37,7 +41,7 @@ class Jobs:
         kind = one_of(given.get("jobType"), ("AutoML", "Command", "Pipeline"), "jobType")
         target = given.get("computeId")
         if target:
-            name = self._c.arm_name(target, "computes")
+            name = self.c.arm_name(target, "computes")
             if name is None or not self._computes.exists(name):
                 raise bad_request(
                     f"The compute target '{name or target}' was not found in the workspace.",
@@ -58,7 +62,7 @@ class Jobs:
         body = own | properties
         if kind == "Pipeline":
             body["properties"] = self._pipelines.run_properties(properties) | (own["properties"] or {})
-        with self._c.store.transaction():
+        with self.c.store.transaction():
             run = self._runs.create(name, kind, body, request=_identity(given), **extra)
         self._runner.submit(name)
         return run
@@ -69,9 +73,9 @@ class Jobs:
         given = properties_of(await json_body(request))
         before = self._runs.get(name)
         if before is not None:
-            return reply(self._runs.resource(self._update(before, given)))
+            return reply(self.shape(self._update(before, given)))
         run = self.submit(name, given)
-        return reply(self._runs.resource(run), 201, {"Location": self._c.location_header(request)})
+        return self.stored(run, request, new=True)
 
     def _update(self, run: Doc, given: Doc) -> Doc:
         """A repeated PUT: what may change does; any other difference is refused, as the service's text says."""
@@ -106,53 +110,58 @@ class Jobs:
 
     # -- reads ---------------------------------------------------------------------------------------------
 
-    def _find(self, request: Request) -> Doc:
-        name = request.path_params["name"]
-        run = self._runs.get(name)
-        if run is None:
-            raise ArmError(
-                404,
-                f"Job {name} not found.",
-                details=[("RunNotFound", f"Run {name} was not found in the workspace.")],
-                inner=["NotFound", "JobNotFound"],
-            )
-        return run
-
-    async def get(self, request: Request) -> Response:
-        return reply(self._runs.resource(self._find(request)))
-
-    async def all(self, request: Request) -> Response:
-        found = page(
-            request,
-            self._c.store,
-            "run",
-            self._runs.resource,
-            base_url=self._c.settings.base_url,
-            top_level=True,
-            archived=view_filter(request),
+    def missing(self, key: str) -> ArmError:
+        return ArmError(
+            404,
+            f"Job {key} not found.",
+            details=[("RunNotFound", f"Run {key} was not found in the workspace.")],
+            inner=["NotFound", "JobNotFound"],
         )
-        return reply(found)
+
+    def shape(self, doc: Doc) -> Doc:
+        """Trials and command nodes have null properties: run history tells about those.
+
+        azure-ai-ml relies on it: "Child jobs are no longer available through MFE" (JobOperations.get).
+        """
+        properties: Doc | None = None
+        if doc["parent"] is None or doc["type"] in ("AutoML", "Pipeline"):
+            properties = {
+                **doc["properties"],
+                "description": doc["description"],
+                "tags": doc["tags"],
+                "properties": doc["run_properties"],
+                "displayName": doc["display_name"],
+                "isArchived": doc["archived"],
+                "status": doc["status"],
+                "services": self._runs.services(doc["name"]),
+            }
+        data = system_data(doc, full=False)
+        del data["lastModifiedAt"]
+        return self.envelope(doc, properties, data)
+
+    def where(self, request: Request) -> dict[str, Any]:
+        return {"top_level": True, **archived(request)}
 
     async def patch(self, request: Request) -> Response:
-        run = self._find(request)
+        run = self.find(self.key(request))
         given = properties_of(await json_body(request))
-        return reply(self._runs.resource(self._patched(run["name"], given)))
+        return reply(self.shape(self._patched(run["name"], given)))
 
     # -- ends ----------------------------------------------------------------------------------------------
 
     async def cancel(self, request: Request) -> Response:
         """202 with a Location only; the job itself shows CancelRequested, then Canceled."""
-        run = self._find(request)
+        run = self.find(self.key(request))
         version = request.query_params["api-version"]
-        key = f"jc:{self._c.guid}:{run['name']}"
-        operation = self._c.store.get("operation", key)
+        key = f"jc:{self.c.guid}:{run['name']}"
+        operation = self.c.store.get("operation", key)
         if operation is None or operation["status"] != "pending":
-            operation = self._c.operations.begin("job.cancel", run["name"], version)
+            operation = self.c.operations.begin("job.cancel", run["name"], version)
         headers = {
-            "Location": self._c.operations.unsigned_url(operation, "mfeOperationResults"),
+            "Location": self.c.operations.unsigned_url(operation, "mfeOperationResults"),
             "x-ms-async-operation-timeout": "PT1H",
         }
-        return reply(None, 202, headers | self._c.operations.retry_after())
+        return reply(None, 202, headers | self.c.operations.retry_after())
 
     async def _cancelling(self, operation: Doc) -> None:
         await self._runner.cancel(operation["target"])
@@ -168,10 +177,10 @@ class Jobs:
             return Response(None, 204)
         if run["status"] not in TERMINAL:
             raise bad_request(f"Job {name} is {run['status']}: cancel it before it is deleted.")
-        with self._c.store.transaction():
+        with self.c.store.transaction():
             for child in self._runs.children(name):
-                self._c.store.delete("run", child["name"])
-            self._c.store.delete("run", name)
+                self.c.store.delete("run", child["name"])
+            self.c.store.delete("run", name)
         shutil.rmtree(self._runs.folder(name), ignore_errors=True)
         return Response(None, 200)
 
@@ -183,14 +192,9 @@ class Jobs:
         return reply(run | {"folder": str(self._runs.folder(run["name"]))})
 
     def routes(self) -> list[Route]:
-        one = "/ws/jobs/{name}"
         return [
-            Route("/ws/jobs", self.all, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one, self.patch, methods=["PATCH"]),
-            Route(one, self.delete, methods=["DELETE"]),
-            Route(one + "/cancel", self.cancel, methods=["POST"]),
+            *super().routes(),
+            Route("/ws/jobs/{name}/cancel", self.cancel, methods=["POST"]),
             Route("/_emulator/jobs/{name}", self.debug, methods=["GET"]),
         ]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dropml.azureml.core.arm import resource_type, system_data
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
 
@@ -149,31 +148,4 @@ class Runs:
         return {
             "Tracking": {"jobServiceType": "Tracking", "port": None, "endpoint": tracking, **empty},
             "Studio": {"jobServiceType": "Studio", "port": None, "endpoint": studio, **empty},
-        }
-
-    def resource(self, run: Doc) -> Doc:
-        """What ARM answers. Trials and command nodes have null properties: run history tells about those.
-
-        azure-ai-ml relies on it: "Child jobs are no longer available through MFE" (JobOperations.get).
-        """
-        properties: Doc | None = None
-        if run["parent"] is None or run["type"] in ("AutoML", "Pipeline"):
-            properties = {
-                **run["properties"],
-                "description": run["description"],
-                "tags": run["tags"],
-                "properties": run["run_properties"],
-                "displayName": run["display_name"],
-                "isArchived": run["archived"],
-                "status": run["status"],
-                "services": self.services(run["name"]),
-            }
-        data = system_data(run, full=False)
-        del data["lastModifiedAt"]
-        return {
-            "id": self.c.arm_id("jobs", run["name"]),
-            "name": run["name"],
-            "type": resource_type("jobs"),
-            "properties": properties,
-            "systemData": data,
         }

@@ -6,19 +6,19 @@ import asyncio
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, conflict, not_found, page, reply, system_data
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, system_data
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
-from dropml.azureml.core.operations import Kind, OperationFailedError
+from dropml.azureml.core.operations import Form
+from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import triggers
 from dropml.azureml.jobs.routes import Jobs
-from dropml.azureml.jobs.runs import Runs
 
 log = logging.getLogger(__name__)
 _POLL = 0.25
@@ -26,30 +26,17 @@ _POLL = 0.25
 _CATCH_UP = 24
 
 
-class Schedules:
-    def __init__(self, jobs: Jobs, runs: Runs) -> None:
-        self._jobs, self._c = jobs, runs.c
-        put = Kind("s", "Creating", self._nothing, self._settle, body="schedule")
-        delete = Kind("s", "Deleting", self._nothing, self._settle, body="schedule")
-        self._c.operations.register("schedule.put", put)
-        self._c.operations.register("schedule.delete", delete)
+class Schedules(LongRunning):
+    kind, label, segments = "schedule", "schedule", ("schedules",)
+    put_form = Form("s", "Creating", body="schedule", empty=True)
+    delete_form = Form("s", "Deleting", body="schedule", empty=True)
 
-    async def _nothing(self, _operation: Doc) -> None:
-        """Schedules are documents; `run` fires them."""
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs.c)
+        self._jobs = jobs
 
-    def _settle(self, operation: Doc, failure: OperationFailedError | None) -> None:
-        if operation["kind"] == "schedule.delete":
-            self._c.store.delete("schedule", operation["target"])
-            return
-        state = "Failed" if failure else "Succeeded"
-        self._c.store.update("schedule", operation["target"], lambda d: d.update(state=state))
-
-    def _find(self, request: Request) -> Doc:
-        name = request.path_params["name"]
-        found = self._c.store.get("schedule", name)
-        if found is None:
-            raise not_found(f"Resource Trigger {name} not found")
-        return found
+    def missing(self, key: str) -> ArmError:
+        return not_found(f"Resource Trigger {key} not found")
 
     # -- shapes --------------------------------------------------------------------------------------------
 
@@ -73,12 +60,13 @@ class Schedules:
             **normal,
         }
 
-    def _shape(self, doc: Doc, *, answer_to_put: bool = False) -> Doc:
-        state = "Creating" if answer_to_put else doc["state"]
-        properties = {**doc["properties"], "provisioningState": state}
-        if answer_to_put:
-            return {"properties": properties}
+    def shape(self, doc: Doc) -> Doc:
+        properties = {**doc["properties"], "provisioningState": doc["state"]}
         return {"name": doc["name"], "properties": properties, "systemData": system_data(doc)}
+
+    def where(self, request: Request) -> dict[str, Any]:
+        view = request.query_params.get("listViewType", "EnabledOnly").lower()
+        return {"statuses": {"enabledonly": ("enabled",), "disabledonly": ("disabled",)}.get(view)}
 
     # -- routes --------------------------------------------------------------------------------------------
 
@@ -86,9 +74,8 @@ class Schedules:
         name = request.path_params["name"]
         check_name("schedule", name)
         given = properties_of(await json_body(request))
-        before = self._c.store.get("schedule", name)
-        if before:
-            self._idle(before)
+        before = self.get_doc(name)
+        self.idle(before)
         action = given.get("action") or {}
         one_of(action.get("actionType"), ("CreateJob",), "action.actionType")
         trigger = triggers.normal(given.get("trigger"))
@@ -105,57 +92,21 @@ class Schedules:
                 "jobDefinition": self._definition(action.get("jobDefinition")),  # type: ignore[arg-type]
             },
         }
-        now = self._c.clock.now()
-        created = before["created"] if before else now
-        with self._c.store.transaction():
-            operation = self._c.operations.begin("schedule.put", name, request.query_params["api-version"])
-            doc = {
-                "name": name,
-                "properties": properties,
-                "created": created,
-                "modified": now,
-                "state": "Updating" if before else "Creating",
-                "status": "enabled" if enabled else "disabled",
-                "next": triggers.next_fire(trigger, now, created) if enabled else None,
-                "operation": operation["id"],
-            }
-            self._c.store.put("schedule", name, doc)
-        headers = self._c.operations.headers(operation, self._c.location_header(request))
-        return reply(self._shape(doc, answer_to_put=True), 201, headers)
+        times = self.dated(before)
+        doc = {
+            "name": name,
+            "properties": properties,
+            **times,
+            "state": "Updating" if before else "Creating",
+            "status": "enabled" if enabled else "disabled",
+            "next": triggers.next_fire(trigger, times["modified"], times["created"]) if enabled else None,
+        }
+        headers = self.begin("put", doc, request)
+        return reply({"properties": {**properties, "provisioningState": "Creating"}}, 201, headers)
 
-    def _idle(self, doc: Doc) -> None:
-        if self._c.operations.pending(doc.get("operation")):
-            raise conflict(f"The schedule {doc['name']} has an operation in progress: wait for it.")
-
-    async def get(self, request: Request) -> Response:
-        return reply(self._shape(self._find(request)))
-
-    async def all(self, request: Request) -> Response:
-        view = request.query_params.get("listViewType", "EnabledOnly").lower()
-        wanted = {"enabledonly": ("enabled",), "disabledonly": ("disabled",)}.get(view)
-        found = page(
-            request,
-            self._c.store,
-            "schedule",
-            self._shape,
-            base_url=self._c.settings.base_url,
-            statuses=wanted,
-        )
-        return reply(found)
-
-    async def delete(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        doc = self._c.store.get("schedule", name)
-        if doc is None:
-            return Response(None, 204)
-        self._idle(doc)
+    def removable(self, doc: Doc) -> None:
         if doc["properties"]["isEnabled"]:
-            raise bad_request(f"The schedule {name} is enabled: disable it before it is deleted.")
-        with self._c.store.transaction():
-            operation = self._c.operations.begin("schedule.delete", name, request.query_params["api-version"])
-            doc |= {"state": "Deleting", "operation": operation["id"]}
-            self._c.store.put("schedule", name, doc)
-        return Response(None, 202, self._c.operations.headers(operation))
+            raise bad_request(f"The schedule {doc['name']} is enabled: disable it before it is deleted.")
 
     # -- firing --------------------------------------------------------------------------------------------
 
@@ -164,19 +115,19 @@ class Schedules:
         self._skip_missed()
         while True:
             await asyncio.sleep(_POLL)
-            for _, _, doc in self._c.store.find("schedule", statuses=("enabled",)):
+            for _, _, doc in self.c.store.find("schedule", statuses=("enabled",)):
                 if doc["state"] == "Succeeded":
                     self._fire_due(doc)
 
     def _skip_missed(self) -> None:
-        now = self._c.clock.now()
-        for _, name, doc in self._c.store.find("schedule", statuses=("enabled",)):
+        now = self.c.clock.now()
+        for _, name, doc in self.c.store.find("schedule", statuses=("enabled",)):
             if doc["next"] is not None and doc["next"] <= now:
                 due = triggers.next_fire(doc["properties"]["trigger"], now, doc["created"])
-                self._c.store.update("schedule", name, lambda d, due=due: d.update(next=due))  # type: ignore[misc]
+                self.c.store.update("schedule", name, lambda d, due=due: d.update(next=due))  # type: ignore[misc]
 
     def _fire_due(self, doc: Doc) -> None:
-        now, fired = self._c.clock.now(), 0
+        now, fired = self.c.clock.now(), 0
         while doc["next"] is not None and doc["next"] <= now:
             due = doc["next"]
             if fired < _CATCH_UP:
@@ -185,7 +136,7 @@ class Schedules:
             after = due if fired < _CATCH_UP else now
             doc["next"] = triggers.next_fire(doc["properties"]["trigger"], after, doc["created"])
         if fired:
-            self._c.store.update("schedule", doc["name"], lambda d: d.update(next=doc["next"], fired=now))
+            self.c.store.update("schedule", doc["name"], lambda d: d.update(next=doc["next"], fired=now))
 
     def _fire(self, doc: Doc, due: float) -> None:
         text = json.dumps(doc["properties"]["action"]["jobDefinition"])
@@ -193,18 +144,9 @@ class Schedules:
         definition = json.loads(text)
         definition["experimentName"] = definition.get("experimentName") or "Default"
         name = f"{doc['name']}-{datetime.fromtimestamp(due, UTC):%Y%m%dT%H%M%S}"
-        if self._c.store.get("run", name):
+        if self.c.store.get("run", name):
             return
         try:
             self._jobs.submit(name, definition, schedule=doc["name"])
         except ArmError as error:
             log.error("schedule %s: its job can't be submitted: %s", doc["name"], error.message)
-
-    def routes(self) -> list[Route]:
-        one = "/ws/schedules/{name}"
-        return [
-            Route("/ws/schedules", self.all, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one, self.delete, methods=["DELETE"]),
-        ]

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dropml.azureml.assets.models import Models
-from dropml.azureml.core.arm import bad_request, conflict, not_found, page, reply
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import ENDPOINT_NAME, check_name, json_body, one_of, properties_of, seconds
-from dropml.azureml.core.operations import Kind, OperationFailedError
+from dropml.azureml.core.operations import Form, Kind, OperationFailedError
+from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
 from dropml.azureml.online.process import EndpointDownError, EndpointProcesses
 from dropml.azureml.online.shapes import endpoint_properties, endpoint_resource
@@ -28,39 +29,26 @@ def _key() -> str:
     return secrets.token_urlsafe(24)
 
 
-class OnlineEndpoints:
+class OnlineEndpoints(LongRunning):
+    kind, label, segments = "endpoint", "endpoint", ("onlineEndpoints",)
+    verbs = ("GET", "PUT", "PATCH", "DELETE")
+    put_form = delete_form = Form("oeidp")
+
     def __init__(self, context: Context, models: Models) -> None:
-        self.c, self._models = context, models
-        self.processes = EndpointProcesses(context, self.config)
-        kinds = {
-            "endpoint.put": (self._work_put, self._settle_put),
-            "endpoint.delete": (self._work_delete, self._settle_delete),
-            "endpoint.keys": (self._work_keys, self._settle_keys),
-        }
-        for name, (work, settle) in kinds.items():
-            context.operations.register(name, Kind("oeidp", "Updating", work, settle))
+        super().__init__(context)
+        self._models = models
+        self.processes = EndpointProcesses(context, self.served)
+        context.operations.register("endpoint.keys", Kind(self.put_form, self.work_put, self.settle_put))
 
     # -- state ---------------------------------------------------------------------------------------------
 
-    def find(self, name: str) -> Doc:
-        found = self.c.store.get("endpoint", name)
-        if found is None:
-            raise not_found(f"Online endpoint {name} does not exist.", "NotFound", "OnlineEndpointNotFound")
-        return found
+    def missing(self, key: str) -> ArmError:
+        return not_found(f"Online endpoint {key} does not exist.", "NotFound", "OnlineEndpointNotFound")
 
     def deployments(self, endpoint: str) -> list[Doc]:
         return [d for _, _, d in self.c.store.find("deployment", parent=endpoint, oldest_first=True)]
 
-    def busy(self, endpoint: Doc) -> None:
-        """409 while an operation on this endpoint is in progress."""
-        if self.c.operations.pending(endpoint.get("operation")):
-            raise conflict(
-                f"The endpoint {endpoint['name']} has an operation in progress ({endpoint['state']}): wait for it.",
-                "Conflict",
-                "OperationInProgress",
-            )
-
-    def config(self, endpoint: Doc) -> Doc:
+    def served(self, endpoint: Doc) -> Doc:
         """`endpoint.json` of docs/seams.md."""
         s = self.c.settings
         deployments = {}
@@ -112,9 +100,8 @@ class OnlineEndpoints:
         check_name("endpoint", name, ENDPOINT_NAME)
         body = await json_body(request)
         given = properties_of(body)
-        before = self.c.store.get("endpoint", name)
-        if before:
-            self.busy(before)
+        before = self.get_doc(name)
+        self.idle(before)
         states = {d["name"]: d["state"] for d in self.deployments(name)}
         properties = endpoint_properties(given, states)
         if before and before["properties"]["authMode"] != properties["authMode"]:
@@ -123,10 +110,8 @@ class OnlineEndpoints:
             )
         for own in ("azureml.onlineendpointid", "AzureAsyncOperationUri"):
             properties["properties"].pop(own, None)
-        now = self.c.clock.now()
         doc = before or {
             "name": name,
-            "created": now,
             "keys": [_key(), _key()],
             "token_secret": _key(),
             "admin_secret": _key(),
@@ -136,73 +121,49 @@ class OnlineEndpoints:
         doc |= {
             "properties": properties,
             "tags": body.get("tags") or {},
-            "modified": now,
+            **self.dated(before),
             "fresh": before is None,
             "state": "Updating" if before else "Creating",
         }
-        doc = self._begin("endpoint.put", doc, request)
-        headers = self.c.operations.headers(
-            self._operation(doc["operation"]), self.c.location_header(request)
-        )
+        headers = self.begin("put", doc, request)
         return reply(endpoint_resource(self.c, doc, None, answer_to_put=True), 201, headers)
 
-    def _begin(self, kind: str, doc: Doc, request: Request, **payload: object) -> Doc:
-        with self.c.store.transaction():
-            operation = self.c.operations.begin(
-                kind, doc["name"], request.query_params["api-version"], **payload
-            )
-            doc |= {"operation": operation["id"], "operation_uri": self.c.operations.unsigned_url(operation)}
-            self.c.store.put("endpoint", doc["name"], doc)
-        return doc
-
-    def _operation(self, key: str) -> Doc:
-        found = self.c.store.get("operation", key)
-        assert found is not None
-        return found
-
-    async def _work_put(self, operation: Doc) -> None:
+    async def work_put(self, operation: Doc) -> None:
         try:
             await self.processes.reload(operation["target"])
         except EndpointDownError as error:
             raise OperationFailedError(str(error), "ResourceNotReady") from None
 
-    def _settle_put(self, operation: Doc, failure: OperationFailedError | None) -> None:
+    def settle_put(self, operation: Doc, failure: OperationFailedError | None) -> None:
         state = "Failed" if failure else "Succeeded"
-        self.c.store.update("endpoint", operation["target"], lambda d: d.update(state=state, fresh=False))
+        self.c.store.update(self.kind, operation["target"], lambda d: d.update(state=state, fresh=False))
 
     # -- reads ---------------------------------------------------------------------------------------------
 
-    def _shape(self, doc: Doc) -> Doc:
+    def shape(self, doc: Doc) -> Doc:
         return endpoint_resource(self.c, doc, self.processes.url(doc))
-
-    async def get(self, request: Request) -> Response:
-        return reply(self._shape(self.find(request.path_params["name"])))
-
-    async def all(self, request: Request) -> Response:
-        base = self.c.settings.base_url
-        return reply(page(request, self.c.store, "endpoint", self._shape, base_url=base))
 
     async def patch(self, request: Request) -> Response:
         """Tags only; everything else goes through PUT."""
-        doc = self.find(request.path_params["name"])
-        self.busy(doc)
+        doc = self.find(self.key(request))
+        self.idle(doc)
         body = await json_body(request)
         doc = doc | {"tags": doc["tags"] | (body.get("tags") or {}), "modified": self.c.clock.now()}
-        self.c.store.put("endpoint", doc["name"], doc)
-        return reply(self._shape(doc))
+        self.put_doc(doc)
+        return reply(self.shape(doc))
 
     # -- keys and tokens -----------------------------------------------------------------------------------
 
     async def list_keys(self, request: Request) -> Response:
-        doc = self.find(request.path_params["name"])
+        doc = self.find(self.key(request))
         if doc["properties"]["authMode"] != "Key":
             raise bad_request(f"The endpoint's authMode is {doc['properties']['authMode']}: it has no keys.")
         return reply({"primaryKey": doc["keys"][0], "secondaryKey": doc["keys"][1]})
 
     async def regenerate_keys(self, request: Request) -> Response:
         """One key anew, at random or as given; in force when the operation has succeeded."""
-        doc = self.find(request.path_params["name"])
-        self.busy(doc)
+        doc = self.find(self.key(request))
+        self.idle(doc)
         if doc["properties"]["authMode"] != "Key":
             raise bad_request(f"The endpoint's authMode is {doc['properties']['authMode']}: it has no keys.")
         body = await json_body(request)
@@ -212,17 +173,10 @@ class OnlineEndpoints:
         # azure-ai-ml sends the present key as keyValue and means a new one.
         doc["keys"][index] = given if given and given != doc["keys"][index] else _key()
         doc["state"] = "Updating"
-        doc = self._begin("endpoint.keys", doc, request)
-        return reply(None, 202, self.c.operations.headers(self._operation(doc["operation"])))
-
-    async def _work_keys(self, operation: Doc) -> None:
-        await self._work_put(operation)
-
-    def _settle_keys(self, operation: Doc, failure: OperationFailedError | None) -> None:
-        self._settle_put(operation, failure)
+        return reply(None, 202, self.begin("keys", doc, request))
 
     async def token(self, request: Request) -> Response:
-        doc = self.find(request.path_params["name"])
+        doc = self.find(self.key(request))
         mode = doc["properties"]["authMode"]
         if mode == "Key":
             raise bad_request("The endpoint's authMode is Key: it gives no tokens.")
@@ -244,25 +198,14 @@ class OnlineEndpoints:
 
     # -- DELETE --------------------------------------------------------------------------------------------
 
-    async def delete(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        doc = self.c.store.get("endpoint", name)
-        if doc is None:
-            return Response(None, 204)
-        self.busy(doc)
-        doc["state"] = "Deleting"
-        doc = self._begin("endpoint.delete", doc, request)
-        return reply(None, 202, self.c.operations.headers(self._operation(doc["operation"])))
-
-    async def _work_delete(self, operation: Doc) -> None:
+    async def work_delete(self, operation: Doc) -> None:
         await self.processes.stop(operation["target"])
         shutil.rmtree(self.processes.folder(operation["target"]), ignore_errors=True)
 
-    def _settle_delete(self, operation: Doc, _failure: OperationFailedError | None) -> None:
-        name = operation["target"]
-        for _, key, _ in self.c.store.find("deployment", parent=name):
-            self.c.store.delete("deployment", key)
-        self.c.store.delete("endpoint", name)
+    def remove(self, key: str) -> bool:
+        for _, deployment, _ in self.c.store.find("deployment", parent=key):
+            self.c.store.delete("deployment", deployment)
+        return super().remove(key)
 
     async def resume(self) -> None:
         """Start, or find again, the process of every endpoint."""
@@ -278,11 +221,7 @@ class OnlineEndpoints:
     def routes(self) -> list[Route]:
         one = "/ws/onlineEndpoints/{name}"
         return [
-            Route("/ws/onlineEndpoints", self.all, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one, self.patch, methods=["PATCH"]),
-            Route(one, self.delete, methods=["DELETE"]),
+            *super().routes(),
             Route(one + "/listKeys", self.list_keys, methods=["POST"]),
             Route(one + "/regenerateKeys", self.regenerate_keys, methods=["POST"]),
             Route(one + "/token", self.token, methods=["POST"]),

@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from dropml.azureml.core.arm import EmptyNotFoundError, bad_request, page, reply, resource_type
+from dropml.azureml.core.arm import ArmError, EmptyNotFoundError, bad_request, reply
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import check_name, json_body, properties_of
-from dropml.azureml.core.operations import Kind, OperationFailedError
+from dropml.azureml.core.operations import Form
+from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
 
 #: (cores, MiB): https://learn.microsoft.com/azure/virtual-machines/sizes
@@ -48,21 +48,21 @@ def size_of(vm_size: str) -> tuple[int, int]:
     return found
 
 
-class Computes:
+class Computes(LongRunning):
+    kind, label, segments = "compute", "compute", ("computes",)
+    put_form = delete_form = Form("", "InProgress", "compute", path="computeOperationsStatus", empty=True)
+
     def __init__(self, context: Context) -> None:
-        self._c = context
+        super().__init__(context)
         self.busy: dict[str, int] = {}
         s = context.settings
         if context.store.get("compute", s.compute) is None:
-            properties = self._fill({"vmSize": s.vm_size, "scaleSettings": {"maxNodeCount": s.max_nodes}})
-            self._save(s.compute, {"properties": properties, "description": None}, s.location, "Succeeded")
-        for kind in ("compute.put", "compute.delete"):
-            context.operations.register(
-                kind,
-                Kind(
-                    "", "InProgress", self._nothing, self._settle, "compute", True, "computeOperationsStatus"
-                ),
-            )
+            given = {
+                "properties": self._fill(
+                    {"vmSize": s.vm_size, "scaleSettings": {"maxNodeCount": s.max_nodes}}
+                )
+            }
+            self.put_doc(self._document(s.compute, given, s.location, None) | {"state": "Succeeded"})
 
     @staticmethod
     def _fill(given: Doc) -> Doc:
@@ -78,35 +78,32 @@ class Computes:
             },
         }
 
-    def _save(self, name: str, body: Doc, location: str, state: str, operation: str | None = None) -> Doc:
-        now = self._c.clock.now()
-        before = self._c.store.get("compute", name)
-        doc = {
+    def _document(self, name: str, given: Doc, location: str, before: Doc | None) -> Doc:
+        return {
             "name": name,
             "location": location,
-            "state": state,
-            "operation": operation,
-            "description": body.get("description"),
-            "tags": body.get("tags") or {},
-            "properties": body["properties"],
-            "created": before["created"] if before else now,
-            "modified": now,
+            "state": "Updating" if before else "Creating",
+            "description": given.get("description"),
+            "tags": given.get("tags") or {},
+            "properties": given["properties"],
+            **self.dated(before),
         }
-        self._c.store.put("compute", name, doc)
-        return doc
 
     def spec(self, name: str | None) -> tuple[str, int, int, int]:
         """(name, nodes, cores, MiB) of a cluster; None is serverless, which has the default's shape."""
-        found = self._c.store.get("compute", name or self._c.settings.compute)
-        properties = found["properties"] if found else self._fill({"vmSize": self._c.settings.vm_size})
+        found = self.get_doc(name or self.c.settings.compute)
+        properties = found["properties"] if found else self._fill({"vmSize": self.c.settings.vm_size})
         cores, memory = size_of(properties["vmSize"])
         nodes = properties["scaleSettings"]["maxNodeCount"]
         return (name or "serverless", nodes, cores, memory)
 
     def exists(self, name: str) -> bool:
-        return self._c.store.get("compute", name) is not None
+        return self.get_doc(name) is not None
 
-    def _resource(self, doc: Doc) -> Doc:
+    def missing(self, key: str) -> ArmError:
+        return EmptyNotFoundError()
+
+    def shape(self, doc: Doc) -> Doc:
         creating = doc["state"] == "Creating"
         used = min(self.busy.get(doc["name"], 0), doc["properties"]["scaleSettings"]["maxNodeCount"])
         counts = dict.fromkeys(
@@ -131,37 +128,23 @@ class Computes:
             "enableBatchPrivateLink": False,
             "propertyBag": {},
         }
-        return {
-            "id": self._c.arm_id("computes", doc["name"]),
-            "name": doc["name"],
-            "type": resource_type("computes"),
-            "location": doc["location"],
-            "tags": doc["tags"],
-            "properties": {
-                "createdOn": stamp(doc["created"]),
-                "modifiedOn": stamp(doc["modified"]),
-                "disableLocalAuth": False,
-                "description": doc["description"],
-                "resourceId": None,
-                "computeType": "AmlCompute",
-                "computeLocation": doc["location"],
-                "provisioningState": doc["state"],
-                "provisioningErrors": None,
-                "provisioningWarnings": None,
-                "isAttachedCompute": False,
-                "properties": inner,
-            },
+        properties = {
+            "createdOn": stamp(doc["created"]),
+            "modifiedOn": stamp(doc["modified"]),
+            "disableLocalAuth": False,
+            "description": doc["description"],
+            "resourceId": None,
+            "computeType": "AmlCompute",
+            "computeLocation": doc["location"],
+            "provisioningState": doc["state"],
+            "provisioningErrors": None,
+            "provisioningWarnings": None,
+            "isAttachedCompute": False,
+            "properties": inner,
         }
-
-    async def get(self, request: Request) -> Response:
-        doc = self._c.store.get("compute", request.path_params["name"])
-        if doc is None:
-            raise EmptyNotFoundError
-        return reply(self._resource(doc))
-
-    async def all(self, request: Request) -> Response:
-        base = self._c.settings.base_url
-        return reply(page(request, self._c.store, "compute", self._resource, base_url=base))
+        resource = self.envelope(doc, properties) | {"location": doc["location"], "tags": doc["tags"]}
+        del resource["systemData"]
+        return resource
 
     async def put(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -171,38 +154,12 @@ class Computes:
         if str(given.get("computeType", "")).lower() != "amlcompute":
             raise bad_request("Only computes of type AmlCompute are supported by the emulator.")
         given = given | {"properties": self._fill(given.get("properties") or {}), "tags": body.get("tags")}
-        version = request.query_params["api-version"]
-        with self._c.store.transaction():
-            new = not self.exists(name)
-            operation = self._c.operations.begin("compute.put", name, version)
-            location = body.get("location") or self._c.settings.location
-            state = "Creating" if new else "Updating"
-            doc = self._save(name, given, location, state, operation["id"])
-        return reply(self._resource(doc), 201 if new else 200, self._c.operations.headers(operation))
+        before = self.get_doc(name)
+        self.idle(before)
+        doc = self._document(name, given, body.get("location") or self.c.settings.location, before)
+        headers = self.begin("put", doc, request)
+        return reply(self.shape(doc), 200 if before else 201, headers)
 
     async def delete(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if not self.exists(name):
-            raise EmptyNotFoundError
-        operation = self._c.operations.begin("compute.delete", name, request.query_params["api-version"])
-        self._c.store.update("compute", name, lambda d: d.update(state="Deleting"))
-        return Response(None, 202, self._c.operations.headers(operation))
-
-    async def _nothing(self, _operation: Doc) -> None:
-        """Clusters are made of the machine's own cores: there is nothing to allocate."""
-
-    def _settle(self, operation: Doc, failure: OperationFailedError | None) -> None:
-        if operation["kind"] == "compute.delete":
-            self._c.store.delete("compute", operation["target"])
-            return
-        state = "Failed" if failure else "Succeeded"
-        self._c.store.update("compute", operation["target"], lambda d: d.update(state=state))
-
-    def routes(self) -> list[Route]:
-        one = "/ws/computes/{name}"
-        return [
-            Route("/ws/computes", self.all, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one, self.delete, methods=["DELETE"]),
-        ]
+        self.find(self.key(request))
+        return await super().delete(request)

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, page, reply, resource_type
+from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import check_name, json_body, properties_of
+from dropml.azureml.core.resources import Resources
 from dropml.azureml.core.store import Doc
 from dropml.azureml.workspace.blob_proxy import BlobProxy
 from dropml.azureml.workspace.storage import Storage
@@ -20,11 +21,14 @@ DEFAULT = "workspaceblobstore"
 ARTIFACTS = "workspaceartifactstore"
 
 
-class Datastores:
+class Datastores(Resources):
     """`workspaceblobstore` always exists, and so does `workspaceartifactstore`."""
 
+    kind, label, segments = "datastore", "datastore", ("datastores",)
+
     def __init__(self, context: Context, storage: Storage) -> None:
-        self._c, self.storage = context, storage
+        super().__init__(context)
+        self.storage = storage
         self.proxy = BlobProxy(context.settings, storage)
         guid = context.guid
         fixed = {DEFAULT: f"azureml-blobstore-{guid}", ARTIFACTS: "azureml"}
@@ -32,70 +36,57 @@ class Datastores:
             self._seed(name, container)
 
     def _seed(self, name: str, container: str) -> None:
-        now = self._c.clock.now()
-        found = self._c.store.get("datastore", name) or {"created": now, "tags": None, "description": None}
-        self._c.store.put("datastore", name, found | {"name": name, "container": container, "modified": now})
+        now = self.c.clock.now()
+        found = self.c.store.get("datastore", name) or {"created": now, "tags": None, "description": None}
+        self.c.store.put("datastore", name, found | {"name": name, "container": container, "modified": now})
 
     def ensure_containers(self) -> None:
         """Make the containers of the workspace's own datastores. Blocking."""
         for name in (DEFAULT, ARTIFACTS):
             self.storage.ensure_container(self.container_of(name))
 
+    def missing(self, key: str) -> ArmError:
+        text = f"Could not find datastore: {key}."
+        return ArmError(
+            404, text, details=[("DatastoreNotFound", text)], inner=["NotFound", "DataStoreNotFound"]
+        )
+
     def container_of(self, name: str) -> str:
         """The container of a datastore; 404 if there is no such datastore."""
-        found = self._c.store.get("datastore", name)
-        if found is None:
-            raise ArmError(
-                404,
-                f"Could not find datastore: {name}.",
-                details=[("DatastoreNotFound", f"Could not find datastore: {name}.")],
-                inner=["NotFound", "DataStoreNotFound"],
-            )
-        return str(found["container"])
+        return str(self.find(name)["container"])
 
-    def _resource(self, doc: Doc) -> Doc:
-        s, account = self._c.settings, self.storage.account()
-        return {
-            "id": self._c.arm_id("datastores", doc["name"]),
-            "name": doc["name"],
-            "type": resource_type("datastores"),
-            "properties": {
-                "description": doc.get("description"),
-                "tags": doc.get("tags"),
-                "properties": None,
-                "isDefault": doc["name"] == DEFAULT,
-                "credentials": {"credentialsType": "AccountKey"},
-                "subscriptionId": s.subscription,
-                "resourceGroup": s.resource_group,
-                "datastoreType": "AzureBlob",
-                "accountName": self.proxy.account_name() or "none",
-                "containerName": doc["container"],
-                "endpoint": account.endpoint if account else "core.windows.net",
-                "protocol": "https" if account is None or account.local else account.protocol,
-                "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
-            },
-            "systemData": {
-                "createdAt": stamp(doc["created"]),
-                "lastModifiedAt": stamp(doc["modified"]),
-                "lastModifiedBy": "emulator",
-                "lastModifiedByType": "Application",
-            },
+    def shape(self, doc: Doc) -> Doc:
+        s, account = self.c.settings, self.storage.account()
+        properties = {
+            "description": doc.get("description"),
+            "tags": doc.get("tags"),
+            "properties": None,
+            "isDefault": doc["name"] == DEFAULT,
+            "credentials": {"credentialsType": "AccountKey"},
+            "subscriptionId": s.subscription,
+            "resourceGroup": s.resource_group,
+            "datastoreType": "AzureBlob",
+            "accountName": self.proxy.account_name() or "none",
+            "containerName": doc["container"],
+            "endpoint": account.endpoint if account else "core.windows.net",
+            "protocol": "https" if account is None or account.local else account.protocol,
+            "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
         }
+        data = {
+            "createdAt": stamp(doc["created"]),
+            "lastModifiedAt": stamp(doc["modified"]),
+            "lastModifiedBy": "emulator",
+            "lastModifiedByType": "Application",
+        }
+        return self.envelope(doc, properties, data)
 
-    async def get(self, request: Request) -> Response:
-        self.container_of(request.path_params["name"])
-        doc = self._c.store.get("datastore", request.path_params["name"])
-        assert doc is not None
-        return reply(self._resource(doc))
-
-    async def all(self, request: Request) -> Response:
-        base = self._c.settings.base_url
-        found = page(request, self._c.store, "datastore", self._resource, base_url=base)
+    def page(self, request: Request) -> Doc:
+        found = super().page(request)
         wanted = request.query_params.get("isDefault")
         if wanted:
             default = wanted.lower() == "true"
             found["value"] = [d for d in found["value"] if d["properties"]["isDefault"] == default]
-        return reply(found)
+        return found
 
     async def put(self, request: Request) -> Response:
         """An AzureBlob datastore on a container of the emulator's own account."""
@@ -110,28 +101,25 @@ class Datastores:
             raise bad_request(f"The storage account '{wanted}' is not the emulator's: it has '{have}'.")
         if not properties.get("containerName"):
             raise bad_request("The field 'containerName' is required.")
-        now = self._c.clock.now()
-        before = self._c.store.get("datastore", name)
         doc = {
             "name": name,
             "container": properties["containerName"],
-            "created": before["created"] if before else now,
-            "modified": now,
             "tags": properties.get("tags"),
             "description": properties.get("description"),
+            **self.dated(self.get_doc(name)),
         }
-        new = self._c.store.put("datastore", name, doc)
-        return reply(self._resource(doc), 201 if new else 200)
+        new = self.put_doc(doc)
+        return reply(self.shape(doc), 201 if new else 200)
 
     async def delete(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name in (DEFAULT, ARTIFACTS):
             raise bad_request(f"The datastore {name} belongs to the workspace and cannot be deleted.")
-        return Response(None, 200 if self._c.store.delete("datastore", name) else 204)
+        return await super().delete(request)
 
     async def secrets(self, request: Request) -> Response:
         """The account's key, or a SAS where an expirable secret is asked for."""
-        self.container_of(request.path_params["name"])
+        self.find(self.key(request))
         account = self.storage.account()
         if account is None:
             raise not_found("The emulator has no storage account: start it with --storage.")
@@ -142,12 +130,5 @@ class Datastores:
         return reply({"secretsType": "Sas", "sasToken": "?" + token})
 
     def routes(self) -> list[Route]:
-        one = "/ws/datastores/{name}"
-        return [
-            *self.proxy.routes(),
-            Route("/ws/datastores", self.all, methods=["GET"]),
-            Route(one, self.get, methods=["GET"]),
-            Route(one, self.put, methods=["PUT"]),
-            Route(one, self.delete, methods=["DELETE"]),
-            Route(one + "/listSecrets", self.secrets, methods=["POST"]),
-        ]
+        secrets = Route("/ws/datastores/{name}/listSecrets", self.secrets, methods=["POST"])
+        return [*self.proxy.routes(), *super().routes(), secrets]
