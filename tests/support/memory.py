@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from shared.adapters.documents import packed
-from shared.domain.errors import Conflict, Upstream
+from shared.domain.errors import Conflict, NotFound, Upstream
 from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.run.lifecycle import Context
@@ -131,13 +131,13 @@ class MemoryAzureML:
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.submissions = 0
         self.cancelled: list[str] = []
-        self._patience = patience
+        self.patience = patience
         self._reads: dict[str, int] = {}
         self.fail_deployments = False
 
     def _ready(self, thing: str) -> bool:
         self._reads[thing] = self._reads.get(thing, 0) + 1
-        return self._reads[thing] > self._patience
+        return self._reads[thing] > self.patience
 
     def register_data(
         self, name: str, version: str, path: str, properties: dict[str, str], tags: dict[str, str]
@@ -199,28 +199,41 @@ class MemoryAzureML:
         self.endpoints.setdefault(name, fresh)
 
     def deployments(self, endpoint: str) -> list[Deployment]:
-        return [d for n in self.endpoints[endpoint]["deployments"] if (d := self.deployment(endpoint, n))]
+        names = self.endpoints.get(endpoint, {"deployments": ()})["deployments"]
+        return [found for name in names if (found := self.deployment(endpoint, name))]
+
+    def _idle(self, endpoint: str) -> dict[str, Any]:
+        """Azure takes one operation of an endpoint at a time."""
+        if self.endpoint(endpoint) is None:
+            raise NotFound(f"there is no endpoint {endpoint}")
+        if self.endpoints[endpoint]["state"] != "Succeeded":
+            raise Conflict(f"the endpoint {endpoint} has an operation in progress")
+        return self.endpoints[endpoint]
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
-        model = self.endpoints[endpoint]["deployments"].get(name)
+        model = self.endpoints.get(endpoint, {"deployments": {}})["deployments"].get(name)
         if model is None:
             return None
         state = "Succeeded" if self._ready(f"deployment {endpoint} {name}") else "Creating"
         return Deployment(name, "Failed" if self.fail_deployments else state, model, True)
 
     def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
-        self.endpoints[endpoint]["deployments"][name] = model
+        self._idle(endpoint)["deployments"][name] = model
 
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
-        if self.endpoints[endpoint]["traffic"].get(name):
+        if name not in self.endpoints[endpoint]["deployments"]:
+            return
+        if self._idle(endpoint)["traffic"].get(name):
             raise Upstream("a deployment with traffic can't be deleted")
         self.endpoints[endpoint]["deployments"].pop(name, None)
 
     def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None:
-        found = self.endpoints[endpoint]
+        found = self._idle(endpoint)
         missing = set(traffic) - set(found["deployments"])
         if missing:
             raise Upstream(f"no such deployment: {missing}")
+        if sum(traffic.values()) not in (0, 100):
+            raise Upstream(f"the traffic makes {sum(traffic.values())} percent")
         found |= {"state": "Updating", "wanted": traffic, "changes": found["changes"] + 1}
 
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:

@@ -1,0 +1,117 @@
+"""The workspace: the stand-in of the lifecycle's tests, and the SDK's adapter against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from shared.adapters.arm import Arm
+from shared.adapters.azureml import AzureMLAdapter
+from shared.domain.errors import Transient
+from shared.services.run.ports import AzureML
+from shared.settings import Settings
+from tests.contracts.azureml import AzureMLContract
+from tests.support.emulator_support import (
+    STANDIN,
+    WS,
+    Emulator,
+    emulator,
+    no_schema_download,
+    sdk_environment,
+    trained_model,
+    upload_folder,
+    upload_table,
+)
+from tests.support.memory import MemoryAzureML
+
+
+class TestMemoryAzureML(AzureMLContract):
+    @pytest.fixture
+    def azureml(self) -> AzureML:
+        return MemoryAzureML()
+
+    @pytest.fixture
+    def folders(self) -> tuple[str, str]:
+        return "bank/one/train", "bank/two/train"
+
+    @pytest.fixture
+    def model(self) -> str:
+        return "bank:1"
+
+    @contextmanager
+    def held_up(self, azureml: AzureML) -> Iterator[None]:
+        assert isinstance(azureml, MemoryAzureML)
+        before, azureml.patience = azureml.patience, 1000
+        yield
+        azureml.patience = before
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[Emulator]:
+    """An emulator whose jobs don't train; one model, trained once a session, can be deployed."""
+    upload_folder(azurite, "contract-data", "model", trained_model())
+    for name in ("one", "two"):
+        upload_table(azurite, "contract-data", f"bank/{name}/train")
+    options = ["--automl-command", STANDIN, "--datastore", "dropml_data=contract-data"]
+    options += ["--operation-seconds", "0.1", "--max-nodes", "2"]
+    with emulator(tmp_path_factory.mktemp("contract"), azurite, *options) as found:
+        body = {"modelType": "mlflow_model", "modelUri": "azureml://datastores/dropml_data/paths/model"}
+        answer = found.arm("PUT", "/models/small/versions/1", {"properties": body})
+        assert answer.status_code == 201, answer.text
+        with sdk_environment(found), no_schema_download():
+            yield found
+
+
+@pytest.fixture(scope="module")
+def adapter(running: Emulator) -> AzureMLAdapter:
+    from azure.identity import DefaultAzureCredential
+
+    settings = Settings(
+        azure_subscription_id="00000000-0000-0000-0000-000000000001",
+        azure_resource_group="dropml",
+        azureml_workspace="dropml-local",
+        azureml_dev_url_mfe=running.url,
+        azureml_compute="cpu-cluster",
+    )
+    credential = DefaultAzureCredential()
+    return AzureMLAdapter(settings, credential, Arm(settings.arm_endpoint, credential))
+
+
+@pytest.mark.filterwarnings("ignore")
+class TestEmulatedAzureML(AzureMLContract):
+    @pytest.fixture
+    def azureml(self, adapter: AzureMLAdapter) -> AzureML:
+        return adapter
+
+    @pytest.fixture
+    def folders(self) -> tuple[str, str]:
+        return "bank/one/train", "bank/two/train"
+
+    @pytest.fixture
+    def model(self) -> str:
+        return f"{WS}/models/small/versions/1"
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, running: Emulator) -> None:
+        self.running = running
+
+    @contextmanager
+    def held_up(self, azureml: AzureML) -> Iterator[None]:
+        self.running.call("POST", "/_emulator/clock", {"freeze": True})
+        yield
+        self.running.call("POST", "/_emulator/clock", {"resume": True})
+
+    def test_a_service_that_asks_for_an_hour_s_wait_is_told_at_once(
+        self, azureml: AzureML, running: Emulator, slug: str
+    ) -> None:
+        """Through the SDK: its own policy would have slept for the hour, inside a tick."""
+        fault: dict[str, object] = {"action": "status", "path": f"/onlineEndpoints/{slug}", "method": "PUT"}
+        fault |= {"status": 429, "headers": {"Retry-After": "3600"}}
+        running.call("POST", "/_emulator/faults", fault)
+        try:
+            with pytest.raises(Transient):
+                azureml.begin_endpoint(slug, "a test's", {})
+        finally:
+            running.call("DELETE", "/_emulator/faults")
