@@ -7,7 +7,6 @@ import math
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -113,17 +112,6 @@ print(sorted(packages - set(sys.stdlib_module_names)))
         [sys.executable, "-c", script], check=False, cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "['numpy', 'scorer']", done.stderr
-
-
-def test_one_row_takes_less_than_half_a_millisecond(model_dir: Path) -> None:
-    scorer = load(model_dir, "compiled")
-    row = dict(zip(COLUMNS, ROW, strict=True))
-    times = []
-    for _ in range(300):
-        start = time.perf_counter()
-        scorer.predict_proba(list(row), [list(row.values())])
-        times.append(time.perf_counter() - start)
-    assert float(np.quantile(times, 0.2)) < 0.0005  # a quantile that other work on the machine does not move
 
 
 def test_threads_do_not_mix_their_rows(model_dir: Path) -> None:

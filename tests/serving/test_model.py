@@ -68,7 +68,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "dropml.azureml.automl", "--job", str(job)], cwd=ROOT, check=True, timeout=100
     )
     events = [json.loads(line) for line in (job / "events.jsonl").read_text().splitlines()]
-    best = next(event["best"] for event in events if event["type"] == "completed")
+    best: str = next(event["best"] for event in events if event["type"] == "completed")
     return job / "trials" / best.rpartition("_")[2] / "outputs" / "mlflow-model"
 
 

@@ -1,14 +1,16 @@
 """Starts endpoint processes for tests, and speaks to them."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).parent / "serving_models"
 PRIMARY, SECONDARY, ADMIN = "primary-key-1", "secondary-key-2", "admin-secret-3"
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 EXAMPLE = {"columns": ["age", "job"], "index": [0], "data": [[30, "admin."]]}
 
 
@@ -110,6 +113,16 @@ class Endpoint:
                 client.shutdown(socket.SHUT_WR)
             return read_all(client)
 
+    def until_closed(self, data: bytes) -> bytes:
+        """Send bytes, return everything until the server closes. Raises TimeoutError where it does not."""
+        received = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            client.sendall(data)
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := client.recv(65536):
+                    received += chunk
+        return received
+
     def head(self, path: str = "/score", *, method: str = "POST", version: str = "1.1") -> str:
         """Request line and the headers every request needs, without the blank line."""
         return (
@@ -121,6 +134,19 @@ class Endpoint:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
+
+
+def wait_until(seen: Callable[[], bool], seconds: float = 60) -> None:
+    """Return once `seen()` is true; an AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end, f"not seen in {seconds} s"
+        time.sleep(0.02)
+
+
+def statuses(received: bytes) -> list[int]:
+    """Of the answers in a stream of bytes."""
+    return [int(status) for status in _STATUS.findall(received)]
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -166,7 +192,7 @@ def running(folder: Path, document: dict[str, Any], *flags: str, tiny: bool = Tr
             [*command, *flags], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
         )
     assert endpoint.process.stdout is not None
-    watchdog = threading.Timer(30, endpoint.process.kill)
+    watchdog = threading.Timer(90, endpoint.process.kill)
     watchdog.start()
     line = endpoint.process.stdout.readline()
     watchdog.cancel()
@@ -180,3 +206,14 @@ def running(folder: Path, document: dict[str, Any], *flags: str, tiny: bool = Tr
             endpoint.process.send_signal(signal.SIGTERM)
             endpoint.process.wait(10)
         endpoint.process.stdout.close()
+
+
+@contextmanager
+def one_model(
+    folder: Path, *, traffic: int = 100, tiny: dict[str, Any] | None = None, **changes: Any
+) -> Iterator[Endpoint]:
+    """An endpoint with deployment m1 of a tiny model."""
+    model = tiny_model(folder / "models", "young", **(tiny or {}))
+    document = settings({"m1": deployment(model, folder / "m1.log", **changes)}, {"m1": traffic})
+    with running(folder, document) as endpoint:
+        yield endpoint
