@@ -91,15 +91,15 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     dataset = req.route_params["dataset"]
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
-    doc = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
-    return answer(doc, 202, {"Location": f"/api/score/{dataset}/batch/{doc['id']}"})
+    taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
+    return answer(to_json(taken), 202, {"Location": f"/api/score/{dataset}/batch/{taken.id}"})
 
 
 @bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])
 @door
 def show_batch(req: func.HttpRequest) -> func.HttpResponse:
     params = req.route_params
-    return answer(bootstrap.batches().show(params["dataset"], params["id"]))
+    return answer(to_json(bootstrap.batches().show(params["dataset"], params["id"])))
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)

@@ -1,5 +1,111 @@
-"""Rules of batch scoring that the OpenAPI document tells too."""
+"""A batch: its stored document, what a caller sees of it, and the rules that the OpenAPI document tells too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shared.domain.problems import Fault
 
 #: Path of a blob below its container: segments that don't begin with a dot, no control characters, no backslash.
 BLOB_PATH_PATTERN = r"[^/.\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*(/[^/.\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*)*"
 MAX_BLOB_PATH = 1024
+
+Status = Literal["queued", "running", "completed", "failed"]
+OPEN_STATES = frozenset({"queued", "running"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """The version of a blob that is scored; `size` in bytes."""
+
+    container: str
+    blob: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result appears when it is whole."""
+
+    container: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the header line told: the columns as they stand, and the delimiter."""
+
+    columns: list[str]
+    delimiter: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The stored document. Times are unix seconds, `position` and `blocks` say how far the work has come."""
+
+    id: str
+    dataset: str
+    slug: str
+    status: Status
+    source: Source
+    output: Output
+    layout: Layout
+    #: Of content type and body: the same Idempotency-Key must come with the same request.
+    request_hash: str
+    created_at: float
+    updated_at: float
+    #: Byte behind the last record that was scored.
+    position: int
+    rows: int = 0
+    rows_failed: int = 0
+    #: Blocks staged; the first holds the header.
+    blocks: int = 0
+    #: Rows by the model that scored them.
+    models: dict[str, int] = field(default_factory=dict)
+    worked_seconds: float = 0.0
+    attempts: int = 0
+    not_before: float = 0.0
+    claimed_until: float = 0.0
+    error: Fault | None = None
+
+
+@dataclass(frozen=True)
+class BatchView:
+    """What a caller sees of a batch. `progress` is a share; `source` and `output` are container/path."""
+
+    id: str
+    dataset: str
+    status: Status
+    progress: float
+    rows: int
+    rows_failed: int
+    source: str
+    output: str
+    models: dict[str, int]
+    created_at: float
+    updated_at: float
+    rows_per_second: float | None = None
+    error: Fault | None = None
+
+
+def view(batch: Batch) -> BatchView:
+    size = batch.source.size
+    done = 1.0 if batch.status == "completed" else (min(batch.position / size, 1.0) if size else 0.0)
+    worked = batch.worked_seconds
+    return BatchView(
+        id=batch.id,
+        dataset=batch.dataset,
+        status=batch.status,
+        progress=round(done, 4),
+        rows=batch.rows,
+        rows_failed=batch.rows_failed,
+        source=f"{batch.source.container}/{batch.source.blob}",
+        output=f"{batch.output.container}/{batch.output.blob}",
+        models=batch.models,
+        created_at=batch.created_at,
+        updated_at=batch.updated_at,
+        rows_per_second=round(batch.rows / worked, 1) if worked > 0 else None,
+        error=batch.error,
+    )

@@ -17,7 +17,7 @@ from shared import bootstrap
 from shared.domain.problems import InvalidRows
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column
-from shared.services.batches.taking import _allowed
+from shared.services.batches.taking import allowed
 from tests.support.scoring_support import ROW, Endpoint, body_of, call, request, serving_document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,7 +166,7 @@ def test_which_blobs_a_batch_may_be_read_from(blob: str, taken: bool) -> None:
     schema = DOCUMENT["components"]["schemas"]["BlobSource"]
     assert jsonschema.Draft202012Validator(schema).is_valid({"blob": blob}) == taken
     container, _, path = blob.partition("/")
-    assert (container in SOURCES and _allowed(path)) == taken
+    assert (container in SOURCES and allowed(path)) == taken
 
 
 def test_what_training_saw_is_told_in_words() -> None:

@@ -9,6 +9,7 @@ import json
 import resource
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from functions import scoring as doors
 from shared import bootstrap
 from shared.adapters.batch_files import BlobBatchFiles
+from shared.domain.documents import to_json
 from shared.domain.errors import Transient
 from shared.services.batches import worker
 from shared.services.batches.taking import Batches
@@ -55,7 +57,7 @@ class Bench:
 
     def take(self, blob: str, key: str | None = None) -> dict[str, Any]:
         body = json.dumps({"blob": blob}).encode()
-        return self.batches.create("bank", body, "application/json", key)
+        return to_json(self.batches.create("bank", body, "application/json", key))
 
     def work(self, seconds: float = 60.0) -> int:
         return worker.step_batches(self.batches, time.monotonic() + seconds)
@@ -66,7 +68,7 @@ class Bench:
         return list(csv.DictReader(io.StringIO(text)))
 
     def show(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return self.batches.show("bank", batch["id"])
+        return to_json(self.batches.show("bank", batch["id"]))
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_file_is_scored_whole_and_in_order(bench: Bench) -> None:
     assert [int(row["age"]) for row in out] == [18 + at % 80 for at in range(4500)]
     assert all(row["prediction"] == ("yes" if int(row["age"]) > 50 else "no") for row in out)
     assert len(bench.app.endpoint.seen) < 10
-    assert bench.batches.open() == {}
+    assert bench.batches.open.entries() == {}
 
 
 def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
@@ -156,7 +158,7 @@ def test_a_file_that_cannot_be_read_fails_with_a_reason(bench: Bench, data: byte
     bench.work()
     shown = bench.show(batch)
     assert (shown["status"], shown["error"]["code"]) == ("failed", code)
-    assert bench.batches.open() == {}
+    assert bench.batches.open.entries() == {}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tup
     by_blob = call(doors.create_batch, request({"blob": bench.upload(data)}, route={"dataset": "bank"}))
     for response in (by_upload, by_blob):
         assert (response.status_code, body_of(response)["code"]) == expected
-    assert bench.batches.open() == {}
+    assert bench.batches.open.entries() == {}
 
 
 @pytest.mark.parametrize("data", [b"", b" \n"])
@@ -239,13 +241,13 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(
             assert (shown["status"], shown["rows"]) == ("completed", 240)
             assert [int(row["age"]) for row in bench.output(batch)] == expected
             bench.work()
-            assert bench.batches.open() == {}
+            assert bench.batches.open.entries() == {}
 
 
 def test_two_hosts_at_once_make_one_output(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 50)
     batch = bench.take(bench.upload(rows(200)))
-    key = next(iter(bench.batches.open()))
+    key = next(iter(bench.batches.open.entries()))
     found = bench.batches.load(key)
     assert found is not None
     first, second = (worker._Work(bench.batches, key, *found) for _ in range(2))
@@ -323,7 +325,24 @@ def test_an_idempotency_key_names_the_batch(bench: Bench) -> None:
         request({"blob": other}, headers={"Idempotency-Key": "k1"}, route={"dataset": "bank"}),
     )
     assert (refused.status_code, body_of(refused)["code"]) == (409, "idempotency-key-reused")
-    assert len(bench.batches.open()) == 2
+    assert len(bench.batches.open.entries()) == 2
+
+
+def test_the_same_upload_six_times_at_once_is_one_batch_that_ends_well(bench: Bench) -> None:
+    data = rows(20).encode()
+    with ThreadPoolExecutor(6) as pool:
+        taken = list(pool.map(lambda _: bench.batches.create("bank", data, "text/csv", "once"), range(6)))
+    assert len({batch.id for batch in taken}) == 1
+    bench.work()
+    assert bench.batches.show("bank", taken[0].id).status == "completed"
+
+
+def test_the_same_key_on_two_datasets_is_two_batches(bench: Bench) -> None:
+    bench.app.publish("shop")
+    blob = json.dumps({"blob": bench.upload(rows(3))}).encode()
+    taken = [bench.batches.create(name, blob, "application/json", "k1") for name in ("bank", "shop")]
+    assert [batch.dataset for batch in taken] == ["bank", "shop"]
+    assert taken[0].id != taken[1].id
 
 
 @pytest.mark.parametrize(

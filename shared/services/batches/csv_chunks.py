@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from shared.domain.batches import Layout
 from shared.domain.labels import label_text
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.payloads import sniff
@@ -24,14 +25,6 @@ EXTRA_COLUMNS = ("prediction", "prediction_error")
 _BOM = b"\xef\xbb\xbf"
 
 ReadRange = Callable[[int, int], bytes]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the header line told: the columns as they stand, and the delimiter."""
-
-    columns: list[str]
-    delimiter: str
 
 
 @dataclass

@@ -11,21 +11,30 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from shared.domain import names
-from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
+from shared.domain.batches import (
+    BLOB_PATH_PATTERN,
+    MAX_BLOB_PATH,
+    Batch,
+    BatchView,
+    Layout,
+    Output,
+    Source,
+    view,
+)
+from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches.csv_chunks import Layout, read_layout
-from shared.services.run.runs import Documents
+from shared.services.batches.csv_chunks import read_layout
+from shared.services.documents import Documents
+from shared.services.open_index import OpenIndex
 from shared.services.scoring.proxy import Scoring
 
-OPEN_INDEX = "batches/open.json"
-OPEN_STATES = frozenset({"queued", "running"})
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
@@ -68,89 +77,69 @@ class Batches:
     sources: frozenset[str] = field(default_factory=frozenset)
     max_upload: int = MAX_UPLOAD
 
+    @property
+    def open(self) -> OpenIndex:
+        """`slug/id` of every batch that may still need work, with the time it was taken."""
+        return OpenIndex(self.documents, "batches/open.json")
+
     def create(
         self, dataset: str, body: bytes, content_type: str, idempotency_key: str | None = None
-    ) -> dict[str, Any]:
-        """Take a batch: `{"blob": "container/path"}` as JSON, or the CSV itself. Returns its public form.
+    ) -> BatchView:
+        """Take a batch: `{"blob": "container/path"}` as JSON, or the CSV itself.
 
         The same Idempotency-Key with the same request is the same batch. Raises InvalidInput, NotFound, TooLarge.
         """
         entry = self.scoring.entry(dataset)
-        batch_id = _batch_id(entry.slug, idempotency_key)
-        path = _path(entry.slug, batch_id)
+        key = f"{entry.slug}/{_batch_id(entry.slug, idempotency_key)}"
         request_hash = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()
-        if idempotency_key is not None and (found := self.documents.get(path)):
+        if idempotency_key is not None and (found := self.load(key)):
             return _same_request(found[0], request_hash)
-        source = self._source(entry, batch_id, body, content_type)
+        source = self._source(entry, key, body, content_type)
         layout, position = self._layout(entry, source)
         now = self.clock()
-        doc: dict[str, Any] = {
-            "id": batch_id,
-            "dataset": entry.dataset,
-            "slug": entry.slug,
-            "status": "queued",
-            "source": source,
-            "layout": asdict(layout),
-            "position": position,
-            "rows": 0,
-            "rows_failed": 0,
-            "blocks": 0,
-            "models": {},
-            "output": {"container": self.container, "blob": f"{entry.slug}/{batch_id}/output.csv"},
-            "request_hash": request_hash,
-            "created_at": now,
-            "updated_at": now,
-            "worked_seconds": 0.0,
-            "attempts": 0,
-            "not_before": 0.0,
-            "claimed_until": 0.0,
-            "error": None,
-        }
+        batch = Batch(
+            id=key.partition("/")[2],
+            dataset=entry.dataset,
+            slug=entry.slug,
+            status="queued",
+            source=source,
+            output=Output(self.container, f"{key}/output.csv"),
+            layout=layout,
+            request_hash=request_hash,
+            created_at=now,
+            updated_at=now,
+            position=position,
+        )
         # The index first: a crash between the two leaves an entry without a document, which the worker drops.
-        self.change_open(lambda ids: {**ids, f"{entry.slug}/{batch_id}": now})
+        self.open.add(key, now)
         try:
-            self.documents.create(path, doc)
+            self.documents.create(_path(key), to_json(batch))
         except Conflict:  # the same Idempotency-Key at the same time
-            found = self.documents.get(path)
-            return _same_request(found[0] if found else doc, request_hash)
-        return public(doc)
+            found = self.load(key)
+            return _same_request(found[0] if found else batch, request_hash)
+        return view(batch)
 
-    def show(self, dataset: str, batch_id: str) -> dict[str, Any]:
+    def show(self, dataset: str, batch_id: str) -> BatchView:
         """Raises NotFound."""
-        slug = self.scoring.entry(dataset).slug
-        found = self.documents.get(_path(slug, batch_id))
+        found = self.load(f"{self.scoring.entry(dataset).slug}/{batch_id}")
         if found is None:
             raise NotFound(f"There is no batch {batch_id[:40]!r} of {dataset[:80]!r}.", code="unknown-batch")
-        return public(found[0])
+        return view(found[0])
 
-    def load(self, key: str) -> tuple[dict[str, Any], str] | None:
-        """A batch's document and ETag by `slug/id`."""
-        return self.documents.get(_path(*key.split("/", 1)))
+    def load(self, key: str) -> tuple[Batch, str] | None:
+        """A batch and its ETag by `slug/id`."""
+        found = self.documents.get(_path(key))
+        return (from_json(found[0], Batch), found[1]) if found else None
 
-    def open(self) -> dict[str, float]:
-        """`slug/id` of every batch that may still need work, with the time it was taken."""
-        found = self.documents.get(OPEN_INDEX)
-        return dict(found[0]["open"]) if found else {}
+    def save(self, batch: Batch, etag: str) -> tuple[Batch, str]:
+        """Raises Conflict when another host was first."""
+        batch = replace(batch, updated_at=self.clock())
+        path = _path(f"{batch.slug}/{batch.id}")
+        return batch, self.documents.replace(path, to_json(batch), etag)
 
-    def change_open(self, change: Callable[[dict[str, float]], dict[str, float]]) -> None:
-        while True:
-            found = self.documents.get(OPEN_INDEX)
-            before = found[0]["open"] if found else {}
-            after = change(before)
-            if after == before:
-                return
-            try:
-                if found is None:
-                    self.documents.create(OPEN_INDEX, {"open": after})
-                else:
-                    self.documents.replace(OPEN_INDEX, {"open": after}, found[1])
-            except Conflict:
-                continue
-            return
-
-    def _source(self, entry: ServingEntry, batch_id: str, body: bytes, content_type: str) -> dict[str, Any]:
+    def _source(self, entry: ServingEntry, key: str, body: bytes, content_type: str) -> Source:
         if content_type.partition(";")[0].strip().lower() in ("text/csv", "application/csv"):
-            return self._upload(entry, batch_id, body)
+            return self._upload(key, body)
         doc = payloads.load_json(body)
         blob = doc.get("blob") if isinstance(doc, dict) and len(doc) == 1 else None
         if not isinstance(blob, str) or not _encodable(blob):
@@ -160,7 +149,7 @@ class Batches:
                 field="blob",
             )
         container, _, path = blob.partition("/")
-        if container not in self.sources or not _allowed(path):
+        if container not in self.sources or not allowed(path):
             raise InvalidInput(
                 f"The blob {blob[:120]!r} is not in a container that batches are read from.",
                 remedy=f"Put the file into one of: {', '.join(sorted(self.sources))}.",
@@ -176,20 +165,21 @@ class Batches:
                 code="unknown-blob",
                 field="blob",
             ) from None
-        return {"container": container, "blob": path, "etag": info.etag, "size": info.size}
+        return Source(container, path, info.etag, info.size)
 
-    def _layout(self, entry: ServingEntry, source: dict[str, Any]) -> tuple[Layout, int]:
+    def _layout(self, entry: ServingEntry, source: Source) -> tuple[Layout, int]:
         """Read the header line now: who sends the wrong file learns it at once. Raises MalformedBody, InvalidRows."""
 
         def read(offset: int, length: int) -> bytes:
             length = min(length, HEADER_BYTES)
-            return self.files.read(source["container"], source["blob"], source["etag"], offset, length)
+            return self.files.read(source.container, source.blob, source.etag, offset, length)
 
-        layout, position = read_layout(read, source["size"])
+        layout, position = read_layout(read, source.size)
         entry.validator.order(layout.columns, labelled=True)
         return layout, position
 
-    def _upload(self, entry: ServingEntry, batch_id: str, body: bytes) -> dict[str, Any]:
+    def _upload(self, key: str, body: bytes) -> Source:
+        """Under a name of its own: the same request at the same time must not replace what is read already."""
         if len(body) > self.max_upload:
             raise TooLarge(
                 f"The upload is {len(body)} bytes; at most {self.max_upload} are taken.",
@@ -197,9 +187,9 @@ class Batches:
                 code="body-too-large",
             )
         payloads.check_arrived(body)
-        path = f"{entry.slug}/{batch_id}/input.csv"
+        path = f"{key}/input-{secrets.token_hex(4)}.csv"
         info = self.files.put(self.container, path, body)
-        return {"container": self.container, "blob": path, "etag": info.etag, "size": info.size}
+        return Source(self.container, path, info.etag, info.size)
 
 
 def _batch_id(slug: str, idempotency_key: str | None) -> str:
@@ -208,7 +198,7 @@ def _batch_id(slug: str, idempotency_key: str | None) -> str:
     return names.digest("batch", slug, idempotency_key)[:16]
 
 
-def _allowed(path: str) -> bool:
+def allowed(path: str) -> bool:
     return len(path) <= MAX_BLOB_PATH and BLOB_PATH.fullmatch(path) is not None
 
 
@@ -220,38 +210,15 @@ def _encodable(value: str) -> bool:
     return True
 
 
-def _path(slug: str, batch_id: str) -> str:
-    return f"batches/{slug}/{batch_id}.json"
+def _path(key: str) -> str:
+    return f"batches/{key}.json"
 
 
-def _same_request(doc: dict[str, Any], request_hash: str) -> dict[str, Any]:
-    if doc["request_hash"] != request_hash:
+def _same_request(batch: Batch, request_hash: str) -> BatchView:
+    if batch.request_hash != request_hash:
         raise KeyReused(
             "This Idempotency-Key was used with another request.",
             remedy="Use a new key for a new request.",
             field="Idempotency-Key",
         )
-    return public(doc)
-
-
-def public(doc: dict[str, Any]) -> dict[str, Any]:
-    """What a caller sees of a batch."""
-    size = doc["source"]["size"]
-    done = 1.0 if doc["status"] == "completed" else (min(doc["position"] / size, 1.0) if size else 0.0)
-    shown: dict[str, Any] = {
-        "id": doc["id"],
-        "dataset": doc["dataset"],
-        "status": doc["status"],
-        "progress": round(done, 4),
-        "rows": doc["rows"],
-        "rows_failed": doc["rows_failed"],
-        "source": f"{doc['source']['container']}/{doc['source']['blob']}",
-        "output": f"{doc['output']['container']}/{doc['output']['blob']}",
-        "models": doc["models"],
-        "created_at": doc["created_at"],
-        "updated_at": doc["updated_at"],
-        "error": doc["error"],
-    }
-    if doc["worked_seconds"] > 0:
-        shown["rows_per_second"] = round(doc["rows"] / doc["worked_seconds"], 1)
-    return shown
+    return view(batch)

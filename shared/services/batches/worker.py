@@ -6,16 +6,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from shared.domain.batches import OPEN_STATES, Batch, Layout
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
-from shared.domain.problems import Busy
+from shared.domain.problems import Busy, Fault
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches import csv_chunks
-from shared.services.batches.csv_chunks import CheckedChunk, Chunk, Layout
-from shared.services.batches.taking import OPEN_STATES, Batches
+from shared.services.batches.csv_chunks import CheckedChunk, Chunk
+from shared.services.batches.taking import Batches
 from shared.services.overlap import Behind, ahead
 from shared.services.scoring.endpoint_scorer import chunks
 
@@ -35,25 +36,21 @@ MARGIN = 2.0
 def step_batches(batches: Batches, deadline: float) -> int:
     """Work on open batches until none needs work or `time.monotonic()` reaches `deadline`; rows done."""
     rows = 0
-    for key, taken_at in sorted(batches.open().items(), key=lambda pair: pair[1]):
+    for key, taken_at in sorted(batches.open.entries().items(), key=lambda pair: pair[1]):
         if time.monotonic() + MARGIN >= deadline:
             break
         found = batches.load(key)
         now = batches.clock()
         if found is None:
             if now - taken_at > ORPHAN_SECONDS:
-                _close(batches, key)
+                batches.open.remove(key)
             continue
-        doc, etag = found
-        if doc["status"] not in OPEN_STATES:
-            _close(batches, key)
-        elif doc["claimed_until"] <= now and doc["not_before"] <= now:
-            rows += _Work(batches, key, doc, etag).run(deadline)
+        batch, etag = found
+        if batch.status not in OPEN_STATES:
+            batches.open.remove(key)
+        elif batch.claimed_until <= now and batch.not_before <= now:
+            rows += _Work(batches, key, batch, etag).run(deadline)
     return rows
-
-
-def _close(batches: Batches, key: str) -> None:
-    batches.change_open(lambda ids: {k: at for k, at in ids.items() if k != key})
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ class _Prepared:
 class _Work:
     """One claim of one batch. A lost write (Conflict) means that another host has it: leave it alone."""
 
-    def __init__(self, batches: Batches, key: str, doc: dict[str, Any], etag: str) -> None:
-        self.batches, self.key, self.doc, self.etag = batches, key, doc, etag
+    def __init__(self, batches: Batches, key: str, batch: Batch, etag: str) -> None:
+        self.batches, self.key, self.batch, self.etag = batches, key, batch, etag
         self.rows = 0
         self._since = time.monotonic()
 
@@ -80,8 +77,8 @@ class _Work:
             self._guarded(deadline)
         except Conflict:
             return self.rows
-        if self.doc["status"] not in OPEN_STATES:
-            _close(self.batches, self.key)
+        if self.batch.status not in OPEN_STATES:
+            self.batches.open.remove(self.key)
         return self.rows
 
     def _guarded(self, deadline: float) -> None:
@@ -109,8 +106,8 @@ class _Work:
 
         While the endpoint scores a chunk, the next one is read and the one before is written.
         """
-        output = self.doc["output"]
-        layout = self._begin(self.batches.scoring.entry(self.doc["slug"]))
+        output = self.batch.output
+        layout = self._begin(self.batches.scoring.entry(self.batch.slug))
         self._since = time.monotonic()
         with Behind() as writer:
             for prepared in ahead(self._prepared(layout)):
@@ -118,20 +115,20 @@ class _Work:
                     return False
                 labels, models = self._score(prepared)
                 writer.put(partial(self._write, layout, prepared, labels, models))
-        self.batches.files.commit(output["container"], output["blob"], self.doc["blocks"])
+        self.batches.files.commit(output.container, output.blob, self.batch.blocks)
         return True
 
     def _prepared(self, layout: Layout) -> Iterator[_Prepared]:
         """Chunks from where the document stands, read and checked against the model of the moment."""
-        size = self.doc["source"]["size"]
-        for chunk in csv_chunks.read_chunks(self._read, layout, self.doc["position"], size):
-            entry = self.batches.scoring.entry(self.doc["slug"])  # from memory: a promotion takes effect here
+        size = self.batch.source.size
+        for chunk in csv_chunks.read_chunks(self._read, layout, self.batch.position, size):
+            entry = self.batches.scoring.entry(self.batch.slug)  # from memory: a promotion takes effect here
             checked = csv_chunks.check_chunk(chunk.records, layout, entry.validator)
             yield _Prepared(chunk, entry, checked, chunks(entry.validator.names, checked.rows))
 
     def _begin(self, entry: ServingEntry) -> Layout:
-        layout = Layout(**self.doc["layout"])
-        if not self.doc["blocks"]:
+        layout = self.batch.layout
+        if not self.batch.blocks:
             entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
             self._stage(csv_chunks.header_line(layout))
             self._save(blocks=1)
@@ -157,32 +154,30 @@ class _Work:
         since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,
-            blocks=self.doc["blocks"] + 1,
-            rows=self.doc["rows"] + len(chunk.records),
-            rows_failed=self.doc["rows_failed"] + checked.failed,
-            models=dict(models + Counter(self.doc["models"])),
+            blocks=self.batch.blocks + 1,
+            rows=self.batch.rows + len(chunk.records),
+            rows_failed=self.batch.rows_failed + checked.failed,
+            models=dict(models + Counter(self.batch.models)),
             attempts=0,
             error=None,
             claimed_until=self.batches.clock() + CLAIM_SECONDS,
-            worked_seconds=round(self.doc["worked_seconds"] + self._since - since, 4),
+            worked_seconds=round(self.batch.worked_seconds + self._since - since, 4),
         )
         self.rows += len(chunk.records)
 
     def _read(self, offset: int, length: int) -> bytes:
-        source = self.doc["source"]
+        source = self.batch.source
         try:
-            return self.batches.files.read(
-                source["container"], source["blob"], source["etag"], offset, length
-            )
+            return self.batches.files.read(source.container, source.blob, source.etag, offset, length)
         except Conflict as error:
             raise _SourceChangedError(error.message) from None
 
     def _stage(self, data: bytes) -> None:
-        output = self.doc["output"]
-        self.batches.files.stage(output["container"], output["blob"], self.doc["blocks"], data)
+        output = self.batch.output
+        self.batches.files.stage(output.container, output.blob, self.batch.blocks, data)
 
     def _later(self, error: Transient) -> None:
-        attempts = self.doc["attempts"] + 1
+        attempts = self.batch.attempts + 1
         if attempts >= MAX_ATTEMPTS:
             self._fail(error)
             return
@@ -192,16 +187,14 @@ class _Work:
             attempts=attempts,
             not_before=self.batches.clock() + pause,
             claimed_until=0.0,
-            error=error.to_dict(),
+            error=Fault.of(error),
         )
 
     def _fail(self, error: DropMLError) -> None:
-        self._save(status="failed", error=error.to_dict(), claimed_until=0.0)
+        self._save(status="failed", error=Fault.of(error), claimed_until=0.0)
 
     def _save(self, **changes: Any) -> None:
-        doc = self.doc | changes | {"updated_at": self.batches.clock()}
-        self.etag = self.batches.documents.replace(f"batches/{self.key}.json", doc, self.etag)
-        self.doc = doc
+        self.batch, self.etag = self.batches.save(replace(self.batch, **changes), self.etag)
 
 
 class _SourceChangedError(Exception):
