@@ -31,7 +31,8 @@ from benchmarks.serving_model import HOME, NoModelError, data_file, voting_ensem
 from dropml.azurite import process
 from dropml.common import processes
 from shared.domain.schema import Schema
-from shared.domain.table.column_types import ColumnStats, convert
+from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.values import convert
 from tests.support.scoring_cloud import Cloud, running
 from tests.support.scoring_support import Endpoint
 

@@ -11,7 +11,7 @@ from typing import Any
 from shared.adapters.data_files import DataStore
 from shared.domain.gate import draw
 from shared.domain.schema import Schema, Value
-from shared.domain.table.column_types import convert
+from shared.domain.table.values import convert
 from shared.settings import Settings
 
 

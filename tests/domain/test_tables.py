@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidTable
 from shared.domain.schema import Column
 from shared.domain.table.blocks import csv_lines
-from shared.domain.table.column_types import ColumnStats, convert, datetime_shape
+from shared.domain.table.column_types import ColumnStats, datetime_shape
 from shared.domain.table.dialect import detect
 from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
+from shared.domain.table.values import convert
 
 
 def column(*blocks: list[str]) -> Column:

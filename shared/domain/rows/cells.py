@@ -10,15 +10,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from shared.domain.schema import Column
+from shared.domain.schema import Column, ColumnType, Value
 from shared.domain.table.column_types import MISSING, datetime_shape
+from shared.domain.table.values import READERS
 
-Check = Callable[[Any], Any]
+Check = Callable[[Any], Value]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 #: CSV cells that mean "no value": the spellings that intake takes for missing.
 MISSING_CELLS = MISSING | {""}
-_BOOLEANS = {"true": True, "false": False}
 _TYPE_WORDS = {
     "integer": "a whole number",
     "number": "a number",
@@ -82,7 +82,7 @@ def _datetime(value: Any) -> str:
     return text
 
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[ColumnType, Check] = {
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,
@@ -91,36 +91,23 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def _cell_integer(cell: str) -> int:
-    try:
-        value = int(cell)
-    except ValueError:
-        value = _cell_number(cell)  # type: ignore[assignment]  # "3.0" is a whole number too
-    if "_" in cell:
-        raise BadCellError("wrong-type")
-    return _integer(value)
+def _read_then(kind: ColumnType) -> Check:
+    read, check = READERS[kind], CHECKS[kind]
+
+    def take(cell: str) -> Value:
+        try:
+            value = read(cell)
+        except ValueError:
+            raise BadCellError("wrong-type") from None
+        return check(value)
+
+    return take
 
 
-def _cell_number(cell: str) -> float | int:
-    try:
-        if "_" in cell:  # Python's own digit separator, in no CSV
-            raise ValueError
-        return _number(float(cell))
-    except ValueError:
-        raise BadCellError("wrong-type") from None
-
-
-def _cell_boolean(cell: str) -> bool:
-    try:
-        return _BOOLEANS[cell.strip().lower()]
-    except KeyError:
-        raise BadCellError("wrong-type") from None
-
-
-CELL_CHECKS: dict[str, Check] = CHECKS | {
-    "integer": _cell_integer,
-    "number": _cell_number,
-    "boolean": _cell_boolean,
+CELL_CHECKS: dict[ColumnType, Check] = CHECKS | {
+    "integer": _read_then("integer"),
+    "number": _read_then("number"),
+    "boolean": _read_then("boolean"),
 }
 
 

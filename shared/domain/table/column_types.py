@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from math import isfinite
 
-from shared.domain.schema import Column, ColumnType, Value
+from shared.domain.schema import Column, ColumnType
 
 #: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
@@ -165,16 +165,3 @@ class ColumnStats:
             minimum=self._low if kind in ("integer", "number") else None,
             maximum=self._high if kind in ("integer", "number") else None,
         )
-
-
-def convert(value: str, kind: ColumnType) -> Value:
-    """A staged cell as JSON has it: None for the empty cell; datetimes stay ISO 8601 text."""
-    if value == "":
-        return None
-    if kind == "integer":
-        return int(value)
-    if kind == "number":
-        return float(value)
-    if kind == "boolean":
-        return value.lower() == "true"
-    return value
