@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from shared.domain.config_values import GATE_METRICS, PRIMARY_METRICS
+from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
 from shared.domain.errors import InvalidSetting
 from shared.setting_kinds import choice, container, datastore_name, number, text, url, whole
 

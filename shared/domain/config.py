@@ -11,15 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.domain.config_values import (
-    ALGORITHMS,
-    FIELDS,
-    GATE_FIELDS,
-    GATE_METRICS,
-    PRIMARY_METRICS,
-    Reader,
-    parse_yaml,
-)
+from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
+from shared.domain.config_reader import Reader, parse_yaml
+from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.errors import InvalidConfig
 from shared.domain.gate import GateConfig
 
@@ -76,7 +70,15 @@ class DatasetConfig:
 
 def from_settings(settings: Settings) -> DatasetConfig:
     """The defaults of every dataset. A setting that can't be taken raises InvalidConfig and names its variable."""
-    said: dict[str, Any] = {
+    gate = {
+        "margin": settings.gate_margin,
+        "floor": settings.gate_floor,
+        "insufficient_evidence": settings.gate_insufficient_evidence,
+        "policy": settings.gate_policy,
+    }
+    if settings.task.casefold() == "classification":
+        gate["metric"] = settings.gate_metric
+    said = {
         "label": settings.label_column,
         "task": settings.task,
         "primary_metric": settings.primary_metric or None,
@@ -85,15 +87,8 @@ def from_settings(settings: Settings) -> DatasetConfig:
         "max_trials": settings.max_trials,
         "max_concurrent_trials": settings.max_concurrent_trials,
         "imbalance": settings.imbalance,
-        "gate": {
-            "margin": settings.gate_margin,
-            "floor": settings.gate_floor,
-            "insufficient_evidence": settings.gate_insufficient_evidence,
-            "policy": settings.gate_policy,
-        },
+        "gate": gate,
     }
-    if settings.task.casefold() == "classification":
-        said["gate"]["metric"] = settings.gate_metric
     names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
     reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
     return _checked(_apply(DatasetConfig(), said, reader), "the settings")
@@ -120,19 +115,15 @@ def merge(
     return config
 
 
-def _nested(metadata: Mapping[str, str]) -> dict[str, Any]:
+def _nested(metadata: Mapping[str, str]) -> dict[str, object]:
     """`dropml_gate_margin` -> `{"gate": {"margin": ...}}`."""
-    said: dict[str, Any] = {}
-    for key, value in metadata.items():
-        name = key.removeprefix(METADATA_PREFIX)
-        if name.startswith("gate_"):
-            said.setdefault("gate", {})[name.removeprefix("gate_")] = value
-        else:
-            said[name] = value
-    return said
+    names = {key.removeprefix(METADATA_PREFIX): value for key, value in metadata.items()}
+    gate = {k.removeprefix("gate_"): value for k, value in names.items() if k.startswith("gate_")}
+    rest: dict[str, object] = {k: value for k, value in names.items() if not k.startswith("gate_")}
+    return rest | ({"gate": gate} if gate else {})
 
 
-def _apply(config: DatasetConfig, said: Mapping[str, Any], reader: Reader) -> DatasetConfig:
+def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
     values = reader.read(said, {**FIELDS, "gate": None})
     task = values.get("task", config.task)
     gate = config.gate

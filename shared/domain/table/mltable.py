@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from shared.domain.table.column_types import ColumnStats
 
@@ -25,7 +24,7 @@ def render(columns: Sequence[ColumnStats], weight: bool) -> str:
     import yaml  # comes with azure-ai-ml; not needed to serve a score
 
     typed: dict[str, list[str]] = {}
-    others: list[dict[str, Any]] = []
+    others: list[dict[str, object]] = []
     for column in columns:
         if column.type in _TYPES:
             typed.setdefault(_TYPES[column.type], []).append(column.name)
@@ -46,7 +45,7 @@ def render(columns: Sequence[ColumnStats], weight: bool) -> str:
         "include_path_column": False,
         "support_multi_line": True,
     }
-    transformations: list[dict[str, Any]] = [{"read_delimited": read}]
+    transformations: list[dict[str, object]] = [{"read_delimited": read}]
     if conversions:
         transformations.append({"convert_column_types": conversions})
     doc = {
@@ -58,7 +57,7 @@ def render(columns: Sequence[ColumnStats], weight: bool) -> str:
     return str(yaml.safe_dump(doc, sort_keys=False))
 
 
-def _boolean(spellings: set[str]) -> dict[str, Any]:
+def _boolean(spellings: set[str]) -> dict[str, object]:
     return {
         "mismatch_as": "error",
         "true_values": sorted(s for s in spellings if s.lower() == "true") or ["true"],
