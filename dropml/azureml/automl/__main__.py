@@ -12,6 +12,8 @@ import os
 import sys
 from pathlib import Path
 
+from dropml.common import processors
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _LEAST_MEMORY_MB = 1024  # what importing the libraries alone reserves
 
@@ -46,11 +48,10 @@ def _cap_processors(cpus: int) -> None:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     for name in _THREADS:
         os.environ[name] = str(cpus) if name == "OMP_NUM_THREADS" else "1"
-    if hasattr(os, "sched_setaffinity"):
-        mine = sorted(os.sched_getaffinity(0))
-        if cpus < len(mine):
-            start = os.getpid() % len(mine)
-            os.sched_setaffinity(0, {mine[(start + i) % len(mine)] for i in range(cpus)})
+    mine = processors.available()
+    if cpus < len(mine):
+        start = os.getpid() % len(mine)
+        processors.confine(0, [mine[(start + i) % len(mine)] for i in range(cpus)])
 
 
 def _cap_memory(memory_mb: int) -> None:

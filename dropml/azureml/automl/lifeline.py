@@ -1,7 +1,7 @@
-"""Ends this process when its parent does (Linux).
+"""Ends this process when its parent does, where the system can tell it to (Linux).
 
 A job that is killed outright can tidy nothing up; without this its fork server would finish its imports before it
-noticed, and a worker its whole trial.
+noticed, and a worker its whole trial. Elsewhere they do that, and end then.
 """
 
 from __future__ import annotations

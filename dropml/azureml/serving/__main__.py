@@ -10,9 +10,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from dropml.azureml.serving import settings  # noqa: E402
 from dropml.azureml.serving.messages import ConnectionLimits  # noqa: E402
 from dropml.azureml.serving.server import serve  # noqa: E402
+from dropml.azureml.serving.settings import SettingsError, read_settings  # noqa: E402
 
 _SWITCH_SECONDS = 0.0005  # background threads (loading, telemetry) give way ten times sooner than by default
 
@@ -33,8 +33,8 @@ def main() -> int:
         parser.add_argument(flag, type=float, default=getattr(defaults, name), help=text)
     arguments = parser.parse_args()
     try:
-        document = settings.read(arguments.endpoint)
-    except settings.SettingsError as error:
+        document = read_settings(arguments.endpoint)
+    except SettingsError as error:
         print(f"endpoint not started: {error}", file=sys.stderr)
         return 2
     limits = ConnectionLimits(

@@ -12,14 +12,14 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from dropml.azureml.serving import answers, contract, settings
+from dropml.azureml.serving import answers, contract
 from dropml.azureml.serving.auth import Guard
 from dropml.azureml.serving.contract import ContainerError
 from dropml.azureml.serving.deployment import Deployment, TooManyRequestsError, run_error
 from dropml.azureml.serving.deployments import Deployments
 from dropml.azureml.serving.frames import plain
 from dropml.azureml.serving.messages import Answer, Request
-from dropml.azureml.serving.settings import EndpointSettings, SettingsError
+from dropml.azureml.serving.settings import EndpointSettings, SettingsError, read_settings
 from dropml.azureml.serving.swagger import swagger
 from dropml.azureml.serving.telemetry import RequestItem, Telemetry
 
@@ -44,7 +44,7 @@ class _Call:
 
 
 class EndpointApp:
-    """Routes requests; owns the configuration in force."""
+    """Routes requests; owns the settings in force."""
 
     def __init__(self, endpoint_dir: Path, settings: EndpointSettings) -> None:
         self._dir = endpoint_dir
@@ -54,7 +54,7 @@ class EndpointApp:
         self.apply(settings)
 
     def apply(self, settings: EndpointSettings) -> None:
-        """Put a configuration in force. Callable from the event loop only."""
+        """Put settings in force. Callable from the event loop only."""
         before = getattr(self, "settings", None)
         self.settings = settings
         self._guard = Guard(settings)
@@ -252,7 +252,7 @@ class EndpointApp:
             return answers.json(403, {"message": "x-admin-secret is missing or wrong"})
         if path == b"/_admin/reload" and request.method == "POST":
             try:
-                self.apply(settings.read(self._dir))
+                self.apply(read_settings(self._dir))
             except SettingsError as error:
                 return answers.json(400, {"message": str(error)})
         elif path != b"/_admin/status" or request.method != "GET":

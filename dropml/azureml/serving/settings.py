@@ -45,7 +45,7 @@ class EndpointSettings:
     max_request_bytes: int = MAX_REQUEST_BYTES
 
 
-def read(endpoint_dir: Path) -> EndpointSettings:
+def read_settings(endpoint_dir: Path) -> EndpointSettings:
     """Read and check ENDPOINTDIR/endpoint.json. Raises SettingsError."""
     path = endpoint_dir / "endpoint.json"
     try:
