@@ -43,8 +43,10 @@ test: setup-dev ## Checks and tests
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 test-slow: setup-dev ## What takes minutes: a million rows, the bank data, chaos, 50 swaps, 1 GB files
 	@$(BIN)/python -m pytest -m slow --ignore tests/browser
-check: setup-dev ## ruff, mypy
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
+check: setup-dev ## ruff, mypy, the walls between the rooms, the house in figures
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/python -m tests.house
 
 conformance: setup-dev ## Hold the emulator against the service's specification and recordings
 	@$(BIN)/python -m tests.conformance

@@ -1,0 +1,128 @@
+"""How the house stands: `python -m tests.house` prints `figure NAME VALUE TARGET ok|short`, and what is short by name.
+
+Counts shared, functions, dropml and scorer. Exits 1 when a wall doesn't hold: a circle of imports, a module of 300
+lines or more, a function of more than 50, too much open JSON.
+"""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grimp
+
+from benchmarks.figure import Figure
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("shared", "functions", "dropml", "scorer")
+MODULE_LINES = 300
+MEDIAN_LINES = 120
+FUNCTION_LINES = 50
+OPEN_JSON = 4.0  # `dict[str, Any]` per 1,000 lines of shared
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One file that says something; an empty `__init__.py` is none."""
+
+    name: str
+    text: str
+
+    @property
+    def lines(self) -> int:
+        return len(self.text.splitlines())
+
+
+def modules(rooms: tuple[str, ...] = ROOMS) -> list[Module]:
+    paths = (path for room in rooms for path in sorted((ROOT / room).rglob("*.py")))
+    found = (Module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in paths)
+    return [module for module in found if module.text.strip()]
+
+
+def circles() -> list[list[str]]:
+    """Modules that import each other, however far round and however late."""
+    graph = grimp.build_graph(*ROOMS, cache_dir=None)
+    imports = {name: sorted(graph.find_modules_directly_imported_by(name)) for name in graph.modules}
+    return [sorted(group) for group in _strongly_connected(imports) if len(group) > 1]
+
+
+def _strongly_connected(imports: dict[str, list[str]]) -> Iterator[list[str]]:
+    """Kosaraju: in the order in which a walk leaves them, last first, walk the arrows backwards."""
+    importers: dict[str, list[str]] = {name: [] for name in imports}
+    for name, found in imports.items():
+        for other in found:
+            importers[other].append(name)
+    left: list[str] = []
+    seen: set[str] = set()
+    for name in imports:
+        left += _walk(name, imports, seen)
+    seen.clear()
+    for name in reversed(left):
+        if name not in seen:
+            yield _walk(name, importers, seen)
+
+
+def _walk(start: str, arrows: dict[str, list[str]], seen: set[str]) -> list[str]:
+    """What can be reached from `start` and isn't in `seen`, in the order in which the walk leaves it."""
+    if start in seen:
+        return []
+    seen.add(start)
+    left = []
+    path = [(start, iter(arrows[start]))]
+    while path:
+        name, ahead = path[-1]
+        step = next((other for other in ahead if other not in seen), None)
+        if step is None:
+            left.append(name)
+            path.pop()
+        else:
+            seen.add(step)
+            path.append((step, iter(arrows[step])))
+    return left
+
+
+def long_functions(module: Module) -> list[str]:
+    return [
+        f"{module.name}:{node.lineno} {node.name} ({length} lines)"
+        for node in ast.walk(ast.parse(module.text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES
+    ]
+
+
+def open_json(module: Module) -> int:
+    return module.text.count("dict[str, Any]")
+
+
+def main() -> int:
+    house = modules()
+    shared = [module for module in house if module.name.startswith("shared/")]
+    round_and_round = circles()
+    long = [module for module in house if module.lines >= MODULE_LINES]
+    functions = [line for module in house for line in long_functions(module)]
+    counted, lines = sum(map(open_json, shared)), sum(module.lines for module in shared)
+    figures = [
+        Figure("circles", len(round_and_round), 0, at_least=False),
+        Figure(
+            "module_lines_median", statistics.median(m.lines for m in house), MEDIAN_LINES, at_least=False
+        ),
+        Figure("module_lines_longest", max(m.lines for m in house), MODULE_LINES - 1, at_least=False),
+        Figure("functions_over_50_lines", len(functions), 0, at_least=False),
+        Figure("open_json_per_1000_lines", counted * 1000 / lines, OPEN_JSON, at_least=False),
+    ]
+    print("\n".join(figure.line() for figure in figures))
+    for group in round_and_round:
+        print(f"  circle: {' '.join(group)}")
+    for module in long:
+        print(f"  long module: {module.name} ({module.lines} lines)")
+    for line in functions:
+        print(f"  long function: {line}")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
