@@ -38,11 +38,19 @@ class _Lease:
 
     def _renew(self) -> None:
         while not self._done.wait(self._seconds / 2):
-            with self._lock, contextlib.suppress(AzureError):
-                if not self._done.is_set():
-                    self._message = self._queue.update_message(
-                        self._message, visibility_timeout=int(self._seconds)
-                    )
+            try:
+                self._prolong()
+            except AzureError as error:  # once more before it runs out
+                log.warning("Message %s was not prolonged: %s", self._message.id, type(error).__name__)
+            except Exception:
+                log.exception("Message %s was not prolonged", self._message.id)
+
+    def _prolong(self) -> None:
+        with self._lock:
+            if not self._done.is_set():
+                self._message = self._queue.update_message(
+                    self._message, visibility_timeout=int(self._seconds)
+                )
 
     def delete(self) -> None:
         self._finish(lambda: self._queue.delete_message(self._message))
@@ -94,7 +102,11 @@ class BlobDispatcher:
         self._stop = stop
         pause = _POLLS_S[0]
         while not stop.is_set():
-            taken = self._take_batch()
+            try:
+                taken = self._take_batch()
+            except Exception:  # whatever it was, the queue is looked at again
+                log.exception("The blob trigger queue could not be worked off; trying again")
+                taken = 0
             if taken:
                 pause = _POLLS_S[0]
                 continue

@@ -1,4 +1,4 @@
-"""Find new blobs by listing containers, and enqueue each (function, blob, ETag) once, by receipts.
+"""Find new blobs by listing containers.
 
 Mirrors source LogsAndContainerScan of the storage extension (without $logs, which the storage emulator doesn't
 write): https://github.com/Azure/azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.Storage.Blobs, Listeners.
@@ -10,24 +10,28 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, ContainerClient
 
+from dropml.functions_host.blob_listing import ListedBlob, list_page
 from dropml.functions_host.blob_messages import BlobMessage, BlobQueue
 from dropml.functions_host.blob_paths import BlobPathPattern
 from dropml.functions_host.connections import StorageAccount
 from dropml.functions_host.indexing import FunctionDefinition
 from dropml.functions_host.leases import SingletonLock, ensure_container
+from dropml.functions_host.receipts import ReceiptBook
 
 log = logging.getLogger("Host.Triggers.Blobs")
 
 BLOBS_PER_POLL = 10_000  # shared by all containers
-RECEIPT_LEASE_S = 30
-_COMPLETED = "Completed"
+#: A poll rests so many times the processor time that its listing took: half a percent of one processor, however many
+#: blobs there are; but never longer than the real host does between two polls.
+REST, LONGEST_REST_S = 200.0, 10.0
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -41,79 +45,6 @@ class BlobTrigger:
     event_grid: bool
 
 
-class ReceiptBook:
-    """Receipts under azure-webjobs-hosts/blobreceipts: what has been enqueued is not enqueued again.
-
-    A receipt is completed once its message is in the queue, whatever becomes of the run. A crash between the two
-    enqueues again: at least once, never none.
-    """
-
-    def __init__(self, hosts: ContainerClient, host_id: str, queue: BlobQueue) -> None:
-        self._hosts = hosts
-        self._host_id = host_id
-        self._queue = queue
-
-    def notify(self, trigger: BlobTrigger, blob: BlobClient) -> bool:
-        """Enqueue the blob for the function unless it was before; False: try again at the next poll.
-
-        Raises AzureError.
-        """
-        if trigger.pattern.match(str(blob.container_name), str(blob.blob_name)) is None:
-            return True
-        try:
-            properties = blob.get_blob_properties()
-        except ResourceNotFoundError:
-            return True
-        etag = str(properties.etag).strip('"')
-        receipt = self._hosts.get_blob_client(
-            f"blobreceipts/{self._host_id}/{trigger.function.id}/{etag}/{blob.container_name}/{blob.blob_name}"
-        )
-        if not self._create_or_find_open(receipt):
-            return True
-        try:
-            lease = receipt.acquire_lease(lease_duration=RECEIPT_LEASE_S)
-        except (ResourceExistsError, ResourceNotFoundError):
-            return (
-                False  # another host is at it, or somebody deleted the receipt: look again at the next poll
-            )
-        try:
-            if receipt.get_blob_properties().metadata.get(_COMPLETED) == "True":
-                return True
-            message = BlobMessage(
-                trigger.function.id,
-                str(blob.container_name),
-                str(blob.blob_name),
-                etag,
-                _blob_type(properties),
-            )
-            sent = self._queue.enqueue(message)
-            log.info("Blob '%s' enqueued for %s (MessageId=%s)", blob.blob_name, trigger.function.id, sent)
-            with contextlib.suppress(HttpResponseError):  # the lease ran out or the receipt is gone
-                receipt.set_blob_metadata({_COMPLETED: "True"}, lease=lease)
-            return True
-        finally:
-            with contextlib.suppress(AzureError):
-                lease.release()
-
-    def _create_or_find_open(self, receipt: BlobClient) -> bool:
-        """True if the receipt is there and not complete, made now if need be."""
-        with contextlib.suppress(ResourceNotFoundError):
-            return receipt.get_blob_properties().metadata.get(_COMPLETED) != "True"
-        try:
-            receipt.upload_blob(b"", overwrite=False)
-        except ResourceNotFoundError:
-            ensure_container(self._hosts)
-            with contextlib.suppress(ResourceExistsError):
-                receipt.upload_blob(b"", overwrite=False)
-        except ResourceExistsError:
-            log.debug("another host has just made the receipt %s", receipt.blob_name)
-        return True
-
-
-def _blob_type(properties: BlobProperties) -> str:
-    return str(getattr(properties.blob_type, "value", properties.blob_type))
-
-
 @dataclass
 class _ContainerScan:
     """How far the listing of one container has come."""
@@ -124,6 +55,33 @@ class _ContainerScan:
     this_sweep: datetime = _BEGINNING
     continuation: str | None = None
     pending: dict[str, datetime] = field(default_factory=dict)  # found, but not enqueued yet
+    settled: dict[str, ListedBlob] = field(
+        default_factory=dict
+    )  # as new as the newest, with all their receipts
+    turn: int = 0
+
+    def take(self, page: list[ListedBlob], *, last: bool) -> list[ListedBlob]:
+        """Note a page of the listing; what of it has to be looked at.
+
+        That is what is as new as the newest of the last full sweep, for more may come within its second. Of those
+        that have been settled one is looked at again each time, in turn, for its receipt may have been deleted.
+        """
+        found = [blob for blob in page if blob.last_modified >= self.last_sweep]
+        self.this_sweep = max([self.this_sweep, *(blob.last_modified for blob in page)])
+        again = list(self.settled)
+        if again:
+            self.turn = (self.turn + 1) % len(again)
+            del self.settled[again[self.turn]]
+        fresh = [blob for blob in found if blob != self.settled.get(blob.name)]
+        if last:
+            self.last_sweep, self.this_sweep = max(self.last_sweep, self.this_sweep), _BEGINNING
+            newest = self.last_sweep
+            self.settled = {n: blob for n, blob in self.settled.items() if blob.last_modified >= newest}
+        return fresh
+
+    def settle(self, blob: ListedBlob) -> None:
+        self.pending.pop(blob.name, None)
+        self.settled[blob.name] = blob
 
 
 class BlobScanner:
@@ -145,6 +103,7 @@ class BlobScanner:
         self._poll_s = poll_s
         self._triggers = triggers
         self._again: SimpleQueue[BlobClient] = SimpleQueue()
+        self._listing_s = 0.0  # processor time of the last poll's listings
 
     def notify_again(self, blob: BlobClient) -> None:
         """Have a blob looked at by the next poll, as its content changed before it could run."""
@@ -154,11 +113,14 @@ class BlobScanner:
         """Poll until told to stop or until the lock is lost. Raises AzureError at the start only."""
         scans = self._load_scans()
         while self._lock.held:
+            self._listing_s = 0.0
             try:
                 self._poll(scans, stop)
             except AzureError as error:
                 log.warning("A poll for new blobs failed and will be repeated: %s", _sentence(error))
-            if stop.wait(self._poll_s):
+            except Exception:  # whatever it was, the next poll may do
+                log.exception("A poll for new blobs failed and will be repeated")
+            if stop.wait(max(self._poll_s, min(LONGEST_REST_S, REST * self._listing_s))):
                 return
 
     def _load_scans(self) -> list[_ContainerScan]:
@@ -172,14 +134,13 @@ class BlobScanner:
         return list(scans.values())
 
     def _poll(self, scans: list[_ContainerScan], stop: threading.Event) -> None:
-        waiting = self._take_waiting()
-        for blob in waiting:
+        for blob in self._take_waiting():
             for scan in scans:
                 if (blob.container_name, blob.account_name) == (
                     scan.container.container_name,
                     scan.container.account_name,
                 ):
-                    self._notify(scan, blob)
+                    self._offer_anew(scan, blob)
         for scan in scans:
             if stop.is_set() or not self._lock.held:
                 return
@@ -193,53 +154,61 @@ class BlobScanner:
         return blobs
 
     def _poll_container(self, scan: _ContainerScan, limit: int, stop: threading.Event) -> None:
-        before = scan.last_sweep
-        found = self._list_page(scan, limit)
-        for properties in found:
-            blob = scan.container.get_blob_client(properties.name)
+        before, began = scan.last_sweep, time.thread_time()
+        page = list_page(scan.container, limit, scan.continuation)
+        scan.continuation = page.continuation
+        found = scan.take(page.blobs, last=page.continuation is None)
+        self._listing_s += time.thread_time() - began
+        for blob in found:
             # Cut short by the host's end, the rest is found again: progress is stored only after all of it.
             if stop.is_set() or not self._lock.held:
                 return
-            scan.pending[properties.name] = properties.last_modified
-            self._notify(scan, blob)
+            scan.pending[blob.name] = blob.last_modified
+            self._offer(scan, blob)
         if scan.last_sweep > before:
             # A little earlier than the newest blob: time stamps are whole seconds, more may come in the same one.
             reached = min([scan.last_sweep, *scan.pending.values()]) - timedelta(milliseconds=1)
             self._write_progress(scan.container, reached)
 
-    def _list_page(self, scan: _ContainerScan, limit: int) -> list[BlobProperties]:
-        """One page of the listing: blobs at least as new as the newest of the last full sweep."""
-        if scan.continuation is None:
-            scan.this_sweep = _BEGINNING
-        pages = scan.container.list_blobs(results_per_page=limit).by_page(scan.continuation)
+    def _offer_anew(self, scan: _ContainerScan, blob: BlobClient) -> None:
+        """Offer what the blob is now; nothing if it is gone."""
         try:
-            page = list(next(pages, iter(())))
+            found = blob.get_blob_properties()
         except ResourceNotFoundError:
-            return []
-        scan.continuation = getattr(pages, "continuation_token", None) or None
-        found = [blob for blob in page if blob.last_modified >= scan.last_sweep]
-        scan.this_sweep = max([scan.this_sweep, *(blob.last_modified for blob in page)])
-        if scan.continuation is None:
-            scan.last_sweep = max(scan.last_sweep, scan.this_sweep)
-        return found
+            scan.pending.pop(str(blob.blob_name), None)
+            return
+        except AzureError as error:
+            log.warning(
+                "Blob '%s' could not be read, again at the next poll: %s", blob.blob_name, _sentence(error)
+            )
+            self._again.put(blob)
+            return
+        kind = str(getattr(found.blob_type, "value", found.blob_type))
+        name, etag = str(blob.blob_name), str(found.etag).strip('"')
+        self._offer(scan, ListedBlob(name, etag, found.last_modified, kind))
 
-    def _notify(self, scan: _ContainerScan, blob: BlobClient) -> None:
+    def _offer(self, scan: _ContainerScan, blob: ListedBlob) -> None:
         """Offer a blob to each function on its container, again at the next poll where that fails."""
+        container = str(scan.container.container_name)
         done = True
         for trigger in scan.triggers:
+            if trigger.pattern.match(container, blob.name) is None:
+                continue
+            message = BlobMessage(trigger.function.id, container, blob.name, blob.etag, blob.blob_type)
             try:
-                done &= self._receipts.notify(trigger, blob)
+                done &= self._receipts.enqueue_once(message)
             except AzureError as error:
                 log.warning(
-                    "Blob '%s' could not be enqueued, again at the next poll: %s",
-                    blob.blob_name,
-                    _sentence(error),
+                    "Blob '%s' could not be enqueued, again at the next poll: %s", blob.name, _sentence(error)
                 )
                 done = False
+            except Exception:  # one blob's fault is that blob's alone
+                log.exception("Blob '%s' could not be enqueued, again at the next poll", blob.name)
+                done = False
         if done:
-            scan.pending.pop(str(blob.blob_name), None)
+            scan.settle(blob)
         else:
-            self._again.put(blob)
+            self._again.put(scan.container.get_blob_client(blob.name))
 
     def _progress_blob(self, container: ContainerClient) -> BlobClient:
         path = f"blobscaninfo/{self._host_id}/{container.account_name}/{container.container_name}/scanInfo"

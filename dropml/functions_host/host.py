@@ -227,6 +227,9 @@ class Host:
             except AzureError as error:
                 log.warning("%s: storage does not answer (%s); trying again", lock.name, type(error).__name__)
                 pause = 5.0
+            except Exception:  # a listener is tried again, whatever ended it
+                log.exception("%s: its listener ended; trying again", lock.name)
+                pause = 5.0
             finally:
                 lock.release()
             self._stop.wait(pause)
@@ -267,6 +270,13 @@ class Host:
         for invocation in self._invoker.running:
             log.warning("'%s' (Id=%s) is cut short by the host's end", invocation.log_name, invocation.id)
             if invocation.abandon is not None:
-                invocation.abandon()
+                _give_back(invocation.log_name, invocation.abandon)
         for lock in self._locks:
-            lock.release()
+            _give_back(lock.name, lock.release)
+
+
+def _give_back(what: str, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except Exception:  # the others are given back all the same
+        log.exception("%s could not be given back", what)

@@ -131,8 +131,11 @@ class SingletonLock:
             except AzureError as error:
                 pause = 1.0  # tried again until it runs out by itself
                 log.warning("Singleton lock %s could not be renewed: %s", self.name, type(error).__name__)
-                if time.monotonic() > self._valid_until:
-                    return
+            except Exception:
+                pause = 1.0
+                log.exception("Singleton lock %s could not be renewed", self.name)
+            if time.monotonic() > self._valid_until:
+                return
 
     def release(self) -> None:
         """Give the lease back; one that is lost already is none of our business."""
