@@ -142,7 +142,7 @@ def advance_rotations(timer: func.TimerRequest) -> None:
 @door
 def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
     options = benchmark.BenchmarkOptions.parse(req.get_body())
-    return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
+    return answer(to_json(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options)))
 
 
 @bp.route(route="swagger.json", methods=["GET"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from functions.openapi import parts, rows, scoring
+from functions.openapi import endpoints, parts, rows, scoring
 from functions.openapi import paths as openapi_paths
+from functions.openapi.components import components
 from functions.openapi.parts import Doc
 from shared.domain.run.serving import ServingEntry
 
@@ -32,17 +33,16 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
     """The document; `entries` are the datasets in service, `batch_sources` the containers batches are read from."""
     paths: Doc = {}
     schemas: Doc = {
-        "Problem": parts.PROBLEM,
-        "Issue": parts.ISSUE,
+        **components(),
         "BlobSource": scoring.blob_source(batch_sources),
-        **scoring.SCHEMAS,
+        **endpoints.SCHEMAS,
         **openapi_paths.SCHEMAS,
     }
     for entry in sorted(entries, key=lambda e: e.slug):
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= scoring.PATHS | openapi_paths.RUNS | openapi_paths.PIPELINES
+    paths |= endpoints.PATHS | openapi_paths.RUNS | openapi_paths.PIPELINES
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

@@ -138,7 +138,7 @@ EXAMPLES: dict[int, DropMLError] = {
         "The content type 'text/xml' is not taken.", remedy="Use application/json or text/csv."
     ),
     422: InvalidRows(
-        [RowIssue("wrong-type", "age", 'Field "age" must be a whole number, not "old".', 1)], total=1
+        [RowIssue("wrong-type", 'Field "age" must be a whole number, not "old".', "age", 1)], total=1
     ),
     500: DropMLError("Something went wrong here.", remedy="The log has it under the request id."),
     502: Upstream("The endpoint bank-1a2b3c answered 500: no message", code="endpoint-error"),
@@ -161,18 +161,3 @@ def _refusal(status: int, description: str) -> Doc:
 
 
 RESPONSES: Doc = {str(status): _refusal(status, text) for status, text in REFUSALS.items()}
-
-ISSUE = record({"code": TEXT, "message": TEXT}, row={"type": "integer", "minimum": 0}, field=TEXT)
-PROBLEM = record(
-    {
-        "type": {"type": "string", "description": "`urn:dropml:problem:{code}`"},
-        "title": TEXT,
-        "status": {"type": "integer"},
-        "detail": TEXT,
-        "code": {"type": "string", "description": "Stable; branch on it."},
-    },
-    remedy={"type": "string", "description": "What to do."},
-    request_id=TEXT,
-    errors=listing(ref("Issue")),
-    total_errors={"type": "integer"},
-)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from functions.openapi.parts import (
-    NUMBER,
-    OBJECT,
     REQUEST_ID,
-    REQUEST_ID_HEADER,
     TEXT,
     Doc,
     header_parameter,
@@ -29,7 +26,6 @@ from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema
 
 SCORE_REFUSALS = (400, 404, 413, 415, 422, 502, 504)
-ENDPOINT = path_parameter("name", "The endpoint's name.")
 BATCH_ID = path_parameter("id", "The batch's id.")
 
 _SCORE_PARAMETERS = [
@@ -59,56 +55,6 @@ _IDEMPOTENCY = header_parameter(
     {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 )
 
-SCHEMAS: Doc = {
-    "Batch": record(
-        {
-            "id": TEXT,
-            "dataset": TEXT,
-            "status": {"type": "string", "enum": ["queued", "running", "completed", "failed"]},
-            "progress": {"type": "number", "minimum": 0, "maximum": 1},
-            "rows": {"type": "integer"},
-            "rows_failed": {"type": "integer"},
-            "source": TEXT,
-            "output": TEXT,
-            "created_at": NUMBER,
-            "updated_at": NUMBER,
-        },
-        models={"type": "object", "additionalProperties": {"type": "integer"}},
-        rows_per_second=NUMBER,
-        error={"type": ["object", "null"]},
-    ),
-    "Rotation": record(
-        {
-            "endpoint": TEXT,
-            "id": TEXT,
-            "status": {"type": "string", "enum": ["queued", "running", "completed", "failed"]},
-            "rotated": listing({"type": "string", "enum": ["primary", "secondary"]}),
-            "requested_at": NUMBER,
-            "updated_at": NUMBER,
-            "error": {"type": ["object", "null"]},
-        }
-    ),
-    "BenchmarkOptions": {
-        "type": "object",
-        "properties": {
-            "requests": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100},
-            "concurrency": {"type": "integer", "minimum": 1, "maximum": 8, "default": 1},
-            "rows": {"type": "integer", "minimum": 1, "maximum": 100, "default": 2},
-        },
-        "additionalProperties": False,
-    },
-    "Benchmark": record(
-        {
-            "endpoint": TEXT,
-            "deployment": TEXT,
-            "requests": {"type": "integer"},
-            "requests_per_second": NUMBER,
-            "latency_ms": OBJECT,
-            "errors": OBJECT,
-        }
-    ),
-}
-
 
 def blob_source(containers: Collection[str]) -> Doc:
     """What a batch may be read from."""
@@ -128,7 +74,7 @@ def _answers(schema: Schema) -> Doc:
     shaped = {
         "anyOf": [
             {
-                **record({"result": result}, probabilities=listing({}), warnings=listing(ref("Issue"))),
+                **record({"result": result}, probabilities=listing({}), warnings=listing(ref("RowIssue"))),
                 "additionalProperties": False,
             },
             result,
@@ -219,93 +165,3 @@ def any_score(entries: list[ServingEntry]) -> Doc:
             )
         }
     }
-
-
-PATHS: Doc = {
-    "/api/endpoints/{name}/swagger.json": {
-        "get": operation(
-            "endpointSwagger",
-            "endpoints",
-            "The endpoint's own swagger",
-            parameters=[
-                ENDPOINT,
-                query_parameter("version", "2 (default) or 3.", {"type": "string", "enum": ["2", "3"]}),
-                REQUEST_ID,
-            ],
-            responses=responses(json_answer("As the endpoint gave it.", OBJECT), 400, 404, 502, 504),
-        )
-    },
-    "/api/endpoints/{name}/rotate-key": {
-        "post": operation(
-            "rotateKey",
-            "endpoints",
-            "Replace both keys of an endpoint without a failed request",
-            description="Keys that others hold stop working. While a rotation is open, asking again means that one.",
-            parameters=[ENDPOINT, REQUEST_ID],
-            responses=responses(
-                json_answer(
-                    "Taken; Location says where its progress is.",
-                    ref("Rotation"),
-                    headers={"Location": {"schema": TEXT}},
-                    links={"progress": link("showRotation", "Its progress.", name="$request.path.name")},
-                ),
-                *(404, 409, 502),
-                status=202,
-            ),
-        )
-    },
-    "/api/endpoints/{name}/rotation": {
-        "get": operation(
-            "showRotation",
-            "endpoints",
-            "The latest rotation of an endpoint's keys",
-            parameters=[ENDPOINT, REQUEST_ID],
-            responses=responses(json_answer("The rotation.", ref("Rotation")), 404),
-        )
-    },
-    "/api/endpoints/{name}/benchmark": {
-        "post": operation(
-            "benchmark",
-            "endpoints",
-            "Measure an endpoint for at most 20 seconds",
-            parameters=[ENDPOINT, REQUEST_ID],
-            requestBody={
-                "content": {
-                    "application/json": {
-                        "schema": ref("BenchmarkOptions"),
-                        "example": {"requests": 100, "concurrency": 1, "rows": 2},
-                    }
-                }
-            },
-            responses=responses(
-                json_answer("The measurement.", ref("Benchmark")), *(400, 404, 413, 422, 502, 504)
-            ),
-        )
-    },
-    "/api/swagger.json": {
-        "get": operation(
-            "swagger",
-            "docs",
-            "This document",
-            parameters=[REQUEST_ID],
-            responses=responses(json_answer("OpenAPI 3.1.", OBJECT)),
-        )
-    },
-    "/api/docs": {
-        "get": operation(
-            "docs",
-            "docs",
-            "Swagger UI; asks for the function key",
-            security=[],
-            responses={
-                "200": {
-                    "description": "The page.",
-                    "headers": {"x-request-id": REQUEST_ID_HEADER},
-                    "content": {"text/html": {"schema": TEXT}},
-                },
-                "500": {"$ref": "#/components/responses/500"},
-                "503": {"$ref": "#/components/responses/503"},
-            },
-        )
-    },
-}

@@ -20,8 +20,8 @@ class RowIssue:
     """One thing wrong (or odd) in one cell. `row` counts from 0, as sent; None concerns all rows."""
 
     code: str
-    field: str | None
     message: str
+    field: str | None = None
     row: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,22 +128,33 @@ _TITLES = {
 }
 
 
-def problem(error: DropMLError, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
-    """The problem+json document of an error: type, title, status, detail, code, and where it happened."""
-    doc = error.to_dict()
-    code, message = doc.pop("code"), doc.pop("message")
-    head: dict[str, Any] = {
-        "type": f"urn:dropml:problem:{code}",
-        "title": _TITLES.get(error.status, "Error"),
-        "status": error.status,
-        "detail": message,
-        "code": code,
-    }
-    if instance:
-        head["instance"] = instance
-    if request_id:
-        head["request_id"] = request_id
-    return head | doc
+@dataclass(frozen=True)
+class Problem:
+    """An error over HTTP, RFC 9457. Beside these members stands where it happened: field, row, line, file."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str = ""
+    request_id: str = ""
+    errors: tuple[RowIssue, ...] = ()
+    total_errors: int = 0
+
+
+def problem(error: DropMLError, *, request_id: str = "") -> dict[str, Any]:
+    """The problem+json document of an error; members that have nothing to say are left out."""
+    head = Problem(
+        type=f"urn:dropml:problem:{error.error_code}",
+        title=_TITLES.get(error.status, "Error"),
+        status=error.status,
+        detail=error.message,
+        code=error.error_code,
+        request_id=request_id,
+    )
+    rest = {name: value for name, value in error.to_dict().items() if name not in ("code", "message")}
+    return {name: value for name, value in vars(head).items() if value} | rest
 
 
 def retry_after(error: DropMLError) -> str | None:

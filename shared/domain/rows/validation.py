@@ -41,7 +41,7 @@ class _Findings:
         """`message` is made only for issues that get listed: a body may hold a million of them."""
         self.total += 1
         if len(self.issues) < MAX_LISTED:
-            self.issues.append(RowIssue(code, name, message(), row))
+            self.issues.append(RowIssue(code, message(), name, row))
 
 
 class RowValidator:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from shared.domain.errors import DropMLError, InvalidInput
 from shared.domain.rows import payloads
@@ -47,13 +47,48 @@ class BenchmarkOptions:
         return BenchmarkOptions(**{name: int(value) for name, value in doc.items()})
 
 
+@dataclass(frozen=True)
+class Latency:
+    """In milliseconds; None where every call failed."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+    @staticmethod
+    def of(seconds: list[float]) -> Latency:
+        took = sorted(seconds)
+
+        def at(share: float) -> float | None:
+            return round(percentile(took, share) * 1000, 3) if took else None
+
+        return Latency(at(0.5), at(0.95), at(0.99), at(1.0))
+
+
+@dataclass(frozen=True)
+class BenchmarkView:
+    """A measurement. `requests` were answered well, `errors` counts the others by code."""
+
+    endpoint: str
+    deployment: str
+    model: str
+    requests: int
+    rows_per_request: int
+    concurrency: int
+    errors: dict[str, int]
+    seconds: float
+    requests_per_second: float
+    latency_ms: Latency
+
+
 def percentile(sorted_values: list[float], share: float) -> float:
     """Nearest-rank percentile of ascending values."""
     return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]
 
 
-def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> dict[str, Any]:
-    """Latency in milliseconds, throughput in requests per second, errors by code. Raises NotFound, Upstream."""
+def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> BenchmarkView:
+    """Measure for at most MAX_SECONDS. Raises NotFound, Upstream."""
     entry = endpoints.entry(name)
     example = list(entry.schema.example) or [{}]
     rows = [example[at % len(example)] for at in range(options.rows)]
@@ -76,22 +111,18 @@ def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> dict[str,
     for thread in threads:
         thread.join()
     elapsed = time.perf_counter() - started
-    took = sorted(load.took)
-    return {
-        "endpoint": name,
-        "deployment": deployment,
-        "model": entry.version(deployment).model,
-        "requests": len(took),
-        "rows_per_request": options.rows,
-        "concurrency": options.concurrency,
-        "errors": load.errors,
-        "seconds": round(elapsed, 3),
-        "requests_per_second": round(len(took) / elapsed, 1),
-        "latency_ms": {
-            name: round(percentile(took, share) * 1000, 3) if took else None
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
-        },
-    }
+    return BenchmarkView(
+        endpoint=name,
+        deployment=deployment,
+        model=entry.version(deployment).model,
+        requests=len(load.took),
+        rows_per_request=options.rows,
+        concurrency=options.concurrency,
+        errors=load.errors,
+        seconds=round(elapsed, 3),
+        requests_per_second=round(len(load.took) / elapsed, 1),
+        latency_ms=Latency.of(load.took),
+    )
 
 
 class _Load:
@@ -103,7 +134,7 @@ class _Load:
         self.took: list[float] = []
         self.errors: dict[str, int] = {}
 
-    def work(self, once: Any) -> None:
+    def work(self, once: Callable[[], None]) -> None:
         while self._next():
             started = time.perf_counter()
             try:

@@ -1,0 +1,39 @@
+"""Component schemas, generated from the frozen dataclasses that the doors answer with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from functions.openapi.parts import Doc
+from shared.domain.batches import BatchView
+from shared.domain.problems import Problem
+from shared.services.scoring.benchmark import BenchmarkView
+from shared.services.scoring.rotation import RotationView
+
+#: Every answer that is a document of ours; what they hold comes along. A component is named for its class, without `View`.
+VIEWS: tuple[type, ...] = (Problem, BatchView, RotationView, BenchmarkView)
+_PREFIX = "#/components/schemas/"
+
+
+@lru_cache(maxsize=1)
+def components() -> Doc:
+    """Name -> JSON Schema of each view and of the types inside it."""
+    import msgspec  # not at indexing
+
+    _, made = msgspec.json.schema_components(VIEWS, ref_template=_PREFIX + "{name}")
+    return {name.removesuffix("View"): _plain(schema) for name, schema in made.items()}
+
+
+def _plain(schema: Doc) -> Doc:
+    """References by the names of the components; no defaults, for an answer leaves nothing to them."""
+    doc: Doc = {}
+    for key, value in schema.items():
+        if key == "$ref":
+            doc[key] = str(value).removesuffix("View")
+        elif isinstance(value, dict):
+            doc[key] = _plain(value)
+        elif isinstance(value, list):
+            doc[key] = [_plain(item) if isinstance(item, dict) else item for item in value]
+        elif key not in ("default", "title"):
+            doc[key] = value
+    return doc

@@ -1,0 +1,122 @@
+"""OpenAPI of the endpoints behind the models, and of the documentation itself."""
+
+from __future__ import annotations
+
+from functions.openapi.parts import (
+    OBJECT,
+    REQUEST_ID,
+    REQUEST_ID_HEADER,
+    TEXT,
+    Doc,
+    json_answer,
+    link,
+    operation,
+    path_parameter,
+    query_parameter,
+    ref,
+    responses,
+)
+from shared.services.scoring.benchmark import MAX_CONCURRENCY, MAX_REQUESTS, MAX_ROWS
+
+ENDPOINT = path_parameter("name", "The endpoint's name.")
+
+SCHEMAS: Doc = {
+    "BenchmarkOptions": {
+        "type": "object",
+        "properties": {
+            "requests": {"type": "integer", "minimum": 1, "maximum": MAX_REQUESTS, "default": 100},
+            "concurrency": {"type": "integer", "minimum": 1, "maximum": MAX_CONCURRENCY, "default": 1},
+            "rows": {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 2},
+        },
+        "additionalProperties": False,
+    },
+}
+
+PATHS: Doc = {
+    "/api/endpoints/{name}/swagger.json": {
+        "get": operation(
+            "endpointSwagger",
+            "endpoints",
+            "The endpoint's own swagger",
+            parameters=[
+                ENDPOINT,
+                query_parameter("version", "2 (default) or 3.", {"type": "string", "enum": ["2", "3"]}),
+                REQUEST_ID,
+            ],
+            responses=responses(json_answer("As the endpoint gave it.", OBJECT), 400, 404, 502, 504),
+        )
+    },
+    "/api/endpoints/{name}/rotate-key": {
+        "post": operation(
+            "rotateKey",
+            "endpoints",
+            "Replace both keys of an endpoint without a failed request",
+            description="Keys that others hold stop working. While a rotation is open, asking again means that one.",
+            parameters=[ENDPOINT, REQUEST_ID],
+            responses=responses(
+                json_answer(
+                    "Taken; Location says where its progress is.",
+                    ref("Rotation"),
+                    headers={"Location": {"schema": TEXT}},
+                    links={"progress": link("showRotation", "Its progress.", name="$request.path.name")},
+                ),
+                *(404, 409, 502),
+                status=202,
+            ),
+        )
+    },
+    "/api/endpoints/{name}/rotation": {
+        "get": operation(
+            "showRotation",
+            "endpoints",
+            "The latest rotation of an endpoint's keys",
+            parameters=[ENDPOINT, REQUEST_ID],
+            responses=responses(json_answer("The rotation.", ref("Rotation")), 404),
+        )
+    },
+    "/api/endpoints/{name}/benchmark": {
+        "post": operation(
+            "benchmark",
+            "endpoints",
+            "Measure an endpoint for at most 20 seconds",
+            parameters=[ENDPOINT, REQUEST_ID],
+            requestBody={
+                "content": {
+                    "application/json": {
+                        "schema": ref("BenchmarkOptions"),
+                        "example": {"requests": 100, "concurrency": 1, "rows": 2},
+                    }
+                }
+            },
+            responses=responses(
+                json_answer("The measurement.", ref("Benchmark")), *(400, 404, 413, 422, 502, 504)
+            ),
+        )
+    },
+    "/api/swagger.json": {
+        "get": operation(
+            "swagger",
+            "docs",
+            "This document",
+            parameters=[REQUEST_ID],
+            responses=responses(json_answer("OpenAPI 3.1.", OBJECT)),
+        )
+    },
+    "/api/docs": {
+        "get": operation(
+            "docs",
+            "docs",
+            "Swagger UI; asks for the function key",
+            security=[],
+            responses={
+                "200": {
+                    "description": "The page.",
+                    "headers": {"x-request-id": REQUEST_ID_HEADER},
+                    "content": {"text/html": {"schema": TEXT}},
+                },
+                "500": {"$ref": "#/components/responses/500"},
+                "503": {"$ref": "#/components/responses/503"},
+            },
+        )
+    },
+}
