@@ -9,10 +9,12 @@ import pytest
 
 from shared.adapters.arm import Arm
 from shared.adapters.azureml import AzureMLAdapter
+from shared.adapters.pipelines import PipelinesAdapter
 from shared.domain.errors import Transient
-from shared.services.run.ports import AzureML
+from shared.services.run.ports import AzureML, Pipelines
 from shared.settings import Settings
 from tests.contracts.azureml import AzureMLContract
+from tests.contracts.pipelines import PipelinesContract
 from tests.support.emulator_support import (
     STANDIN,
     WS,
@@ -25,6 +27,7 @@ from tests.support.emulator_support import (
     upload_table,
 )
 from tests.support.memory import MemoryAzureML
+from tests.support.memory_pipelines import MemoryPipelines
 
 
 class TestMemoryAzureML(AzureMLContract):
@@ -115,3 +118,33 @@ class TestEmulatedAzureML(AzureMLContract):
                 azureml.begin_endpoint(slug, "a test's", {})
         finally:
             running.call("DELETE", "/_emulator/faults")
+
+
+class TestMemoryPipelines(PipelinesContract):
+    @pytest.fixture
+    def azureml(self) -> AzureML:
+        return MemoryAzureML()
+
+    @pytest.fixture
+    def pipelines(self, azureml: AzureML) -> Pipelines:
+        assert isinstance(azureml, MemoryAzureML)
+        return MemoryPipelines(azureml)
+
+    @pytest.fixture
+    def folder(self) -> str:
+        return "bank/one/train"
+
+
+@pytest.mark.filterwarnings("ignore")
+class TestEmulatedPipelines(PipelinesContract):
+    @pytest.fixture
+    def azureml(self, adapter: AzureMLAdapter) -> AzureML:
+        return adapter
+
+    @pytest.fixture
+    def pipelines(self, adapter: AzureMLAdapter) -> Pipelines:
+        return PipelinesAdapter(adapter.settings, adapter, adapter.arm)
+
+    @pytest.fixture
+    def folder(self) -> str:
+        return "bank/one/train"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ class Service:
     script: list[Reply] = field(default_factory=list)
     usual: Reply = field(default_factory=Reply)
     seen: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    #: By their names in small letters.
+    headers: list[dict[str, str]] = field(default_factory=list)
 
 
 def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
@@ -36,8 +40,10 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             service.seen.append(f"{self.command} {self.path}")
+            service.bodies.append(body)
+            service.headers.append({name.lower(): value for name, value in self.headers.items()})
             reply = service.script.pop(0) if service.script else service.usual
             time.sleep(reply.seconds)
             if reply.hang_up:
@@ -60,11 +66,15 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def scripted(*script: Reply, usual: Reply | None = None) -> Iterator[Service]:
+def scripted(
+    *script: Reply, usual: Reply | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Service]:
     service = Service(script=list(script), usual=usual or Reply())
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
     server.daemon_threads = True
-    service.url = f"http://127.0.0.1:{server.server_port}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    service.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield service

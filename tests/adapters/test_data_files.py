@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +18,6 @@ from shared.adapters.storage import CHUNK, blob_service_client
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import (
     Conflict,
-    DropMLError,
     InvalidSetting,
     InvalidTable,
     NotFound,
@@ -43,92 +41,8 @@ def container(storage_account: StorageAccount) -> str:
 
 
 @pytest.fixture
-def documents(service: BlobServiceClient, container: str) -> JsonStore:
-    return JsonStore(service.get_container_client(container))
-
-
-@pytest.fixture
-def ledger(service: BlobServiceClient, container: str) -> LedgerStore:
-    return LedgerStore(service.get_container_client(container))
-
-
-@pytest.fixture
 def store(service: BlobServiceClient) -> DataStore:
     return DataStore(service)
-
-
-# -- documents
-
-
-def test_a_document_is_created_once(documents: JsonStore) -> None:
-    etag = documents.create("runs/a.json", {"state": "dropped", "naïve": [1, None]})
-    assert documents.get("runs/a.json") == ({"state": "dropped", "naïve": [1, None]}, etag)
-    with pytest.raises(Conflict):
-        documents.create("runs/a.json", {"state": "other"})
-
-
-def test_of_two_writers_who_read_the_same_version_one_wins(documents: JsonStore) -> None:
-    first = documents.create("runs/a.json", {"n": 1})
-    second = documents.replace("runs/a.json", {"n": 2}, first)
-    assert second != first
-    with pytest.raises(Conflict):
-        documents.replace("runs/a.json", {"n": 3}, first)
-    assert documents.get("runs/a.json") == ({"n": 2}, second)
-    documents.replace("runs/a.json", {"n": 3}, second.strip('"'))
-
-
-def test_absent_documents(documents: JsonStore) -> None:
-    assert documents.get("runs/none.json") is None
-    documents.delete("runs/none.json")
-    with pytest.raises(Conflict):
-        documents.replace("runs/none.json", {}, '"0x1"')
-
-
-def test_documents_are_listed_by_prefix(documents: JsonStore) -> None:
-    for name in ("runs/b.json", "runs/a.json", "datasets/a.json"):
-        documents.create(name, {})
-    assert list(documents.list("runs/")) == ["runs/a.json", "runs/b.json"]
-    documents.delete("runs/a.json")
-    assert list(documents.list("runs/")) == ["runs/b.json"]
-
-
-def test_a_missing_container_is_not_an_absent_document(service: BlobServiceClient) -> None:
-    lost = JsonStore(service.get_container_client("never-created"))
-    with pytest.raises(NotFound, match="container"):
-        lost.get("runs/a.json")
-
-
-# -- ledgers
-
-
-def test_lines_are_appended_in_place(ledger: LedgerStore) -> None:
-    assert ledger.read("ledger/a.jsonl") == []
-    end = ledger.append("ledger/a.jsonl", 0, ['{"n":1}', '{"n":2}'])
-    assert end == 16
-    assert ledger.append("ledger/a.jsonl", end, ["zwölf"]) == 16 + 7
-    assert ledger.read("ledger/a.jsonl") == ['{"n":1}', '{"n":2}', "zwölf"]
-
-
-def test_lines_that_a_dead_worker_had_appended_are_not_doubled(ledger: LedgerStore) -> None:
-    first = ledger.append("l", 0, ["one"])
-    assert ledger.append("l", 0, ["one"]) == first
-    second = ledger.append("l", first, ["two", "three"])
-    assert ledger.append("l", first, ["two", "three"]) == second
-    assert ledger.append("l", first, ["two"]) == first + 4
-    assert ledger.append("l", first, ["two", "three", "four"]) == second + 5
-    assert ledger.read("l") == ["one", "two", "three", "four"]
-
-
-def test_a_ledger_with_other_entries_is_left_alone(ledger: LedgerStore) -> None:
-    end = ledger.append("l", 0, ["one"])
-    with pytest.raises(Conflict, match="other entries"):
-        ledger.append("l", 0, ["uno"])
-    with pytest.raises(Conflict):
-        ledger.append("l", end + 10, ["three"])
-    assert ledger.read("l") == ["one"]
-
-
-# -- files
 
 
 def fill(store: DataStore, container: str, name: str, data: bytes, piece: int = 1 << 20) -> None:
@@ -147,38 +61,6 @@ def test_a_file_of_several_blocks_comes_back_whole(store: DataStore, container: 
     assert max(map(len, pieces)) == 1 << 20
 
 
-def test_an_empty_file(store: DataStore, container: str) -> None:
-    fill(store, container, "empty.csv", b"")
-    assert list(store.stream(container, "empty.csv")) == []
-    assert store.properties(container, "empty.csv").size == 0
-
-
-def test_nothing_is_committed_when_writing_breaks_off(store: DataStore, container: str) -> None:
-    fill(store, container, "a.csv", b"old")
-    with pytest.raises(ValueError, match="half way"):
-        break_off(store, container)
-    assert b"".join(store.stream(container, "a.csv")) == b"old"
-
-
-def break_off(store: DataStore, container: str) -> None:
-    with store.writer(container, "a.csv") as out:
-        out.write(b"n" * (CHUNK + 5))
-        raise ValueError("half way")
-
-
-def test_a_blob_replaced_before_or_while_it_is_read_is_noticed(store: DataStore, container: str) -> None:
-    fill(store, container, "a.csv", b"x" * (CHUNK * 4))
-    old = store.properties(container, "a.csv").etag
-    reading = store.stream(container, "a.csv")
-    next(reading)
-    fill(store, container, "a.csv", b"y" * (CHUNK * 2))
-    with pytest.raises(Conflict) as caught:
-        list(reading)
-    assert caught.value.error_code == "source-changed"
-    with pytest.raises(Conflict):
-        list(store.stream(container, "a.csv", old))
-
-
 def test_two_deliveries_that_write_the_same_blob_never_mix(store: DataStore, container: str) -> None:
     """The first commit throws the other's blocks away, and the other is told so."""
     with pytest.raises(Conflict):
@@ -193,17 +75,6 @@ def write_within_writing(store: DataStore, container: str) -> None:
             second.write(b"2" * (CHUNK + 1))
 
 
-def test_listing_since_a_time(store: DataStore, container: str) -> None:
-    fill(store, container, "old.csv", b"1")
-    time.sleep(1.1)  # storage keeps whole seconds
-    fill(store, container, "new.csv", b"2")
-    since = store.properties(container, "new.csv").last_modified
-    assert [info.name for info in store.list(container, since=since)] == ["new.csv"]
-    listed = {info.name: info for info in store.list(container)}
-    assert set(listed) == {"old.csv", "new.csv"}
-    assert listed["new.csv"].etag == store.properties(container, "new.csv").etag
-
-
 def test_a_copy_keeps_bytes_and_metadata(store: DataStore, container: str) -> None:
     data = os.urandom(CHUNK + 1)
     with store.writer(container, "a.csv", metadata={"dropml_label": "y"}) as out:
@@ -215,15 +86,6 @@ def test_a_copy_keeps_bytes_and_metadata(store: DataStore, container: str) -> No
         store.copy(container, "a.csv", container, "b.csv", etag='"0x123"')
     with pytest.raises(NotFound):
         store.properties(container, "b.csv")
-
-
-def test_a_folder_is_deleted_and_nothing_beside_it(store: DataStore, container: str) -> None:
-    for name in ("a/1", "a/b/2", "ab"):
-        fill(store, container, name, b"x")
-    assert store.delete_prefix(container, "a/") == 2
-    assert [info.name for info in store.list(container)] == ["ab"]
-    with pytest.raises(DropMLError):
-        store.delete_prefix(container, "")
 
 
 def test_texts_and_containers(store: DataStore, storage_account: StorageAccount) -> None:
