@@ -266,3 +266,22 @@ def _scores(uri: str, key: str) -> bool:
     except requests.ConnectionError:
         return False
     return answer.status_code == 200
+
+
+def test_a_call_right_after_a_restart_waits_for_its_endpoint_and_is_answered(running: Emulator) -> None:
+    """Every process went with the emulator; the port is held until the new process has its model."""
+    key = keys(running)["primaryKey"]
+    uri = running.properties("/onlineEndpoints/bank-ep")["scoringUri"]
+    assert running.stop() == 0
+    assert running.processes() == []
+    running.start(running.port)
+    answer = eventually(lambda: _posted(uri, key), what="the port to be held")
+    assert answer.status_code == 200
+    assert answer.json() == score(running, key).json()
+
+
+def _posted(uri: str, key: str) -> requests.Response | None:
+    try:
+        return requests.post(uri, json=ROWS, headers={"Authorization": f"Bearer {key}"}, timeout=40)
+    except requests.ConnectionError:
+        return None

@@ -128,18 +128,26 @@ class Operations:
     async def _run(self, operation: Doc) -> None:
         # Let the request that began it commit and answer first.
         await asyncio.sleep(0)
-        kind = self._kinds[operation["kind"]]
         failure: OperationFailedError | None = None
         try:
-            await kind.work(operation)
+            await self._kinds[operation["kind"]].work(operation)
         except OperationFailedError as error:
             failure = error
         except Exception as error:
-            log.exception("operation %s", operation["id"])
-            failure = OperationFailedError(f"{type(error).__name__}: {error}", "InternalServerError")
+            log.exception("operation %s: its work", operation["id"])
+            failure = _unexpected(error)
         await self._clock.sleep_until(operation["ready"])
+        try:
+            self._settle(operation, failure)
+        except Exception as error:
+            log.exception("operation %s: its end", operation["id"])
+            # Its resource stays as it is; an operation that never ended would refuse every later one.
+            unsettled = _unexpected(error)
+            self._store.update("operation", operation["id"], lambda o: self._end(o, unsettled))
+
+    def _settle(self, operation: Doc, failure: OperationFailedError | None) -> None:
         with self._store.transaction():
-            kind.settle(operation, failure)
+            self._kinds[operation["kind"]].settle(operation, failure)
             self._store.update("operation", operation["id"], lambda o: self._end(o, failure))
 
     def _end(self, operation: Doc, failure: OperationFailedError | None) -> None:
@@ -246,3 +254,7 @@ class Operations:
             Route("/operations/computeoperationsstatus/{operation}", self.status, methods=["GET"]),
             Route("/operations/mfeoperationresults/{operation}", self.result, methods=["GET"]),
         ]
+
+
+def _unexpected(error: Exception) -> OperationFailedError:
+    return OperationFailedError(f"{type(error).__name__}: {error}", "InternalServerError")

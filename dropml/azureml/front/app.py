@@ -26,7 +26,7 @@ from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.config import PROVIDER, Settings
 from dropml.azureml.core.context import Context, workspace_guid
 from dropml.azureml.core.identity import Identity
-from dropml.azureml.core.operations import OperationFailedError, Operations
+from dropml.azureml.core.operations import Operations
 from dropml.azureml.core.store import Store
 from dropml.azureml.front.admin import Admin
 from dropml.azureml.front.faults import Faults
@@ -73,17 +73,11 @@ class Emulator:
         self.runner.resume()
         loop = asyncio.get_running_loop()
         self._tasks += [
-            loop.create_task(self._endpoints()),
+            loop.create_task(self.endpoints.resume()),
             loop.create_task(self.endpoints.processes.supervise()),
             loop.create_task(self.schedules.run()),
             loop.create_task(self._containers()),
         ]
-
-    async def _endpoints(self) -> None:
-        try:
-            await self.endpoints.resume()
-        except OperationFailedError as error:
-            log.error("an endpoint could not be started again: %s", error)
 
     async def _containers(self) -> None:
         """The workspace's own containers, once storage answers."""
@@ -92,10 +86,11 @@ class Emulator:
         for _ in range(10):
             try:
                 await asyncio.to_thread(self.datastores.ensure_containers)
-                return
             except (AzureError, DataError) as error:
                 log.info("storage does not answer yet: %s", str(error).splitlines()[0])
-                await asyncio.sleep(2)
+            else:
+                return
+            await asyncio.sleep(2)
 
     async def stop(self) -> None:
         """Leave no process behind; what ran starts again with the emulator."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dropml.azureml.assets.data import Data
 from dropml.azureml.core.fields import seconds
+from dropml.azureml.core.loops import contained
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_facts, automl_job
 from dropml.azureml.jobs.automl_trials import apply_event
@@ -194,7 +195,8 @@ class AutoMLRunner:
         if found:
             with self._c.store.transaction():
                 for event in found:
-                    apply_event(self._runs, name, event)
+                    with contained(f"job {name}: an event of its engine"):
+                        apply_event(self._runs, name, event)
 
     def _conclude(self, name: str, code: int | None, reason: str | None = None) -> None:
         """The last word, from what the engine said before it ended."""

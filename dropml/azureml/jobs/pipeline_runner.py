@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import uuid
 from typing import Any
@@ -14,6 +15,7 @@ from dropml.azureml.jobs.runner import JobRunner
 from dropml.azureml.jobs.runs import OPEN, TERMINAL, Runs
 from dropml.common.processes import Child
 
+log = logging.getLogger(__name__)
 _NAMES = uuid.UUID("0a1f0b53-4a0c-5c39-a1be-7c2ac1a90b9d")
 
 
@@ -61,8 +63,19 @@ class PipelineRunner:
         ]
 
     async def _node(self, pipeline: Doc, node: str) -> str:
-        """Run a node to its end; its status."""
+        """Run a node to its end; its status. An unexpected error is the node's alone."""
         name = child_name(pipeline["name"], node)
+        try:
+            return await self._to_its_end(pipeline, node, name)
+        except Exception as error:
+            log.exception("pipeline %s: the node '%s'", pipeline["name"], node)
+            if self._runs.get(name) is None:
+                self._runs.create(name, "Command", {"displayName": node}, parent=pipeline, node=node)
+            reason = f"The emulator could not run the node '{node}': {type(error).__name__}: {error}"
+            self._runs.finish(name, "Failed", reason, "SystemError")
+            return "Failed"
+
+    async def _to_its_end(self, pipeline: Doc, node: str, name: str) -> str:
         run = self._runs.get(name) or self._create(pipeline, node, name)
         if run["status"] not in TERMINAL:
             self._jobs.submit(name)

@@ -7,6 +7,7 @@ import logging
 import shutil
 from typing import Protocol
 
+from dropml.azureml.core.loops import contained
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import FIRST, OPEN, TERMINAL, Runs
 from dropml.common.processes import Child, find_by_argument
@@ -50,8 +51,17 @@ class JobRunner:
             await self._runners[run["type"]].run(name)
         except Exception as error:
             log.exception("job %s", name)
-            message = f"The emulator could not run this job: {type(error).__name__}: {error}"
+            await self._broken(name, error)
+
+    async def _broken(self, name: str, error: Exception) -> None:
+        """An unexpected error ends its own job, and the process that the job may have; all others go on."""
+        message = f"The emulator could not run this job: {type(error).__name__}: {error}"
+        with contained(f"the end of job {name}"):
             self._runs.finish(name, "Failed", message, "SystemError")
+        with contained(f"the process of job {name}"):
+            left = await asyncio.to_thread(find_by_argument, str(self._runs.folder(name)))
+            if left:
+                await left.stop(2)
 
     async def wait(self, name: str) -> None:
         """Until the job's task has ended."""
@@ -85,12 +95,20 @@ class JobRunner:
         for _, name, run in self._runs.c.store.find("run", statuses=OPEN, oldest_first=True):
             if run["type"] not in self._runners:
                 continue
-            if run.get("interrupted"):
-                self._again(run)
-            # Children of a pipeline are taken up by it.
-            parent = self._runs.get(run["parent"]) if run["parent"] else None
-            if parent is None or parent["status"] in TERMINAL:
-                self.submit(name)
+            try:
+                self._take_up(run)
+            except Exception as error:
+                log.exception("job %s can't be taken up", name)
+                message = f"The emulator could not take this job up: {type(error).__name__}: {error}"
+                self._runs.finish(name, "Failed", message, "SystemError")
+
+    def _take_up(self, run: Doc) -> None:
+        if run.get("interrupted"):
+            self._again(run)
+        # Children of a pipeline are taken up by it.
+        parent = self._runs.get(run["parent"]) if run["parent"] else None
+        if parent is None or parent["status"] in TERMINAL:
+            self.submit(run["name"])
 
     def _again(self, run: Doc) -> None:
         """The emulator was stopped while the job ran: it starts once more, as after a preemption."""
@@ -112,7 +130,7 @@ class JobRunner:
         children = {n: c for r in self._runners.values() for n, c in r.children.items()}
         for name in self._tasks:
             self._runs.change(name, interrupted=True)
-        await asyncio.gather(*(child.stop(2.0) for child in children.values()))
+        await asyncio.gather(*(child.stop(2.0) for child in children.values()), return_exceptions=True)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

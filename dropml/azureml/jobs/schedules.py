@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, system_data
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
+from dropml.azureml.core.loops import contained, every
 from dropml.azureml.core.operations import Form
 from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
@@ -112,26 +112,34 @@ class Schedules(LongRunning):
 
     async def run(self) -> None:
         """Fire what is due, forever. What fell due while the emulator was down is left out."""
-        self._skip_missed()
-        while True:
-            await asyncio.sleep(_POLL)
-            for _, _, doc in self.c.store.find("schedule", statuses=("enabled",)):
-                if doc["state"] == "Succeeded":
+        for name, doc in self._enabled():
+            with contained(f"schedule {name}"):
+                self._skip_missed(doc)
+        await every(_POLL, "schedules", self._round)
+
+    def _enabled(self) -> list[tuple[str, Doc]]:
+        return [(name, doc) for _, name, doc in self.c.store.find(self.kind, statuses=("enabled",))]
+
+    async def _round(self) -> None:
+        for name, doc in self._enabled():
+            if doc["state"] == "Succeeded":
+                with contained(f"schedule {name}"):
                     self._fire_due(doc)
 
-    def _skip_missed(self) -> None:
+    def _skip_missed(self, doc: Doc) -> None:
         now = self.c.clock.now()
-        for _, name, doc in self.c.store.find("schedule", statuses=("enabled",)):
-            if doc["next"] is not None and doc["next"] <= now:
-                due = triggers.next_fire(doc["properties"]["trigger"], now, doc["created"])
-                self.c.store.update("schedule", name, lambda d, due=due: d.update(next=due))  # type: ignore[misc]
+        if doc["next"] is not None and doc["next"] <= now:
+            due = triggers.next_fire(doc["properties"]["trigger"], now, doc["created"])
+            self.c.store.update(self.kind, doc["name"], lambda d: d.update(next=due))
 
     def _fire_due(self, doc: Doc) -> None:
         now, fired = self.c.clock.now(), 0
         while doc["next"] is not None and doc["next"] <= now:
             due = doc["next"]
             if fired < _CATCH_UP:
-                self._fire(doc, due)
+                # An occurrence that can't be fired is passed over: the next one comes.
+                with contained(f"schedule {doc['name']}"):
+                    self._fire(doc, due)
             fired += 1
             after = due if fired < _CATCH_UP else now
             doc["next"] = triggers.next_fire(doc["properties"]["trigger"], after, doc["created"])

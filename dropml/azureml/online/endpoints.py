@@ -208,15 +208,13 @@ class OnlineEndpoints(LongRunning):
         return super().remove(key)
 
     async def resume(self) -> None:
-        """Start, or find again, the process of every endpoint."""
-        for _, name, doc in self.c.store.find("endpoint", oldest_first=True):
-            if doc["state"] in ("Creating", "Deleting"):
-                continue
-            try:
-                await self.processes.reload(name)
-            except EndpointDownError as error:
-                self.c.store.update("endpoint", name, lambda d: d.update(state="Failed"))
-                raise OperationFailedError(str(error)) from None
+        """Start, or find again, the process of every endpoint that no operation is about to make or to end."""
+        rows = self.c.store.find(self.kind, oldest_first=True)
+        await self.processes.resume([n for _, n, doc in rows if doc["state"] not in ("Creating", "Deleting")])
+
+    async def get(self, request: Request) -> Response:
+        self.processes.comeback.first(self.key(request))
+        return await super().get(request)
 
     def routes(self) -> list[Route]:
         one = "/ws/onlineEndpoints/{name}"

@@ -14,7 +14,9 @@ from typing import Any
 import requests
 
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.loops import contained, every
 from dropml.azureml.core.store import Doc
+from dropml.azureml.online.comeback import Comeback, last_used
 from dropml.common.logs import is_ready, rotate, tail
 from dropml.common.processes import Child, find_by_argument, free_port, start
 
@@ -28,10 +30,11 @@ class EndpointDownError(Exception):
 
 
 class EndpointProcesses:
-    """`config` gives an endpoint's `endpoint.json` document from the state; the process reads it."""
+    """`served` gives an endpoint's `endpoint.json` document from the state; the process reads it."""
 
-    def __init__(self, context: Context, config: Callable[[Doc], Doc]) -> None:
-        self._c, self._config = context, config
+    def __init__(self, context: Context, served: Callable[[Doc], Doc]) -> None:
+        self._c, self._served = context, served
+        self.comeback = Comeback(self._come_back)
         self._children: dict[str, Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._sessions = requests.Session()
@@ -62,8 +65,10 @@ class EndpointProcesses:
                 self._children[name] = child
 
     def _adopt(self, endpoint: Doc) -> Child | None:
-        found = Child.adopt(endpoint.get("pid"), endpoint.get("pid_started"))
-        return found or find_by_argument(str(self.folder(endpoint["name"])))
+        """The process that an earlier emulator started, if it lives; one without a written pid by its folder."""
+        if endpoint.get("pid"):
+            return Child.adopt(endpoint["pid"], endpoint.get("pid_started"))
+        return find_by_argument(str(self.folder(endpoint["name"]))) if endpoint.get("port") else None
 
     async def _start(self, endpoint: Doc) -> None:
         name, reason = endpoint["name"], ""
@@ -75,7 +80,8 @@ class EndpointProcesses:
             command = [sys.executable, "-m", "dropml.azureml.serving"]
             command += ["--endpoint", str(self.folder(name)), "--port", str(port)]
             # The port first: a process whose pid was never written down is found by its folder, but not its port.
-            self._note(name, port=port)
+            self._note(name, port=port, pid=None)
+            self.comeback.release(name)
             child = await asyncio.to_thread(start, command, logfile)
             self._children[name] = child
             self._note(name, pid=child.pid, pid_started=child.started)
@@ -84,6 +90,30 @@ class EndpointProcesses:
             await child.stop(2)
             reason = tail(logfile, 3)
         raise EndpointDownError(f"The endpoint's process does not start: {reason or 'it printed nothing'}")
+
+    async def resume(self, names: list[str]) -> None:
+        """The process of every endpoint, found again or started anew, those used last first."""
+        used = await asyncio.to_thread(lambda: {name: last_used(self.folder(name)) for name in names})
+        endpoints = [e for name in names if (e := self._c.store.get("endpoint", name))]
+        # The processes of a killed emulator serve on; they only have to be told apart from the missing ones.
+        alive = {e["name"] for e in endpoints if Child.adopt(e.get("pid"), e.get("pid_started"))}
+        endpoints.sort(key=lambda e: (used[e["name"]], e["modified"]), reverse=True)
+        absent = [(e["name"], e.get("port")) for e in endpoints if e["name"] not in alive]
+        await asyncio.gather(
+            self.comeback.run(absent), *(self._come_back(name) for name in names if name in alive)
+        )
+
+    async def _come_back(self, name: str) -> None:
+        """The process runs and its models are loaded, or it is known why not."""
+        try:
+            status = await self.reload(name)
+            deadline = time.monotonic() + _START_SECONDS
+            while _loading(status) and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+                status = await self.status(name)
+        except EndpointDownError:
+            log.exception("endpoint %s could not be started again", name)
+            self._note(name, state="Failed")
 
     def _note(self, name: str, **values: Any) -> None:
         self._c.store.update("endpoint", name, lambda d: d.update(values))
@@ -106,20 +136,20 @@ class EndpointProcesses:
 
     async def supervise(self) -> None:
         """Start again what has died, as the service restarts a container; forever."""
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            for name, child in list(self._children.items()):
-                if child.alive() or self._closing or self._lock(name).locked():
-                    continue
-                log.warning("endpoint %s: its process ended; starting it again", name)
-                try:
-                    await self.ensure(name)
-                except EndpointDownError as error:
-                    log.error("endpoint %s: %s", name, error)
+        await every(_WATCH_SECONDS, "the supervision of endpoints", self._restart_dead)
+
+    async def _restart_dead(self) -> None:
+        for name, child in list(self._children.items()):
+            if child.alive() or self._closing or self._lock(name).locked():
+                continue
+            log.warning("endpoint %s: its process ended; starting it again", name)
+            with contained(f"endpoint {name}"):
+                await self.ensure(name)
 
     async def close(self) -> None:
         self._closing = True
-        await asyncio.gather(*(child.stop(2.5) for child in self._children.values()))
+        stopping = (child.stop(2.5) for child in self._children.values())
+        await asyncio.gather(*stopping, return_exceptions=True)
         self._sessions.close()
 
     # -- talk ----------------------------------------------------------------------------------------------
@@ -129,7 +159,7 @@ class EndpointProcesses:
         folder.mkdir(parents=True, exist_ok=True)
         scratch = folder / "endpoint.json.new"
         scratch.touch(mode=0o600)
-        scratch.write_text(json.dumps(self._config(endpoint), indent=1))
+        scratch.write_text(json.dumps(self._served(endpoint), indent=1))
         scratch.replace(folder / "endpoint.json")
 
     async def reload(self, name: str) -> Doc:
@@ -162,3 +192,7 @@ class EndpointProcesses:
             raise EndpointDownError(f"The endpoint's process refused its configuration: {answer.text[:300]}")
         found: Any = answer.json()
         return dict(found)
+
+
+def _loading(status: Doc) -> bool:
+    return any(d.get("status") == "loading" for d in (status.get("deployments") or {}).values())

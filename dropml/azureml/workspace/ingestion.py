@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import zlib
 from typing import Any
 
@@ -19,6 +20,7 @@ from dropml.azureml.core.arm import reply
 from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.store import Doc, Store
 
+log = logging.getLogger(__name__)
 _COLUMNS = ("type", "name", "operation_id", "role", "ikey")
 
 
@@ -42,8 +44,12 @@ class Telemetry:
             reason = _fault(item)
             if reason:
                 errors.append({"index": index, "statusCode": 400, "message": reason})
-            else:
+                continue
+            try:
                 rows.append(self._row(item))
+            except Exception as error:  # one envelope of a shape that nobody foresaw; the others are kept
+                log.exception("an envelope that can't be read")
+                errors.append({"index": index, "statusCode": 400, "message": f"Unreadable: {error!r}"})
         if rows:
             await asyncio.to_thread(self._keep, rows)
         status = 200 if not errors else 400 if not rows else 206
