@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from azure.storage.blob import BlobLeaseClient
 
-from dropml.functions_host import leases
 from dropml.functions_host.leases import SingletonLock, instance_id, owner_is_dead
 from tests.conftest import StorageAccount
 from tests.support.host_harness import REPOSITORY, wait_for
@@ -53,10 +53,10 @@ def test_lock_that_cannot_be_renewed_ends_with_its_lease(
 ) -> None:
     mine = lock(storage_account, renew_every_s=1000)
     assert mine.try_acquire()
-    real = leases.time.monotonic
-    monkeypatch.setattr(leases.time, "monotonic", lambda: real() + 14)
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 14)
     assert mine.held
-    monkeypatch.setattr(leases.time, "monotonic", lambda: real() + 15)
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 15)
     assert not mine.held
     monkeypatch.undo()
     mine.release()

@@ -57,7 +57,7 @@ class Scans:
         self.container = account.container("scanned")
         self.hosts = account.container("hosts")
         self.sent: list[BlobMessage] = []
-        queue = SimpleNamespace(enqueue=lambda message: self.sent.append(message) or "an id")
+        queue = SimpleNamespace(enqueue=self._send)
         storage = from_connection_string(account.connection_string)
         pattern = BlobPathPattern.parse(f"{self.container.container_name}/{{name}}.csv")
         trigger = BlobTrigger(definition(), pattern, storage, event_grid=False)
@@ -65,6 +65,10 @@ class Scans:
             [trigger], self.hosts, "app", cast("BlobQueue", queue), cast("SingletonLock", HeldLock()), 0.05
         )
         self.stop = threading.Event()
+
+    def _send(self, message: BlobMessage) -> str:
+        self.sent.append(message)
+        return "an id"
 
     def names(self) -> list[str]:
         return [message.blob for message in self.sent]
@@ -215,7 +219,12 @@ def test_the_queue_listener_goes_on(
 def test_a_messages_lease_is_prolonged_again(caplog: pytest.LogCaptureFixture) -> None:
     prolonged = threading.Event()
     message = SimpleNamespace(id="m1")
-    update = Once(lambda *_, **__: prolonged.set() or message)
+
+    def prolong(*_: object, **__: object) -> SimpleNamespace:
+        prolonged.set()
+        return message
+
+    update = Once(prolong)
     lease = blob_dispatch._Lease(SimpleNamespace(update_message=update), cast("Any", message), 0.05)
     assert prolonged.wait(10)
     lease._done.set()
@@ -257,8 +266,7 @@ def test_a_listener_that_breaks_is_started_again(
         stop.set()
 
     stop = threading.Event()
-    waited: list[float] = []
-    monkeypatch.setattr(stop, "wait", lambda seconds: waited.append(seconds) or stop.is_set())
+    monkeypatch.setattr(stop, "wait", lambda seconds: stop.is_set())
     bare = SimpleNamespace(_stop=stop, _lease_s=15)
     Host._hold_and_listen(cast("Host", bare), cast("SingletonLock", Released()), Once(listen))
     assert listened.is_set()

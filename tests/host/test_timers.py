@@ -326,7 +326,8 @@ class Timers:
         return f"timers/{self.host_id}/Host.Functions.{function}/status"
 
     def status(self, function: str) -> dict[str, str]:
-        return json.loads(self.hosts.download_blob(self.status_path(function)).readall())
+        document: dict[str, str] = json.loads(self.hosts.download_blob(self.status_path(function)).readall())
+        return document
 
 
 @pytest.fixture

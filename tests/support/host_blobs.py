@@ -101,10 +101,11 @@ class Blobs:
         return [json.loads(self.journal.download_blob(name).readall()) for name in names]
 
     def wait_runs(self, function: str, count: int) -> list[dict[str, Any]]:
-        return wait_for(
+        runs: list[dict[str, Any]] = wait_for(
             lambda: (found := self.runs(function)) and len(found) >= count and found,
             what=f"run {count} of {function}",
         )
+        return runs
 
     def receipts(self) -> dict[str, str]:
         hosts = self.service.get_container_client("azure-webjobs-hosts")
@@ -115,7 +116,7 @@ class Blobs:
     def waiting_messages(self) -> int:
         with QueueServiceClient.from_connection_string(self.connection_string) as queues:
             queue = queues.get_queue_client(f"azure-webjobs-blobtrigger-{self.host_id}")
-            return int(queue.get_queue_properties().approximate_message_count)
+            return queue.get_queue_properties().approximate_message_count or 0
 
     def poison(self) -> list[dict[str, Any]]:
         """Poison messages about this test's blobs."""

@@ -19,7 +19,7 @@ from typing import Any
 import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KEYS = {
+KEYS: dict[str, Any] = {
     "master": "master-key-of-this-test",
     "default": "host-key-of-this-test",
     "functions": {"guarded": {"default": "key-of-guarded", "second": "second-key-of-guarded"}},
