@@ -1,12 +1,16 @@
 # `make help` lists what there is.
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell for p in python3.12 python3.11 python3.13 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
+else # one environment a version: make test PYTHON=python3.13
+VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving browser docs conformance schemathesis clean
+.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -14,16 +18,22 @@ setup: $(VENV)/.local ## Virtual environment, packages, Azurite
 setup-dev: $(VENV)/.dev
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 
-$(VENV)/.local: requirements.txt requirements-local.txt dropml/azurite/package-lock.json | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+$(VENV)/.local: requirements/local.lock dropml/azurite/package-lock.json | $(VENV)/bin/python
+	$(PIP) -r $<
 	$(BIN)/python -c "from dropml.azurite import process; process.install()"
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.local requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.local
+	$(PIP) -r $<
+	@touch $@
+
+$(VENV)/.tools: requirements/tools.lock $(VENV)/.dev
+	$(PIP) -r $<
 	@touch $@
 
 demo: setup ## A CSV becomes a scored endpoint (DATA=file.csv LABEL=column BUDGET=seconds)
@@ -59,10 +69,16 @@ bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
 	@$(BIN)/python -m benchmarks.serving
 browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-browser.txt
+	@$(PIP) -r requirements/browser.lock
 	@$(BIN)/python -m pytest -m slow tests/browser
+lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
+	@for set in deployed:requirements.txt $(foreach s,local dev browser tools,$(s):requirements-$(s).txt); do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --output-file requirements/$${set%%:*}.lock $${set##*:}; done
+audit: $(VENV)/.tools ## Known vulnerabilities of what is locked
+	@$(BIN)/python -m tests.audit
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings > docs/settings.md
 
 clean: down ## Remove everything that was made here
-	rm -rf $(VENV) .dropml
+	rm -rf .venv .venv-* .dropml
