@@ -124,5 +124,5 @@ _CHECKS = {
     "float": _double,
     "string": _string,
     "boolean": _boolean,
+    "datetime": _datetime,
 }
-_CHECKS["datetime"] = _datetime

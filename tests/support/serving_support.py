@@ -92,7 +92,7 @@ class Endpoint:
     def settled(self) -> dict[str, Any]:
         """Status once nothing is loading."""
         for _ in range(400):
-            states = self.admin("GET", "status").json()["deployments"]
+            states: dict[str, Any] = self.admin("GET", "status").json()["deployments"]
             if all(state["status"] != "loading" for state in states.values()):
                 return states
             time.sleep(0.025)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dropml.azureml.automl.model import explain, save
 from dropml.azureml.automl.model.mixture import Mixture, assemble
 from dropml.azureml.automl.scratch import Facts, Scratch
 
 
-@dataclass(frozen=True)
-class Finish:
-    """What the best trial's model is to become. `explain_dir` None: nothing is explained."""
-
-    mixture: Mixture
-    refitted: bool
-    model_dir: Path
-    explain_dir: Path | None
-
-
-def save_best(scratch: Scratch, facts: Facts, wanted: Finish, deadline: float) -> dict[str, Any]:
+def save_best(
+    scratch: Scratch,
+    facts: Facts,
+    mixture: Mixture,
+    *,
+    refitted: bool,
+    model_dir: Path,
+    explain_dir: Path | None,
+    deadline: float,
+) -> None:
     """Save, compile and check the best model; explain it if time is left before `deadline` (unix seconds)."""
-    pipeline = assemble(scratch, facts, wanted.mixture, refitted=wanted.refitted)
+    pipeline = assemble(scratch, facts, mixture, refitted=refitted)
     example = scratch.object("example")
-    report = save.save_best(pipeline, example, wanted.model_dir, facts.job)
-    if wanted.explain_dir is not None:
-        report["explained"] = explain.explain(pipeline, example, wanted.explain_dir, 1, facts.seed, deadline)
-    return report
+    save.save_best(pipeline, example, model_dir, facts.job)
+    if explain_dir is not None:
+        explain.explain(pipeline, example, explain_dir, 1, facts.seed, deadline)
 
 
 def save_trial(scratch: Scratch, facts: Facts, out: str, mixture: Mixture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,18 +23,6 @@ class Mixture:
     coef: np.ndarray | None = None
     intercept: np.ndarray | None = None
     threshold: float | None = None
-
-    @staticmethod
-    def of(out: str, result: dict[str, Any]) -> Mixture:
-        """The mixture that the trial with folder `out` ended with."""
-        weights = result.get("weights")
-        return Mixture(
-            members=list(weights or result.get("members") or [out]),
-            weights=list(weights.values()) if weights else None,
-            coef=result.get("coef"),
-            intercept=result.get("intercept"),
-            threshold=result.get("threshold"),
-        )
 
 
 def assemble(scratch: Scratch, facts: Facts, mixture: Mixture, *, refitted: bool) -> AutoMLPipeline:

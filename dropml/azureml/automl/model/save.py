@@ -24,10 +24,10 @@ PARITY_ROWS = 200
 MLFLOW_VERSION = "3.1.0"  # of the format written here
 
 
-def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> dict[str, Any]:
-    """Save `pipeline` into `folder` in both forms. Returns the form to serve it in, why, and the parity found."""
+def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
+    """Save `pipeline` into `folder` in both forms; `dropml/form.json` tells which is to serve, why, and the parity."""
     _save_reference(pipeline, example, folder, job)
-    return _compiled(pipeline, example, folder)
+    _save_compiled(pipeline, example, folder)
 
 
 def save_other(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
@@ -54,7 +54,7 @@ def _write_form(folder: Path, status: dict[str, Any]) -> None:
     (folder / "dropml" / "form.json").write_text(json.dumps(status), encoding="utf-8")
 
 
-def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[str, Any]:
+def _save_compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> None:
     compiled = folder / "dropml"
     compiled.mkdir(exist_ok=True)
     (compiled / "form.json").unlink(missing_ok=True)  # what a trial said of its own model
@@ -70,7 +70,6 @@ def _compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> dict[st
     except NotCompilableError as error:
         status.update(form="reference", reason=f"no compiled form for {error}")
     _write_form(folder, status)
-    return status
 
 
 def _rows(table: Table) -> list[list[Any]]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dropml.azureml.automl.model.mixture import Mixture
 from dropml.azureml.automl.search.board import Board
 from dropml.azureml.automl.search.clock import Clock
 from dropml.azureml.automl.search.pool import Pool
 from dropml.azureml.automl.search.refits import Refits, refit_seconds
-from dropml.azureml.automl.search.task import Task
+from dropml.azureml.automl.search.task import Finish, Outcome, Task
 from dropml.azureml.automl.spec import JobSpec
 
 
@@ -20,17 +17,17 @@ class Best:
     def save(self) -> str:
         """Returns the best trial's id. Its folder holds the model when this returns."""
         best = self.board.best
-        mixture = Mixture.of(best.out, best.result)
+        mixture = best.result.mixture
         refitted = self._refit(mixture.members)
         self.board.events.phase("BestRunExplainModel")
         outputs = self.board.folder(best) / "outputs"
-        options: dict[str, Any] = {
-            "mixture": mixture,
-            "refitted": refitted,
-            "model_dir": outputs / "mlflow-model",
-            "explain_dir": outputs / "explanation" if self._explain() else None,
-        }
-        task = Task("finish", "finish", self.spec.cpus, self.clock.end, options, grace=120.0)
+        work = Finish(
+            mixture,
+            refitted=refitted,
+            model_dir=outputs / "mlflow-model",
+            explain_dir=outputs / "explanation" if self._explain() else None,
+        )
+        task = Task(work, "finish", self.spec.cpus, self.clock.end, grace=120.0)
         self.pool.start(task)
         outcome = self._wait()
         if outcome.error:
@@ -41,7 +38,7 @@ class Best:
     def _explain(self) -> bool:
         return self.spec.training_flag("enableModelExplainability", True)
 
-    def _wait(self) -> Any:
+    def _wait(self) -> Outcome:
         while True:
             for outcome in self.pool.wait(60.0):
                 return outcome

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dropml.azureml.automl.events import Events
 from dropml.azureml.automl.fit import metrics
 from dropml.azureml.automl.scratch import Facts, Scratch
-from dropml.azureml.automl.search.task import Outcome
+from dropml.azureml.automl.search.task import Outcome, Result
 
 
 @dataclass
@@ -24,13 +24,20 @@ class Trial:
     params: dict[str, Any] | None = None  # None for an ensemble
     end: float | None = None
     status: str = "Running"
-    result: dict[str, Any] = field(default_factory=dict)
+    outcome: Result | None = None  # of a completed one
     error: str | None = None
 
     @property
     def out(self) -> str:
         """Folder of the scratch that takes what the trial leaves."""
         return f"trial{self.iteration}"
+
+    @property
+    def result(self) -> Result:
+        """Raises RuntimeError where the trial has none: it runs, or has failed."""
+        if self.outcome is None:
+            raise RuntimeError(f"trial {self.iteration} ({self.status}) has no result")
+        return self.outcome
 
     @property
     def seconds(self) -> float:
@@ -55,7 +62,7 @@ class Board:
         trial.end = time.time()
         trial.error = outcome.error
         trial.status = "Failed" if outcome.error else "Completed"
-        trial.result = outcome.result or {}
+        trial.outcome = outcome.result
         self._move_artifacts(trial)
         self.emit(trial)
         return trial
@@ -94,7 +101,7 @@ class Board:
 
     def score(self, trial: Trial) -> float:
         """The primary metric, turned so that more is better."""
-        value = trial.result["metrics"].get(self.facts.primary)
+        value = trial.result.metrics.get(self.facts.primary)
         return float("-inf") if value is None or value != value else metrics.signed(self.facts.primary, value)
 
     def id(self, trial: Trial) -> str:
@@ -112,7 +119,7 @@ class Board:
             status=trial.status,
             start=trial.start,
             end=trial.end,
-            metrics=trial.result.get("metrics", {}),
+            metrics=trial.outcome.metrics if trial.outcome else {},
             error=trial.error,
             artifacts=files,
         )

@@ -7,7 +7,7 @@ import numpy as np
 from dropml.azureml.automl.search.board import Trial
 from dropml.azureml.automl.search.clock import Clock
 from dropml.azureml.automl.search.pool import Pool
-from dropml.azureml.automl.search.task import Outcome, Task
+from dropml.azureml.automl.search.task import Outcome, Refit, Task
 
 
 def refit_seconds(members: list[Trial], cpus: int) -> float:
@@ -17,8 +17,9 @@ def refit_seconds(members: list[Trial], cpus: int) -> float:
     """
     if not members:
         return 0.0
-    seconds = [t.result["fit_s"] * t.result["refit"]["share"] for t in members]
-    slowdown = float(np.median([t.result["wall_s"] / max(t.result["fit_s"], 1e-3) for t in members]))
+    results = [t.result for t in members]
+    seconds = [r.fit_s * (r.plan.share if r.plan else 1.0) for r in results]
+    slowdown = float(np.median([r.wall_s / max(r.fit_s, 1e-3) for r in results]))
     return float(max(*seconds, sum(seconds) / cpus) * min(max(slowdown, 1.0), 4.0))
 
 
@@ -32,16 +33,16 @@ class Refits:
 
     @property
     def running(self) -> set[str]:
-        return {task.out for task in self._pool.running if task.kind == "refit"}
+        return {task.out for task in self._pool.running if isinstance(task.work, Refit)}
 
     def start(self, trial: Trial, threads: int = 1) -> None:
-        options = {
-            "algorithm": trial.algorithm,
-            "params": trial.params,
-            "rounds": trial.result["refit"]["rounds"],
-            "tuned": trial.result["refit"]["tuned"],
-        }
-        self._pool.start(Task("refit", trial.out, threads, self._clock.refit_end, options, grace=0.3))
+        plan = trial.result.plan
+        if trial.params is None or plan is None:
+            raise ValueError(
+                f"{trial.algorithm} is an ensemble: its members are fitted on all rows, not itself"
+            )
+        work = Refit(trial.algorithm, trial.params, plan.rounds, plan.tuned)
+        self._pool.start(Task(work, trial.out, threads, self._clock.refit_end, grace=0.3))
 
     def ended(self, outcome: Outcome) -> None:
         (self.failed if outcome.error else self.done).add(outcome.task.out)
@@ -56,7 +57,7 @@ class Refits:
 
     def run(self, trials: list[Trial]) -> bool:
         """Fit these, as many at once as there are processors. False as soon as one fails: the rest is stopped."""
-        waiting = sorted(trials, key=lambda t: float(t.result["fit_s"]))
+        waiting = sorted(trials, key=lambda t: t.result.fit_s)
         threads = max(1, self._cpus // max(1, len(waiting)))
         while waiting or self.running:
             while waiting and len(self._pool.running) < self._cpus:

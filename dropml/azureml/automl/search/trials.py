@@ -12,7 +12,7 @@ from dropml.azureml.automl.search.early_termination import EarlyTermination
 from dropml.azureml.automl.search.ensemble import ENSEMBLE_TREES
 from dropml.azureml.automl.search.pool import Pool
 from dropml.azureml.automl.search.refits import Refits, refit_seconds
-from dropml.azureml.automl.search.task import Task
+from dropml.azureml.automl.search.task import Fit, Refit, Stack, Task, Vote
 from dropml.azureml.automl.spec import JobSpec, UserError
 
 MIN_TRIAL_S = 0.5
@@ -49,13 +49,13 @@ class Search:
             trial = self.board.add(
                 candidate.algorithm, self._known[candidate.algorithm].preprocessor, candidate.params
             )
-            options = {"algorithm": candidate.algorithm, "params": candidate.params}
+            work = Fit(candidate.algorithm, candidate.params)
             deadline, grace = self._deadline(trial)
-            self.pool.start(Task("trial", trial.out, self.threads, deadline, options, grace))
+            self.pool.start(Task(work, trial.out, self.threads, deadline, grace))
 
     @property
     def _running(self) -> list[Task]:
-        return [task for task in self.pool.running if task.kind == "trial"]
+        return [task for task in self.pool.running if isinstance(task.work, Fit)]
 
     def _use_free_processors(self) -> None:
         """Fit the best models so far on all rows already, on processors that no trial may use."""
@@ -100,7 +100,7 @@ class Search:
                 break
             self._use_free_processors()
             for outcome in self.pool.wait(60.0):
-                if outcome.task.kind == "refit":
+                if isinstance(outcome.task.work, Refit):
                     self.refits.ended(outcome)
                     continue
                 trial = self.board.finished(outcome)
@@ -126,8 +126,9 @@ class Search:
 
     def _trees(self, trial: Trial) -> int:
         """Trees that a row walks through; 0 for what is no tree model."""
+        plan = trial.result.plan
         outputs = self.board.facts.n_classes if self.board.facts.n_classes > 2 else 1
-        return int(trial.result["refit"]["rounds"] or 0) * outputs
+        return int((plan.rounds if plan else None) or 0) * outputs
 
     def _run_ensemble(self, kind: str) -> None:
         quick = [name for name, algorithm in self._known.items() if algorithm.compilable]
@@ -139,11 +140,12 @@ class Search:
             members = _affordable(members, trees)
         trial = self.board.add(ENSEMBLES[kind][1], "", None)
         deadline = time.time() + max(0.5, min(0.04 * self.clock.timeout_s, 20.0))
-        options = {"members": [t.out for t in members], "trees": trees}
-        self.pool.start(Task(kind, trial.out, self.spec.cpus, deadline, options, grace=5.0))
+        names = [t.out for t in members]
+        work = Stack(names) if kind == "stack" else Vote(names, trees)
+        self.pool.start(Task(work, trial.out, self.spec.cpus, deadline, grace=5.0))
         while trial.status == "Running":
             for outcome in self.pool.wait(60.0):
-                if outcome.task.kind == "refit":
+                if isinstance(outcome.task.work, Refit):
                     self.refits.ended(outcome)
                 else:
                     self.board.finished(outcome)
