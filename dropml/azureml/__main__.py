@@ -17,7 +17,7 @@ def _datastore(text: str) -> tuple[str, str]:
     return name, container
 
 
-def parse(arguments: list[str]) -> Settings:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dropml.azureml", description="An Azure Machine Learning emulator."
     )
@@ -47,7 +47,11 @@ def parse(arguments: list[str]) -> Settings:
     add("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     # For tests: a stand-in for `python -m dropml.azureml.automl`; `--job JOBDIR` is appended.
     add("--automl-command", default="", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: list[str]) -> Settings:
+    given = _parser().parse_args(arguments)
     more = {} if given.max_nodes is None else {"max_nodes": given.max_nodes}
     return Settings(
         port=given.port,

@@ -43,6 +43,7 @@ from dropml.azureml.jobs.schedules import Schedules
 from dropml.azureml.jobs.v1_pipelines import PublishedPipelines
 from dropml.azureml.online.deployments import OnlineDeployments
 from dropml.azureml.online.endpoints import OnlineEndpoints
+from dropml.azureml.tracking.artifacts import Artifacts
 from dropml.azureml.tracking.history import History
 from dropml.azureml.tracking.mlflow import Mlflow
 from dropml.azureml.workspace.computes import Computes
@@ -139,7 +140,7 @@ def build(settings: Settings) -> Emulator:
     telemetry = Telemetry(context.store, context.clock)
     parts: list[Part] = [
         context.identity, context.operations, Workspace(context), datastores, computes, telemetry,
-        data, models, codes, components, jobs, History(runs), Mlflow(runs), schedules,
+        data, models, codes, components, jobs, History(runs), Mlflow(runs), Artifacts(runs), schedules,
         endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip

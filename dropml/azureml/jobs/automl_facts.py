@@ -30,17 +30,14 @@ def running_tags(run: Doc, workspace_guid: str) -> dict[str, str]:
     }
 
 
-def running_properties(run: Doc, resolved: str, target: str, cancel_uri: str) -> dict[str, str | None]:
-    """The strings that the service writes into a running parent's properties. `resolved` is the data's long URI."""
-    task = run["properties"]["taskDetails"]
+def _settings(task: Doc, target: str) -> Doc:
+    """The settings of the first SDK that the service still writes."""
     limits = task["limitSettings"]
-    metric = METRICS[task["primaryMetric"]]
-    folds = (task["nCrossValidations"] or {}).get("value")
-    settings = {
+    return {
         "task_type": task["taskType"].lower(),
-        "primary_metric": metric,
+        "primary_metric": METRICS[task["primaryMetric"]],
         "iterations": limits["maxTrials"],
-        "n_cross_validations": folds,
+        "n_cross_validations": (task["nCrossValidations"] or {}).get("value"),
         "max_concurrent_iterations": limits["maxConcurrentTrials"],
         "iteration_timeout_minutes": seconds(limits["trialTimeout"], "trialTimeout") / 60,
         "experiment_timeout_minutes": seconds(limits["timeout"], "timeout") / 60,
@@ -53,6 +50,14 @@ def running_properties(run: Doc, resolved: str, target: str, cancel_uri: str) ->
         "enable_stack_ensembling": task["trainingSettings"]["enableStackEnsemble"],
         "save_mlflow": True,
     }
+
+
+def running_properties(run: Doc, resolved: str, target: str, cancel_uri: str) -> dict[str, str | None]:
+    """The strings that the service writes into a running parent's properties. `resolved` is the data's long URI."""
+    task = run["properties"]["taskDetails"]
+    limits = task["limitSettings"]
+    metric = METRICS[task["primaryMetric"]]
+    folds = (task["nCrossValidations"] or {}).get("value")
     table = {
         "Type": "MLTable",
         "TrainData": {"Uri": task["trainingData"]["uri"], "ResolvedUri": resolved, "AssetId": None},
@@ -68,7 +73,7 @@ def running_properties(run: Doc, resolved: str, target: str, cancel_uri: str) ->
         "acquisition_parameter": "0",
         "num_cross_validation": str(folds or ""),
         "target": target,
-        "AMLSettingsJsonString": json.dumps(settings),
+        "AMLSettingsJsonString": json.dumps(_settings(task, target)),
         "DataPrepJsonString": None,
         "EnableSubsampling": "False",
         "runTemplate": "AutoML",

@@ -1,9 +1,8 @@
-"""Pipeline jobs on the wire: nodes, their bindings, and each node as a job of its own."""
+"""Pipeline jobs on the wire: checked, filled in, and each node as a child job."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,28 +10,17 @@ from dropml.azureml.assets.components import Components
 from dropml.azureml.core.arm import bad_request
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs import automl_job
-from dropml.azureml.jobs.command_job import command_properties, job_inputs, job_outputs
+from dropml.azureml.jobs.command_job import job_inputs, job_outputs
+from dropml.azureml.jobs.pipeline_nodes import (
+    OutputOf,
+    automl_node,
+    bound_value,
+    command_node,
+    component_inputs,
+    depends_on,
+    ordered,
+)
 from dropml.azureml.workspace.computes import Computes
-
-_BINDING = re.compile(r"^\$\{\{\s*parent\.(inputs|outputs)\.([\w.\-]+)\s*\}\}$")
-_NODE_OUTPUT = re.compile(r"\$\{\{\s*parent\.jobs\.([\w\-]+)\.outputs\.([\w\-]+)\s*\}\}")
-_LITERALS = ("string", "number", "integer", "boolean")
-#: What a bound value turns into: (node, output) to an input document.
-OutputOf = Callable[[str, str], Doc]
-
-
-def depends_on(node: Doc) -> set[str]:
-    """Names of the nodes whose outputs this one takes."""
-    return {name for name, _ in _NODE_OUTPUT.findall(json.dumps(node))}
-
-
-def _camel(node: Doc, names: dict[str, str]) -> Doc:
-    return {wire: node[key] for key, wire in names.items() if node.get(key) is not None}
-
-
-def _minutes(value: Any) -> str:
-    return f"PT{float(value) * 60:.6f}".rstrip("0").rstrip(".") + "S"
 
 
 class PipelineSpec:
@@ -82,7 +70,7 @@ class PipelineSpec:
             if kind != "automl":
                 self._components.spec(node.get("componentId") or "")
             else:
-                self._automl(name, node, lambda _: {"uri": "azureml:any:1", "jobInputType": "mltable"})
+                automl_node(node, lambda _: {"uri": "azureml:any:1", "jobInputType": "mltable"})
             absent = depends_on(node) - nodes.keys()
             if absent:
                 raise bad_request(f"The node '{name}' takes an output of '{min(absent)}', which is no node.")
@@ -93,7 +81,7 @@ class PipelineSpec:
                     "BadArgument",
                     "ComputeNotFound",
                 )
-        _order(nodes)
+        ordered(nodes)
 
     def run_properties(self, properties: Doc) -> dict[str, str]:
         """The strings that the service writes at once."""
@@ -124,10 +112,10 @@ class PipelineSpec:
         node = properties["jobs"][name]
 
         def bound(value: Any) -> Any:
-            return self._bound(value, properties, output_of)
+            return bound_value(value, properties, output_of)
 
         if node["type"] == "automl":
-            kind, body = "AutoML", self._automl(name, node, bound)
+            kind, body = "AutoML", automl_node(node, bound)
         else:
             spec = self._components.spec(node["componentId"])
             body = self._component(name, node, spec, bound)
@@ -144,160 +132,20 @@ class PipelineSpec:
         body |= {"tags": dict(node.get("tags") or {}), "properties": dict(node.get("properties") or {})}
         return kind, body
 
-    def _bound(self, value: Any, properties: Doc, output_of: OutputOf) -> Any:
-        """An input document, a literal, or None for an optional input without a value."""
-        if isinstance(value, dict) and "value" in value and "uri" not in value:
-            value = value["value"]
-        if isinstance(value, str):
-            if found := _BINDING.match(value):
-                return properties["inputs"].get(found.group(2).removesuffix(".path"))
-            if found := _NODE_OUTPUT.fullmatch(value.strip()):
-                return output_of(found.group(1), found.group(2))
-        return value
-
     def _component(self, name: str, node: Doc, spec: Doc, bound: Callable[[Any], Any]) -> Doc:
-        given = node.get("inputs") or {}
-        inputs: Doc = {}
-        for key, declared in (spec.get("inputs") or {}).items():
-            value = bound(given[key]) if key in given else declared.get("default")
-            if value is None:
-                if not _true(declared.get("optional")):
-                    raise ValueError(f"the input '{key}' of the node '{name}' has no value")
-                continue
-            inputs[key] = _as_input(value, str(declared.get("type") or "string"))
+        inputs = component_inputs(name, node, spec, bound)
         outputs = {
             key: {"jobOutputType": declared.get("type") or "uri_folder"}
             for key, declared in (spec.get("outputs") or {}).items()
         }
-        if spec["type"] == "pipeline":
-            return self.properties(
-                {
-                    "jobs": spec.get("jobs"),
-                    "inputs": inputs,
-                    "outputs": outputs,
-                    "settings": node.get("settings") or {},
-                    "componentId": node["componentId"],
-                }
-            )
-        return command_properties(
+        if spec["type"] != "pipeline":
+            return command_node(node, spec, inputs, outputs)
+        return self.properties(
             {
-                "command": spec["command"],
-                "environmentId": spec.get("environment") or "azureml:local",
-                "codeId": str(spec["code"]).removeprefix("azureml:") if spec.get("code") else None,
-                "environmentVariables": {
-                    **(spec.get("environment_variables") or {}),
-                    **(node.get("environment_variables") or {}),
-                },
+                "jobs": spec.get("jobs"),
                 "inputs": inputs,
                 "outputs": outputs,
+                "settings": node.get("settings") or {},
                 "componentId": node["componentId"],
             }
         )
-
-    def _automl(self, name: str, node: Doc, bound: Callable[[Any], Any]) -> Doc:
-        """An AutoML node, spelled in snake case and minutes, as the job's wire form."""
-
-        def table(key: str) -> Doc | None:
-            value = bound(node[key]) if node.get(key) is not None else None
-            if value is None:
-                return None
-            return {**_as_input(value, "mltable"), "jobInputType": "mltable"}
-
-        limits = dict(node.get("limits") or {})
-        for key in ("timeout_minutes", "trial_timeout_minutes"):
-            if limits.get(key) is not None:
-                limits[key] = _minutes(limits[key])
-        folds = node.get("n_cross_validations")
-        details = {
-            "taskType": node.get("task"),
-            "targetColumnName": node.get("target_column_name"),
-            "primaryMetric": node.get("primary_metric"),
-            "logVerbosity": node.get("log_verbosity"),
-            "weightColumnName": node.get("weight_column_name"),
-            "positiveLabel": node.get("positive_label"),
-            "validationDataSize": node.get("validation_data_size"),
-            "testDataSize": node.get("test_data_size"),
-            "cvSplitColumnNames": node.get("cv_split_column_names"),
-            "nCrossValidations": _folds(folds),
-            "trainingData": table("training_data"),
-            "validationData": table("validation_data"),
-            "testData": table("test_data"),
-            "limitSettings": _camel(limits, _LIMITS),
-            "trainingSettings": _camel(node.get("training") or {}, _TRAINING),
-            "featurizationSettings": (
-                _camel(node["featurization"], _FEATURIZATION) if node.get("featurization") else None
-            ),
-        }
-        body = automl_job.properties({"jobType": "AutoML", "taskDetails": details})
-        body["outputs"] = {
-            key: {"jobOutputType": "mlflow_model"} for key in (node.get("outputs") or {"best_model": None})
-        }
-        return body
-
-
-_LIMITS = {
-    "timeout_minutes": "timeout",
-    "trial_timeout_minutes": "trialTimeout",
-    "max_trials": "maxTrials",
-    "max_concurrent_trials": "maxConcurrentTrials",
-    "max_cores_per_trial": "maxCoresPerTrial",
-    "max_nodes": "maxNodes",
-    "exit_score": "exitScore",
-    "enable_early_termination": "enableEarlyTermination",
-}
-_TRAINING = {
-    "enable_onnx_compatible_models": "enableOnnxCompatibleModels",
-    "enable_dnn_training": "enableDnnTraining",
-    "enable_model_explainability": "enableModelExplainability",
-    "enable_stack_ensemble": "enableStackEnsemble",
-    "enable_vote_ensemble": "enableVoteEnsemble",
-    "allowed_training_algorithms": "allowedTrainingAlgorithms",
-    "blocked_training_algorithms": "blockedTrainingAlgorithms",
-    "training_mode": "trainingMode",
-}
-_FEATURIZATION = {
-    "mode": "mode",
-    "blocked_transformers": "blockedTransformers",
-    "column_name_and_types": "columnNameAndTypes",
-    "dataset_language": "datasetLanguage",
-    "enable_dnn_featurization": "enableDnnFeaturization",
-    "transformer_params": "transformerParams",
-}
-
-
-def _folds(value: Any) -> Doc | None:
-    if value is None:
-        return None
-    return {"mode": "Auto"} if str(value).lower() == "auto" else {"mode": "Custom", "value": int(value)}
-
-
-def _true(value: Any) -> bool:
-    return str(value).lower() == "true"
-
-
-def _as_input(value: Any, declared: str) -> Doc:
-    """A job input of the component's declared type."""
-    if isinstance(value, dict):
-        if value.get("jobInputType") == "literal":
-            value = value.get("value")
-        else:
-            uri = value.get("uri") or value.get("path")
-            kind = value.get("jobInputType") or value.get("type") or declared
-            return {"jobInputType": kind, "uri": uri, "mode": value.get("mode")}
-    if declared in _LITERALS:
-        return {"jobInputType": "literal", "value": str(value)}
-    return {"jobInputType": declared, "uri": str(value)}
-
-
-def _order(nodes: Doc) -> list[str]:
-    """Names in an order that honours the bindings; 400 for a cycle."""
-    left = {name: depends_on(node) for name, node in nodes.items()}
-    order: list[str] = []
-    while left:
-        ready = sorted(n for n, needs in left.items() if needs <= set(order))
-        if not ready:
-            raise bad_request(f"The nodes {', '.join(sorted(left))} wait for each other.")
-        order += ready
-        for name in ready:
-            del left[name]
-    return order

@@ -10,7 +10,8 @@ from typing import Any
 
 from dropml.azureml.core.arm import ArmError
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.pipeline_job import PipelineSpec, depends_on
+from dropml.azureml.jobs.pipeline_job import PipelineSpec
+from dropml.azureml.jobs.pipeline_nodes import depends_on
 from dropml.azureml.jobs.runner import JobRunner
 from dropml.azureml.jobs.runs import OPEN, TERMINAL, Runs
 from dropml.common.processes import Child

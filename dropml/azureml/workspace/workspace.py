@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import USER, reply, resource_type
+from dropml.azureml.core.arm import reply, resource_type, system_data
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
@@ -16,6 +16,35 @@ _AREAS = (
     "modelmanagement", "pipelines", "studio",
 )  # fmt: skip
 
+#: What a workspace that was made with the defaults says.
+_AS_MADE: Doc = {
+    "description": "",
+    "hbiWorkspace": False,
+    "imageBuildCompute": None,
+    "provisioningState": "Succeeded",
+    "managedNetwork": {
+        "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
+        "isolationMode": "Disabled",
+        "enableNetworkMonitor": False,
+        "enableFirewallLog": False,
+    },
+    "allowRoleAssignmentOnRG": True,
+    "v1LegacyMode": False,
+    "softDeleteEnabled": False,
+    "storageHnsEnabled": False,
+    "linkedModelInventoryArmId": None,
+    "privateLinkCount": 0,
+    "publicNetworkAccess": "Enabled",
+    "ipAllowlist": [],
+    "networkAcls": {"defaultAction": "Allow", "bypass": "", "ipRules": [], "resourceAccessRules": []},
+    "serverlessComputeSettings": None,
+    "EnableSoftwareBillOfMaterials": False,
+    "sdkTelemetryAppInsightsKey": None,
+    "enableDataIsolation": False,
+    "systemDatastoresAuthMode": "accesskey",
+    "enableServiceSideCMKEncryption": False,
+}
+
 
 class Workspace:
     def __init__(self, context: Context) -> None:
@@ -23,58 +52,32 @@ class Workspace:
         now = repr(context.clock.now())
         self._created = float(context.store.meta_once("workspace.created", lambda: now))
 
-    def _resource(self) -> Doc:
-        s, identity = self._c.settings, self._c.identity
-        vault = f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}/providers"
-        created, registry = stamp(self._created), s.workspace.replace("-", "")
-        properties = {
+    def _properties(self) -> Doc:
+        s = self._c.settings
+        resources = f"/subscriptions/{s.subscription}/resourceGroups/{s.resource_group}/providers"
+        registry = s.workspace.replace("-", "")
+        return {
             "friendlyName": s.workspace,
-            "description": "",
-            "storageAccount": f"{vault}/Microsoft.Storage/storageAccounts/{s.workspace}",
-            "keyVault": f"{vault}/Microsoft.Keyvault/vaults/{s.workspace}",
-            "applicationInsights": f"{vault}/Microsoft.insights/components/{s.workspace}",
-            "hbiWorkspace": False,
+            "storageAccount": f"{resources}/Microsoft.Storage/storageAccounts/{s.workspace}",
+            "keyVault": f"{resources}/Microsoft.Keyvault/vaults/{s.workspace}",
+            "applicationInsights": f"{resources}/Microsoft.insights/components/{s.workspace}",
+            "containerRegistry": f"{resources}/Microsoft.ContainerRegistry/registries/{registry}",
             "tenantId": s.tenant,
-            "imageBuildCompute": None,
-            "provisioningState": "Succeeded",
-            "managedNetwork": {
-                "changeableIsolationModes": ["AllowInternetOutbound", "AllowOnlyApprovedOutbound"],
-                "isolationMode": "Disabled",
-                "enableNetworkMonitor": False,
-                "enableFirewallLog": False,
-            },
-            "allowRoleAssignmentOnRG": True,
-            "v1LegacyMode": False,
-            "softDeleteEnabled": False,
-            "containerRegistry": f"{vault}/Microsoft.ContainerRegistry/registries/{registry}",
-            "creationTime": created,
+            "creationTime": stamp(self._created),
             "notebookInfo": {
                 "resourceId": self._c.guid.replace("-", ""),
                 "fqdn": "localhost",
                 "isPrivateLinkEnabled": False,
                 "notebookPreparationError": None,
             },
-            "storageHnsEnabled": False,
             "workspaceId": self._c.guid,
-            "linkedModelInventoryArmId": None,
-            "privateLinkCount": 0,
-            "publicNetworkAccess": "Enabled",
-            "ipAllowlist": [],
-            "networkAcls": {
-                "defaultAction": "Allow",
-                "bypass": "",
-                "ipRules": [],
-                "resourceAccessRules": [],
-            },
             "discoveryUrl": f"{s.base_url}/discovery",
             "mlFlowTrackingUri": f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}",
-            "serverlessComputeSettings": None,
-            "EnableSoftwareBillOfMaterials": False,
-            "sdkTelemetryAppInsightsKey": None,
-            "enableDataIsolation": False,
-            "systemDatastoresAuthMode": "accesskey",
-            "enableServiceSideCMKEncryption": False,
+            **_AS_MADE,
         }
+
+    def _resource(self) -> Doc:
+        s, identity = self._c.settings, self._c.identity
         return {
             "id": s.workspace_id,
             "name": s.workspace,
@@ -82,7 +85,7 @@ class Workspace:
             "location": s.location,
             "tags": {},
             "etag": None,
-            "properties": properties,
+            "properties": self._properties(),
             "identity": {
                 "type": "SystemAssigned",
                 "principalId": identity.principal,
@@ -90,14 +93,7 @@ class Workspace:
             },
             "kind": "Default",
             "sku": {"name": "Basic", "tier": "Basic"},
-            "systemData": {
-                "createdAt": created,
-                "createdBy": USER,
-                "createdByType": "User",
-                "lastModifiedAt": created,
-                "lastModifiedBy": USER,
-                "lastModifiedByType": "User",
-            },
+            "systemData": system_data({"created": self._created, "modified": self._created}),
         }
 
     async def get(self, _request: Request) -> Response:

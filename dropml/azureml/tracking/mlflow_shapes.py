@@ -1,0 +1,107 @@
+"""MLflow's errors, and runs, metrics and experiments in its words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dropml.azureml.core.arm import reply
+from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.runs import Runs
+
+_STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED", "NotStarted": "SCHEDULED"}
+_STATUS |= {"Queued": "SCHEDULED", "Preparing": "SCHEDULED", "Starting": "SCHEDULED"}
+
+
+class MlflowError(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def guarded(handler: Handler) -> Handler:
+    async def call(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except MlflowError as error:
+            return reply({"error_code": error.code, "message": str(error)}, error.status)
+
+    return call
+
+
+def run_shape(runs: Runs, run: Doc) -> Doc:
+    experiment = runs.experiment(run["experiment"])
+    s = runs.c.settings
+    artifacts = (
+        f"azureml://localhost:{s.port}/artifact/v2.0{s.workspace_id}/experiments/{experiment['id']}"
+        f"/runs/{run['name']}/artifacts"
+    )
+    info = {
+        "run_id": run["name"],
+        "run_uuid": run["name"],
+        "run_name": run["display_name"],
+        "experiment_id": experiment["id"],
+        "user_id": "emulator",
+        "status": _STATUS.get(run["status"], "RUNNING"),
+        "start_time": _ms(run["start"] or run["created"]),
+        "artifact_uri": artifacts,
+        "lifecycle_stage": "deleted" if run["archived"] else "active",
+    }
+    if run["end"]:
+        info["end_time"] = _ms(run["end"])
+    metrics = [metric_shape(key, values[-1]) for key, values in run["metrics"].items() if values]
+    data = {
+        "tags": [{"key": k, "value": str(v)} for k, v in run_tags(run).items()],
+        "metrics": metrics,
+        "params": [{"key": k, "value": str(v)} for k, v in run["params"].items()],
+    }
+    return {"info": info, "data": data}
+
+
+def run_tags(run: Doc) -> dict[str, str]:
+    tags = {"mlflow.user": "emulator", "mlflow.runName": run["display_name"]}
+    tags["mlflow.rootRunId"] = run["root"]
+    if run["parent"]:
+        tags["mlflow.parentRunId"] = run["parent"]
+    return {**tags, **run["tags"]}
+
+
+def experiment_shape(found: Doc) -> Doc:
+    moment = _ms(found["created"])
+    return {
+        "experiment_id": found["id"],
+        "name": found["name"],
+        "artifact_location": "",
+        "lifecycle_stage": "active",
+        "creation_time": moment,
+        "last_update_time": moment,
+        "tags": [],
+    }
+
+
+def _ms(moment: float) -> int:
+    return int(moment * 1000)
+
+
+def metric_shape(key: str, value: list[Any]) -> Doc:
+    return {"key": key, "value": value[0], "timestamp": _ms(value[1] or 0), "step": value[2]}
+
+
+def find(runs: Runs, name: str | None) -> Doc:
+    if not name:
+        raise MlflowError(400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'run_id'.")
+    run = runs.get(name)
+    if run is None:
+        raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"Run with id={name} not found")
+    return run
+
+
+def asked(runs: Runs, request: Request) -> Doc:
+    query = request.query_params
+    return find(runs, query.get("run_id") or query.get("run_uuid"))
