@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -16,6 +16,9 @@ from urllib3.exceptions import NewConnectionError
 from shared.adapters.identity import ARM_SCOPE, no_token
 from shared.adapters.tries import PASSING, Tries, retry_after
 from shared.domain.errors import Conflict, NotFound, Transient, Upstream
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 #: Methods that may be sent again when it is not known whether the first one was carried out.
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
@@ -57,7 +60,7 @@ class Arm:
     A call that is safe to repeat is repeated as `shared.adapters.tries` says; each call ends within its deadline.
     """
 
-    def __init__(self, endpoint: str, credential: Any) -> None:
+    def __init__(self, endpoint: str, credential: TokenCredential) -> None:
         self.endpoint = endpoint
         self._credential = credential
         self._session = requests.Session()

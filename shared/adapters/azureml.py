@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.adapters.online_endpoints import OnlineEndpoints
+from shared.adapters.resource import Resource, texts
 from shared.adapters.sdk import translated
 from shared.adapters.tracking import Tracking
 from shared.domain.errors import Conflict
@@ -46,22 +47,21 @@ class AzureMLAdapter(OnlineEndpoints):
                 }
             }
             what, api = f"register data asset {name}:{version}", {"api-version": ASSET_API}
-            found = self.arm.call("PUT", self.url(asset), what, json=body, params=api)
-        elif not found["properties"]["dataUri"].rstrip("/").endswith(path.rstrip("/")):
+            found = Resource.of(self.arm.call("PUT", self.url(asset), what, json=body, params=api))
+        elif not found.text("dataUri").rstrip("/").endswith(path.rstrip("/")):
             raise Conflict(
                 f"The data asset {name}:{version} exists and points elsewhere.",
                 remedy=f"Archive or rename the asset {name} that DropML didn't make, then retry the run.",
             )
-        return str(found["id"])
+        return found.id
 
     def job(self, name: str) -> Job | None:
         found = self.find(f"jobs/{name}", JOB_API)
-        if found is None or not found.get("properties"):
+        if found is None or not found.properties:
             # Jobs inside other jobs may have no ARM form of their own; the run history has them all.
             return self.tracking.job(name)
-        properties = found["properties"]
-        status = str(properties.get("status") or "Unknown")
-        best = (properties.get("tags") or {}).get("automl_best_child_run_id")
+        status = found.text("status") or "Unknown"
+        best = texts(found.properties.get("tags")).get("automl_best_child_run_id")
         error = None
         if status == "Completed" and not best:
             best = self.tracking.best_child(name)
@@ -94,12 +94,12 @@ class AzureMLAdapter(OnlineEndpoints):
 
         found = self.find(f"models/{name}/versions/{version}", ASSET_API)
         if found is not None:
-            if f"{child}/" not in f"{found['properties'].get('modelUri')}/":
+            if f"{child}/" not in f"{found.text('modelUri')}/":
                 raise Conflict(
                     f"The model {name}:{version} exists and is not that of {child}.",
                     remedy=f"Archive or rename the model {name} that DropML didn't make, then retry the run.",
                 )
-            return str(found["id"])
+            return found.id
         with translated(f"register model {name}:{version}"):
             model = self.client.models.create_or_update(
                 Model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from azure.core import MatchConditions
 from azure.storage.blob import BlobClient, BlobProperties, BlobServiceClient
@@ -79,14 +79,14 @@ class DataStore:
         it is read.
         """
         what = f"{container}/{name}"
-        condition: dict[str, Any] = (
-            {"etag": quoted(etag), "match_condition": MatchConditions.IfNotModified} if etag else {}
+        read = partial(
+            self._blob(container, name).download_blob, timeout=TIMEOUT, max_concurrency=1, decompress=False
         )
         try:
             with translated(what):
                 # Each further range is asked for with If-Match on the first one's ETag by the SDK itself.
-                answer = self._blob(container, name).download_blob(
-                    timeout=TIMEOUT, max_concurrency=1, decompress=False, **condition
+                answer = (
+                    read(etag=quoted(etag), match_condition=MatchConditions.IfNotModified) if etag else read()
                 )
                 for piece in ahead(answer.chunks()):
                     for start in range(0, len(piece), chunk):

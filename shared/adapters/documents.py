@@ -7,7 +7,7 @@ through and only its answer was lost; who reads again sees that.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -42,15 +42,15 @@ class JsonStore:
             raise
         return _parsed(raw, path), quoted(str(answer.properties.etag))
 
-    def create(self, path: str, doc: dict[str, Any]) -> str:
+    def create(self, path: str, doc: Mapping[str, object]) -> str:
         return self._put(path, doc, overwrite=False)
 
-    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
         return self._put(
             path, doc, overwrite=True, etag=quoted(etag), match_condition=MatchConditions.IfNotModified
         )
 
-    def _put(self, path: str, doc: dict[str, Any], **condition: Any) -> str:
+    def _put(self, path: str, doc: Mapping[str, object], **condition: Any) -> str:
         raw = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         with translated(path):
             answer = self._container.get_blob_client(path).upload_blob(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import InvalidSetting, Transient
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 ARM_SCOPE = "https://management.azure.com/.default"
 AZUREML_SCOPE = "https://ml.azure.com/.default"
 
 
 @lru_cache(maxsize=4)
-def credential(kind: str = "default") -> Any:
+def credential(kind: str = "default") -> TokenCredential:
     """`default` (managed identity, service principal, CLI), `interactive` or `device_code`.
 
     azure.identity caches tokens inside the credential, so one per process serves all.

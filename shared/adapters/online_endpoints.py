@@ -5,8 +5,7 @@ Nothing here waits for a long-running operation: `begin_*` sends the request; th
 
 from __future__ import annotations
 
-from typing import Any
-
+from shared.adapters.resource import Resource, mapping, texts
 from shared.adapters.sdk import translated
 from shared.adapters.workspace import Workspace
 from shared.domain.errors import NotFound
@@ -22,7 +21,7 @@ class OnlineEndpoints(Workspace):
 
     def endpoint(self, name: str) -> Endpoint | None:
         found = self.find(f"onlineEndpoints/{name}", ENDPOINT_API)
-        return _endpoint(name, found["properties"]) if found else None
+        return _endpoint(found) if found else None
 
     def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None:
         from azure.ai.ml.entities import ManagedOnlineEndpoint
@@ -36,16 +35,14 @@ class OnlineEndpoints(Workspace):
     def deployments(self, endpoint: str) -> list[Deployment]:
         url, what = self.url(f"onlineEndpoints/{endpoint}/deployments"), f"list deployments of {endpoint}"
         try:
-            return [
-                _deployment(doc["name"], doc["properties"])
-                for doc in self.arm.pages(url, what, {"api-version": ENDPOINT_API})
-            ]
+            pages = self.arm.pages(url, what, {"api-version": ENDPOINT_API})
+            return [_deployment(Resource.of(document)) for document in pages]
         except NotFound:
             return []
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
         found = self.find(f"onlineEndpoints/{endpoint}/deployments/{name}", ENDPOINT_API)
-        return _deployment(name, found["properties"]) if found else None
+        return _deployment(found) if found else None
 
     def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
         """An MLflow model needs neither environment nor scoring script (no-code deployment).
@@ -83,21 +80,25 @@ class OnlineEndpoints(Workspace):
             return str(self.client.online_deployments.get_logs(deployment, endpoint, lines))
 
 
-def _endpoint(name: str, properties: dict[str, Any]) -> Endpoint:
+def _endpoint(found: Resource) -> Endpoint:
     return Endpoint(
-        name,
-        str(properties.get("provisioningState") or "Unknown"),
-        str(properties.get("scoringUri") or ""),
-        dict(properties.get("traffic") or {}),
-        "key" if str(properties.get("authMode")).lower() == "key" else "aad_token",
-        dict(properties.get("properties") or {}),
+        found.name,
+        found.state,
+        found.text("scoringUri"),
+        {
+            name: share
+            for name, share in mapping(found.properties.get("traffic")).items()
+            if isinstance(share, int)
+        },
+        "key" if found.text("authMode").lower() == "key" else "aad_token",
+        texts(found.properties.get("properties")),
     )
 
 
-def _deployment(name: str, properties: dict[str, Any]) -> Deployment:
+def _deployment(found: Resource) -> Deployment:
     return Deployment(
-        name,
-        str(properties.get("provisioningState") or "Unknown"),
-        str(properties.get("model") or ""),
-        bool(properties.get("appInsightsEnabled")),
+        found.name,
+        found.state,
+        found.text("model"),
+        app_insights_enabled=found.properties.get("appInsightsEnabled") is True,
     )

@@ -13,6 +13,7 @@ from shared.adapters.arm import Arm
 from shared.adapters.automl import automl_node
 from shared.adapters.azureml import AzureMLAdapter
 from shared.adapters.identity import AZUREML_SCOPE
+from shared.adapters.resource import mapping
 from shared.adapters.sdk import translated
 from shared.domain import names
 from shared.domain.errors import Upstream
@@ -59,18 +60,16 @@ class PipelinesAdapter:
         found = find(f"batchEndpoints/{endpoint}", BATCH_API)
         if found is None:
             return "endpoint"
-        state = found["properties"].get("provisioningState")
-        if state not in ("Succeeded", "Failed"):
+        if found.state not in ("Succeeded", "Failed"):
             return "wait"
         below = find(f"batchEndpoints/{endpoint}/deployments/{deployment}", BATCH_API)
         if below is None:
             return "deployment"
-        below_state = below["properties"].get("provisioningState")
-        if "Failed" in (state, below_state):
+        if "Failed" in (found.state, below.state):
             return "failed"
-        if below_state != "Succeeded":
+        if below.state != "Succeeded":
             return "wait"
-        default = (found["properties"].get("defaults") or {}).get("deploymentName")
+        default = mapping(found.properties.get("defaults")).get("deploymentName")
         return "nothing" if default == deployment else "default"
 
     def published(self, slug: str, dataset: str, job: TrainingJob) -> str:
@@ -159,8 +158,8 @@ class PipelinesAdapter:
 
     def _invoke_endpoint(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """Plain HTTP: the SDK's own `invoke` shares one header dictionary between all calls of a process."""
-        endpoint = self._azureml.find(f"batchEndpoints/{self._endpoint(slug, dataset)}", BATCH_API) or {}
-        uri = (endpoint.get("properties") or {}).get("scoringUri")
+        endpoint = self._azureml.find(f"batchEndpoints/{self._endpoint(slug, dataset)}", BATCH_API)
+        uri = endpoint.text("scoringUri") if endpoint else ""
         if not uri:
             raise Upstream("The published pipeline has no address yet.", remedy="Try again in a minute.")
         asset = f"{self._settings.workspace_id}/data/{job.data}/versions/{job.data_version}"

@@ -25,19 +25,18 @@ class BoundedRetries(RetryPolicy[Any, Any]):
     def __init__(self) -> None:
         super().__init__(retry_total=TRIES)
 
-    def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
+    # The settings are the SDK's own, made anew for each call and handed from method to method.
+    def configure_retries(self, options: Any) -> Any:
         return super().configure_retries(options) | {"tries": Tries("azure-ai-ml")}
 
-    def increment(
-        self, settings: dict[str, Any], response: Any = None, error: Exception | None = None
-    ) -> bool:
+    def increment(self, settings: Any, response: Any = None, error: Exception | None = None) -> bool:
         if not super().increment(settings, response=response, error=error):
             return False
         http = getattr(response, "http_response", None)
         why = type(error).__name__ if error else f"HTTP {http.status_code if http else '?'}"
         return bool(settings["tries"].again(why, retry_after(http.headers) if http else 0.0))
 
-    def sleep(self, settings: dict[str, Any], transport: Any, response: Any = None) -> None:
+    def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
         """`increment` has waited."""
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.arm import Arm
+from shared.adapters.resource import Resource
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Workspace:
         """The ARM path of a resource of the workspace."""
         return f"{self.settings.workspace_id}/{path}"
 
-    def find(self, path: str, api: str) -> dict[str, Any] | None:
+    def find(self, path: str, api: str) -> Resource | None:
         """The resource at `path` as ARM has it; None when there is none."""
-        return self.arm.find(self.url(path), f"read {path}", {"api-version": api})
+        found = self.arm.find(self.url(path), f"read {path}", {"api-version": api})
+        return None if found is None else Resource.of(found)

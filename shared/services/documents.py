@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,10 +26,10 @@ class Documents(Protocol):
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         """The document and its ETag; None when there is none."""
 
-    def create(self, path: str, doc: dict[str, Any]) -> str:
+    def create(self, path: str, doc: Mapping[str, object]) -> str:
         """Write a new document; returns its ETag. Raises Conflict when there is one already."""
 
-    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
         """Write over the version `etag`; returns the new ETag. Raises Conflict when it has changed or is gone."""
 
     def delete(self, path: str) -> None:

@@ -125,7 +125,7 @@ def test_nobody_there_is_transient() -> None:
 
 def test_a_credential_without_token_is_told_with_a_remedy() -> None:
     class Without:
-        def get_token(self, *_: str) -> AccessToken:
+        def get_token(self, *_: str, **__: object) -> AccessToken:
             raise ClientAuthenticationError(message="no identity\nand details")
 
     with pytest.raises(Transient, match="no identity") as caught:

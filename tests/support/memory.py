@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -69,14 +69,14 @@ class MemoryDocuments:
         found = self.blobs.get(path)
         return (json.loads(found[0]), found[1]) if found else None
 
-    def create(self, path: str, doc: dict[str, Any]) -> str:
+    def create(self, path: str, doc: Mapping[str, object]) -> str:
         text = json.dumps(doc, allow_nan=False)
         with self._lock:
             if path in self.blobs:
                 raise Conflict(f"{path} exists already.", code="blob-exists")
             return self._put(path, text)
 
-    def replace(self, path: str, doc: dict[str, Any], etag: str) -> str:
+    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
         text = json.dumps(doc, allow_nan=False)
         with self._lock:
             if path not in self.blobs or self.blobs[path][1].strip('"') != etag.strip('"'):
