@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import NamedTuple
 
 import azure.functions as func
@@ -27,6 +28,11 @@ class Outcome(NamedTuple):
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    """A document as JSON: a dataclass, or what JSON has already."""
+    if is_dataclass(body):
+        from shared.domain.documents import to_json
+
+        body = to_json(body)
     return func.HttpResponse(
         json.dumps(body, default=str), status_code=status, mimetype="application/json", headers=headers or {}
     )

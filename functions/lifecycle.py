@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from shared import bootstrap
-from shared.services.run import lifecycle, retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -15,6 +14,8 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance(timer: func.TimerRequest) -> None:
     """Every open run and pipeline run, as far as it goes."""
+    from shared.services.run import lifecycle, retraining
+
     context = bootstrap.context()
     lifecycle.advance_all(context)
     retraining.advance_pipelines(context, bootstrap.pipelines())
@@ -23,5 +24,7 @@ def advance(timer: func.TimerRequest) -> None:
 @bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)
 def retrain(timer: func.TimerRequest) -> None:
     """A new run for each dataset in production; the minute names the occurrence, so two hosts start one run."""
+    from shared.services.run import retraining
+
     occurrence = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
     retraining.retrain_all(occurrence, bootstrap.context())

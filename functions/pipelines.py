@@ -9,7 +9,6 @@ import azure.functions as func
 from functions import parameters
 from functions.http import answer, door
 from shared import bootstrap
-from shared.services.run import retraining
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -18,6 +17,8 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @door
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
+    from shared.services.run import retraining
+
     request_id = parameters.idempotency_key(req) or uuid.uuid4().hex
     dataset = req.route_params["dataset"]
     doc = retraining.trigger(dataset, request_id, "http", bootstrap.context())
@@ -28,5 +29,7 @@ def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])
 @door
 def show_pipeline_run(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.services.run import retraining
+
     params = req.route_params
     return answer(retraining.pipeline_run(params["dataset"], params["id"], bootstrap.context()))

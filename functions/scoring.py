@@ -10,13 +10,8 @@ import azure.functions as func
 
 from functions import parameters
 from functions.http import answer, door, pass_through
-from functions.openapi import document
 from shared import bootstrap
-from shared.domain.documents import to_json
 from shared.domain.errors import NotFound
-from shared.services.batches import worker
-from shared.services.scoring import benchmark, rotation_work
-from shared.services.scoring.proxy import ScoreRequest
 from shared.settings import settings
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -70,6 +65,8 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
 
 
 def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func.HttpResponse:
+    from shared.services.scoring.proxy import ScoreRequest
+
     headers = req.headers
     request = ScoreRequest(
         dataset=dataset,
@@ -92,19 +89,21 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
     taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
-    return answer(to_json(taken), 202, {"Location": f"/api/score/{dataset}/batch/{taken.id}"})
+    return answer(taken, 202, {"Location": f"/api/score/{dataset}/batch/{taken.id}"})
 
 
 @bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])
 @door
 def show_batch(req: func.HttpRequest) -> func.HttpResponse:
     params = req.route_params
-    return answer(to_json(bootstrap.batches().show(params["dataset"], params["id"])))
+    return answer(bootstrap.batches().show(params["dataset"], params["id"]))
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance_batches(timer: func.TimerRequest) -> None:
     """Every open batch, as far as it goes in one tick."""
+    from shared.services.batches import worker
+
     deadline = time.monotonic() + settings().step_deadline_seconds
     worker.step_batches(bootstrap.batches(), deadline)
 
@@ -122,18 +121,20 @@ def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the rotation; asked for again while one is open, that one is meant."""
     name = req.route_params["name"]
     taken = bootstrap.rotations().request(name)
-    return answer(to_json(taken), 202, {"Location": f"/api/endpoints/{name}/rotation"})
+    return answer(taken, 202, {"Location": f"/api/endpoints/{name}/rotation"})
 
 
 @bp.route(route="endpoints/{name}/rotation", methods=["GET"])
 @door
 def show_rotation(req: func.HttpRequest) -> func.HttpResponse:
-    return answer(to_json(bootstrap.rotations().show(req.route_params["name"])))
+    return answer(bootstrap.rotations().show(req.route_params["name"]))
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance_rotations(timer: func.TimerRequest) -> None:
     """Every open rotation of keys, as far as it goes in one tick."""
+    from shared.services.scoring import rotation_work
+
     seconds = min(settings().step_deadline_seconds, rotation_work.CLAIM_SECONDS / 2)
     rotation_work.step_rotations(bootstrap.rotations(), time.monotonic() + seconds, observe=bootstrap.observe)
 
@@ -141,13 +142,17 @@ def advance_rotations(timer: func.TimerRequest) -> None:
 @bp.route(route="endpoints/{name}/benchmark", methods=["POST"])
 @door
 def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.services.scoring import benchmark
+
     options = benchmark.BenchmarkOptions.parse(req.get_body())
-    return answer(to_json(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options)))
+    return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
 
 
 @bp.route(route="swagger.json", methods=["GET"])
 @door
 def swagger(req: func.HttpRequest) -> func.HttpResponse:
+    from functions.openapi import document
+
     return answer(document.document(bootstrap.serving().all(), bootstrap.batch_sources()))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shared.domain.errors import InvalidInput, NotFound, Upstream
 from shared.domain.problems import ModelRefused, TooLarge
@@ -56,8 +56,7 @@ class ScoreLimits:
     max_body: int = MAX_BODY
 
 
-@dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(NamedTuple):
     """One request, as the HTTP layer read it. `dataset` None means: the only one."""
 
     dataset: str | None
@@ -69,8 +68,9 @@ class ScoreRequest:
     request_id: str = ""
 
 
-@dataclass(frozen=True)
-class ScoreAnswer:
+class ScoreAnswer(NamedTuple):
+    """What goes back to the caller."""
+
     body: bytes
     content_type: str
     headers: dict[str, str]

@@ -1,0 +1,45 @@
+"""What the host pays at indexing: nothing is imported that only an invocation needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Loaded at indexing: the doors, the errors they tell, the settings.
+NEEDED = {
+    "domain",
+    "domain.automl_names",
+    "domain.errors",
+    "domain.problems",
+    "services",
+    "services.monitoring",
+    "services.monitoring.probe",
+    "setting_kinds",
+    "settings",
+    "bootstrap",
+}
+
+
+def loaded(code: str) -> set[str]:
+    """Modules that are there after `code` has run in a process of its own."""
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(done.stdout.split())
+
+
+def test_indexing_loads_the_doors_and_nothing_behind_them() -> None:
+    modules = loaded("import function_app\nfunction_app.app.get_functions()")
+    ours = {name.removeprefix("shared.") for name in modules if name.startswith("shared.")}
+    assert ours - NEEDED == set()
+    heavy = {"msgspec", "pandas", "numpy", "polars", "yaml", "jinja2", "requests.sessions", "azure.ai.ml"}
+    bare = loaded("import azure.functions, azurefunctions.extensions.bindings.blob")
+    assert heavy & (modules - bare) == set()
+
+
+def test_the_way_of_a_score_loads_nothing_heavy() -> None:
+    modules = loaded("import function_app, shared.services.scoring.proxy, shared.adapters.endpoint")
+    assert {"pandas", "numpy", "polars", "azure.ai.ml", "jinja2"} & modules == set()
