@@ -59,7 +59,7 @@ def facts_for(spec: JobSpec, data: Data, n_splits: int) -> Facts:
 
 
 def store_fold(scratch: Scratch, k: int, split: Split, encoder: Encoder, data: Data) -> None:
-    """Fit the encoder on the fold's training rows alone; scratch the encoded rows of both sides."""
+    """Fit the encoder on the fold's training rows alone; store the encoded rows of both sides."""
     scores = Scores.of(data.target.y, data.target.n_classes)
     train_x = encoder.fit_transform(data.table.take(split.train), scores.take(split.train))
     if data.valid_table is not None and data.valid_y is not None:

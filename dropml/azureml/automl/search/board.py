@@ -29,7 +29,7 @@ class Trial:
 
     @property
     def out(self) -> str:
-        """Folder of the scratch that takes what the trial leaves."""
+        """Where in the scratch folder the trial leaves what it made."""
         return f"trial{self.iteration}"
 
     @property
@@ -45,7 +45,7 @@ class Trial:
 
 
 class Board:
-    """Every change of a trial becomes an event; artifacts move from the scratch into `job_dir/trials/{iteration}`."""
+    """Every change of a trial becomes an event; artifacts move from the scratch folder into `job_dir/trials/{iteration}`."""
 
     def __init__(self, job: str, job_dir: Path, events: Events, scratch: Scratch, facts: Facts) -> None:
         self.job, self.job_dir, self.events, self.scratch, self.facts = job, job_dir, events, scratch, facts

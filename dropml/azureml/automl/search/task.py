@@ -57,7 +57,7 @@ Work = Fit | Refit | Vote | Stack | Finish
 
 @dataclass(frozen=True)
 class Task:
-    """`out`: folder of the scratch folder that takes the result.
+    """`out`: where in the scratch folder the result goes.
 
     `deadline`: unix seconds by which the task should end by itself; `grace` seconds later it is killed.
     """
