@@ -33,7 +33,7 @@ _ALGORITHMS = {
     ),
     "Regression": (*_SHARED, "ElasticNet", "LassoLars", "XGBoostRegressor"),
 }  # fmt: skip
-_LIMITS: Doc = {
+_DEFAULT_LIMITS: Doc = {
     "maxTrials": 1000,
     "trialTimeout": "PT30M",
     "timeout": "PT6H",
@@ -45,7 +45,7 @@ _LIMITS: Doc = {
     "sweepTrials": 0,
     "sweepConcurrentTrials": 0,
 }
-_TRAINING: Doc = {
+_DEFAULT_TRAINING: Doc = {
     "enableOnnxCompatibleModels": False,
     "stackEnsembleSettings": None,
     "enableStackEnsemble": True,
@@ -94,7 +94,7 @@ def job_input(value: Doc) -> Doc:
 
 
 def _limits(given: Doc) -> Doc:
-    limits = _LIMITS | {k: v for k, v in given.items() if v is not None}
+    limits = _DEFAULT_LIMITS | {k: v for k, v in given.items() if v is not None}
     timeout = seconds(limits["timeout"], "limitSettings.timeout")
     trial = seconds(limits["trialTimeout"], "limitSettings.trialTimeout")
     if given.get("trialTimeout") and trial > timeout:
@@ -139,7 +139,7 @@ def _featurization(given: Any) -> Doc | None:
 
 
 def _training(given: Doc, task: str) -> Doc:
-    training = _TRAINING | {k: v for k, v in given.items() if v is not None}
+    training = _DEFAULT_TRAINING | {k: v for k, v in given.items() if v is not None}
     for key in ("allowedTrainingAlgorithms", "blockedTrainingAlgorithms"):
         if training[key]:
             training[key] = [one_of(a, _ALGORITHMS[task], key) for a in training[key]]

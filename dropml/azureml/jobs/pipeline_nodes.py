@@ -104,10 +104,10 @@ def automl_node(node: Doc, bound: Callable[[Any], Any]) -> Doc:
         "trainingData": table("training_data"),
         "validationData": table("validation_data"),
         "testData": table("test_data"),
-        "limitSettings": _camel(limits, _LIMITS),
-        "trainingSettings": _camel(node.get("training") or {}, _TRAINING),
+        "limitSettings": _camel(limits, _LIMIT_NAMES),
+        "trainingSettings": _camel(node.get("training") or {}, _TRAINING_NAMES),
         "featurizationSettings": (
-            _camel(node["featurization"], _FEATURIZATION) if node.get("featurization") else None
+            _camel(node["featurization"], _FEATURIZATION_NAMES) if node.get("featurization") else None
         ),
     }
     body = automl_job.properties({"jobType": "AutoML", "taskDetails": details})
@@ -117,7 +117,7 @@ def automl_node(node: Doc, bound: Callable[[Any], Any]) -> Doc:
     return body
 
 
-_LIMITS = {
+_LIMIT_NAMES = {
     "timeout_minutes": "timeout",
     "trial_timeout_minutes": "trialTimeout",
     "max_trials": "maxTrials",
@@ -127,7 +127,7 @@ _LIMITS = {
     "exit_score": "exitScore",
     "enable_early_termination": "enableEarlyTermination",
 }
-_TRAINING = {
+_TRAINING_NAMES = {
     "enable_onnx_compatible_models": "enableOnnxCompatibleModels",
     "enable_dnn_training": "enableDnnTraining",
     "enable_model_explainability": "enableModelExplainability",
@@ -137,7 +137,7 @@ _TRAINING = {
     "blocked_training_algorithms": "blockedTrainingAlgorithms",
     "training_mode": "trainingMode",
 }
-_FEATURIZATION = {
+_FEATURIZATION_NAMES = {
     "mode": "mode",
     "blocked_transformers": "blockedTransformers",
     "column_name_and_types": "columnNameAndTypes",

@@ -26,8 +26,8 @@ def child_name(pipeline: str, node: str) -> str:
 
 
 class PipelineRunner:
-    def __init__(self, runs: Runs, spec: PipelineSpec, jobs: JobRunner) -> None:
-        self._runs, self._spec, self._jobs, self._c = runs, spec, jobs, runs.c
+    def __init__(self, runs: Runs, spec: PipelineSpec, runner: JobRunner) -> None:
+        self._runs, self._spec, self._runner, self._c = runs, spec, runner, runs.c
         self.children: dict[str, Child] = {}
 
     async def run(self, name: str) -> None:
@@ -79,8 +79,8 @@ class PipelineRunner:
     async def _to_its_end(self, pipeline: Doc, node: str, name: str) -> str:
         run = self._runs.get(name) or self._create(pipeline, node, name)
         if run["status"] not in TERMINAL:
-            self._jobs.submit(name)
-            await self._jobs.wait(name)
+            self._runner.submit(name)
+            await self._runner.wait(name)
         done = self._runs.get(name)
         assert done is not None
         if done["status"] == "Completed":
@@ -155,4 +155,4 @@ class PipelineRunner:
     async def cancel(self, name: str) -> None:
         for child in self._runs.children(name):
             if child["status"] in OPEN:
-                await self._jobs.cancel(child["name"])
+                await self._runner.cancel(child["name"])

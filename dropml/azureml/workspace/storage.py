@@ -20,7 +20,7 @@ from azure.storage.blob import (
 )
 
 #: Client-side limits, so that an absent storage account is a sentence after seconds, not minutes.
-_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
+_CLIENT_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 30, "retry_total": 2}
 _DEVELOPMENT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50u"
     "SRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
@@ -74,7 +74,7 @@ class Storage:
     def _service(self) -> BlobServiceClient:
         if self._connection is None:
             raise DataError("No storage account is configured: start the emulator with --storage.")
-        return BlobServiceClient.from_connection_string(self._connection, **_LIMITS)
+        return BlobServiceClient.from_connection_string(self._connection, **_CLIENT_OPTIONS)
 
     def container(self, name: str) -> ContainerClient:
         return self._service().get_container_client(name)
