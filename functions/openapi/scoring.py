@@ -103,6 +103,12 @@ def dataset_paths(entry: ServingEntry) -> Doc:
                 responses=responses(_answers(entry.schema), *SCORE_REFUSALS),
             )
         },
+        **_batch_paths(slug, suffix, name),
+    }
+
+
+def _batch_paths(slug: str, suffix: str, name: str) -> Doc:
+    return {
         f"/api/score/{slug}/batch": {
             "post": operation(
                 f"batch{suffix}",

@@ -14,7 +14,7 @@ DropMLError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 class DropMLError(Exception):
@@ -23,7 +23,7 @@ class DropMLError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str, *, remedy: str = "", code: str | None = None, **where: Any) -> None:
+    def __init__(self, message: str, *, remedy: str = "", code: str | None = None, **where: object) -> None:
         """`where` names the place: file, line, column, field, row."""
         super().__init__(message)
         self.message = message
@@ -31,9 +31,9 @@ class DropMLError(Exception):
         self.error_code = code or self.code
         self.where = {k: v for k, v in where.items() if v is not None}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form stored in run documents and quarantine reports."""
-        doc: dict[str, Any] = {"code": self.error_code, "message": self.message}
+        doc: dict[str, object] = {"code": self.error_code, "message": self.message}
         if self.remedy:
             doc["remedy"] = self.remedy
         return doc | self.where

@@ -6,7 +6,6 @@ The codes are stable: callers may branch on them. `docs/errors.md` lists them al
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from shared.domain.errors import Conflict, DropMLError, InvalidInput, Transient, Upstream
 
@@ -24,8 +23,8 @@ class RowIssue:
     field: str | None = None
     row: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        doc: dict[str, Any] = {"code": self.code, "message": self.message}
+    def to_dict(self) -> dict[str, object]:
+        doc: dict[str, object] = {"code": self.code, "message": self.message}
         if self.row is not None:
             doc["row"] = self.row
         if self.field is not None:
@@ -75,7 +74,7 @@ class InvalidRows(InvalidInput):
         self.issues = issues
         self.total = total
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         listed = [issue.to_dict() for issue in self.issues[:MAX_LISTED]]
         return super().to_dict() | {"errors": listed, "total_errors": self.total}
 
@@ -143,7 +142,7 @@ class Problem:
     total_errors: int = 0
 
 
-def problem(error: DropMLError, *, request_id: str = "") -> dict[str, Any]:
+def problem(error: DropMLError, *, request_id: str = "") -> dict[str, object]:
     """The problem+json document of an error; members that have nothing to say are left out."""
     head = Problem(
         type=f"urn:dropml:problem:{error.error_code}",

@@ -169,7 +169,7 @@ def test_many_errors_are_counted_and_few_listed() -> None:
     with pytest.raises(InvalidRows) as caught:
         VALIDATOR.check_records([{**ROW, "age": "x"}] * 1000)
     assert caught.value.total == 1000
-    assert len(caught.value.to_dict()["errors"]) == 20
+    assert str(caught.value.to_dict()["errors"]).count("wrong-type") == 20
 
 
 def test_table_headers_are_checked() -> None:

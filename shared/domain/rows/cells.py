@@ -32,7 +32,7 @@ class BadCellError(Exception):
     """A cell that can't be taken; args: code, what it should have been."""
 
 
-def _integer(value: Any) -> int:
+def _integer(value: object) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
@@ -42,7 +42,7 @@ def _integer(value: Any) -> int:
     return value
 
 
-def _number(value: Any) -> float | int:
+def _number(value: object) -> float | int:
     if type(value) is not float and type(value) is not int:
         raise BadCellError("wrong-type")
     try:
@@ -54,13 +54,13 @@ def _number(value: Any) -> float | int:
     return value if INT64_MIN <= value <= INT64_MAX else float(value)
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: object) -> bool:
     if type(value) is not bool:
         raise BadCellError("wrong-type")
     return value
 
 
-def _string(value: Any) -> str:
+def _string(value: object) -> str:
     if type(value) is not str:
         raise BadCellError("wrong-type")
     if not value.isascii():
@@ -75,7 +75,7 @@ def _encodable(value: str) -> None:
         raise BadCellError("not-unicode") from None
 
 
-def _datetime(value: Any) -> str:
+def _datetime(value: object) -> str:
     text = _string(value)
     if datetime_shape(text) is None:
         raise BadCellError("wrong-type")
@@ -111,13 +111,13 @@ CELL_CHECKS: dict[ColumnType, Check] = CHECKS | {
 }
 
 
-def short(value: Any) -> str:
+def short(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def explain(code: str, column: Column, value: Any) -> str:
+def explain(code: str, column: Column, value: object) -> str:
     if code == "out-of-range":
         return f'Field "{column.name}": {short(_repr(value))} is beyond what a model can take (64 bits).'
     if code == "not-unicode":
@@ -125,7 +125,7 @@ def explain(code: str, column: Column, value: Any) -> str:
     return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.'
 
 
-def _repr(value: Any) -> str:
+def _repr(value: object) -> str:
     """A value as JSON would show it; never all of a large one."""
     if isinstance(value, str):
         return f'"{value[:60]}"' if len(value) <= 60 else f'"{value[:50]}..."'
@@ -138,5 +138,5 @@ def _repr(value: Any) -> str:
     return "an object" if isinstance(value, dict) else repr(value)
 
 
-def unseen(column: Column, value: Any) -> str:
+def unseen(column: Column, value: object) -> str:
     return f'Field "{column.name}": {short(_repr(value))} was never seen in training; the score is a guess.'

@@ -34,7 +34,7 @@ _JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www
 _CSV_TYPES = frozenset({"text/csv", "application/csv"})
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON value")
 
 
@@ -117,14 +117,14 @@ def _json(body: bytes) -> Payload:
     )
 
 
-def _kind(doc: Any) -> str:
+def _kind(doc: object) -> str:
     if isinstance(doc, dict):
         keys = ", ".join(json.dumps(key[:40]) for key in list(doc)[:5])
         return f"an object with {keys or 'no members'}"
     return f"a JSON {type(doc).__name__}"
 
 
-def _split(table: dict[str, Any]) -> Payload:
+def _split(table: dict[str, object]) -> Payload:
     columns, data, index = table.get("columns"), table.get("data"), table.get("index")
     if not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
         raise _split_error("columns", "must be a list of names")
@@ -238,7 +238,7 @@ def answer(prediction: Prediction, shape: AnswerShape, warnings: list[RowIssue])
         out = io.StringIO()
         csv.writer(out).writerows([["prediction"], *([value] for value in prediction.result)])
         return out.getvalue().encode()
-    doc: dict[str, Any] = {"result": prediction.result}
+    doc: dict[str, object] = {"result": prediction.result}
     if prediction.probabilities is not None:
         doc["probabilities"] = prediction.probabilities
     if warnings:

@@ -59,11 +59,11 @@ class RowValidator:
             ]
             for cells, table in ((False, CHECKS), (True, CELL_CHECKS))
         }
-        self._memos: list[dict[str, Any]] = [{} for _ in schema.columns]
+        self._memos: list[dict[str, object]] = [{} for _ in schema.columns]
         self._memo_size = MAX_MEMO // max(1, self._width)
-        self._defaults: dict[str, Any] = {c.name: None for c in schema.columns if c.nullable}
+        self._defaults: dict[str, object] = {c.name: None for c in schema.columns if c.nullable}
 
-    def check_records(self, records: Sequence[Any]) -> Checked:
+    def check_records(self, records: Sequence[object]) -> Checked:
         """Records (JSON objects) to rows. Raises InvalidRows naming row and field."""
         findings = _Findings()
         rows: list[Row] = []
@@ -80,7 +80,7 @@ class RowValidator:
             rows.append(row)
         return self._finish(rows, findings, cells=False)
 
-    def check_table(self, columns: Sequence[str], data: Sequence[Any], *, cells: bool = False) -> Checked:
+    def check_table(self, columns: Sequence[str], data: Sequence[object], *, cells: bool = False) -> Checked:
         """Rows under column names in any order; `cells` says they are CSV text. Raises InvalidRows."""
         findings = _Findings()
         order = self.order(columns, findings)
@@ -161,7 +161,7 @@ class RowValidator:
             out.append(value)
         return out
 
-    def _fill(self, record: dict[str, Any], index: int, findings: _Findings) -> Row:
+    def _fill(self, record: dict[str, object], index: int, findings: _Findings) -> Row:
         row = []
         for name in self.names:
             if name not in record and name not in self._defaults:
@@ -172,12 +172,12 @@ class RowValidator:
     def _missing(self, name: str, index: int | None, findings: _Findings) -> None:
         findings.add("missing-field", lambda: f'Field "{name}" is missing.', name, index)
 
-    def _unknown(self, names: Iterable[Any], index: int | None, findings: _Findings) -> None:
+    def _unknown(self, names: Iterable[object], index: int | None, findings: _Findings) -> None:
         for name in names:
             if name not in self._known:
                 findings.add("unknown-field", partial(self._stranger, name), short(name), index)
 
-    def _stranger(self, name: Any) -> str:
+    def _stranger(self, name: object) -> str:
         if name == self.schema.label:
             hint = " It is the label, the very thing that is predicted: leave it out."
         else:
@@ -190,7 +190,7 @@ def _not_an_object(index: int) -> str:
     return f"Row {index} is not a JSON object of field and value."
 
 
-def _width(index: int, values: Any, width: int) -> str:
+def _width(index: int, values: object, width: int) -> str:
     if not isinstance(values, list):
         return f"Row {index} is not a list of values."
     return f"Row {index} has {len(values)} values; {width} columns are named."

@@ -17,7 +17,7 @@ from typing import Protocol
 from shared.domain.errors import Transient
 from shared.domain.problems import Busy, DeadlineExceeded, EndpointRefused
 from shared.domain.run.serving import Target
-from shared.services.scoring.keys import KeyRing
+from shared.services.scoring.keys import Credential, KeyRing
 
 #: Tries per call after a lost connection, and after 429 or 503.
 LOST_TRIES, BUSY_TRIES = 3, 4
@@ -134,37 +134,47 @@ class EndpointCalls:
                 answer = self.transport.send(method, url, body, headers, remaining)
             except ConnectionLostError as error:
                 lost += 1
-                # the first loss is nearly always a stale pooled connection: it costs no budget and no waiting
-                if lost >= LOST_TRIES or (lost > 1 and not self.budget.spend()):
-                    raise Transient(
-                        f"The endpoint {target.endpoint} can't be reached: {error}.",
-                        remedy="Try again; if it lasts, look at the endpoint's state in Azure ML.",
-                        code="endpoint-unreachable",
-                    ) from None
-                if lost > 1 or not error.sent:
-                    self._pause(0.05 * 2**lost, deadline)
+                self._lost(target, error, lost, deadline)
                 continue
             if answer.status == 401:
                 refused += 1
-                if refused >= KEY_TRIES or not self.keys.refused(target, credential):
-                    raise EndpointRefused(
-                        f"The endpoint {target.endpoint} refuses its own keys.",
-                        remedy="Check that the app's identity may list the endpoint's keys, and the auth mode.",
-                    )
-                continue
-            if answer.status in (429, 503):
+                self._refused(target, credential, refused)
+            elif answer.status in (429, 503):
                 busy += 1
-                delay = retry_after(answer.headers, 0.1 * 2**busy)
-                if busy >= BUSY_TRIES or self._clock() + delay >= deadline or not self.budget.spend():
-                    raise Busy(
-                        f"The endpoint {target.endpoint} has more requests than it can handle "
-                        f"(HTTP {answer.status}).",
-                        retry_after=delay,
-                        remedy="Try again later, or give the deployment more instances.",
-                    )
-                self._pause(delay, deadline)
-                continue
-            return answer
+                self._busy(target, answer, busy, deadline)
+            else:
+                return answer
+
+    def _lost(self, target: Target, error: ConnectionLostError, tries: int, deadline: float) -> None:
+        """Wait before the next try. Raises Transient where there is none."""
+        # the first loss is nearly always a stale pooled connection: it costs no budget and no waiting
+        if tries >= LOST_TRIES or (tries > 1 and not self.budget.spend()):
+            raise Transient(
+                f"The endpoint {target.endpoint} can't be reached: {error}.",
+                remedy="Try again; if it lasts, look at the endpoint's state in Azure ML.",
+                code="endpoint-unreachable",
+            ) from None
+        if tries > 1 or not error.sent:
+            self._pause(0.05 * 2**tries, deadline)
+
+    def _refused(self, target: Target, credential: Credential, tries: int) -> None:
+        """Go on with another key. Raises EndpointRefused where there is none."""
+        if tries >= KEY_TRIES or not self.keys.refused(target, credential):
+            raise EndpointRefused(
+                f"The endpoint {target.endpoint} refuses its own keys.",
+                remedy="Check that the app's identity may list the endpoint's keys, and the auth mode.",
+            )
+
+    def _busy(self, target: Target, answer: Answer, tries: int, deadline: float) -> None:
+        """Wait as long as the endpoint asks. Raises Busy where that is too long or too often."""
+        delay = retry_after(answer.headers, 0.1 * 2**tries)
+        if tries >= BUSY_TRIES or self._clock() + delay >= deadline or not self.budget.spend():
+            raise Busy(
+                f"The endpoint {target.endpoint} has more requests than it can handle (HTTP {answer.status}).",
+                retry_after=delay,
+                remedy="Try again later, or give the deployment more instances.",
+            )
+        self._pause(delay, deadline)
 
     def _pause(self, seconds: float, deadline: float) -> None:
         """Wait, with up to a quarter more so that callers don't come back together; never past the deadline."""
