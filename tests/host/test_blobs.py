@@ -90,6 +90,7 @@ def test_failing_blob_is_retried_at_once_then_poisoned(blobs: Blobs) -> None:
         etag = upload(blobs.incoming, "bad.csv", "x")
         upload(blobs.incoming, "good.csv", "y")
         (body,) = wait_for(blobs.poison, what="the poison message")
+        blobs.wait_runs("by_client", 4)
         runs = quiet(blobs, "by_client")
         assert [run["name"] for run in runs].count("bad.csv") == 3  # poisonBlobThreshold
         assert [run["name"] for run in runs].count("good.csv") == 1
