@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dropml.azureml.automl.data.purpose import purposes
 from dropml.azureml.automl.data.table import from_frame
-from dropml.azureml.automl.fit.encode import Encoder, Scores
+from dropml.azureml.automl.fit.encode import Encoder
+from dropml.azureml.automl.fit.scores import Scores
 from dropml.azureml.automl.model.flat import float32_cut
 from scorer.dates import parse_date
 from scorer.features import Features

@@ -1,8 +1,7 @@
 """One numeric encoding that every model shares.
 
-A category becomes one number that orders the categories by their target rate (log-odds for two classes, mean for
-regression, first principal direction of the class shares for more: Coppersmith et al. 1999), shrunk to the overall
-rate. A date becomes its parts, a text its length and the naive Bayes scores of its words, a missing number stays NaN.
+A category becomes one number that orders the categories by their target rate (`scores`). A date becomes its parts, a
+text its length and the naive Bayes scores of its words, a missing number stays NaN.
 """
 
 from __future__ import annotations
@@ -15,60 +14,13 @@ import numpy as np
 
 from dropml.azureml.automl.data import purpose as purposes
 from dropml.azureml.automl.data.table import Column, Table, number_text
+from dropml.azureml.automl.fit.scores import Scores
 from dropml.azureml.automl.fit.text import TextModel
 from scorer.dates import parse_date
 
-SHRINK = 10.0  # weight of the overall rate against a category's own, in rows
 CROSS_FIT_LEVELS = 30  # above it training rows get the rate of the other folds: their own label would leak
 FOLDS = 5
 DATE_PARTS = ("epoch", "year", "month", "day", "weekday", "yearday", "hour", "minute")
-
-
-@dataclass
-class Scores:
-    """Target statistics of one job: class indicators (n, k) or the number itself (n, 1)."""
-
-    indicators: np.ndarray
-    binary: bool
-    regression: bool
-
-    @staticmethod
-    def of(y: np.ndarray, n_classes: int) -> Scores:
-        if not n_classes:
-            return Scores(y.reshape(-1, 1).astype("float64"), False, True)
-        indicators = np.zeros((len(y), n_classes))
-        indicators[np.arange(len(y)), y] = 1.0
-        return Scores(indicators, n_classes == 2, False)
-
-    def take(self, rows: np.ndarray) -> Scores:
-        return Scores(self.indicators[rows], self.binary, self.regression)
-
-    def level_scores(self, codes: np.ndarray, n_levels: int) -> tuple[np.ndarray, float]:
-        """One number for each level, and the one for a value that was never seen."""
-        counts = np.bincount(codes, minlength=n_levels).astype("float64")
-        k = self.indicators.shape[1]
-        sums = np.column_stack(
-            [np.bincount(codes, self.indicators[:, j], minlength=n_levels) for j in range(k)]
-        )
-        prior = self.indicators.mean(axis=0)
-        rates = (sums + SHRINK * prior) / (counts[:, None] + SHRINK)
-        if self.regression:
-            return rates[:, 0], float(prior[0])
-        if self.binary:
-            return _logit(rates[:, 1]), float(_logit(prior[1:2])[0])
-        direction = _first_direction(rates - prior, counts)
-        return (rates - prior) @ direction, 0.0
-
-
-def _logit(p: np.ndarray) -> np.ndarray:
-    p = np.clip(p, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-def _first_direction(deviations: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    covariance = (deviations * weights[:, None]).T @ deviations
-    direction = np.linalg.eigh(covariance)[1][:, -1]
-    return direction * (1.0 if direction[np.argmax(np.abs(direction))] > 0 else -1.0)
 
 
 @dataclass

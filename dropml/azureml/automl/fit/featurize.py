@@ -10,7 +10,8 @@ from dropml.azureml.automl.data import purpose
 from dropml.azureml.automl.data.load import Data
 from dropml.azureml.automl.data.splits import Split
 from dropml.azureml.automl.fit import metrics
-from dropml.azureml.automl.fit.encode import Encoder, Scores
+from dropml.azureml.automl.fit.encode import Encoder
+from dropml.azureml.automl.fit.scores import Scores
 from dropml.azureml.automl.scratch import Facts, Scratch
 from dropml.azureml.automl.spec import JobSpec, UserError
 
