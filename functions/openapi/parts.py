@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
 from shared.domain.problems import (
     PROBLEM_JSON,
@@ -17,7 +15,7 @@ from shared.domain.problems import (
     problem,
 )
 
-Doc = dict[str, Any]
+Doc = dict[str, object]
 
 #: Status -> what it means here. 401 comes from the Functions host, before any of our code, and has no body.
 REFUSALS = {
@@ -55,7 +53,8 @@ def json_answer(
     description: str,
     schema: Doc,
     *,
-    example: Any = None,
+    example: object = None,
+    as_csv: bool = False,
     headers: Doc | None = None,
     links: Doc | None = None,
 ) -> Doc:
@@ -65,7 +64,7 @@ def json_answer(
     answer: Doc = {
         "description": description,
         "headers": {"x-request-id": REQUEST_ID_HEADER, **(headers or {})},
-        "content": {"application/json": media},
+        "content": {"application/json": media, **({"text/csv": {"schema": TEXT}} if as_csv else {})},
     }
     return answer | ({"links": links} if links else {})
 
@@ -94,7 +93,7 @@ def header_parameter(name: str, description: str, schema: Doc) -> Doc:
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
-def operation(operation_id: str, tag: str, summary: str, **rest: Any) -> Doc:
+def operation(operation_id: str, tag: str, summary: str, **rest: object) -> Doc:
     return {"operationId": operation_id, "tags": [tag], "summary": summary, **rest}
 
 

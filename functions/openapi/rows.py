@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 from functions.openapi.parts import NUMBER, TEXT, Doc, ref
 from shared.domain.rows.cells import INT64_MAX, INT64_MIN
@@ -42,7 +41,7 @@ def row_schema(schema: Schema) -> Doc:
     }
 
 
-def example_rows(schema: Schema) -> list[dict[str, Any]]:
+def example_rows(schema: Schema) -> list[dict[str, object]]:
     """The schema's real rows, with the features alone."""
     names = [column.name for column in schema.columns]
     return [{name: row[name] for name in names if name in row} for row in schema.example]

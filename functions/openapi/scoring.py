@@ -71,7 +71,7 @@ def blob_source(containers: Collection[str]) -> Doc:
 
 def _answers(schema: Schema) -> Doc:
     result = listing(result_schema(schema))
-    shaped = {
+    shaped: Doc = {
         "anyOf": [
             {
                 **record({"result": result}, probabilities=listing({}), warnings=listing(ref("RowIssue"))),
@@ -80,10 +80,14 @@ def _answers(schema: Schema) -> Doc:
             result,
         ]
     }
-    example = {"result": [schema.classes[0]] * max(1, len(schema.example))} if schema.classes else None
-    answer = json_answer("One result per row, in order.", shaped, example=example, headers=_SCORE_HEADERS)
-    answer["content"]["text/csv"] = {"schema": TEXT}
-    return answer
+    labels: list[object] = [schema.classes[0]] * max(1, len(schema.example)) if schema.classes else []
+    return json_answer(
+        "One result per row, in order.",
+        shaped,
+        example={"result": labels} if labels else None,
+        as_csv=True,
+        headers=_SCORE_HEADERS,
+    )
 
 
 def dataset_paths(entry: ServingEntry) -> Doc:

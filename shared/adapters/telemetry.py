@@ -173,7 +173,7 @@ class Telemetry(NoTelemetry):
                 break
         return batch
 
-    def _send(self, documents: list[dict[str, Any]]) -> None:
+    def _send(self, documents: list[dict[str, object]]) -> None:
         import requests
 
         if not documents:
@@ -212,7 +212,7 @@ class _Envelopes:
         self._client = TelemetryClient(key, channel.TelemetryChannel(queue=_Collector(self._made)))
         self._key = key
 
-    def make(self, item: _Item) -> dict[str, Any]:
+    def make(self, item: _Item) -> dict[str, object]:
         arguments = dict(item.arguments)
         properties = {k: str(v) for k, v in (arguments.pop("properties") or {}).items()}
         measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
@@ -221,7 +221,7 @@ class _Envelopes:
         track(**arguments, properties=properties, measurements=measurements)
         envelope = self._made.pop()
         envelope.time = item.time.isoformat().replace("+00:00", "Z")
-        document: dict[str, Any] = envelope.write()
+        document: dict[str, object] = envelope.write()
         return document
 
 

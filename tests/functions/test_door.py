@@ -16,7 +16,7 @@ from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.errors import InvalidSetting, NotFound, Transient
 from shared.services.monitoring.probe import Probe
-from shared.settings import read
+from shared.settings import read, settings
 from tests.support.scoring_support import SCHEMA, body_of, call, request
 
 TWO = {"data": [dict(row) for row in SCHEMA.example]}
@@ -116,6 +116,20 @@ def test_a_compressed_body_is_refused_by_the_name_of_its_encoding(
     response = call(function, asked)
     assert problem(response) == (415, "unsupported-encoding")
     assert encoding in body_of(response)["detail"]
+
+
+def test_wrong_settings_are_told_to_whoever_has_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY_PERCENT", "250")
+    monkeypatch.setenv("ENDPOINT_AUTH", "basic")
+    settings.cache_clear()
+    monkeypatch.setattr(bootstrap, "runs", settings)
+    response = call(runs.list_runs, request(method="GET"))
+    settings.cache_clear()
+    assert problem(response) == (500, "invalid-setting")
+    told = body_of(response)
+    assert "CANARY_PERCENT is '250'; it takes a whole number from 0 to 100." in told["detail"]
+    assert "ENDPOINT_AUTH is 'basic'" in told["detail"]
+    assert "CANARY_PERCENT" in told["remedy"]
 
 
 # -- health ----------------------------------------------------------------------------------------------------------

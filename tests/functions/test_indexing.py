@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +23,23 @@ NEEDED = {
 }
 
 
-def loaded(code: str) -> set[str]:
-    """Modules that are there after `code` has run in a process of its own."""
-    script = f"{code}\nimport sys\nprint(*sys.modules)"
+def said(script: str, **environment: str) -> list[str]:
+    """The words that a process of its own prints."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
-    return set(done.stdout.split())
+    return done.stdout.split()
+
+
+def loaded(code: str) -> set[str]:
+    """Modules that are there after `code` has run."""
+    return set(said(f"{code}\nimport sys\nprint(*sys.modules)"))
 
 
 def test_indexing_loads_the_doors_and_nothing_behind_them() -> None:
@@ -43,3 +54,10 @@ def test_indexing_loads_the_doors_and_nothing_behind_them() -> None:
 def test_the_way_of_a_score_loads_nothing_heavy() -> None:
     modules = loaded("import function_app, shared.services.scoring.proxy, shared.adapters.endpoint")
     assert {"pandas", "numpy", "polars", "azure.ai.ml", "jinja2"} & modules == set()
+
+
+def test_wrong_settings_stop_no_function_from_being_indexed() -> None:
+    script = "import function_app\nprint(*(f.get_function_name() for f in function_app.app.get_functions()))"
+    wrong = {"BLOB_SOURCE": "Polling", "CANARY_PERCENT": "250", "DATA_STORAGE__accountName": "acct"}
+    assert said(script, **wrong) == said(script)
+    assert {"health", "on_drop", "score"} <= set(said(script, **wrong))
