@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared.adapters.tries import CONNECT, READ
 from shared.domain.errors import InvalidSetting, Transient
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ ARM_SCOPE = "https://management.azure.com/.default"
 AZUREML_SCOPE = "https://ml.azure.com/.default"
 
 
-@lru_cache(maxsize=4)
 def credential(kind: str = "default") -> TokenCredential:
     """`default` (managed identity, service principal, CLI), `interactive` or `device_code`.
 
@@ -23,12 +23,15 @@ def credential(kind: str = "default") -> TokenCredential:
     """
     from azure import identity
 
-    if kind == "default":
-        return identity.DefaultAzureCredential()
-    if kind == "interactive":
-        return identity.InteractiveBrowserCredential()
-    if kind == "device_code":
-        return identity.DeviceCodeCredential()
+    from shared.adapters.sdk_retries import BoundedRetries
+
+    kinds: dict[str, Callable[..., TokenCredential]] = {
+        "default": identity.DefaultAzureCredential,
+        "interactive": identity.InteractiveBrowserCredential,
+        "device_code": identity.DeviceCodeCredential,
+    }
+    if make := kinds.get(kind):
+        return make(retry_policy_class=BoundedRetries, connection_timeout=CONNECT, read_timeout=READ)
     raise InvalidSetting(
         f"The setting CREDENTIAL is {kind!r}.",
         remedy="Use default, interactive or device_code.",

@@ -7,37 +7,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from azure.core import exceptions as core
-from azure.core.pipeline.policies import RetryPolicy
 
 from shared.adapters.arm import raise_for
 from shared.adapters.identity import no_token
-from shared.adapters.tries import CONNECT, READ, TRIES, Tries, retry_after
+from shared.adapters.sdk_retries import BoundedRetries
+from shared.adapters.tries import CONNECT, READ
 from shared.domain.errors import Transient, Upstream
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-
-
-class BoundedRetries(RetryPolicy[Any, Any]):
-    """The SDK's own policy, which would wait as long as a Retry-After says, held to `shared.adapters.tries`."""
-
-    def __init__(self) -> None:
-        super().__init__(retry_total=TRIES)
-
-    # The settings are the SDK's own, made anew for each call and handed from method to method.
-    def configure_retries(self, options: Any) -> Any:
-        return super().configure_retries(options) | {"tries": Tries("azure-ai-ml")}
-
-    def increment(self, settings: Any, response: Any = None, error: Exception | None = None) -> bool:
-        if not super().increment(settings, response=response, error=error):
-            return False
-        http = getattr(response, "http_response", None)
-        why = type(error).__name__ if error else f"HTTP {http.status_code if http else '?'}"
-        return bool(settings["tries"].again(why, retry_after(http.headers) if http else 0.0))
-
-    def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
-        """`increment` has waited."""
 
 
 def ml_client(settings: Settings, credential: TokenCredential) -> Any:

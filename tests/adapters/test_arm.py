@@ -15,7 +15,8 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from shared.adapters import tries
 from shared.adapters.arm import Arm
-from shared.adapters.sdk import BoundedRetries
+from shared.adapters.identity import credential
+from shared.adapters.sdk_retries import BoundedRetries
 from shared.adapters.tries import TRIES, Tries, retry_after
 from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
 from tests.support.scripted_http import Reply, Service, scripted
@@ -201,3 +202,13 @@ def test_the_sdk_is_held_to_the_same() -> None:
             with client:
                 assert client.send_request(HttpRequest("GET", service.url)).status_code == status
             assert len(service.seen) == calls
+
+
+def test_an_identity_that_asks_for_an_hour_s_wait_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(usual=Reply(429, headers=AN_HOUR)) as service:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{service.url}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        with pytest.raises(Transient, match="no token") as caught:
+            Arm(service.url, credential()).call("GET", "/x", "read x")
+        assert caught.value.error_code == "no-azure-token"
+        assert len(service.seen) == 1

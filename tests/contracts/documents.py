@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from shared.domain.errors import Conflict
+from shared.services import conditional
 from shared.services.documents import Documents
 
 
@@ -80,6 +83,41 @@ class DocumentsContract:
         documents.delete("runs/a.json")
         assert list(documents.list("runs/a")) == ["runs/a-2.json"]
         assert list(documents.list("nothing/")) == []
+
+    # -- several writers at once
+
+    def test_of_many_creators_at_once_one_wins(self, documents: Documents) -> None:
+        def create(n: int) -> bool:
+            try:
+                documents.create("runs/a.json", {"n": n})
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(create, range(8)))
+        assert won.count(True) == 1
+        found = documents.get("runs/a.json")
+        assert found is not None
+        assert found[0] == {"n": won.index(True)}
+
+    def test_of_many_increments_at_once_none_is_lost(self, documents: Documents) -> None:
+        documents.create("runs/a.json", {"n": 0})
+
+        def increment() -> None:
+            found = documents.get("runs/a.json")
+            assert found is not None
+            documents.replace("runs/a.json", {"n": found[0]["n"] + 1}, found[1])
+
+        def work(_: int) -> None:
+            for _ in range(4):
+                conditional.write(increment, "runs/a.json", tries=50)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, range(4)))
+        found = documents.get("runs/a.json")
+        assert found is not None
+        assert found[0] == {"n": 16}
 
     # -- marks and pages
 

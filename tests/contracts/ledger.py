@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from shared.domain.errors import Conflict
@@ -70,6 +72,13 @@ class LedgerContract:
         with pytest.raises(Conflict):
             ledger.append(PATH, end + 10, ["three"])
         assert ledger.read(PATH) == ["one"]
+
+    def test_two_workers_who_append_the_same_lines_at_once_write_them_once(self, ledger: Ledger) -> None:
+        first = ledger.append(PATH, 0, ["one"])
+        with ThreadPoolExecutor(4) as pool:
+            ends = [pool.submit(ledger.append, PATH, first, ["two", "three"]) for _ in range(8)]
+            assert {end.result() for end in ends} == {first + 10}
+        assert ledger.read(PATH) == ["one", "two", "three"]
 
     def test_ledgers_are_apart(self, ledger: Ledger) -> None:
         ledger.append(PATH, 0, ["one"])

@@ -9,6 +9,7 @@ import pytest
 
 from shared.adapters.arm import Arm
 from shared.adapters.azureml import AzureMLAdapter
+from shared.adapters.identity import credential
 from shared.adapters.pipelines import PipelinesAdapter
 from shared.domain.errors import Transient
 from shared.services.run.ports import AzureML, Pipelines
@@ -69,8 +70,6 @@ def running(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[
 
 @pytest.fixture(scope="module")
 def adapter(running: Emulator) -> AzureMLAdapter:
-    from azure.identity import DefaultAzureCredential
-
     settings = Settings(
         azure_subscription_id="00000000-0000-0000-0000-000000000001",
         azure_resource_group="dropml",
@@ -78,8 +77,8 @@ def adapter(running: Emulator) -> AzureMLAdapter:
         azureml_dev_url_mfe=running.url,
         azureml_compute="cpu-cluster",
     )
-    credential = DefaultAzureCredential()
-    return AzureMLAdapter(settings, credential, Arm(settings.arm_endpoint, credential))
+    identity = credential()
+    return AzureMLAdapter(settings, identity, Arm(settings.arm_endpoint, identity))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from shared.domain.errors import Conflict, Transient
 from shared.services import conditional
-from tests.support.memory import MemoryDocuments
 
 
 def test_a_write_that_wins_at_once_waits_for_nothing() -> None:
@@ -57,26 +54,3 @@ def test_other_errors_are_not_tried_again() -> None:
     with pytest.raises(Transient):
         conditional.write(attempt, "a.json")
     assert calls == [1]
-
-
-def test_eight_writers_of_one_document_lose_no_increment() -> None:
-    documents = MemoryDocuments()
-    documents.create("a.json", {"n": 0})
-
-    def increment() -> None:
-        found = documents.get("a.json")
-        assert found is not None
-        documents.replace("a.json", {"n": found[0]["n"] + 1}, found[1])
-
-    def work() -> None:
-        for _ in range(20):
-            conditional.write(increment, "a.json", tries=100)
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = documents.get("a.json")
-    assert found is not None
-    assert found[0] == {"n": 160}

@@ -104,15 +104,17 @@ class MemoryDocuments:
 class MemoryLedger:
     def __init__(self) -> None:
         self.text: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def append(self, path: str, first_position: int, lines: list[str]) -> int:
         new = "".join(f"{line}\n" for line in lines).encode()
-        old = self.text.get(path, "").encode()
-        there = old[first_position : first_position + len(new)]
-        if len(old) < first_position or not new.startswith(there):
-            raise Conflict("the ledger holds other entries", code="ledger-diverged")
-        if len(old) < first_position + len(new):
-            self.text[path] = (old + new[len(there) :]).decode()
+        with self._lock:
+            old = self.text.get(path, "").encode()
+            there = old[first_position : first_position + len(new)]
+            if len(old) < first_position or not new.startswith(there):
+                raise Conflict("the ledger holds other entries", code="ledger-diverged")
+            if len(old) < first_position + len(new):
+                self.text[path] = (old + new[len(there) :]).decode()
         return first_position + len(new)
 
     def read(self, path: str) -> list[str]:

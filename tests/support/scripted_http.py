@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -53,9 +53,9 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
             headers = {"Content-Type": "application/json", "Content-Length": str(len(reply.body))}
             for name, value in (headers | reply.headers).items():
                 self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(reply.body)
+            with suppress(ConnectionError):  # a caller that has gone
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else reply.body)
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815
 
