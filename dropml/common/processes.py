@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import resource
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from dropml.common import processors
+from dropml.common import family, processors
 from dropml.common.logs import is_ready, rotate, tail
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,8 +94,8 @@ class Child:
         """Resident memory of the process and its descendants."""
         try:
             process = psutil.Process(self.pid)
-            family = [process, *process.children(recursive=True)]
-            return sum(_rss(p) for p in family) / 2**20
+            members = [process, *process.children(recursive=True)]
+            return sum(family.resident(p) for p in members) / 2**20
         except psutil.Error:
             return 0.0
 
@@ -112,68 +111,27 @@ class Child:
 
     def _ending(self, grace: float) -> Iterator[float]:
         """Ends the process; yields the pauses (seconds) that its caller has to wait."""
-        descendants = _descendants(self.pid) if self.alive() else []
+        offspring = family.descendants(self.pid) if self.alive() else []
         self.signal(signal.SIGTERM)
         deadline = time.monotonic() + grace
         while self.alive() and time.monotonic() < deadline:
             yield 0.05
         left = [
-            p for p in {*descendants, *_group(self.pid, self.started)} if p.pid != self.pid and p.is_running()
+            p
+            for p in {*offspring, *family.group(self.pid, self.started)}
+            if p.pid != self.pid and p.is_running()
         ]
         # Those in sessions of their own (what the emulator runs) have heard nothing yet.
         for process in left:
-            _signal(process, signal.SIGTERM)
+            family.send(process, signal.SIGTERM)
         deadline = time.monotonic() + min(grace, 1.0)
-        while any(map(_runs, left)) and time.monotonic() < deadline:
+        while any(map(family.runs, left)) and time.monotonic() < deadline:
             yield 0.05
         for process in left:
-            _signal(process, signal.SIGKILL)
+            family.send(process, signal.SIGKILL)
         while self.alive():
             self.signal(signal.SIGKILL)
             yield 0.02
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
-def _signal(process: psutil.Process, number: int) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.Error:
-        return
-
-
-def _rss(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return []
-
-
-def _group(pid: int, started: float) -> list[psutil.Process]:
-    """The members of the group that the process led; none if the pid is another's by now."""
-    with contextlib.suppress(psutil.Error):
-        if abs(psutil.Process(pid).create_time() - started) >= 1:
-            return []
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == pid and process.pid != os.getpid():
-                found.append(process)
-        except (ProcessLookupError, PermissionError, psutil.Error):
-            continue
-    return found
 
 
 def find_by_argument(argument: str) -> Child | None:
@@ -186,6 +144,18 @@ def find_by_argument(argument: str) -> Child | None:
         if argument in line and process.info["pid"] != os.getpid():
             return Child(process.info["pid"], process.info["create_time"])
     return None
+
+
+def working_in(folder: Path) -> list[Child]:
+    """Live processes of ours whose command line names the folder or something in it: what a crash has left behind."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "pid", "create_time"]):
+        line = process.info["cmdline"] or []
+        ours = any(word.startswith("dropml.") for word in line[1:4]) or line[1:2] == ["-c"]
+        inside = any(word == str(folder) or word.startswith(f"{folder}{os.sep}") for word in line)
+        if ours and inside and process.info["pid"] != os.getpid():
+            found.append(Child(process.info["pid"], process.info["create_time"]))
+    return found
 
 
 def environment(cores: int | None = None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -239,17 +209,25 @@ def start_ready(name: str, module: list[str], log: Path, env: Mapping[str, str] 
     """
     rotate(log)
     child = start([sys.executable, "-m", *module], log, env=os.environ | dict(env or {}))
+    try:
+        _wait_ready(name, child, log)
+    except BaseException:  # Ctrl-C among them: nobody has written it down yet
+        child.end()
+        raise
+    return child
+
+
+def _wait_ready(name: str, child: Child, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         ended = not child.alive()  # asked before the log is read: what it said last counts
         if is_ready(log):
-            return child
+            return
         if ended:
             raise StartError(
                 f"{name} ended at its start (exit {child.code}). Its log, {log}:\n{tail(log, 15)}"
             )
         time.sleep(0.05)
-    child.end()
     raise StartError(f"{name} was not ready after {READY_SECONDS:.0f} s; its log is {log}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import requests
 from dropml import stack
 from dropml.cli import watch
 from dropml.client import ApiError, Client
+from dropml.common.processes import start
 
 pytestmark = pytest.mark.e2e
 
@@ -54,10 +56,18 @@ def test_a_crash_is_told_and_its_log_is_kept(home: Path, capsys: pytest.CaptureF
     assert second.key == first.key, "keys outlive a crash"
     assert second.storage == first.storage, "and so do the ports of the storage"
 
-    names = ("host", "azureml", "azurite")
-    running = [process(home, name) for name in names]
+    endpoint = [
+        sys.executable,
+        "-c",
+        "import time; time.sleep(600)",
+        str(home / "azureml" / "endpoints" / "x"),
+    ]
+    running = [process(home, name) for name in stack.PARTS]
+    running[1].kill()
+    orphan = start(endpoint, home / "orphan.log")
     assert stack.main(["down", "--home", str(home)]) == 0
     psutil.wait_procs(running, 10)
+    assert not orphan.alive(), "what the killed emulator left behind has gone, too"
     assert not [p for p in running if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 

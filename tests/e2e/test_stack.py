@@ -19,7 +19,6 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 from dropml import stack
 from dropml.cli.sample import write_synthetic
 from dropml.client import DONE
-from dropml.common.processes import Child
 
 pytestmark = pytest.mark.e2e
 BUDGET = 20.0
@@ -69,11 +68,10 @@ class Client:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     home = tmp_path_factory.mktemp("stack")
     running = stack.up(home, label="y", budget=BUDGET)
-    records = running.doc["processes"]
     try:
         yield Client(running)
     finally:
-        started = [Child.adopt(record["pid"], record["created"]) for record in records.values()]
+        started = [process.find() for process in running.places.processes.values()]
         parts = [psutil.Process(child.pid) for child in started if child]
         tree = [p for part in parts for p in [part, *part.children(recursive=True)]]
         stack.down(home)

@@ -10,7 +10,15 @@ import psutil
 import pytest
 
 from dropml.common import logs
-from dropml.common.processes import Child, StartError, find_by_argument, free_port, start, start_ready
+from dropml.common.processes import (
+    Child,
+    StartError,
+    find_by_argument,
+    free_port,
+    start,
+    start_ready,
+    working_in,
+)
 from tests.support.host_harness import wait_for
 
 SLEEPER = [sys.executable, "-c", "import sys, time; print(sys.argv[1], flush=True); time.sleep(600)"]
@@ -37,8 +45,7 @@ def test_a_process_is_found_again_by_what_was_written_down_and_by_its_folder(tmp
         found = Child.adopt(child.pid, child.started)
         assert found is not None
         assert found.alive()
-        by_folder = find_by_argument(str(tmp_path))
-        assert by_folder is not None
+        by_folder = wait_for(lambda: find_by_argument(str(tmp_path)), what="its command line")
         assert by_folder.pid == child.pid
         assert Child.adopt(child.pid, child.started - 100) is None, "another process had the id then"
         assert Child.adopt(None, None) is None
@@ -64,6 +71,19 @@ def test_ending_never_touches_a_process_that_took_the_id_over(tmp_path: Path) ->
         assert child.alive()
     finally:
         child.end(1)
+
+
+def test_what_a_crash_left_behind_is_found_by_the_folder_it_works_in(tmp_path: Path) -> None:
+    folder = tmp_path / "azure ml"
+    left = start([*SLEEPER, str(folder / "endpoints" / "x")], tmp_path / "x.log")
+    neighbour = start([*SLEEPER, f"{folder}-of-another"], tmp_path / "y.log")
+    try:
+        wait_for(lambda: working_in(folder), what="its command line")
+        assert [child.pid for child in working_in(folder)] == [left.pid]
+    finally:
+        left.end(1)
+        neighbour.end(1)
+    assert working_in(folder) == []
 
 
 def test_a_process_that_ends_at_its_start_tells_why(tmp_path: Path) -> None:
