@@ -160,10 +160,10 @@ def context() -> Context:
 
 @Once
 def intake() -> Intake:
-    from shared.domain.config import from_settings
+    from shared.domain.config import defaults
     from shared.services.intake.intake import Intake
 
-    return Intake(context(), data(), from_settings(settings()))
+    return Intake(context(), data(), defaults(settings().dataset_defaults))
 
 
 @Once

@@ -113,6 +113,29 @@ class Settings:
         )
 
     @property
+    def dataset_defaults(self) -> dict[str, object]:
+        """The configuration of a dataset that says nothing itself, by the keys of its configuration file."""
+        gate: dict[str, object] = {
+            "margin": self.gate_margin,
+            "floor": self.gate_floor,
+            "insufficient_evidence": self.gate_insufficient_evidence,
+            "policy": self.gate_policy,
+        }
+        if self.task == "classification":
+            gate["metric"] = self.gate_metric
+        return {
+            "label": self.label_column,
+            "task": self.task,
+            "primary_metric": self.primary_metric or None,
+            "timeout_minutes": self.experiment_timeout_minutes,
+            "trial_timeout_minutes": self.trial_timeout_minutes,
+            "max_trials": self.max_trials,
+            "max_concurrent_trials": self.max_concurrent_trials,
+            "imbalance": self.imbalance,
+            "gate": gate,
+        }
+
+    @property
     def arm_endpoint(self) -> str:
         return self.azureml_dev_url_mfe.rstrip("/") or "https://management.azure.com"
 

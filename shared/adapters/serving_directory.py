@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from shared.domain import names
 from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
-from shared.services.run.runs import Documents
+from shared.services.documents import Documents
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config_reader import Reader, parse_yaml
 from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.errors import InvalidConfig
 from shared.domain.gate import GateConfig
-
-if TYPE_CHECKING:
-    from shared.settings import Settings
 
 Task = Literal["classification", "regression"]
 METADATA_PREFIX = "dropml_"
@@ -68,27 +65,8 @@ class DatasetConfig:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def from_settings(settings: Settings) -> DatasetConfig:
-    """The defaults of every dataset. A setting that can't be taken raises InvalidConfig and names its variable."""
-    gate = {
-        "margin": settings.gate_margin,
-        "floor": settings.gate_floor,
-        "insufficient_evidence": settings.gate_insufficient_evidence,
-        "policy": settings.gate_policy,
-    }
-    if settings.task.casefold() == "classification":
-        gate["metric"] = settings.gate_metric
-    said = {
-        "label": settings.label_column,
-        "task": settings.task,
-        "primary_metric": settings.primary_metric or None,
-        "timeout_minutes": settings.experiment_timeout_minutes,
-        "trial_timeout_minutes": settings.trial_timeout_minutes,
-        "max_trials": settings.max_trials,
-        "max_concurrent_trials": settings.max_concurrent_trials,
-        "imbalance": settings.imbalance,
-        "gate": gate,
-    }
+def defaults(said: Mapping[str, object]) -> DatasetConfig:
+    """What the settings say of every dataset. What can't be taken raises InvalidConfig and names its variable."""
     names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
     reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
     return _checked(_apply(DatasetConfig(), said, reader), "the settings")

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.config import DatasetConfig, from_settings, merge
+from shared.domain.config import DatasetConfig, defaults, merge
 from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.errors import InvalidConfig
 from shared.domain.table import quarantine
@@ -219,8 +219,10 @@ def test_the_hash_depends_on_the_effective_configuration_alone() -> None:
 
 
 def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
-    assert from_settings(Settings()) == DEFAULTS
-    config = from_settings(read({"LABEL_COLUMN": "target", "TASK": "regression", "GATE_MARGIN": "0.1"}))
+    assert defaults(Settings().dataset_defaults) == DEFAULTS
+    config = defaults(
+        read({"LABEL_COLUMN": "target", "TASK": "regression", "GATE_MARGIN": "0.1"}).dataset_defaults
+    )
     assert (config.label, config.task, config.gate.metric, config.gate.margin) == (
         "target",
         "regression",
@@ -228,7 +230,7 @@ def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
         0.1,
     )
     with pytest.raises(InvalidConfig) as caught:
-        from_settings(Settings(gate_insufficient_evidence="perhaps"))
+        defaults(Settings(gate_insufficient_evidence="perhaps").dataset_defaults)
     assert caught.value.where["field"] == "GATE_INSUFFICIENT_EVIDENCE"
 
 
