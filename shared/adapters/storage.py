@@ -13,8 +13,9 @@ from shared.domain.errors import InvalidSetting
 CHUNK = 4 << 20
 #: Seconds the service may take for one request, sent along with it.
 TIMEOUT = 30
-#: Seconds without a connection, or without an answer to one request.
-CONNECT, READ = 10, 60
+#: Seconds without a connection, or without an answer to one request: the service's own word comes before ours. With all
+#: retries a call ends within 160 s, before Azure cuts off the request that waits for it (230 s).
+CONNECT, READ = 10, 35
 #: Retries of one request, some 1 to 6 seconds apart.
 RETRIES = 3
 

@@ -90,3 +90,13 @@ def test_a_permanent_conflict_ends_a_write_at_once_and_a_lasting_race_after_some
         with pytest.raises(Conflict, match="times in a row"):
             conditional.write(lambda: documents(service).create("a.json", {}), "a.json", sleep=pauses.append)
         assert len(service.seen) == conditional.TRIES
+
+
+def test_a_service_that_hangs_or_hangs_up_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "READ", 0.1)
+    for reply in (Reply(seconds=0.5), Reply(hang_up=True)):
+        with scripted(usual=reply) as service:
+            with pytest.raises(Transient) as caught:
+                documents(service).create("a.json", {})
+            assert caught.value.error_code == "storage-unavailable"
+            assert len(service.seen) == 1
