@@ -16,6 +16,7 @@ from shared.domain.gate.confusion import (
     class_rows,
     confusion,
     recalls,
+    right_or_wrong,
 )
 from shared.domain.gate.rules import (
     MIN_CLASS_ROWS,
@@ -64,18 +65,19 @@ def _judge(cells: Mapping[Cell, int], config: GateConfig, seed: str, *, first: b
         difference = 0.0 if first else metric(new) - metric(confusion(drawn, CHAMPION))
         return balanced_accuracy(new), difference
 
+    if config.metric != "f1_macro":
+        cells = right_or_wrong(cells.items())
     new, old = confusion(cells.items(), CHALLENGER), confusion(cells.items(), CHAMPION)
     rows = class_rows(new)
     (guess_low, _), (low, high) = intervals(cells, measures, seed)
     value, before = metric(new), metric(old)
+    guess = Guess("balanced_accuracy", balanced_accuracy(new), guess_low, 1 / len(rows))
     against = None if first else Comparison(before, value - before, low, high)
     return decide(
         Measured(
             config.metric,
             value,
-            Guess("balanced_accuracy", balanced_accuracy(new), guess_low, 1 / len(rows))
-            if len(rows) > 1
-            else None,
+            guess if len(rows) > 1 else None,
             rows.total(),
             min(rows.values()),
             against,

@@ -7,8 +7,18 @@ from collections import Counter
 
 import pytest
 
+from shared.domain.gate import bootstrap
 from shared.domain.gate.bootstrap import RESAMPLES, binomial, intervals, resamples
-from shared.domain.gate.confusion import Cell, accuracy, balanced_accuracy, f1_macro
+from shared.domain.gate.confusion import (
+    CHALLENGER,
+    CHAMPION,
+    Cell,
+    accuracy,
+    balanced_accuracy,
+    confusion,
+    f1_macro,
+    right_or_wrong,
+)
 
 CELLS: dict[Cell, int] = {
     ("no", "no", "no"): 800,
@@ -28,6 +38,15 @@ def test_every_resample_has_as_many_rows_of_each_class() -> None:
         assert rows == {"no": 900, "yes": 35}
         seen += 1
     assert seen == RESAMPLES == 1000
+
+
+@pytest.mark.parametrize(("many", "count"), [(4, 1000), (3, 200)])
+def test_very_many_cells_are_resampled_less_often(
+    many: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "MANY_CELLS", many)
+    assert sum(1 for _ in resamples(CELLS, "r")) == count
+    assert (bootstrap.RESAMPLES, bootstrap.FEWER_RESAMPLES) == (1000, 200)
 
 
 def test_the_same_seed_gives_the_same_resamples() -> None:
@@ -66,6 +85,17 @@ def test_percentiles_are_the_26th_from_either_end() -> None:
     numbers = iter(range(1000))
     ((low, high),) = intervals(CELLS, lambda _: (float(next(numbers)),), "r")
     assert (low, high) == (25, 974)
+
+
+def test_what_a_wrong_answer_was_is_nothing_to_recall_and_accuracy() -> None:
+    rng = random.Random(3)
+    cells = Counter((rng.choice("ab"), rng.choice("abc"), rng.choice("abc")) for _ in range(500))
+    fewer = right_or_wrong(cells.items())
+    assert len(fewer) == 8
+    assert sum(fewer.values()) == 500
+    for who in (CHAMPION, CHALLENGER):
+        for metric in (accuracy, balanced_accuracy):
+            assert metric(confusion(fewer.items(), who)) == metric(confusion(cells.items(), who))
 
 
 CONFUSION = {("a", "a"): 6, ("a", "b"): 2, ("b", "b"): 1, ("b", "c"): 1}
