@@ -3,87 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import json
 import resource
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from functions import scoring as doors
-from shared import bootstrap
-from shared.adapters.batch_files import BlobBatchFiles
-from shared.domain.documents import to_json
 from shared.domain.errors import Transient
 from shared.services.batches import worker
-from shared.services.batches.taking import Batches
 from tests.conftest import StorageAccount
-from tests.support.scoring_support import App, Endpoint, Scripted, body_of, call, request, serve
-
-HEADER = "age,job,euribor3m,member"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Bench:
-    """A batch service on the shared Azurite with documents in memory."""
-
-    def __init__(self, app: App, account: StorageAccount, clock: Clock) -> None:
-        self.app, self.clock = app, clock
-        self.container = account.container("batch")
-        self.files = BlobBatchFiles(account.service)
-        self.batches = Batches(
-            app.scoring,
-            app.documents,
-            self.files,
-            self.container.container_name,
-            clock,
-            frozenset({self.container.container_name}),
-        )
-
-    def upload(self, text: str | bytes, name: str = "in/rows.csv") -> str:
-        self.container.upload_blob(name, text, overwrite=True)
-        return f"{self.container.container_name}/{name}"
-
-    def take(self, blob: str, key: str | None = None) -> dict[str, Any]:
-        body = json.dumps({"blob": blob}).encode()
-        return to_json(self.batches.create("bank", body, "application/json", key))
-
-    def work(self, seconds: float = 60.0) -> int:
-        return worker.step_batches(self.batches, time.monotonic() + seconds)
-
-    def output(self, batch: dict[str, Any]) -> list[dict[str, str]]:
-        path = batch["output"].partition("/")[2]
-        text = self.container.download_blob(path).readall().decode()
-        return list(csv.DictReader(io.StringIO(text)))
-
-    def show(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return to_json(self.batches.show("bank", batch["id"]))
+from tests.support.memory import Crash
+from tests.support.scoring_batches import HEADER, Bench, batch_bench, rows
+from tests.support.scoring_support import Scripted
 
 
 @pytest.fixture
 def bench(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with serve(Endpoint()) as endpoint:
-        app = App(endpoint)
-        app.publish()
-        bench = Bench(app, storage_account, Clock())
-        monkeypatch.setattr(bootstrap, "batches", lambda: bench.batches)
+    with batch_bench(storage_account, monkeypatch) as bench:
         yield bench
-
-
-def rows(count: int, first: int = 0) -> str:
-    lines = (f"{18 + (first + at) % 80},technician,{at / 7:.6f}," for at in range(count))
-    return HEADER + "\n" + "\n".join(lines) + "\n"
 
 
 def test_a_file_is_scored_whole_and_in_order(bench: Bench) -> None:
@@ -103,22 +41,6 @@ def test_a_file_is_scored_whole_and_in_order(bench: Bench) -> None:
     assert all(row["prediction"] == ("yes" if int(row["age"]) > 50 else "no") for row in out)
     assert len(bench.app.endpoint.seen) < 10
     assert bench.batches.open.entries() == {}
-
-
-def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
-    route = {"dataset": "bank"}
-    taken = call(
-        doors.create_batch, request(rows(10).encode(), headers={"content-type": "text/csv"}, route=route)
-    )
-    assert taken.status_code == 202
-    batch = body_of(taken)
-    assert taken.headers["Location"] == f"/api/score/bank/batch/{batch['id']}"
-    bench.work()
-    show = request(method="GET", route={**route, "id": batch["id"]})
-    assert body_of(call(doors.show_batch, show))["status"] == "completed"
-    for wrong, code in (("0123456789abcdef", "unknown-batch"), ("../x", "not-found")):
-        missing = call(doors.show_batch, request(method="GET", route={**route, "id": wrong}))
-        assert (missing.status_code, body_of(missing)["code"]) == (404, code)
 
 
 def test_a_bad_row_is_written_back_with_its_reason_and_the_rest_is_scored(bench: Bench) -> None:
@@ -161,33 +83,6 @@ def test_a_file_that_cannot_be_read_fails_with_a_reason(bench: Bench, data: byte
     assert bench.batches.open.entries() == {}
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"age,wage\n1,2\n", (422, "invalid-rows")),
-        (b"false", (422, "invalid-rows")),
-        (b"\xff\xfe,\n", (400, "not-utf8")),
-        (b"\n1,2", (400, "no-rows")),
-    ],
-)
-def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tuple[int, str]) -> None:
-    upload = request(data, headers={"content-type": "text/csv"}, route={"dataset": "bank"})
-    by_upload = call(doors.create_batch, upload)
-    by_blob = call(doors.create_batch, request({"blob": bench.upload(data)}, route={"dataset": "bank"}))
-    for response in (by_upload, by_blob):
-        assert (response.status_code, body_of(response)["code"]) == expected
-    assert bench.batches.open.entries() == {}
-
-
-@pytest.mark.parametrize("data", [b"", b" \n"])
-def test_an_upload_that_arrived_empty_is_told(bench: Bench, data: bytes) -> None:
-    """A chunked body arrives so, in Azure and here."""
-    upload = request(data, headers={"content-type": "text/csv"}, route={"dataset": "bank"})
-    response = call(doors.create_batch, upload)
-    assert (response.status_code, body_of(response)["code"]) == (400, "empty-body")
-    assert "arrived empty" in body_of(response)["detail"]
-
-
 def test_work_stops_at_the_deadline_and_goes_on_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", 100)
     bench.app.endpoint.delay = 0.2
@@ -197,10 +92,6 @@ def test_work_stops_at_the_deadline_and_goes_on_later(bench: Bench, monkeypatch:
     while bench.show(batch)["status"] != "completed":
         assert bench.work(worker.MARGIN + 0.8) > 0
     assert [int(row["age"]) for row in bench.output(batch)] == [18 + at % 80 for at in range(1000)]
-
-
-class CrashError(BaseException):
-    """The process dies here."""
 
 
 def test_a_crash_at_any_write_loses_and_doubles_nothing(
@@ -221,17 +112,17 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(
                     nonlocal calls
                     calls += 1
                     if calls == nth and not after:
-                        raise CrashError
+                        raise Crash
                     result = original(target, *args)
                     if calls == nth:
-                        raise CrashError
+                        raise Crash
                     return result
 
                 return run
 
             for target, name in effects:
                 monkeypatch.setattr(target, name, dying(target, name), raising=False)
-            with contextlib.suppress(CrashError):
+            with contextlib.suppress(Crash):
                 bench.work()
             for target, name in effects:
                 monkeypatch.delattr(target, name)
@@ -314,56 +205,6 @@ def test_a_file_replaced_meanwhile_is_noticed(bench: Bench) -> None:
     bench.upload(rows(20))
     bench.work()
     assert bench.show(batch)["error"]["code"] == "source-changed"
-
-
-def test_an_idempotency_key_names_the_batch(bench: Bench) -> None:
-    blob, other = bench.upload(rows(3)), bench.upload(rows(4), "in/other.csv")
-    assert bench.take(blob, "k1")["id"] == bench.take(blob, "k1")["id"]
-    assert bench.take(blob, "k2")["id"] != bench.take(blob, "k1")["id"]
-    refused = call(
-        doors.create_batch,
-        request({"blob": other}, headers={"Idempotency-Key": "k1"}, route={"dataset": "bank"}),
-    )
-    assert (refused.status_code, body_of(refused)["code"]) == (409, "idempotency-key-reused")
-    assert len(bench.batches.open.entries()) == 2
-
-
-def test_the_same_upload_six_times_at_once_is_one_batch_that_ends_well(bench: Bench) -> None:
-    data = rows(20).encode()
-    with ThreadPoolExecutor(6) as pool:
-        taken = list(pool.map(lambda _: bench.batches.create("bank", data, "text/csv", "once"), range(6)))
-    assert len({batch.id for batch in taken}) == 1
-    bench.work()
-    assert bench.batches.show("bank", taken[0].id).status == "completed"
-
-
-def test_the_same_key_on_two_datasets_is_two_batches(bench: Bench) -> None:
-    bench.app.publish("shop")
-    blob = json.dumps({"blob": bench.upload(rows(3))}).encode()
-    taken = [bench.batches.create(name, blob, "application/json", "k1") for name in ("bank", "shop")]
-    assert [batch.dataset for batch in taken] == ["bank", "shop"]
-    assert taken[0].id != taken[1].id
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"blob": "secrets/key.csv"}, "blob-not-allowed"),
-        ({"blob": "batch/../x"}, "blob-not-allowed"),
-        ({"blob": 7}, "invalid-batch"),
-        ({"url": "http://evil"}, "invalid-batch"),
-        ([], "invalid-batch"),
-    ],
-)
-def test_only_blobs_of_allowed_containers_are_read(bench: Bench, body: Any, code: str) -> None:
-    response = call(doors.create_batch, request(body, route={"dataset": "bank"}))
-    assert (response.status_code, body_of(response)["code"]) == (400, code)
-
-
-def test_a_missing_blob_is_told_at_once(bench: Bench) -> None:
-    missing = {"blob": f"{bench.container.container_name}/nothing.csv"}
-    response = call(doors.create_batch, request(missing, route={"dataset": "bank"}))
-    assert (response.status_code, body_of(response)["code"]) == (404, "unknown-blob")
 
 
 def test_memory_stays_flat(bench: Bench) -> None:

@@ -1,0 +1,114 @@
+"""Taking a batch: by upload or by name, once for a key, refused at once where it can never be scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from functions import scoring as doors
+from tests.conftest import StorageAccount
+from tests.support.scoring_batches import Bench, batch_bench, rows
+from tests.support.scoring_support import body_of, call, request
+
+
+@pytest.fixture
+def bench(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with batch_bench(storage_account, monkeypatch) as bench:
+        yield bench
+
+
+def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
+    route = {"dataset": "bank"}
+    taken = call(
+        doors.create_batch, request(rows(10).encode(), headers={"content-type": "text/csv"}, route=route)
+    )
+    assert taken.status_code == 202
+    batch = body_of(taken)
+    assert taken.headers["Location"] == f"/api/score/bank/batch/{batch['id']}"
+    bench.work()
+    show = request(method="GET", route={**route, "id": batch["id"]})
+    assert body_of(call(doors.show_batch, show))["status"] == "completed"
+    for wrong, code in (("0123456789abcdef", "unknown-batch"), ("../x", "not-found")):
+        missing = call(doors.show_batch, request(method="GET", route={**route, "id": wrong}))
+        assert (missing.status_code, body_of(missing)["code"]) == (404, code)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"age,wage\n1,2\n", (422, "invalid-rows")),
+        (b"false", (422, "invalid-rows")),
+        (b"\xff\xfe,\n", (400, "not-utf8")),
+        (b"\n1,2", (400, "no-rows")),
+    ],
+)
+def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tuple[int, str]) -> None:
+    upload = request(data, headers={"content-type": "text/csv"}, route={"dataset": "bank"})
+    by_upload = call(doors.create_batch, upload)
+    by_blob = call(doors.create_batch, request({"blob": bench.upload(data)}, route={"dataset": "bank"}))
+    for response in (by_upload, by_blob):
+        assert (response.status_code, body_of(response)["code"]) == expected
+    assert bench.batches.open.entries() == {}
+
+
+@pytest.mark.parametrize("data", [b"", b" \n"])
+def test_an_upload_that_arrived_empty_is_told(bench: Bench, data: bytes) -> None:
+    """A chunked body arrives so, in Azure and here."""
+    upload = request(data, headers={"content-type": "text/csv"}, route={"dataset": "bank"})
+    response = call(doors.create_batch, upload)
+    assert (response.status_code, body_of(response)["code"]) == (400, "empty-body")
+    assert "arrived empty" in body_of(response)["detail"]
+
+
+def test_an_idempotency_key_names_the_batch(bench: Bench) -> None:
+    blob, other = bench.upload(rows(3)), bench.upload(rows(4), "in/other.csv")
+    assert bench.take(blob, "k1")["id"] == bench.take(blob, "k1")["id"]
+    assert bench.take(blob, "k2")["id"] != bench.take(blob, "k1")["id"]
+    refused = call(
+        doors.create_batch,
+        request({"blob": other}, headers={"Idempotency-Key": "k1"}, route={"dataset": "bank"}),
+    )
+    assert (refused.status_code, body_of(refused)["code"]) == (409, "idempotency-key-reused")
+    assert len(bench.batches.open.entries()) == 2
+
+
+def test_the_same_upload_six_times_at_once_is_one_batch_that_ends_well(bench: Bench) -> None:
+    data = rows(20).encode()
+    with ThreadPoolExecutor(6) as pool:
+        taken = list(pool.map(lambda _: bench.batches.create("bank", data, "text/csv", "once"), range(6)))
+    assert len({batch.id for batch in taken}) == 1
+    bench.work()
+    assert bench.batches.show("bank", taken[0].id).status == "completed"
+
+
+def test_the_same_key_on_two_datasets_is_two_batches(bench: Bench) -> None:
+    bench.app.publish("shop")
+    blob = json.dumps({"blob": bench.upload(rows(3))}).encode()
+    taken = [bench.batches.create(name, blob, "application/json", "k1") for name in ("bank", "shop")]
+    assert [batch.dataset for batch in taken] == ["bank", "shop"]
+    assert taken[0].id != taken[1].id
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"blob": "secrets/key.csv"}, "blob-not-allowed"),
+        ({"blob": "batch/../x"}, "blob-not-allowed"),
+        ({"blob": 7}, "invalid-batch"),
+        ({"url": "http://evil"}, "invalid-batch"),
+        ([], "invalid-batch"),
+    ],
+)
+def test_only_blobs_of_allowed_containers_are_read(bench: Bench, body: Any, code: str) -> None:
+    response = call(doors.create_batch, request(body, route={"dataset": "bank"}))
+    assert (response.status_code, body_of(response)["code"]) == (400, code)
+
+
+def test_a_missing_blob_is_told_at_once(bench: Bench) -> None:
+    missing = {"blob": f"{bench.container.container_name}/nothing.csv"}
+    response = call(doors.create_batch, request(missing, route={"dataset": "bank"}))
+    assert (response.status_code, body_of(response)["code"]) == (404, "unknown-blob")
