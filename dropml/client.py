@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, NotRequired, Self, TypedDict, cast
+from typing import Any, Self, TypedDict, cast
 from urllib.parse import quote
 
 import requests
@@ -39,19 +39,16 @@ class Trial(TypedDict):
     metrics: dict[str, float | None]
 
 
-class Best(TypedDict):
-    algorithm: NotRequired[str]
-    metrics: NotRequired[dict[str, float | None]]
-
-
 class Gate(TypedDict):
-    """The comparison's outcome; empty before it."""
+    """The comparison's outcome, with its numbers where there were any."""
 
-    reason: NotRequired[str]
+    decision: str | None
+    reason: str | None
+    numbers: dict[str, Any] | None
 
 
-class Endpoint(TypedDict):
-    name: str
+class Placement(TypedDict):
+    endpoint: str
     scoring_uri: str
     auth_mode: str
     app_insights_enabled: bool
@@ -66,11 +63,11 @@ class Schema(TypedDict):
     example: list[Record]
 
 
-class Data(TypedDict):
-    """The dataset's version that a run trains on; `schema` is there once the file was read."""
+class Snapshot(TypedDict):
+    """The dataset's version that a run trains on."""
 
-    rows: NotRequired[int]
-    schema: NotRequired[Schema]
+    rows: int
+    schema: Schema
 
 
 class StateChange(TypedDict):
@@ -86,12 +83,12 @@ class Run(TypedDict):
     run_id: str
     dataset: str
     state: str
-    data: Data
+    snapshot: Snapshot
     trials: list[Trial]
-    best: Best
-    gate: Gate
-    endpoint: Endpoint
-    error: Problem | None
+    best: Trial | None
+    gate: Gate | None
+    placement: Placement
+    problem: Problem | None
     history: list[StateChange]
 
 

@@ -14,11 +14,11 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance(timer: func.TimerRequest) -> None:
     """Every open run and pipeline run, as far as it goes."""
-    from shared.services.run import lifecycle, retraining
+    from shared.services.run import loop
 
-    context = bootstrap.context()
-    lifecycle.advance_all(context)
-    retraining.advance_pipelines(context, bootstrap.pipelines())
+    bootstrap.upgraded()
+    loop.tick(bootstrap.context())
+    bootstrap.pipeline_runs().tick()
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)

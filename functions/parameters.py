@@ -11,8 +11,8 @@ import azure.functions as func
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.problems import UnsupportedMedia
 
-#: Longest query parameter. None of ours needs more, and Python refuses to read an integer of over 4,300 digits.
-MAX_QUERY = 200
+#: Longest query parameter. A cursor is the longest of ours; and Python refuses to read an integer of over 4,300 digits.
+MAX_QUERY = 2000
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

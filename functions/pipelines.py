@@ -17,19 +17,26 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @door
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
-    from shared.services.run import retraining
-
     request_id = parameters.idempotency_key(req) or uuid.uuid4().hex
     dataset = req.route_params["dataset"]
-    doc = retraining.trigger(dataset, request_id, "http", bootstrap.context())
+    asked = bootstrap.pipeline_runs().trigger(dataset, request_id, "http")
     location = f"/api/pipelines/{dataset}/runs/{request_id}"
-    return answer(doc, 202, {"Location": location})
+    return answer(asked, 202, {"Location": location})
+
+
+@bp.route(route="pipelines/{dataset}/runs", methods=["GET"])
+@door
+def list_pipeline_runs(req: func.HttpRequest) -> func.HttpResponse:
+    """Newest first; `limit` (1 to 500, default 50) and `cursor` page it."""
+    from shared.services.run.views import PageQuery
+
+    query = PageQuery.parse(req.params)
+    page = bootstrap.pipeline_runs().page(req.route_params["dataset"], query.limit, query.cursor)
+    return answer(page, headers={"ETag": page.etag})
 
 
 @bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])
 @door
 def show_pipeline_run(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.services.run import retraining
-
     params = req.route_params
-    return answer(retraining.pipeline_run(params["dataset"], params["id"], bootstrap.context()))
+    return answer(bootstrap.pipeline_runs().show(params["dataset"], params["id"]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import azure.functions as func
 
 from functions.http import answer, door
@@ -15,41 +13,37 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @bp.route(route="runs", methods=["GET"])
 @door
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
-    """Newest first; `dataset` and `state` narrow it, `limit` (1 to 500, default 50) cuts it."""
-    from shared.services.run import overview
+    """Newest first; `dataset` and `state` narrow it, `limit` (1 to 500, default 50) and `cursor` page it."""
+    from shared.services.run import views
 
-    query = overview.RunQuery.parse(dict(req.params))
-    return answer({"runs": overview.runs(query, bootstrap.runs())})
+    found, etag = views.runs(views.RunQuery.parse(req.params), bootstrap.store())
+    if req.headers.get("if-none-match") == etag:
+        return func.HttpResponse(status_code=304, headers={"ETag": etag})
+    return answer(found, headers={"ETag": etag})
 
 
 @bp.route(route="runs/{id}", methods=["GET"])
 @door
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.services.run import overview
-
-    run, _ = bootstrap.runs().load(req.route_params["id"])
-    return answer(overview.detail(run))
+    run, _ = bootstrap.store().load(req.route_params["id"])
+    return answer(run.detail())
 
 
 @bp.route(route="runs/{id}/leaderboard", methods=["GET"])
 @door
 def show_leaderboard(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.services.run import overview
+    from shared.services.run import views
 
-    run, _ = bootstrap.runs().load(req.route_params["id"])
-    return answer(overview.leaderboard(run))
+    run, _ = bootstrap.store().load(req.route_params["id"])
+    return answer(views.leaderboard(run))
 
 
 @bp.route(route="runs/{id}/ledger", methods=["GET"])
 @door
 def show_ledger(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.domain.run.run import verify_chain
+    from shared.services.run import views
 
-    run, _ = bootstrap.runs().load(req.route_params["id"])
-    lines = bootstrap.runs().ledger(run.run_id)
-    return answer(
-        {"run_id": run.run_id, "entries": [json.loads(x) for x in lines], "broken_at": verify_chain(lines)}
-    )
+    return answer(views.ledger(req.route_params["id"], bootstrap.store()))
 
 
 @bp.route(route="runs/{id}/retry", methods=["POST"])
@@ -65,6 +59,7 @@ def retry_run(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="datasets", methods=["GET"])
 @door
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.services.run import overview
+    """By name; `limit` and `cursor` page it."""
+    from shared.services.run import views
 
-    return answer({"datasets": overview.datasets(bootstrap.runs())})
+    return answer(views.datasets(views.PageQuery.parse(req.params), bootstrap.store()))

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from shared.adapters.data_files import DataStore
     from shared.adapters.documents import JsonStore
     from shared.adapters.ledger import LedgerStore
-    from shared.adapters.pipelines import PipelinesAdapter
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
     from shared.services.batches.taking import Batches
-    from shared.services.intake.intake import Intake
+    from shared.services.intake.drop import Intake
     from shared.services.monitoring.tallies import CanaryWatch
-    from shared.services.run.lifecycle import Context
-    from shared.services.run.runs import Runs
+    from shared.services.run.context import Context
+    from shared.services.run.pipeline_runs import PipelineRuns
+    from shared.services.run.store import RunStore
     from shared.services.scoring.calling import EndpointCalls
     from shared.services.scoring.endpoints import Endpoints
     from shared.services.scoring.proxy import Scoring
@@ -104,10 +104,10 @@ def data() -> DataStore:
 
 
 @Once
-def runs() -> Runs:
-    from shared.services.run.runs import Runs
+def store() -> RunStore:
+    from shared.services.run.store import RunStore
 
-    return Runs(documents(), ledger(), time.time)
+    return RunStore(documents(), ledger(), time.time)
 
 
 @Once
@@ -125,10 +125,20 @@ def azureml() -> AzureMLAdapter:
 
 
 @Once
-def pipelines() -> PipelinesAdapter:
+def pipeline_runs() -> PipelineRuns:
     from shared.adapters.pipelines import PipelinesAdapter
+    from shared.services.run.pipeline_runs import PipelineRuns
 
-    return PipelinesAdapter(settings(), azureml(), arm())
+    return PipelineRuns(context(), PipelinesAdapter(settings(), azureml(), arm()))
+
+
+@Once
+def upgraded() -> bool:
+    """True once what an earlier release's state lacks has been made; asked of storage once a process."""
+    from shared.services.run.upgrade import upgrade
+
+    upgrade(context(), pipeline_runs())
+    return True
 
 
 @Once
@@ -144,26 +154,34 @@ def endpoint_calls() -> EndpointCalls:
 @Once
 def context() -> Context:
     from shared.adapters.snapshots import Snapshots
-    from shared.services.run.lifecycle import Context
+    from shared.domain.canary import CanaryLimits
+    from shared.services.run.context import CanaryPlan, Context, Pace
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
+    now = settings()
+    limits = CanaryLimits(now.canary_error_rate, now.canary_latency_factor, now.canary_skew)
     return Context(
-        settings=settings(),
-        runs=runs(),
+        store=store(),
         azureml=azureml(),
         scorer=EndpointScorer(endpoint_calls()),
-        data=Snapshots(data(), settings()),
+        data=Snapshots(data(), now),
         clock=time.time,
         log=observe,
+        workspace_id=now.workspace_id,
+        gate_rows=now.gate_max_rows,
+        canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
+        pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours),
     )
 
 
 @Once
 def intake() -> Intake:
     from shared.domain.config import defaults
-    from shared.services.intake.intake import Intake
+    from shared.services.intake.drop import Intake, IntakePlan
 
-    return Intake(context(), data(), defaults(settings().dataset_defaults))
+    now = settings()
+    plan = IntakePlan(now.incoming_container, now.data_container, now.max_upload_bytes, now.sweep_hours)
+    return Intake(context(), data(), defaults(now.dataset_defaults), plan)
 
 
 @Once

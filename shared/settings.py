@@ -90,6 +90,7 @@ class Settings:
         3.0, "How many times as long as the champion's a canary's answers may take", 1
     )
     canary_skew: float = number(0.2, "How far the share of any label may lie from the champion's", 0, 1)
+    step_workers: int = whole(8, "Datasets that one tick works on at a time", 1, 64)
     step_deadline_seconds: float = number(45.0, "How long one tick works on runs", 0.1, 600)
     open_run_hours: float = number(24.0, "After so long in one state a run fails, with an explanation", 0.001)
     sweep_hours: float = number(24.0 * 7, "How far back the sweep looks for missed files", 0.001)

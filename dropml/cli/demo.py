@@ -57,7 +57,7 @@ class Demo:
         self.keep_run(api, run, dropped)
         if run["state"] != "live":
             self.say(
-                f"\nThe run ended as {run['state']}: {json.dumps(run.get('error') or run['gate'], indent=2)}"
+                f"\nThe run ended as {run['state']}: {json.dumps(run['problem'] or run['gate'], indent=2)}"
             )
             return 1
         self.score(api, run)
@@ -84,32 +84,32 @@ class Demo:
             timings["training_s"] = round(at["trained"] - at["training"], 2)
             timings["trained_to_live_s"] = round(now - at["trained"], 2)
         timings["drop_to_live_s"] = round(now - dropped, 2)
-        data = run["data"]
+        data = run["snapshot"]
         self.report |= {
             "state": run["state"],
             "dataset": run["dataset"],
             "run_id": run["run_id"],
             "synthetic": self.sample.synthetic,
-            "rows": data.get("rows"),
-            "columns": len(data.get("schema", {}).get("columns", [])) + 1,
+            "rows": data["rows"],
+            "columns": len(data["schema"]["columns"]) + 1,
             "label": self.label,
             "trials": api.leaderboard(run["run_id"])["trials"],
-            "best": {k: run["best"].get(k) for k in ("algorithm", "metrics")},
-            "gate": run["gate"],
-            "error": run["error"],
+            "best": {k: v for k, v in (run["best"] or {}).items() if k in ("algorithm", "metrics")},
+            "gate": gate_of(run),
+            "error": run["problem"],
         }
 
     def score(self, api: Client, run: Run) -> None:
-        records = walkthrough_records(run["data"]["schema"])
+        records = walkthrough_records(run["snapshot"]["schema"])
         result = api.score(run["dataset"], records)
         self.report["scores"] = result
         self.say(f"\nScored {len(records)} records: {result}")
-        endpoint = run["endpoint"]
+        placement = run["placement"]
         self.report["endpoint"] = {
-            "name": endpoint["name"],
-            "scoring_uri": endpoint["scoring_uri"],
-            "auth_mode": endpoint["auth_mode"],
-            "app_insights_enabled": endpoint["app_insights_enabled"],
+            "name": placement["endpoint"],
+            "scoring_uri": placement["scoring_uri"],
+            "auth_mode": placement["auth_mode"],
+            "app_insights_enabled": placement["app_insights_enabled"],
         }
 
     def describe(self, api: Client, run: Run) -> None:
@@ -125,7 +125,7 @@ class Demo:
             self.say(
                 f"  {place:>3} {trial['algorithm']:<26} {cells[0]:>13} {cells[1]:>9}  {trial['duration_s'] or 0:7.1f}"
             )
-        self.say(f"\nGate: {run['gate'].get('reason')}")
+        self.say(f"\nGate: {gate_of(run).get('reason')}")
 
     def pipeline(self, api: Client, dataset: str) -> None:
         self.say("\nTriggering the published retraining pipeline on the same data ...\n")
@@ -148,12 +148,12 @@ class Demo:
             "status": doc["status"],
             "run_id": run["run_id"],
             "run_state": run["state"],
-            "gate": run["gate"],
+            "gate": gate_of(run),
         }
-        self.say(f"\nPipeline {doc['status']}; its run is {run['state']}: {run['gate'].get('reason')}")
+        self.say(f"\nPipeline {doc['status']}; its run is {run['state']}: {gate_of(run).get('reason')}")
 
     def how_to_call(self, running: stack.Stack, run: Run) -> None:
-        record = json.dumps({"data": run["data"]["schema"]["example"][:1]})
+        record = json.dumps({"data": run["snapshot"]["schema"]["example"][:1]})
         self.say(f"""
 Call it yourself while the stack is up (`make up`):
 
@@ -167,6 +167,12 @@ Documentation of the endpoint: {running.api}/docs""")
 def _first_run(api: Client, dataset: str) -> str | None:
     runs = api.runs(dataset)
     return runs[-1]["run_id"] if runs else None
+
+
+def gate_of(run: Run) -> dict[str, Any]:
+    """The gate's decision and its reason, with the numbers beside them."""
+    gate = run["gate"]
+    return {**(gate["numbers"] or {}), "decision": gate["decision"], "reason": gate["reason"]} if gate else {}
 
 
 def walkthrough_records(schema: Schema) -> list[Record]:

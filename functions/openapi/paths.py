@@ -20,10 +20,15 @@ from functions.openapi.parts import (
     ref,
     responses,
 )
-from shared.domain.run.run import State
+from shared.domain.run.states import State
 
 RUN_ID = path_parameter("id", "The run's id.", "bankmarketing-1-a1")
 DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
+
+PAGE = [
+    query_parameter("limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": 500}),
+    query_parameter("cursor", "Where to go on: `cursor` of the answer before.", TEXT),
+]
 
 SCHEMAS: Doc = {
     "RunSummary": record(
@@ -83,11 +88,11 @@ RUNS: Doc = {
             parameters=[
                 query_parameter("dataset", "Only this dataset's.", TEXT),
                 query_parameter("state", "Only those in this state.", ref("RunState")),
-                query_parameter(
-                    "limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": 500}
-                ),
+                *PAGE,
             ],
-            responses=responses(json_answer("The runs.", record({"runs": listing(ref("RunSummary"))})), 400),
+            responses=responses(
+                json_answer("The runs.", record({"runs": listing(ref("RunSummary"))}, cursor=MAYBE_TEXT)), 400
+            ),
         )
     },
     "/api/runs/{id}": {
@@ -153,12 +158,13 @@ RUNS: Doc = {
         "get": operation(
             "listDatasets",
             "runs",
-            "Datasets and their champions",
+            "Datasets and their champions, by name",
+            parameters=PAGE,
             responses=responses(
                 json_answer(
-                    "The datasets.",
-                    record({"datasets": listing(ref("Dataset"))}),
-                )
+                    "The datasets.", record({"datasets": listing(ref("Dataset"))}, cursor=MAYBE_TEXT)
+                ),
+                400,
             ),
         )
     },
@@ -178,6 +184,19 @@ RUNS: Doc = {
 
 PIPELINES: Doc = {
     "/api/pipelines/{dataset}/runs": {
+        "get": operation(
+            "listPipelineRuns",
+            "pipelines",
+            "The dataset's pipeline runs, newest first",
+            parameters=[DATASET, *PAGE],
+            responses=responses(
+                json_answer(
+                    "The pipeline runs.", record({"items": listing(ref("PipelineRun"))}, cursor=MAYBE_TEXT)
+                ),
+                400,
+                404,
+            ),
+        ),
         "post": operation(
             "triggerPipeline",
             "pipelines",
@@ -202,7 +221,7 @@ PIPELINES: Doc = {
                 404,
                 status=202,
             ),
-        )
+        ),
     },
     "/api/pipelines/{dataset}/runs/{id}": {
         "get": operation(

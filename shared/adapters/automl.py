@@ -20,35 +20,35 @@ def automl_node(
     from azure.ai.ml import automl
 
     config = job.config
-    make = automl.classification if config["task"] == "classification" else automl.regression
+    make = automl.classification if config.task == "classification" else automl.regression
     extra = {} if settings.azureml_compute == "" else {"compute": settings.azureml_compute}
     entity = make(
         training_data=training_data,
         target_column_name=job.label,
         primary_metric=primary_metric(config),
-        n_cross_validations=config.get("n_cross_validations"),
-        validation_data_size=config.get("validation_size"),
+        n_cross_validations=config.n_cross_validations,
+        validation_data_size=config.validation_size,
         weight_column_name=job.weight_column,
-        enable_model_explainability=bool(config.get("explain", True)),
+        enable_model_explainability=config.explain,
         **extra,
         **node,
     )
-    limits = [config["timeout_minutes"], min(config["trial_timeout_minutes"], config["timeout_minutes"])]
+    limits = [config.timeout_minutes, min(config.trial_timeout_minutes, config.timeout_minutes)]
     if whole_minutes:
         limits = [math.ceil(minutes) for minutes in limits]
     entity.set_limits(
         timeout_minutes=limits[0],
         trial_timeout_minutes=limits[1],
-        max_trials=config["max_trials"],
-        max_concurrent_trials=config["max_concurrent_trials"],
-        enable_early_termination=bool(config.get("early_termination", True)),
-        exit_score=config.get("exit_score"),
+        max_trials=config.max_trials,
+        max_concurrent_trials=config.max_concurrent_trials,
+        enable_early_termination=config.early_termination,
+        exit_score=config.exit_score,
     )
     entity.set_training(
-        enable_vote_ensemble=bool(config.get("vote_ensemble", True)),
-        enable_stack_ensemble=bool(config.get("stack_ensemble", False)),
-        blocked_training_algorithms=list(config.get("blocked_algorithms") or []) or None,
-        allowed_training_algorithms=list(config.get("allowed_algorithms") or []) or None,
+        enable_vote_ensemble=config.vote_ensemble,
+        enable_stack_ensemble=config.stack_ensemble,
+        blocked_training_algorithms=list(config.blocked_algorithms) or None,
+        allowed_training_algorithms=list(config.allowed_algorithms) or None,
     )
     return entity
 

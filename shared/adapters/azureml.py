@@ -6,13 +6,13 @@ What the real azure-ai-ml SDK does well goes through it; reads and the one PUT t
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from shared.adapters.online_endpoints import OnlineEndpoints
 from shared.adapters.resource import Resource, texts
 from shared.adapters.sdk import translated
 from shared.adapters.tracking import Tracking
 from shared.domain.errors import Conflict
+from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job, TrainingJob
 
 ASSET_API = "2023-10-01"
@@ -79,7 +79,7 @@ class AzureMLAdapter(OnlineEndpoints):
         with translated(f"cancel job {name}"):
             self.client.jobs.begin_cancel(name)
 
-    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
+    def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         return self.tracking.trials(job, metrics=metrics)
 
     def automl_child(self, pipeline_job: str) -> str | None:

@@ -17,7 +17,7 @@ from azure.storage.blob import ContainerClient
 from shared.adapters.storage import JSON, TIMEOUT, quoted
 from shared.adapters.storage_errors import translated
 from shared.domain.documents import InvalidDocument
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, InvalidInput, NotFound, Transient, Upstream
 from shared.services.documents import Entry, Page
 
 #: Azure keeps 8 KiB of metadata with a blob, names included; the rest is left for what the service counts beside.
@@ -58,13 +58,18 @@ class JsonStore:
             )
         return quoted(str(answer["etag"]))
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, etag: str | None = None) -> None:
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": quoted(etag), "match_condition": MatchConditions.IfNotModified}
         try:
             with translated(path):
-                self._container.delete_blob(path, timeout=TIMEOUT)
+                self._container.delete_blob(path, timeout=TIMEOUT, **condition)
         except NotFound as error:
             if error.error_code != "blob-not-found":
                 raise
+            if etag is not None:
+                raise Conflict(f"{path} is gone.", code="blob-changed") from error
 
     def list(self, prefix: str) -> Iterator[str]:
         with translated(prefix):
@@ -72,6 +77,18 @@ class JsonStore:
 
     def page(self, prefix: str, limit: int, after: str = "") -> Page:
         """https://learn.microsoft.com/rest/api/storageservices/list-blobs: at most 5,000 a page, ascending."""
+        try:
+            return self._listed(prefix, limit, after)
+        except Upstream as error:
+            if after and not isinstance(error, Transient):
+                raise InvalidInput(
+                    "The cursor is none that was given here.",
+                    remedy="Take `cursor` from the answer before, or leave it out to begin anew.",
+                    field="cursor",
+                ) from error
+            raise
+
+    def _listed(self, prefix: str, limit: int, after: str) -> Page:
         with translated(prefix):
             pages = self._container.list_blobs(
                 name_starts_with=prefix, include=["metadata"], results_per_page=limit, timeout=TIMEOUT

@@ -36,7 +36,7 @@ def repeatability_id(workspace_id: str, dataset: str, request_id: str) -> str:
 
 def _version(job: TrainingJob) -> str:
     """A pipeline of another configuration is another version of the component."""
-    parts = [job.label, str(job.weight_column), repr(sorted(job.config.items()))]
+    parts = [job.label, str(job.weight_column), job.config.config_hash()]
     return names.digest(*parts)[:10]
 
 

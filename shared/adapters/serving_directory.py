@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain import names
+from shared.domain.documents import from_json
 from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
@@ -99,8 +100,9 @@ class StoredServing:
         entry = known.entry if known else None
         if document is None:
             entry = None
-        elif entry is None or entry.document != document:  # an unchanged one keeps its compiled validator
-            entry = ServingEntry.from_dict(document)
+        else:
+            found = from_json(document, ServingEntry)
+            entry = entry if entry == found else found  # an unchanged one keeps its compiled validator
         slot = _Slot(entry, self._clock())
         with self._lock:
             if len(self._slots) >= MAX_KNOWN and slug not in self._slots:

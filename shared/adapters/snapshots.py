@@ -6,11 +6,13 @@ import codecs
 import csv
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from shared.adapters.data_files import DataStore
+from shared.domain.documents import to_json
 from shared.domain.gate import draw
+from shared.domain.run.parts import Source
 from shared.domain.schema import Schema, Value
+from shared.domain.table.quarantine import Report
 from shared.domain.table.values import convert
 from shared.settings import Settings
 
@@ -42,12 +44,10 @@ class Snapshots:
         if rest:
             yield rest
 
-    def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
+    def quarantine(self, source: Source, folder: str, report: Report) -> None:
         """Original and report side by side under `folder`; the report comes first, so that a crash shows why."""
         container = self._settings.quarantine_container
-        self._store.upload_text(container, f"{folder}/report.json", json.dumps(report, indent=2))
-        self._store.upload_text(container, f"{folder}/report.txt", report["text"])
-        name = source["blob"].rpartition("/")[2]
-        self._store.copy(
-            source["container"], source["blob"], container, f"{folder}/{name}", etag=source["etag"]
-        )
+        self._store.upload_text(container, f"{folder}/report.json", json.dumps(to_json(report), indent=2))
+        self._store.upload_text(container, f"{folder}/report.txt", report.text)
+        name = source.blob.rpartition("/")[2]
+        self._store.copy(source.container, source.blob, container, f"{folder}/{name}", etag=source.etag)

@@ -6,12 +6,14 @@ https://mlflow.org/docs/latest/rest-api.html
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from shared.adapters.arm import Arm
+from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job
 
 
@@ -81,27 +83,32 @@ class Tracking:
                 return str(child["runId"])
         return None
 
-    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
+    def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         """The leaderboard, in the order of the trials; metrics cost one call a finished trial."""
-        out = []
-        for child in self.children(job):
-            properties = child.get("properties") or {}
-            tags = child.get("tags") or {}
-            if "run_algorithm" not in properties and "run_algorithm" not in tags:
-                continue  # set-up and explanation children are no trials
-            trial = {
-                "name": child["runId"],
-                "algorithm": properties.get("run_algorithm") or tags.get("run_algorithm"),
-                "preprocessor": properties.get("run_preprocessor") or tags.get("run_preprocessor"),
-                "status": child.get("status"),
-                "duration_s": _seconds(child.get("startTimeUtc"), child.get("endTimeUtc")),
-                "metrics": {},
-            }
-            if metrics and trial["status"] == "Completed":
-                data = self._mlflow(child["runId"])["data"]
-                trial["metrics"] = {m["key"]: m["value"] for m in data.get("metrics", [])}
-            out.append(trial)
-        return sorted(out, key=lambda t: _iteration(t["name"]))
+        found = [self._trial(child, metrics=metrics) for child in self.children(job)]
+        return sorted((trial for trial in found if trial), key=lambda trial: _iteration(trial.name))
+
+    def _trial(self, child: dict[str, Any], *, metrics: bool) -> Trial | None:
+        properties, tags = child.get("properties") or {}, child.get("tags") or {}
+        if "run_algorithm" not in properties and "run_algorithm" not in tags:
+            return None  # set-up and explanation children are no trials
+        name, status = str(child["runId"]), str(child.get("status"))
+        asked = metrics and status == "Completed"
+        values = self._mlflow(name)["data"].get("metrics", []) if asked else []
+        return Trial(
+            name=name,
+            algorithm=properties.get("run_algorithm") or tags.get("run_algorithm"),
+            preprocessor=properties.get("run_preprocessor") or tags.get("run_preprocessor"),
+            status=status,
+            duration_s=_seconds(child.get("startTimeUtc"), child.get("endTimeUtc")),
+            metrics={m["key"]: _finite(m["value"]) for m in values},
+        )
+
+
+def _finite(value: object) -> float | None:
+    """None for what JSON has no number for: NaN and the infinities."""
+    number = float(value) if isinstance(value, int | float) else math.nan
+    return number if math.isfinite(number) else None
 
 
 def _iteration(name: str) -> tuple[int, str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from shared.domain.config import DatasetConfig
 
 _SMALLER_IS_BETTER = ("log_loss", "error")
 
 
-def primary_metric(config: dict[str, Any]) -> str:
+def primary_metric(config: DatasetConfig) -> str:
     """The primary metric under Azure's Python name; the setting may leave it open."""
-    default = "AUC_weighted" if config["task"] == "classification" else "normalized_root_mean_squared_error"
-    return str(config.get("primary_metric") or default)
+    default = "AUC_weighted" if config.task == "classification" else "normalized_root_mean_squared_error"
+    return config.primary_metric or default
 
 
 def smaller_is_better(metric: str) -> bool:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
 SLUG_MAX = 18
+#: Forms of one name that are tried before it is refused.
+SLUG_TRIES = 20
+_SLUG = re.compile(r"[a-z](?:-?[a-z0-9]){0,17}")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
 
@@ -25,14 +29,29 @@ def digest(*parts: str) -> str:
     return h.hexdigest()
 
 
-def slug(dataset: str) -> str:
-    """The dataset's name as Azure takes it; a short hash keeps two altered names apart."""
+def slugs(dataset: str) -> Iterator[str]:
+    """Short forms of the dataset's name as Azure takes it, the preferred one first.
+
+    A hash marks names that were altered. Two names may still meet in one form: who gives a form away compares the name that
+    holds it, and goes on to the next.
+    """
     plain = _UNSAFE.sub("-", dataset.lower()).strip("-")
-    if plain == dataset and plain[:1].isalpha() and len(plain) <= SLUG_MAX:
-        return plain
+    if plain == dataset and is_slug(plain):
+        yield plain
     if not plain[:1].isalpha():
         plain = f"d-{plain}".strip("-")
-    return f"{plain[: SLUG_MAX - 5].strip('-')}-{digest(dataset)[:4]}"
+    stem = plain[: SLUG_MAX - 5].strip("-")
+    yield f"{stem}-{digest(dataset)[:4]}"
+    yield from (f"{stem}-{digest(dataset, str(k))[:4]}" for k in range(1, SLUG_TRIES))
+
+
+def slug(dataset: str) -> str:
+    """The preferred short form."""
+    return next(slugs(dataset))
+
+
+def is_slug(value: str) -> bool:
+    return len(value) <= SLUG_MAX and _SLUG.fullmatch(value) is not None
 
 
 def run_id(slug_: str, n: int, attempt: int) -> str:

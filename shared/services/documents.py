@@ -32,8 +32,8 @@ class Documents(Protocol):
     def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
         """Write over the version `etag`; returns the new ETag. Raises Conflict when it has changed or is gone."""
 
-    def delete(self, path: str) -> None:
-        """Idempotent."""
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Idempotent; with an ETag only this version, and Conflict where there is none such."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """Paths that begin with `prefix`, ascending."""

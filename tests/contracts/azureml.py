@@ -93,7 +93,7 @@ class AzureMLContract:
             data=slug,
             data_version="1",
             label="y",
-            config=DatasetConfig(label="y", max_concurrent_trials=1).to_dict(),
+            config=DatasetConfig(label="y", max_concurrent_trials=1),
             weight_column=None,
             tags={"dropml_run": f"{slug}-1-a1"},
         )
@@ -127,14 +127,14 @@ class AzureMLContract:
         assert (job.name, job.status, job.error) == (trained, "Completed", None)
         assert job.best_child is not None
         trials = azureml.trials(trained, metrics=True)
-        assert job.best_child in [trial["name"] for trial in trials]
-        assert [trial["name"] for trial in trials] == sorted(trial["name"] for trial in trials)
-        assert all(trial["metrics"]["AUC_weighted"] > 0.5 for trial in trials)
+        assert job.best_child in [trial.name for trial in trials]
+        assert [trial.name for trial in trials] == sorted(trial.name for trial in trials)
+        assert all((trial.metrics["AUC_weighted"] or 0) > 0.5 for trial in trials)
 
     def test_without_metrics_the_leaderboard_is_the_same(self, azureml: AzureML, trained: str) -> None:
         full, short = azureml.trials(trained, metrics=True), azureml.trials(trained, metrics=False)
-        assert [trial["name"] for trial in full] == [trial["name"] for trial in short]
-        assert all(trial["metrics"] == {} for trial in short)
+        assert [trial.name for trial in full] == [trial.name for trial in short]
+        assert all(trial.metrics == {} for trial in short)
 
     def test_a_name_is_used_once_whatever_is_submitted_again(
         self, azureml: AzureML, trained: str, slug: str
@@ -157,7 +157,7 @@ class AzureMLContract:
     # -- models
 
     def test_a_model_version_is_one_child_s_for_ever(self, azureml: AzureML, trained: str, slug: str) -> None:
-        first, second = (trial["name"] for trial in azureml.trials(trained, metrics=False)[:2])
+        first, second = (trial.name for trial in azureml.trials(trained, metrics=False)[:2])
         model = azureml.register_model(slug, "1", first, {"t": "1"}, {"p": "1"})
         assert azureml.register_model(slug, "1", first, {"t": "1"}, {"p": "1"}) == model
         with pytest.raises(Conflict):

@@ -52,6 +52,18 @@ class DocumentsContract:
         with pytest.raises(Conflict):
             documents.replace("runs/none.json", {}, '"0x1"')
 
+    def test_only_the_version_that_was_seen_is_deleted(self, documents: Documents) -> None:
+        documents.mark("open/a", {"x": "1"})
+        (seen,), _ = documents.page("open/", 10)
+        documents.mark("open/a", {"x": "2"})
+        with pytest.raises(Conflict):
+            documents.delete("open/a", seen.etag)
+        (newer,), _ = documents.page("open/", 10)
+        documents.delete("open/a", newer.etag)
+        with pytest.raises(Conflict):
+            documents.delete("open/a", newer.etag)
+        assert documents.page("open/", 10) == ([], "")
+
     def test_deleting_twice_is_deleting_once(self, documents: Documents) -> None:
         etag = documents.create("runs/a.json", {})
         documents.delete("runs/a.json")

@@ -32,7 +32,7 @@ class PipelinesContract:
         """Whose data asset is a name that no other test uses."""
         slug = f"b{uuid.uuid4().hex[:7]}"
         azureml.register_data(slug, "1", folder, {}, {})
-        config = DatasetConfig(label="y", max_concurrent_trials=1).to_dict()
+        config = DatasetConfig(label="y", max_concurrent_trials=1)
         return TrainingJob(f"{slug}-1-a1", slug, slug, "1", "y", config, None, {})
 
     def publish(self, pipelines: Pipelines, dataset: str, job: TrainingJob) -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from shared.domain.config import DatasetConfig, defaults, merge
 from shared.domain.config_values import FIELDS, GATE_FIELDS
+from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidConfig
+from shared.domain.run.parts import RunProblem, Source
 from shared.domain.table import quarantine
 from shared.domain.table.column_types import MISSING
 from shared.settings import Settings, read
@@ -236,16 +238,16 @@ def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
 
 def test_the_quarantine_report_tells_a_person_what_to_do() -> None:
     problem = refusal(people().replace("00098,", "00098,1,", 1))
-    source = {"container": "incoming", "blob": "people.csv", "content_hash": problem.content_hash}
-    doc = quarantine.report(
-        problem.to_dict(), dataset="people", run_id="people-1-a1", source=source, at=1.7e9
+    source = Source("incoming", "people.csv", content_hash=problem.content_hash or "")
+    report = quarantine.report(
+        RunProblem.of(problem), dataset="people", run_id="people-1-a1", source=source, at=1.7e9
     )
-    assert json.loads(json.dumps(doc)) == doc
-    assert doc["problem"]["line"] == 100
+    assert from_json(json.loads(json.dumps(to_json(report))), quarantine.Report) == report
+    assert report.problem.where["line"] == 100
     for part in ("incoming/people.csv", "Line 100 has 8 values", "line 100", problem.remedy, "people-1-a1"):
-        assert part in doc["text"]
-    bare = quarantine.report({"code": "x", "message": "m"}, dataset="d", run_id="r", source={}, at=0)
-    assert "Where" not in bare["text"]
+        assert part in report.text
+    bare = quarantine.report(RunProblem("x", "m"), dataset="d", run_id="r", source=Source(), at=0)
+    assert "Where" not in bare.text
 
 
 def test_the_page_on_intake_knows_every_key_and_every_code() -> None:

@@ -94,7 +94,7 @@ def live(client: Client, data: bytes) -> dict[str, Any]:
     """The first drop, uploaded with the plain storage SDK, on its way to live."""
     client.drop(f"{DATASET}.csv", data)
     run = client.wait(DATASET, seconds=BUDGET + 90)
-    assert run["state"] == "live", run["error"] or run["gate"]
+    assert run["state"] == "live", run["problem"] or run["gate"]
     return run
 
 
@@ -105,12 +105,12 @@ def test_a_dropped_csv_is_live_with_a_leaderboard(client: Client, live: dict[str
     assert len({t["algorithm"] for t in done}) >= 2
     assert board["best"] in {t["name"] for t in done}
     assert board["trials"][0]["metrics"]["AUC_weighted"] > 0.85
-    assert live["endpoint"]["app_insights_enabled"] is True
-    assert live["endpoint"]["auth_mode"] == "key"
+    assert live["placement"]["app_insights_enabled"] is True
+    assert live["placement"]["auth_mode"] == "key"
 
 
 def test_scoring_answers_labels_and_names_the_version(client: Client, live: dict[str, Any]) -> None:
-    rows = live["data"]["schema"]["example"]
+    rows = live["snapshot"]["schema"]["example"]
     answer = client.request("POST", f"/score/{DATASET}", json={"data": rows})
     assert answer.status_code == 200, answer.text
     assert set(answer.json()["result"]) <= {"yes", "no"}
@@ -125,7 +125,7 @@ def test_wrong_keys_are_refused_at_both_doors(client: Client, live: dict[str, An
         assert requests.post(url, json={"data": []}, headers=headers, timeout=10).status_code == 401
         assert requests.get(f"{client.running.api}/runs", headers=headers, timeout=10).status_code == 401
     assert requests.get(f"{client.running.api}/health", timeout=10).status_code == 200
-    uri = live["endpoint"]["scoring_uri"]
+    uri = live["placement"]["scoring_uri"]
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         assert requests.post(uri, json={"input_data": {}}, headers=headers, timeout=10).status_code == 401
 
@@ -134,7 +134,7 @@ def test_swagger_describes_the_live_model(client: Client, live: dict[str, Any]) 
     swagger = client.get("/swagger.json")
     text = str(swagger)
     assert swagger["openapi"].startswith("3.")
-    assert all(column["name"] in text for column in live["data"]["schema"]["columns"])
+    assert all(column["name"] in text for column in live["snapshot"]["schema"]["columns"])
     assert any("runs" in path for path in swagger["paths"])
 
 
@@ -143,7 +143,7 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
 ) -> None:
     (served,) = [d for d in client.get("/datasets")["datasets"] if d["dataset"] == DATASET]
     name = served["endpoint"]
-    assert name == live["endpoint"]["name"]
+    assert name == live["placement"]["endpoint"]
     assert served["model"] == f"{live['model']['name']}:{live['model']['version']}"
     swagger = client.get(f"/endpoints/{name}/swagger.json")
     assert swagger["swagger"] == "2.0"
@@ -155,7 +155,7 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
 
     def call() -> None:
         while not stop.is_set():
-            answer = client.request("POST", "/score", json=live["data"]["schema"]["example"])
+            answer = client.request("POST", "/score", json=live["snapshot"]["schema"]["example"])
             answers.append((answer.status_code, answer.text))
 
     callers = [threading.Thread(target=call) for _ in range(4)]
@@ -196,10 +196,10 @@ def test_the_published_pipeline_trains_anew_and_the_gate_decides(
     assert asked.status_code == 202, asked.text
     assert client.request("POST", path, headers={"Idempotency-Key": key}).json()["id"] == asked.json()["id"]
     run = client.wait(DATASET, number=2, seconds=BUDGET + 120)
-    assert run["state"] in ("live", "rejected"), run["error"]
+    assert run["state"] in ("live", "rejected"), run["problem"]
     assert run["cause"] == "pipeline"
-    assert run["gate"]["champion"] is not None
-    assert run["gate"]["challenger"] is not None
+    assert run["gate"]["numbers"]["champion"] is not None
+    assert run["gate"]["numbers"]["challenger"] is not None
     deadline = time.monotonic() + 30
     while (doc := client.get(f"{path}/{asked.json()['id']}"))[
         "status"
@@ -234,14 +234,14 @@ def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: Clie
     quarantine = client.storage.get_container_client("dropml-quarantine")
     for name, (content, word) in BAD.items():
         run = client.wait(f"bad-{name}", seconds=60)
-        assert run["state"] == "quarantined", (name, run["state"], run["error"])
-        assert word in run["error"]["message"] + str(run["error"]), (name, run["error"])
-        assert run["error"]["remedy"], name
+        assert run["state"] == "quarantined", (name, run["state"], run["problem"])
+        assert word in run["problem"]["message"] + str(run["problem"]), (name, run["problem"])
+        assert run["problem"]["remedy"], name
         kept = {b.name: b for b in quarantine.list_blobs(name_starts_with=f"{run['slug']}/")}
         (original,) = [b for b in kept if b.endswith(".csv")]
         assert quarantine.download_blob(original).readall() == content
         assert any(b.endswith("report.json") for b in kept)
-    assert client.wait("bad-ragged")["error"]["line"] == 61
+    assert client.wait("bad-ragged")["problem"]["where"]["line"] == 61
 
 
 def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Client) -> None:
@@ -255,10 +255,10 @@ def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Cli
     small = {"dropml_label": "target", "dropml_timeout_minutes": "0.5", "dropml_max_trials": "3"}
     client.drop("semi.csv", cells(";", 400), metadata=small)
     first = client.wait("semi", seconds=90)
-    assert first["state"] == "live", first["error"] or first["gate"]
-    assert first["data"]["rows"] == 400
+    assert first["state"] == "live", first["problem"] or first["gate"]
+    assert first["snapshot"]["rows"] == 400
     client.drop("semi.csv", cells("\t", 500), metadata=small)
     second = client.wait("semi", number=2, seconds=120)
     assert second["n"] == 2
-    assert second["data"]["version"] == "2"
-    assert second["state"] in ("live", "rejected"), second["error"]
+    assert second["snapshot"]["version"] == "2"
+    assert second["state"] in ("live", "rejected"), second["problem"]

@@ -76,8 +76,10 @@ def raised() -> dict[str, set[str]]:
         found[code].add("run")
     for call, name in calls():
         for keyword in call.keywords:
-            if keyword.arg == "code" and isinstance(keyword.value, ast.Constant) and name in known:
-                found[str(keyword.value.value)].add(where(known[name]))
+            if keyword.arg != "code" or not isinstance(keyword.value, ast.Constant):
+                continue
+            if name in known or name == "RunProblem":
+                found[str(keyword.value.value)].add(where(known[name]) if name in known else "run")
     return found
 
 

@@ -14,6 +14,7 @@ import pytest
 from functions import scoring as doors
 from functions.openapi import document as openapi
 from shared import bootstrap
+from shared.domain.documents import from_json
 from shared.domain.problems import InvalidRows
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column
@@ -21,7 +22,7 @@ from shared.services.batches.taking import allowed
 from tests.support.scoring_support import ROW, Endpoint, body_of, call, request, serving_document
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY = ServingEntry.from_dict(serving_document(Endpoint(url="http://nowhere")))
+ENTRY = from_json(serving_document(Endpoint(url="http://nowhere")), ServingEntry)
 SOURCES = ["incoming", "dropml-batch"]
 DOCUMENT = openapi.document([ENTRY], SOURCES)
 
@@ -135,7 +136,7 @@ def test_names_that_are_odd_in_a_schema_are_kept() -> None:
     doc = serving_document(Endpoint(url="http://nowhere"), dataset="a/b c")
     doc["slug"] = "a-b-c-1234"
     doc["schema"]["columns"] = [*doc["schema"]["columns"], {"name": "emp.var.rate", "type": "datetime"}]
-    entry = ServingEntry.from_dict(doc)
+    entry = from_json(doc, ServingEntry)
     document = openapi.document([entry], SOURCES)
     assert "/api/score/a-b-c-1234" in document["paths"]
     row = document["components"]["schemas"]["Row-a-b-c-1234"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from shared.domain.canary import BOUNDS, CanaryLimits, Tally, breach
 from shared.domain.errors import Upstream
 from shared.domain.run.serving import ServingEntry
-from shared.services.monitoring.tallies import CanaryWatch
+from shared.services.monitoring.tallies import CanaryWatch, Counts
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import MemoryDocuments, World
 from tests.support.scoring_support import ROW, App, Endpoint, Scripted, call, request, serve
@@ -119,12 +120,12 @@ def world() -> World:
     drop(made, "B")
     tick(made, 10)
     assert state(made, "bank-2-a1") == "canary"
-    assert serving(made)["traffic"] == BOTH
+    assert serving(made).traffic == BOTH
     return made
 
 
-def serving(world: World) -> dict[str, Any]:
-    return world.context.runs.read("serving/bank.json") or {}
+def serving(world: World) -> ServingEntry:
+    return world.serving("bank")
 
 
 def traffic(world: World) -> dict[str, int]:
@@ -135,7 +136,7 @@ def traffic(world: World) -> dict[str, int]:
 def callers(world: World, process: str, deployment: str, calls: int, *, failing: bool = False) -> None:
     """What a process that scores writes down."""
     watch = CanaryWatch(world.docs, process, wait=lambda _: None)
-    entry = ServingEntry.from_dict(serving(world))
+    entry = serving(world)
     for _ in range(calls):
         if failing:
             watch.failed(entry, deployment)
@@ -148,8 +149,8 @@ def callers(world: World, process: str, deployment: str, calls: int, *, failing:
 
 
 def written(world: World, process: str) -> int:
-    document = world.context.runs.read(f"canary/bank/{process}.json") or {"deployments": {}}
-    return sum(t["calls"] for t in document["deployments"].values())
+    counts = world.store.read(f"canary/bank/{process}.json", Counts)
+    return sum(tally.calls for tally in counts.deployments.values()) if counts else 0
 
 
 class TestLifecycle:
@@ -157,15 +158,16 @@ class TestLifecycle:
         for process in ("host-a", "host-b"):
             callers(world, process, "m2-a1", 20, failing=True)
         tick(world, 2)
-        assert serving(world)["traffic"] == {"m1-a1": 100}, "callers are moved before the endpoint is"
+        assert serving(world).traffic == {"m1-a1": 100}, "callers are moved before the endpoint is"
         tick(world, 5)
         assert state(world, "bank-2-a1") == "rejected"
-        run, _ = world.context.runs.load("bank-2-a1")
-        assert "40 of its 40 calls failed" in run.gate["reason"]
-        assert run.gate["canary_calls"] == {"champion": 0, "challenger": 40}
+        run = world.run("bank-2-a1")
+        assert "40 of its 40 calls failed" in str(run.gate)
+        assert run.canary is not None
+        assert run.canary.calls == {"champion": 0, "challenger": 40}
         assert traffic(world) == {"m1-a1": 100}
         assert list(world.docs.list("canary/")) == []
-        assert (world.context.runs.dataset("bank") or {})["champion"] == "bank-1-a1"
+        assert getattr(world.store.dataset("bank"), "champion", None) == "bank-1-a1"
 
     def test_a_good_one_stays_its_time_and_goes_live(self, world: World) -> None:
         callers(world, "host-a", "m1-a1", 200)
@@ -175,16 +177,16 @@ class TestLifecycle:
         tick(world, 100)
         assert state(world, "bank-2-a1") == "live"
         assert traffic(world) == {"m2-a1": 100}
-        run, _ = world.context.runs.load("bank-2-a1")
-        assert run.gate["canary_calls"] == {"champion": 200, "challenger": 60}
+        run = world.run("bank-2-a1")
+        assert run.canary is not None
+        assert run.canary.calls == {"champion": 200, "challenger": 60}
         assert list(world.docs.list("canary/")) == []
 
     def test_one_that_answers_its_smoke_rows_no_more_goes_back(self, world: World) -> None:
         world.scorer.broken = {"m2-a1"}
         tick(world, 120)
         assert state(world, "bank-2-a1") == "rejected"
-        run, _ = world.context.runs.load("bank-2-a1")
-        assert "the container answered 500" in run.gate["reason"]
+        assert "the container answered 500" in str(world.run("bank-2-a1").gate)
         assert traffic(world) == {"m1-a1": 100}
 
     def test_trouble_with_the_traffic_itself_ends_at_the_champion(self) -> None:
@@ -203,36 +205,49 @@ class TestLifecycle:
         drop(made, "B")
         tick(made, 60)
         assert state(made, "bank-2-a1") == "rejected"
-        run, _ = made.context.runs.load("bank-2-a1")
-        assert "refuses this traffic" in run.gate["reason"]
-        assert traffic(made) == serving(made)["traffic"] == {"m1-a1": 100}
+        assert "refuses this traffic" in str(made.run("bank-2-a1").gate)
+        assert traffic(made) == serving(made).traffic == {"m1-a1": 100}
 
     def test_an_endpoint_that_is_gone_ends_the_run_at_once(self, world: World) -> None:
         world.azureml.endpoints.clear()
         tick(world, 3)
-        run, _ = world.context.runs.load("bank-2-a1")
+        run = world.run("bank-2-a1")
         assert str(run.state) == "failed"
-        assert run.error is not None
-        assert run.error["code"] == "endpoint-gone"
+        assert run.problem is not None
+        assert run.problem.code == "endpoint-gone"
 
     def test_the_champion_stands_for_the_dataset_however_large_the_share(self) -> None:
         made = World(canary_seconds=100, canary_percent=80)
         for content in "AB":
             drop(made, content)
             tick(made, 30)
-        assert serving(made)["traffic"] == {"m1-a1": 20, "m2-a1": 80}
-        assert serving(made)["live"] == "m1-a1"
+        assert serving(made).traffic == {"m1-a1": 20, "m2-a1": 80}
+        assert serving(made).live == "m1-a1"
         tick(made, 120)
-        assert serving(made)["live"] == "m2-a1"
+        assert serving(made).live == "m2-a1"
 
     def test_counts_of_an_earlier_split_count_no_more(self, world: World) -> None:
-        old = serving(world) | {"updated_at": 1.0}
+        old = replace(serving(world), updated_at=1.0)
         world.docs.create("canary/bank/old.json", {"since": 1.0, "deployments": {}})
         watch = CanaryWatch(world.docs, "old", wait=lambda _: None)
         for _ in range(50):
-            watch.failed(ServingEntry.from_dict(old), "m2-a1")
+            watch.failed(old, "m2-a1")
         tick(world, 20)
         assert state(world, "bank-2-a1") == "canary"
+
+
+class TestSplits:
+    def test_a_late_call_of_the_split_before_leaves_the_counts_alone(self, world: World) -> None:
+        watch = CanaryWatch(world.docs, "host-a", wait=lambda _: None)
+        now = serving(world)
+        before = replace(now, updated_at=now.updated_at - 60)
+        for entry in (*[now] * 99, before, now):
+            watch.failed(entry, "m2-a1")
+        until = time.monotonic() + 10
+        while written(world, "host-a") < 100:
+            assert time.monotonic() < until, "the counts were not written"
+            time.sleep(0.01)
+        assert written(world, "host-a") == 100
 
 
 class Flaky(Endpoint):

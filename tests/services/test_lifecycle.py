@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,87 +10,85 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain import names
+from shared.domain.config import DatasetConfig
 from shared.domain.errors import Upstream
-from shared.domain.run.run import Run, State, verify_chain
-from shared.services.run import lifecycle, retraining
+from shared.domain.gate import GateConfig
+from shared.domain.run.documents import Run
+from shared.domain.run.ledger import Verification, verify
+from shared.domain.run.parts import RunProblem, Snapshot, Source
+from shared.domain.run.serving import Version
+from shared.domain.run.states import State
+from shared.domain.schema import Column, Schema
+from shared.services.run import loop, retraining, trouble
 from tests.support.memory import Crash, World
 
-SCHEMA: dict[str, Any] = {
-    "label": "y",
-    "columns": [{"name": "x", "type": "integer"}],
-    "classes": ["no", "yes"],
-    "example": [{"x": 1}, {"x": 2}],
-}
-CONFIG: dict[str, Any] = {
-    "task": "classification",
-    "timeout_minutes": 1.0,
-    "gate": {
-        "metric": "balanced_accuracy",
-        "margin": 0.005,
-        "floor": 0.6,
-        "insufficient_evidence": "promote",
-    },
-}
+SCHEMA = Schema("y", (Column("x", "integer"),), ("no", "yes"), ({"x": 1}, {"x": 2}))
+CONFIG = DatasetConfig(timeout_minutes=1.0)
 
 
-def drop(world: World, content: str = "A", error: dict[str, Any] | None = None) -> str:
+def drop(
+    world: World,
+    content: str = "A",
+    problem: RunProblem | None = None,
+    *,
+    dataset: str = "bank",
+    schema: Schema = SCHEMA,
+    config: DatasetConfig = CONFIG,
+) -> str:
     """What intake does after staging."""
-    runs, at = world.context.runs, world.clock()
-    slug = runs.ensure_dataset("bank")["slug"]
+    store, at = world.store, world.clock()
+    slug = store.ensure_dataset(dataset).slug
     key = names.digest(slug, content, "cfg", "drop")
 
     def build(n: int, attempt: int) -> Run:
-        data = (
-            {}
-            if error
-            else {"version": str(n), "path": f"bank/{content}/train", "holdout_path": "h", "rows": 100}
-        )
+        snapshot = Snapshot(names.model_version(n, attempt), f"{slug}/{content}/train", "h", schema, rows=100)
         run = Run(
-            names.run_id(slug, n, attempt),
-            "bank",
-            slug,
-            n,
-            attempt,
-            key,
-            "drop",
-            State.DROPPED,
-            at,
-            at,
-            "cfg",
-            CONFIG,
+            run_id=names.run_id(slug, n, attempt),
+            dataset=dataset,
+            slug=slug,
+            n=n,
+            attempt=attempt,
+            key=key,
+            cause="drop",
+            state=State.DROPPED,
+            created_at=at,
+            entered_at=at,
+            config_hash="cfg",
+            config=config,
+            source=Source(content_hash=content),
+            snapshot=None if problem else snapshot,
+            problem=problem,
         )
-        run.source, run.data, run.error = {"content_hash": content}, data | {"schema": SCHEMA}, error
-        run.open_ledger(at, "tester")
-        return run
+        return run.opened(at, "tester")
 
-    return runs.claim(slug, key, build, delivery=f"etag-{content}-{at if error else ''}")[0]
+    return store.claim(slug, key, build, delivery=f"etag-{content}-{at if problem else ''}")[0]
 
 
 def tick(world: World, times: int = 40) -> None:
     for _ in range(times):
-        lifecycle.advance_all(world.context)
+        loop.tick(world.context)
         world.clock.now += 1
 
 
 def state(world: World, run_id: str) -> str:
-    return str(world.context.runs.load(run_id)[0].state)
+    return str(world.run(run_id).state)
 
 
 def test_first_model_goes_live_and_serves() -> None:
     world = World()
     run_id = drop(world)
     tick(world)
-    run, _ = world.context.runs.load(run_id)
+    run = world.run(run_id)
     assert run.state is State.LIVE
-    assert [h["state"] for h in run.history] == [
+    assert [h.state for h in run.history] == [
         "dropped", "validating", "registered", "training", "trained", "model_registered", "deploying", "verifying",
         "gate", "live",
     ]  # fmt: skip
-    serving = world.context.runs.read("serving/bank.json")
-    assert serving is not None
-    assert serving["traffic"] == {"m1-a1": 100}
-    assert serving["deployments"]["m1-a1"] == {"run_id": run_id, "model": "bank:1"}
-    assert "no champion yet" in run.gate["reason"]
+    serving = world.serving("bank")
+    assert serving.traffic == {"m1-a1": 100}
+    assert serving.deployments["m1-a1"] == Version(run_id, "bank:1")
+    assert run.gate is not None
+    assert "no champion yet" in (run.gate.reason or "")
 
 
 def test_a_better_challenger_passes_a_canary_and_the_old_champion_retires() -> None:
@@ -100,7 +99,7 @@ def test_a_better_challenger_passes_a_canary_and_the_old_champion_retires() -> N
     second = drop(world, "B")
     tick(world)
     assert (state(world, first), state(world, second)) == ("retired", "live")
-    history = [h["state"] for h in world.context.runs.load(second)[0].history]
+    history = [h.state for h in world.run(second).history]
     assert history[-2:] == ["canary", "live"]
     (endpoint,) = world.azureml.endpoints.values()
     assert endpoint["traffic"] == {"m2-a1": 100}
@@ -114,10 +113,13 @@ def test_a_worse_challenger_is_rejected_with_its_numbers_and_its_deployment_goes
     tick(world)
     second = drop(world, "B")
     tick(world)
-    run, _ = world.context.runs.load(second)
+    run = world.run(second)
     assert run.state is State.REJECTED
-    assert run.gate["challenger"] < run.gate["champion"]
-    assert run.gate["high"] < 0
+    assert run.gate is not None
+    numbers = run.gate.numbers
+    assert numbers is not None
+    assert numbers.challenger < (numbers.champion or 0)
+    assert (numbers.high or 0) < 0
     (endpoint,) = world.azureml.endpoints.values()
     assert endpoint["traffic"] == {"m1-a1": 100}
     assert set(endpoint["deployments"]) == {"m1-a1"}
@@ -127,16 +129,14 @@ def test_a_schema_that_breaks_callers_is_held_unless_allowed() -> None:
     world = World()
     drop(world, "A")
     tick(world)
-    wider = {**SCHEMA, "columns": [*SCHEMA["columns"], {"name": "z", "type": "number"}]}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.services.test_lifecycle.SCHEMA", wider)
-        second = drop(world, "B")
-        tick(world)
-        assert state(world, second) == "rejected"
-        assert "allow_schema_change" in world.context.runs.load(second)[0].gate["reason"]
-        patch.setitem(CONFIG["gate"], "allow_schema_change", True)
-        third = drop(world, "C")
-        tick(world)
+    wider = replace(SCHEMA, columns=(*SCHEMA.columns, Column("z", "number")))
+    second = drop(world, "B", schema=wider)
+    tick(world)
+    run = world.run(second)
+    assert run.state is State.REJECTED
+    assert "allow_schema_change" in str(run.gate)
+    third = drop(world, "C", schema=wider, config=replace(CONFIG, gate=GateConfig(allow_schema_change=True)))
+    tick(world)
     assert state(world, third) == "live"
 
 
@@ -154,11 +154,11 @@ def test_a_deployment_that_fails_the_smoke_test_never_gets_traffic() -> None:
     world.scorer.broken = {"m1-a1"}
     run_id = drop(world)
     tick(world)
-    run, _ = world.context.runs.load(run_id)
+    run = world.run(run_id)
     assert run.state is State.FAILED
-    assert run.error is not None
-    assert run.error["code"] == "smoke-failed"
-    assert "500" in run.error["message"]
+    assert run.problem is not None
+    assert run.problem.code == "smoke-failed"
+    assert "500" in run.problem.message
     (endpoint,) = world.azureml.endpoints.values()
     assert endpoint["deployments"] == {}
 
@@ -170,9 +170,7 @@ def test_a_canary_that_changes_its_answers_goes_back() -> None:
     second = drop(world, "B")
     tick(world)
     assert state(world, second) == "canary"
-    serving = world.context.runs.read("serving/bank.json")
-    assert serving is not None
-    assert serving["traffic"] == {"m1-a1": 90, "m2-a1": 10}
+    assert world.serving("bank").traffic == {"m1-a1": 90, "m2-a1": 10}
     world.scorer.error_rate["m2-a1"] = 1.0
     tick(world, 120)
     assert state(world, second) == "rejected"
@@ -185,9 +183,9 @@ def test_failed_training_is_explained_and_a_retry_is_a_new_attempt_of_the_same_n
     run_id = drop(world)
     world.azureml.job_status[run_id] = "Failed"
     tick(world)
-    run, _ = world.context.runs.load(run_id)
-    assert run.error is not None
-    assert "out of memory" in run.error["message"]
+    run = world.run(run_id)
+    assert run.problem is not None
+    assert "out of memory" in run.problem.message
     again = retraining.retry(run_id, "tester", world.context)
     assert again == "bank-1-a2"
     assert retraining.retry(run_id, "tester", world.context) == again, "asking twice starts one attempt"
@@ -209,13 +207,13 @@ def test_a_refusal_is_tried_again_and_then_explained() -> None:
 
         patch.setattr(world.azureml, "submit", submit)
         tick(world, 2)
-        assert world.context.runs.load(run_id)[0].trouble["message"] == "(UserError) no quota"
+        assert getattr(world.run(run_id).trouble, "message", "") == "(UserError) no quota"
         tick(world, 12)
-    run, _ = world.context.runs.load(run_id)
+    run = world.run(run_id)
     assert run.state is State.FAILED
-    assert len(calls) > lifecycle.STRIKES
-    assert run.error is not None
-    assert run.error["remedy"] == "Ask for quota."
+    assert len(calls) > trouble.STRIKES
+    assert run.problem is not None
+    assert run.problem.remedy == "Ask for quota."
 
 
 def test_two_hosts_at_the_same_step_end_in_one_job() -> None:
@@ -227,26 +225,26 @@ def test_two_hosts_at_the_same_step_end_in_one_job() -> None:
     def slow_submit(job: Any) -> None:
         """Between this host's look-up and its submission another host does the whole step."""
         world.azureml.submit = real
-        lifecycle.step(run_id, other)
+        loop.step(run_id, other)
         real(job)
 
     while state(world, run_id) != "registered":
-        lifecycle.step(run_id, world.context)
+        loop.step(run_id, world.context)
     world.azureml.submit = slow_submit
-    lifecycle.advance(run_id, world.context, world.clock.now + 5)
+    loop.advance(run_id, world.context, world.clock.now + 5)
     tick(world)
     assert (state(world, run_id), world.azureml.submissions) == ("live", 1)
 
 
 def test_quarantine_keeps_report_and_a_new_drop_is_a_new_attempt() -> None:
     world = World()
-    problem = {"code": "ragged-row", "message": "Line 7 has 3 fields, the header has 4.", "line": 7}
-    run_id = drop(world, "A", error=problem)
+    problem = RunProblem("ragged-row", "Line 7 has 3 fields, the header has 4.", where={"line": 7})
+    run_id = drop(world, "A", problem)
     tick(world)
     assert state(world, run_id) == "quarantined"
     (report,) = world.data.quarantined.values()
-    assert report["problem"]["line"] == 7
-    assert drop(world, "A", error=problem) == "bank-1-a2"
+    assert report.problem.where["line"] == 7
+    assert drop(world, "A", problem) == "bank-1-a2"
 
 
 def test_same_content_again_is_no_new_run_but_a_b_a_is() -> None:
@@ -257,10 +255,9 @@ def test_same_content_again_is_no_new_run_but_a_b_a_is() -> None:
     assert drop(world, "B") == "bank-2-a1"
     tick(world)
     world.clock.now += 1
-    runs = world.context.runs
     slug, key = "bank", names.digest("bank", "A", "cfg", "drop")
-    build = runs.load(first)[0]
-    new, fresh = runs.claim(
+    build = world.run(first)
+    new, fresh = world.store.claim(
         slug,
         key,
         lambda n, a: retraining.derive(build, n, a, key=key, cause="drop", actor="t", at=1.0),
@@ -274,11 +271,11 @@ def test_ledger_chain_holds_and_tells_every_state() -> None:
     world = World()
     run_id = drop(world)
     tick(world)
-    lines = world.context.runs.ledger(run_id)
-    assert verify_chain(lines) is None
-    history = world.context.runs.load(run_id)[0].history
+    lines, head = world.store.ledger(run_id), world.run(run_id).ledger_head
+    assert verify(lines, head) == Verification()
+    history = world.run(run_id).history
     assert sum('"event":"state"' in line for line in lines) == len(history) - 1
-    assert verify_chain([lines[0], lines[2]]) == 1, "a missing line shows"
+    assert verify([lines[0], lines[2]], head).broken_at == 1, "a missing line shows"
 
 
 def test_scheduled_retraining_is_one_run_for_each_occurrence() -> None:
@@ -295,17 +292,17 @@ def test_scheduled_retraining_is_one_run_for_each_occurrence() -> None:
 def _final(world: World) -> dict[str, Any]:
     (endpoint,) = world.azureml.endpoints.values()
     return {
-        "states": {r.run_id: str(r.state) for r in world.context.runs.all()},
+        "states": {r.run_id: str(r.state) for r in world.runs()},
         "data": world.azureml.data,
         "models": world.azureml.models,
         "jobs": sorted(world.azureml.jobs),
         "submissions": world.azureml.submissions,
         "traffic": endpoint["traffic"],
         "deployments": sorted(endpoint["deployments"]),
-        "champion": (world.context.runs.dataset("bank") or {})["champion"],
+        "champion": getattr(world.store.dataset("bank"), "champion", None),
         "ledger": {
-            r.run_id: [verify_chain(lines := world.context.runs.ledger(r.run_id)), len(lines)]
-            for r in world.context.runs.all()
+            r.run_id: [verify(lines := world.store.ledger(r.run_id), r.ledger_head, r.pending), len(lines)]
+            for r in world.runs()
         },
     }
 
@@ -325,7 +322,7 @@ def _two_promotions(world: World, *, then: int | None = None) -> None:
         for _ in range(3):
             guarded(lambda content=content: drop(world, content))
         for _ in range(16):
-            guarded(lambda: lifecycle.advance_all(world.context))
+            guarded(lambda: loop.tick(world.context))
             world.clock.now += 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,12 +10,15 @@ from urllib.parse import unquote
 
 from shared.adapters.documents import packed
 from shared.domain.errors import Conflict, NotFound, Upstream
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Source, Trial
+from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema, Value
+from shared.domain.table.quarantine import Report
 from shared.services.documents import Entry, Page
-from shared.services.run.lifecycle import Context
+from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
-from shared.services.run.runs import Runs
-from shared.settings import Settings
+from shared.services.run.store import RunStore
 
 
 class Crash(BaseException):
@@ -83,7 +85,9 @@ class MemoryDocuments:
                 raise Conflict(f"{path} was changed by somebody else.", code="blob-changed")
             return self._put(path, text)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, etag: str | None = None) -> None:
+        if etag is not None and (path not in self.blobs or self.blobs[path][1] != etag):
+            raise Conflict(f"{path} has changed", code="blob-changed")
         self.blobs.pop(path, None)
         self.marks.pop(path, None)
 
@@ -165,18 +169,11 @@ class MemoryAzureML:
     def cancel(self, name: str) -> None:
         self.cancelled.append(name)
 
-    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
-        values = {"AUC_weighted": 0.95, "accuracy": 0.91} if metrics else {}
+    def trials(self, job: str, *, metrics: bool) -> list[Trial]:
+        values: dict[str, float | None] = {"AUC_weighted": 0.95, "accuracy": 0.91} if metrics else {}
         return [
-            {
-                "name": f"{job}_{i}",
-                "algorithm": a,
-                "preprocessor": None,
-                "status": "Completed",
-                "duration_s": 1.0,
-            }
-            | {"metrics": values}
-            for i, a in enumerate(("LightGBM", "VotingEnsemble"))
+            Trial(f"{job}_{i}", algorithm, None, "Completed", 1.0, values)
+            for i, algorithm in enumerate(("LightGBM", "VotingEnsemble"))
         ]
 
     def register_model(
@@ -265,14 +262,14 @@ class MemoryScorer:
 class MemoryData:
     def __init__(self, holdout: int = 1000) -> None:
         self.holdout = holdout
-        self.quarantined: dict[str, dict[str, Any]] = {}
+        self.quarantined: dict[str, Report] = {}
 
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
         return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
 
-    def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
-        self.quarantined[folder] = copy.deepcopy(report)
+    def quarantine(self, source: Source, folder: str, report: Report) -> None:
+        self.quarantined[folder] = report
 
 
 class Clock:
@@ -285,28 +282,58 @@ class Clock:
 
 
 class World:
-    """Everything that outlives the process, and a context over it."""
+    """Everything that outlives the process, and a context over it; one thread works, so that crashes can be counted."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        canary_seconds: float = 1,
+        canary_percent: int = 10,
+        tick_seconds: float = 45.0,
+        workers: int = 1,
+        open_run_hours: float = 24.0,
+    ) -> None:
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
         self.points = CrashPoints()
-        self.points.wrap(self.docs, ["create", "replace"])
+        self.points.wrap(self.docs, ["create", "replace", "mark", "delete"])
         self.points.wrap(self.ledger_store, ["append"])
         effects = [m for m in dir(MemoryAzureML) if m.startswith(("begin_", "register_", "submit", "trials"))]
         self.points.wrap(self.azureml, effects)
         self.points.wrap(self.data, ["quarantine"])
-        defaults: dict[str, Any] = {
-            "azure_subscription_id": "s",
-            "azure_resource_group": "g",
-            "azureml_workspace": "w",
-            "canary_seconds": 1,
-        }
-        self.settings = Settings(**(defaults | settings))
+        self.canary = CanaryPlan(canary_percent, canary_seconds)
+        self.pace = Pace(tick_seconds, workers, open_run_hours)
         self.logged: list[dict[str, Any]] = []
+
+    def log(self, what: str, /, **fields: Any) -> None:
+        self.logged.append({"what": what, **fields})
+
+    @property
+    def store(self) -> RunStore:
+        return RunStore(self.docs, self.ledger_store, self.clock)
 
     @property
     def context(self) -> Context:
-        runs = Runs(self.docs, self.ledger_store, self.clock)
-        log = lambda what, /, **kw: self.logged.append({"what": what, **kw})  # noqa: E731
-        return Context(self.settings, runs, self.azureml, self.scorer, self.data, self.clock, log)
+        return Context(
+            self.store,
+            self.azureml,
+            self.scorer,
+            self.data,
+            self.clock,
+            self.log,
+            workspace_id="/subscriptions/s/resourceGroups/g/workspaces/w",
+            canary=self.canary,
+            pace=self.pace,
+        )
+
+    def run(self, run_id: str) -> Run:
+        return self.store.load(run_id)[0]
+
+    def runs(self) -> list[Run]:
+        """Every run, in the order of their ids."""
+        return [self.run(run_id) for run_id in self.store.every_run_id()]
+
+    def serving(self, slug: str) -> ServingEntry:
+        found = self.store.read(f"serving/{slug}.json", ServingEntry)
+        assert found is not None
+        return found

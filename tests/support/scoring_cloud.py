@@ -22,9 +22,10 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.adapters.documents import JsonStore
 from shared.adapters.ledger import LedgerStore
-from shared.domain.run.run import Run, State
+from shared.domain.run.documents import Run
+from shared.domain.run.states import State
 from shared.domain.schema import Schema
-from shared.services.run.runs import Runs
+from shared.services.run.store import RunStore
 from tests.support.host_harness import REPOSITORY, RunningHost
 from tests.support.scoring_support import SCHEMA, Endpoint, serve, serving_document
 
@@ -176,8 +177,8 @@ def _seed(state: ContainerClient, endpoint: Endpoint, schema: Schema) -> None:
         documents.replace(path, serving_document(endpoint, schema=schema.to_dict()), found[1])
         return
     documents.create(path, serving_document(endpoint, schema=schema.to_dict()))
-    runs = Runs(documents, LedgerStore(state), time.time)
-    runs.ensure_dataset("bank")
+    store = RunStore(documents, LedgerStore(state), time.time)
+    store.ensure_dataset("bank")
 
     def build(n: int, attempt: int) -> Run:
         now = time.time()
@@ -193,11 +194,8 @@ def _seed(state: ContainerClient, endpoint: Endpoint, schema: Schema) -> None:
             created_at=now,
             entered_at=now,
             config_hash="c",
-            config={"task": "classification", "primary_metric": "AUC_weighted"},
-            data={"schema": schema.to_dict(), "rows": 100},
         )
-        run.open_ledger(now, "test")
-        return run
+        return run.opened(now, "test")
 
-    run_id, _ = runs.claim("bank", "k", build)
-    runs.settle(*runs.load(run_id))
+    run_id, _ = store.claim("bank", "k", build)
+    store.settle(*store.load(run_id))

@@ -1,14 +1,10 @@
-"""What the scoring path knows of a dataset: where its model answers, which versions share the traffic, what rows it takes.
-
-Read from `dropml-state/serving/{slug}.json`, written by the promotion service.
-"""
+"""What the scoring path knows of a dataset: where its model answers, which versions share the traffic, what rows it takes."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from shared.domain.rows.validation import RowValidator
 from shared.domain.schema import Schema
@@ -32,40 +28,30 @@ class Target:
 class Version:
     """What stands behind a deployment."""
 
-    run_id: str
-    model: str
+    run_id: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
 class ServingEntry:
-    """One dataset in service."""
+    """One dataset in service: `dropml-state/serving/{slug}.json`. `traffic` is in percent."""
 
     dataset: str
     slug: str
-    target: Target
-    traffic: dict[str, int]
-    deployments: dict[str, Version]
+    endpoint: str
+    scoring_uri: str
     live: str
     schema: Schema
-    updated_at: Any = None
-    document: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    auth_mode: str = "key"
+    traffic: dict[str, int] = field(default_factory=dict)
+    deployments: dict[str, Version] = field(default_factory=dict)
+    #: Unix seconds; names the split of the traffic.
+    updated_at: float = 0.0
+    schema_version: int = 1
 
-    @staticmethod
-    def from_dict(doc: dict[str, Any]) -> ServingEntry:
-        return ServingEntry(
-            dataset=doc["dataset"],
-            slug=doc["slug"],
-            target=Target(doc["endpoint"], doc["scoring_uri"], doc.get("auth_mode", "key")),
-            traffic=dict(doc.get("traffic") or {}),
-            deployments={
-                name: Version(d.get("run_id", ""), d.get("model", ""))
-                for name, d in (doc.get("deployments") or {}).items()
-            },
-            live=doc["live"],
-            schema=Schema.from_dict(doc["schema"]),
-            updated_at=doc.get("updated_at"),
-            document=doc,
-        )
+    @cached_property
+    def target(self) -> Target:
+        return Target(self.endpoint, self.scoring_uri, self.auth_mode)
 
     @cached_property
     def validator(self) -> RowValidator:
@@ -89,4 +75,4 @@ class ServingEntry:
         return random.choices(names, weights)[0]
 
     def version(self, deployment: str) -> Version:
-        return self.deployments.get(deployment, Version("", ""))
+        return self.deployments.get(deployment, Version())

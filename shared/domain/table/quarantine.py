@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+
+from shared.domain.run.parts import RunProblem, Source
 
 #: Where a problem may say it is, in the order told.
 _PLACES = ("file", "field", "line", "column", "row", "byte")
 
 
-def report(
-    problem: Mapping[str, Any], *, dataset: str, run_id: str, source: Mapping[str, Any], at: float
-) -> dict[str, Any]:
-    """`problem` is DropMLError.to_dict(); `source` has container and blob; `at` is unix seconds."""
-    doc = {
-        "run_id": run_id,
-        "dataset": dataset,
-        "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
-        "source": dict(source),
-        "problem": dict(problem),
-    }
-    return doc | {"text": text(doc)}
+@dataclass(frozen=True)
+class Report:
+    """`at` is ISO 8601 in UTC; `text` says the same for a reader."""
+
+    run_id: str
+    dataset: str
+    at: str
+    source: Source
+    problem: RunProblem
+    text: str
 
 
-def text(doc: Mapping[str, Any]) -> str:
-    """The report for a reader, a few lines."""
-    problem, source = doc["problem"], doc["source"]
-    where = ", ".join(f"{place} {problem[place]}" for place in _PLACES if problem.get(place) is not None)
+def report(problem: RunProblem, *, dataset: str, run_id: str, source: Source, at: float) -> Report:
+    """The report of a refusal; `at` is unix seconds."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    closing = f"Dataset {dataset}, run {run_id}, {moment}, code {problem.code}"
+    return Report(run_id, dataset, moment, source, problem, _text(problem, source, closing))
+
+
+def _text(problem: RunProblem, source: Source, closing: str) -> str:
+    places = [f"{place} {problem.where[place]}" for place in _PLACES if place in problem.where]
     lines = [
-        f"The file {source.get('container', '')}/{source.get('blob', '')} was not taken.",
+        f"The file {source.container}/{source.blob} was not taken.",
         "",
-        f"What is wrong:  {problem['message']}",
-        *([f"Where:          {where}"] if where else []),
-        f"What to do:     {problem.get('remedy') or 'Correct the file.'}",
+        f"What is wrong:  {problem.message}",
+        *([f"Where:          {', '.join(places)}"] if places else []),
+        f"What to do:     {problem.remedy or 'Correct the file.'}",
         "",
         "The original is kept beside this report. Drop a corrected file under the same name to try again.",
         "",
-        f"Dataset {doc['dataset']}, run {doc['run_id']}, {doc['at']}, code {problem['code']}",
+        closing,
+        *([f"sha256 of the file: {source.content_hash}"] if source.content_hash else []),
     ]
-    if source.get("content_hash"):
-        lines.append(f"sha256 of the file: {source['content_hash']}")
     return "\n".join(lines) + "\n"

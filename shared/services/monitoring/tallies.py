@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.domain.canary import MAX_LABELS, Tally
+from shared.domain.documents import from_json, to_json
 from shared.domain.errors import DropMLError
 from shared.domain.labels import canonical_label
 from shared.domain.run.serving import ServingEntry
-from shared.services.run.runs import Documents, Runs
+from shared.services.documents import Documents
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +26,21 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Counts:
+    """`dropml-state/canary/{slug}/{process}.json`: what one process has seen of one split of the traffic."""
+
+    since: float
+    deployments: dict[str, Tally]
+
+
 @dataclass
 class _Split:
     """One traffic split as this process has seen it."""
 
-    since: Any
+    since: float
     tallies: dict[str, Tally] = field(default_factory=dict)
     writing: bool = False
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "since": self.since,
-            "deployments": {name: tally.to_dict() for name, tally in self.tallies.items()},
-        }
 
 
 class CanaryWatch:
@@ -72,8 +75,10 @@ class CanaryWatch:
 
     def _tally(self, entry: ServingEntry, deployment: str) -> Tally:
         split = self._splits.get(entry.slug)
-        if split is None or split.since != entry.updated_at:
+        if split is None or split.since < entry.updated_at:
             split = self._splits[entry.slug] = _Split(entry.updated_at)
+        elif split.since > entry.updated_at:
+            return Tally()  # a late call, from before the traffic was split as it is now
         if not split.writing:
             split.writing = True
             work = threading.Thread(target=self._write, args=(entry.slug, split), daemon=True)
@@ -86,7 +91,7 @@ class CanaryWatch:
             split.writing = False
             if self._splits.get(slug) is not split:
                 return  # the traffic has been split anew meanwhile
-            document = split.document()
+            document = to_json(Counts(split.since, split.tallies))
         path = f"{_folder(slug)}{self._process}.json"
         try:
             found = self._documents.get(path)
@@ -98,22 +103,23 @@ class CanaryWatch:
             log.warning("%s can't be written: %s", path, error.message)
 
 
-def observed(runs: Runs, slug: str, since: Any) -> dict[str, Tally]:
+def observed(documents: Documents, slug: str, since: float) -> dict[str, Tally]:
     """The counts of all processes for one split of the traffic, by deployment."""
     total: dict[str, Tally] = {}
-    for path in runs.paths(_folder(slug)):
-        document = runs.read(path) or {}
-        if document.get("since") != since:
+    for path in documents.list(_folder(slug)):
+        found = documents.get(path)
+        counts = from_json(found[0], Counts) if found else None
+        if counts is None or counts.since != since:
             continue
-        for name, tally in document["deployments"].items():
-            total.setdefault(name, Tally()).add(Tally.from_dict(tally))
+        for name, tally in counts.deployments.items():
+            total.setdefault(name, Tally()).add(tally)
     return total
 
 
-def forget(runs: Runs, slug: str) -> None:
+def forget(documents: Documents, slug: str) -> None:
     """The canary is over."""
-    for path in list(runs.paths(_folder(slug))):
-        runs.delete(path)
+    for path in list(documents.list(_folder(slug))):
+        documents.delete(path)
 
 
 def _folder(slug: str) -> str:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from shared.domain.config import DatasetConfig
+from shared.domain.run.parts import Source, Trial
 from shared.domain.schema import Schema, Value
+from shared.domain.table.quarantine import Report
 
 #: Terminal job states, https://learn.microsoft.com/rest/api/azureml/jobs/get (JobStatus).
 JOB_DONE = frozenset({"Completed", "Failed", "Canceled"})
@@ -25,14 +28,14 @@ class Job:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """An AutoML job to submit; `config` is the run's effective configuration (DatasetConfig as a dict)."""
+    """An AutoML job to submit; `config` is the run's effective configuration."""
 
     name: str
     experiment: str
     data: str
     data_version: str
     label: str
-    config: dict[str, Any]
+    config: DatasetConfig
     weight_column: str | None
     tags: dict[str, str]
 
@@ -64,8 +67,8 @@ class AzureML(Protocol):
     def job(self, name: str) -> Job | None: ...
     def submit(self, job: TrainingJob) -> None: ...
     def cancel(self, name: str) -> None: ...
-    def trials(self, job: str, *, metrics: bool) -> list[dict[str, Any]]:
-        """Children of an AutoML job: `{name, algorithm, preprocessor, status, duration_s, metrics}`."""
+    def trials(self, job: str, *, metrics: bool) -> list[Trial]:
+        """Children of an AutoML job, in the order of the trials; `metrics` costs one call a finished trial."""
 
     def register_model(
         self, name: str, version: str, child: str, tags: dict[str, str], properties: dict[str, str]
@@ -110,5 +113,5 @@ class Data(Protocol):
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         """At most `limit` rows of a holdout, drawn from all of it: feature values in schema order, and true labels."""
 
-    def quarantine(self, source: dict[str, Any], folder: str, report: dict[str, Any]) -> None:
+    def quarantine(self, source: Source, folder: str, report: Report) -> None:
         """Keep the original and its report; raises Conflict when the source has been replaced meanwhile."""

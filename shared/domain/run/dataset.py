@@ -1,0 +1,98 @@
+"""A dataset's document: which run numbers are given, which runs are open, and who the champion is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from shared.domain.run.documents import SCHEMA_VERSION, Run
+
+T = TypeVar("T")
+#: Remembered deliveries and keys; older ones can no longer be redelivered by any queue.
+REMEMBERED = 500
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The rule by which rows are held out, fixed at the first file. `threshold` is their share, 0 to 1."""
+
+    salt: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The run of a key: its number, and how often it was tried."""
+
+    n: int
+    attempt: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`dropml-state/datasets/{slug}.json`."""
+
+    dataset: str
+    slug: str
+    created_at: float
+    holdout: Holdout
+    next_n: int = 1
+    keys: dict[str, Claim] = field(default_factory=dict)
+    #: Deliveries that were taken: a blob's ETag, an occurrence, a request's id.
+    drops: dict[str, str] = field(default_factory=dict)
+    latest_key: str | None = None
+    #: The first form of every open run, from which its own document is made.
+    open: dict[str, Run] = field(default_factory=dict)
+    champion: str | None = None
+    #: The one run that is between gate and live.
+    promoting: str | None = None
+    #: How often nothing was open any more; a write that claims can tell from it.
+    rests: int = 0
+    schema: int = SCHEMA_VERSION
+
+    def claimed(
+        self,
+        key: str,
+        build: Callable[[int, int], Run],
+        *,
+        stands: Callable[[str], bool],
+        delivery: str | None = None,
+        again: bool = False,
+    ) -> tuple[Dataset, str, bool]:
+        """`(the dataset, run id, is it new)` once the run of this key has its number; `build(n, attempt)` makes it.
+
+        The dataset's latest key is no new run unless its run no longer `stands` (then: the next attempt, same `n`).
+        Any other key is a new `n`, also one seen before (A, then B, then A again). `again` forces a next attempt.
+        """
+        if delivery and delivery in self.drops and not again:
+            return self, self.drops[delivery], False
+        n, attempt = self.next_n, 1
+        known = self.keys.get(key) if (again or self.latest_key == key) else None
+        if known and stands(known.run_id):
+            return _remembering(self, delivery, known.run_id), known.run_id, False
+        if known:
+            n, attempt = known.n, known.attempt + 1
+        run = build(n, attempt)
+        taken = replace(
+            self,
+            next_n=max(self.next_n, n + 1),
+            latest_key=key,
+            keys=_newest({**self.keys, key: Claim(n, attempt, run.run_id)}),
+            open={**self.open, run.run_id: run},
+        )
+        return _remembering(taken, delivery, run.run_id), run.run_id, True
+
+    def closed(self, run_id: str) -> Dataset:
+        """Without a run that has ended."""
+        left = {k: v for k, v in self.open.items() if k != run_id}
+        return replace(self, open=left, promoting=None if self.promoting == run_id else self.promoting)
+
+
+def _remembering(dataset: Dataset, delivery: str | None, run_id: str) -> Dataset:
+    return replace(dataset, drops=_newest({**dataset.drops, delivery: run_id})) if delivery else dataset
+
+
+def _newest(memory: dict[str, T]) -> dict[str, T]:
+    return dict(list(memory.items())[-REMEMBERED:])

@@ -1,0 +1,123 @@
+"""A run: one version of a dataset on its way to production. Pure: no I/O, no clock, no SDK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from shared.domain.config import DatasetConfig
+from shared.domain.documents import to_json
+from shared.domain.errors import Conflict
+from shared.domain.run import ledger
+from shared.domain.run.parts import (
+    Canary,
+    Gate,
+    Model,
+    Moment,
+    Placement,
+    RunProblem,
+    Snapshot,
+    Source,
+    Training,
+    Trial,
+    Trouble,
+)
+from shared.domain.run.states import NEXT, OPEN, State
+
+#: Of documents with runs in them; `migrations` opens what earlier releases wrote.
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """What anyone may see of a run. `cause` is drop, retrain, pipeline or retry."""
+
+    run_id: str
+    dataset: str
+    slug: str
+    n: int
+    attempt: int
+    key: str
+    cause: str
+    state: State
+    created_at: float
+    entered_at: float
+    config_hash: str
+    config: DatasetConfig = field(default_factory=DatasetConfig)
+    source: Source = field(default_factory=Source)
+    snapshot: Snapshot | None = None
+    training: Training | None = None
+    trials: tuple[Trial, ...] = ()
+    best: Trial | None = None
+    model: Model | None = None
+    placement: Placement | None = None
+    gate: Gate | None = None
+    canary: Canary | None = None
+    problem: RunProblem | None = None
+    trouble: Trouble | None = None
+    history: tuple[Moment, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+
+@dataclass(frozen=True)
+class Run(RunDetail):
+    """The run's document (`dropml-state/runs/{run_id}.json`)."""
+
+    #: Ledger lines not yet appended; `ledger_size` is the ledger's length in bytes before them.
+    pending: tuple[str, ...] = ()
+    ledger_size: int = 0
+    #: Hash of the last line, those still pending included.
+    ledger_head: str = ""
+    schema: int = SCHEMA_VERSION
+
+    def record(
+        self, at: float, event: str, actor: str = "dropml", detail: dict[str, object] | None = None
+    ) -> Run:
+        """With one more entry among the ledger's pending lines, chained to the entry before by its hash."""
+        entry: dict[str, object] = {
+            "at": round(at, 3),
+            "run_id": self.run_id,
+            "event": event,
+            "state": str(self.state),
+            "cause": self.cause,
+            "actor": actor,
+            "input_hash": self.source.content_hash or None,
+            **({"detail": detail} if detail else {}),
+        }
+        line = ledger.line(entry, self.ledger_head)
+        return replace(self, pending=(*self.pending, line), ledger_head=ledger.line_hash(line))
+
+    def opened(self, at: float, actor: str) -> Run:
+        """With the first entry of the ledger and the first line of the history."""
+        return replace(self, history=(Moment(self.state, round(at, 3)),)).record(at, "opened", actor)
+
+    def advance(
+        self, state: State, at: float, *, detail: dict[str, object] | None = None, **changes: Any
+    ) -> Run:
+        """Moved on, with `changes` to its fields and `detail` in the ledger.
+
+        A step that the state machine doesn't know raises Conflict: it would be a bug, not an event.
+        """
+        if state is not State.FAILED and state not in NEXT[self.state]:
+            raise Conflict(f"A run can't go from {self.state} to {state}.", code="illegal-transition")
+        moved = replace(
+            self,
+            **changes,
+            state=state,
+            entered_at=at,
+            trouble=None,
+            history=(*self.history, Moment(state, round(at, 3))),
+        )
+        return moved.record(at, "state", detail=detail)
+
+    def fail(self, at: float, problem: RunProblem) -> Run:
+        """Ended in FAILED with an explanation and a remedy; the state it failed in is kept with them."""
+        explained = replace(problem, failed_in=self.state)
+        return self.advance(State.FAILED, at, detail={"problem": to_json(explained)}, problem=explained)
+
+    def detail(self) -> RunDetail:
+        """Without what the store keeps for itself."""
+        return RunDetail(**{f.name: getattr(self, f.name) for f in fields(RunDetail)})

@@ -1,0 +1,156 @@
+"""The parts of a run's document. Times are unix seconds, UTC; sizes are bytes; counts are rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.domain.errors import DropMLError
+from shared.domain.gate import Verdict
+from shared.domain.run.states import State
+from shared.domain.schema import Schema
+
+#: Where a problem is: file, field, column (text), line, row, byte (numbers) and the like.
+Place = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """The version of a blob that the run was made for."""
+
+    container: str = ""
+    blob: str = ""
+    etag: str = ""
+    size: int = 0
+    content_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The staged data: what is registered as an asset, and the rows held out. `path` is the asset's folder."""
+
+    version: str
+    path: str
+    holdout_path: str
+    schema: Schema
+    rows: int = 0
+    train_rows: int = 0
+    holdout_rows: int = 0
+    class_counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    weight_column: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the features, in order."""
+        return [column.name for column in self.schema.columns]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The AutoML job; a pipeline's job is adopted with the pipeline run that it came from."""
+
+    name: str
+    submitted_at: float
+    status: str | None = None
+    pipeline_run: str | None = None
+    pipeline_job: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One child of the AutoML job, one line of the leaderboard. `metrics` go by Azure's names."""
+
+    name: str
+    algorithm: str | None = None
+    preprocessor: str | None = None
+    status: str | None = None
+    duration_s: float | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The registered model; `id` is its ARM id."""
+
+    name: str
+    version: str
+    id: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the model is deployed; `deployment` is None until the endpoint is there."""
+
+    endpoint: str
+    deployment: str | None = None
+    scoring_uri: str = ""
+    auth_mode: str = ""
+    app_insights_enabled: bool | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate saw and said. `smoke` are the deployment's first answers; `numbers` lack where none were needed."""
+
+    smoke: tuple[str, ...] = ()
+    champion_run: str | None = None
+    decision: str | None = None  # promote | reject
+    reason: str | None = None
+    numbers: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The share of live traffic that the challenger has, since when, and how it ended."""
+
+    percent: int
+    since: float | None = None
+    passed: bool = False
+    breach: str | None = None
+    #: Calls that each side has answered so far: `{"champion": 90, "challenger": 10}`.
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunProblem:
+    """Why a run or a pipeline run ended, and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str = ""
+    where: dict[str, Place] = field(default_factory=dict)
+    failed_in: State | None = None
+    note: str | None = None
+
+    @staticmethod
+    def of(error: DropMLError) -> RunProblem:
+        return RunProblem(error.error_code, error.message, error.remedy, places(error.where))
+
+
+def places(where: Mapping[str, object]) -> dict[str, Place]:
+    """What an error says of its place, as JSON has it."""
+    return {
+        name: value if isinstance(value, str | int | float) else str(value) for name, value in where.items()
+    }
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong in this state without ending the run. `count` is the refusals so far."""
+
+    count: int
+    message: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a state was entered."""
+
+    state: State
+    at: float

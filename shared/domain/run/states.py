@@ -1,0 +1,47 @@
+"""The states of a run and the moves between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    DROPPED = "dropped"
+    VALIDATING = "validating"
+    QUARANTINED = "quarantined"
+    REGISTERED = "registered"
+    TRAINING = "training"
+    TRAINED = "trained"
+    MODEL_REGISTERED = "model_registered"
+    DEPLOYING = "deploying"
+    VERIFYING = "verifying"
+    GATE = "gate"
+    CANARY = "canary"
+    LIVE = "live"
+    REJECTED = "rejected"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
+S = State
+NEXT: dict[State, frozenset[State]] = {
+    S.DROPPED: frozenset({S.VALIDATING}),
+    S.VALIDATING: frozenset({S.QUARANTINED, S.REGISTERED}),
+    S.REGISTERED: frozenset({S.TRAINING}),
+    S.TRAINING: frozenset({S.TRAINED}),
+    S.TRAINED: frozenset({S.MODEL_REGISTERED}),
+    S.MODEL_REGISTERED: frozenset({S.DEPLOYING}),
+    S.DEPLOYING: frozenset({S.VERIFYING}),
+    S.VERIFYING: frozenset({S.GATE}),
+    S.GATE: frozenset({S.REJECTED, S.CANARY, S.LIVE}),
+    S.CANARY: frozenset({S.LIVE, S.REJECTED}),
+    S.LIVE: frozenset({S.RETIRED}),
+    S.QUARANTINED: frozenset(),
+    S.REJECTED: frozenset(),
+    S.RETIRED: frozenset(),
+    S.FAILED: frozenset(),
+}
+#: States that the timer works on; any of them may end in FAILED.
+OPEN = frozenset(s for s, following in NEXT.items() if following and s is not S.LIVE)
+#: States after which the same data may be tried again under the next attempt.
+RETRYABLE = frozenset({S.QUARANTINED, S.FAILED, S.REJECTED})

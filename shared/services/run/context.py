@@ -1,0 +1,46 @@
+"""The few things that a step works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.domain.canary import CanaryLimits
+from shared.services.run.ports import AzureML, Data, Scorer
+from shared.services.run.store import RunStore
+
+
+@dataclass(frozen=True)
+class CanaryPlan:
+    """`percent` of live traffic for so many `seconds`, ended early by a breach of `limits`."""
+
+    percent: int = 10
+    seconds: float = 300
+    limits: CanaryLimits = field(default_factory=CanaryLimits)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long one tick works (seconds), on how many datasets at a time, and when a run is overdue (hours)."""
+
+    tick_seconds: float = 45.0
+    workers: int = 8
+    open_run_hours: float = 24.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """`clock` tells unix seconds; `log(message, **fields)` writes one line that machines can read."""
+
+    store: RunStore
+    azureml: AzureML
+    scorer: Scorer
+    data: Data
+    clock: Callable[[], float]
+    log: Callable[..., None]
+    #: ARM id of the workspace: endpoint names are made from it.
+    workspace_id: str
+    #: Most holdout rows that the gate scores.
+    gate_rows: int = 10_000
+    canary: CanaryPlan = field(default_factory=CanaryPlan)
+    pace: Pace = field(default_factory=Pace)

@@ -1,0 +1,136 @@
+"""From a deployment that answers to a verdict: smoke test, then challenger and champion on the same holdout rows.
+
+One run of a dataset at a time is between gate and live: the dataset's document names it under `promoting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain import gate as rules
+from shared.domain.errors import DropMLError, Transient
+from shared.domain.gate import Verdict
+from shared.domain.labels import canonical_label
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Canary, Gate
+from shared.domain.run.states import State
+from shared.domain.schema_change import breaking_changes
+from shared.services.run.context import Context
+from shared.services.run.ports import Endpoint
+from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
+from shared.services.run.training import placement_of, snapshot_of
+
+
+def smoke_answers(run: Run, endpoint: Endpoint, ctx: Context) -> list[str]:
+    """What the run's deployment answers to the dataset's own example rows."""
+    snapshot = snapshot_of(run)
+    rows = [[row.get(c) for c in snapshot.columns] for row in snapshot.schema.example]
+    return ctx.scorer.labels(endpoint, deployment_of(run), snapshot.columns, rows)
+
+
+def verifying(run: Run, ctx: Context) -> Run:
+    """Smoke test: the new deployment must answer the dataset's own example rows with labels it was trained on."""
+    endpoint, schema = endpoint_of(run, ctx), snapshot_of(run).schema
+    try:
+        answers = smoke_answers(run, endpoint, ctx)
+    except Transient:
+        raise
+    except DropMLError as error:
+        raise _refused(run, ctx, f"the smoke test got no answer: {error.message}") from error
+    known = {canonical_label(c) for c in schema.classes}
+    strange = [a for a in answers if known and canonical_label(a) not in known]
+    if len(answers) != len(schema.example) or strange:
+        what = f"the smoke test got {answers!r} for {len(schema.example)} rows, not labels of {list(schema.classes)}"
+        raise _refused(run, ctx, what)
+    gate = Gate(smoke=tuple(answers))
+    return run.advance(State.GATE, ctx.clock(), detail={"smoke": answers}, gate=gate)
+
+
+def _refused(run: Run, ctx: Context, why: str) -> DropMLError:
+    endpoint, deployment = placement_of(run)
+    ctx.azureml.begin_delete_deployment(endpoint, deployment)
+    return DropMLError(
+        f"Deployment {deployment} was taken down: {why}.",
+        remedy="Read the deployment's log in the studio; POST /api/runs/{id}/retry trains and deploys anew.",
+        code="smoke-failed",
+    )
+
+
+def gate(run: Run, ctx: Context) -> Run:
+    """Challenger and champion answer the same holdout rows; the numbers decide, and are kept.
+
+    Without a champion all traffic goes to the first model, without a canary.
+    """
+    dataset = ctx.store.change_dataset(run.slug, lambda found: _claimed(found, run.run_id))
+    if dataset.promoting != run.run_id:
+        return run
+    seen = run.gate or Gate()
+    endpoint = endpoint_of(run, ctx)
+    if seen.decision == "promote":
+        return take_all(run, None, endpoint, ctx)
+    champion = ctx.store.load(dataset.champion)[0] if dataset.champion else None
+    held = _held(run, champion)
+    if held:
+        return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
+    verdict = _compared(run, champion, endpoint, ctx)
+    judged = replace(
+        run,
+        gate=replace(
+            seen,
+            champion_run=dataset.champion,
+            decision=verdict.decision,
+            reason=verdict.reason,
+            numbers=verdict,
+        ),
+    )
+    return _concluded(judged, champion, verdict, ctx)
+
+
+def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -> Run:
+    if verdict.decision == "reject":
+        return reject(run, ctx)
+    told: dict[str, object] = {"decision": verdict.decision, "reason": verdict.reason}
+    if champion is None:
+        return run.record(ctx.clock(), "gate", detail=told)
+    return run.advance(State.CANARY, ctx.clock(), detail=told, canary=Canary(ctx.canary.percent))
+
+
+def _claimed(dataset: Dataset, run_id: str) -> Dataset:
+    """Be the one run of the dataset that is promoted now, unless another is."""
+    return replace(dataset, promoting=run_id) if dataset.promoting is None else dataset
+
+
+def _held(run: Run, champion: Run | None) -> str | None:
+    """Why the run can't be promoted whatever its numbers; None where nothing holds it."""
+    if champion is None:
+        return None
+    if champion.n > run.n:
+        return f"superseded: {champion.run_id} is newer and already live"
+    if run.config.gate.allow_schema_change:
+        return None
+    changes = breaking_changes(snapshot_of(champion).schema, snapshot_of(run).schema)
+    if not changes:
+        return None
+    return (
+        f"held: the input schema breaks its callers. {' '.join(changes)} To promote it all the same, set "
+        "gate.allow_schema_change: true in the dataset's yaml and drop the file again."
+    )
+
+
+def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Verdict:
+    config, snapshot = run.config.gate, snapshot_of(run)
+    classes = run.config.task == "classification"
+    rows, truth = ctx.data.draw_holdout(snapshot.holdout_path, snapshot.schema, ctx.gate_rows)
+
+    def answers(of: Run) -> list[str]:
+        return ctx.scorer.labels(endpoint, deployment_of(of), snapshot.columns, rows) if rows else []
+
+    new, old = answers(run), answers(champion) if champion else None
+    if not classes:
+        numbers = [float(a) for a in old] if old is not None else None
+        return rules.judge_regression([float(t) for t in truth], [float(a) for a in new], numbers, config)
+    labels, mine = [canonical_label(t) for t in truth], [canonical_label(a) for a in new]
+    if old is None:
+        return rules.judge_first(labels, mine, config, seed=run.run_id)
+    return rules.judge(labels, [canonical_label(a) for a in old], mine, config, seed=run.run_id)

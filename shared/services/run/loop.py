@@ -1,0 +1,127 @@
+"""`step`: at most one external effect, then one conditional write of the run. `tick`: every open run, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from shared.domain.documents import InvalidDocument
+from shared.domain.errors import Conflict
+from shared.domain.run.documents import Run
+from shared.domain.run.states import State
+from shared.services.run import canary, gate, training, trouble
+from shared.services.run.context import Context
+
+Step = Callable[[Run, Context], Run]
+STEPS: dict[State, Step] = {
+    State.DROPPED: training.dropped,
+    State.VALIDATING: training.validating,
+    State.REGISTERED: training.registered,
+    State.TRAINING: training.training,
+    State.TRAINED: training.trained,
+    State.MODEL_REGISTERED: training.model_registered,
+    State.DEPLOYING: training.deploying,
+    State.VERIFYING: gate.verifying,
+    State.GATE: gate.gate,
+    State.CANARY: canary.canary,
+}
+TURN = "turn.json"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a tick that its deadline cut left off: the dataset that is first next time, and the run within each."""
+
+    first: str = ""
+    within: dict[str, str] = field(default_factory=dict)
+
+
+def step(run_id: str, ctx: Context) -> bool:
+    """One step of one run. True when it moved and may move again at once; False when it must wait or is done."""
+    run, etag = ctx.store.load(run_id)
+    if run.pending or not run.is_open:
+        run, etag = ctx.store.settle(run, etag)
+    if not run.is_open:
+        return False
+    try:
+        after = STEPS[run.state](run, ctx)
+        again = after != run
+    except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
+        problem = trouble.told(error)
+        ctx.log("step failed", run_id=run_id, state=str(run.state), **problem.to_dict())
+        after, again = trouble.after(run, problem, ctx), False
+    if after.is_open and ctx.clock() - after.entered_at > ctx.pace.open_run_hours * 3600:
+        after = after.fail(ctx.clock(), trouble.overdue(after, ctx.pace.open_run_hours))
+    if after == run:
+        return False
+    if after.state != run.state:
+        ctx.log("run moved", run_id=run_id, before=str(run.state), state=str(after.state))
+    ctx.store.save(after, etag)
+    return again and after.is_open
+
+
+def advance(run_id: str, ctx: Context, deadline: float) -> None:
+    """Step until the run must wait or the deadline (clock time) comes. Losing a race to another host ends quietly."""
+    try:
+        while ctx.clock() < deadline and step(run_id, ctx):
+            continue
+    except Conflict:
+        ctx.log("another host works on this run", run_id=run_id)
+    except InvalidDocument as error:
+        ctx.log("the run can't be read and is put aside", run_id=run_id, **error.to_dict())
+        ctx.store.put_aside(run_id, error)
+
+
+def tick(ctx: Context) -> int:
+    """Every open run, each as far as it goes, several datasets at a time; returns how many datasets were worked on.
+
+    A tick costs what is open. One that its deadline cuts leaves word where the next one begins, so that none starves.
+    """
+    deadline = ctx.clock() + ctx.pace.tick_seconds
+    marks = ctx.store.open_datasets()
+    if not marks:
+        return 0
+    turn = ctx.store.read(TURN, Turn) or Turn()
+    slugs = sorted(marks)
+    slugs = [s for s in slugs if s >= turn.first] + [s for s in slugs if s < turn.first]
+    cut: dict[str, str] = {}
+
+    def work(slug: str) -> None:
+        left = (
+            ""
+            if ctx.clock() >= deadline
+            else _dataset(slug, marks[slug], turn.within.get(slug, ""), deadline, ctx)
+        )
+        if left is not None:
+            cut[slug] = left
+
+    with ThreadPoolExecutor(max_workers=ctx.pace.workers, thread_name_prefix="dropml-run") as pool:
+        list(
+            pool.map(
+                lambda s: trouble.guarded(ctx.log, "dataset not worked on", partial(work, s), slug=s), slugs
+            )
+        )
+    left = next((slug for slug in slugs if slug in cut), "")
+    next_turn = Turn(left, {slug: run_id for slug, run_id in cut.items() if run_id})
+    if next_turn != turn:
+        ctx.store.write(TURN, next_turn)
+    return len(slugs) - len(cut)
+
+
+def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:
+    """Every open run of one dataset, one after the other; the run that the deadline left for the next tick, if any."""
+    dataset = ctx.store.dataset(slug)
+    if dataset is None or not dataset.open:
+        ctx.store.rest(slug, mark)
+        return None
+    runs = list(dataset.open)
+    at = runs.index(first) if first in runs else 0
+    for run_id in runs[at:] + runs[:at]:
+        if ctx.clock() >= deadline:
+            return run_id
+        trouble.guarded(
+            ctx.log, "run could not be advanced", partial(advance, run_id, ctx, deadline), run_id=run_id
+        )
+    return None

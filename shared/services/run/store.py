@@ -1,0 +1,274 @@
+"""Runs and datasets as documents that move only by conditional writes.
+
+`datasets/{slug}.json` says which run numbers are given, which runs are open, who the champion is. A run is claimed in two
+writes. First the dataset's document takes the run's first form under `open`; this gives it its number. Then
+`runs/{run_id}.json` is created. A crash in between leaves the first form, from which `load` makes the document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from shared.domain import names
+from shared.domain.documents import from_json, to_json
+from shared.domain.errors import Conflict, DropMLError, NotFound
+from shared.domain.run.dataset import Dataset, Holdout
+from shared.domain.run.documents import Run
+from shared.domain.run.migrations import dataset_of, run_of
+from shared.domain.run.parts import RunProblem
+from shared.domain.run.states import RETRYABLE, State
+from shared.services import conditional
+from shared.services.documents import Documents, Ledger
+from shared.services.run.index import Index
+from shared.services.run.summary import RunSummary, summary
+
+T = TypeVar("T")
+HOLDOUT_SHARE = 0.10
+OPEN = "open/runs/"
+
+
+class RunStore:
+    """The store of runs, datasets and ledgers, and their index."""
+
+    def __init__(self, documents: Documents, ledger: Ledger, clock: Callable[[], float]) -> None:
+        self.documents = documents
+        self.index = Index(documents, "index/runs/", RunSummary)
+        self._ledger = ledger
+        self._clock = clock
+
+    # -- datasets ------------------------------------------------------------------------------------------
+
+    def dataset(self, slug: str) -> Dataset | None:
+        found = self.documents.get(f"datasets/{slug}.json")
+        return dataset_of(found[0]) if found else None
+
+    def datasets(self) -> Iterator[Dataset]:
+        for path in self.documents.list("datasets/"):
+            found = self.documents.get(path)
+            if found:
+                yield dataset_of(found[0])
+
+    def named(self, name: str) -> Dataset | None:
+        """The dataset of this very name; two names may come to the same slug, and then one has another."""
+        for slug in names.slugs(name):
+            found = self.dataset(slug)
+            if found is None or found.dataset == name:
+                return found
+        return None
+
+    def find_dataset(self, name: str) -> Dataset:
+        """By its name or its slug. Raises NotFound."""
+        found = self.named(name) or (self.dataset(name) if names.is_slug(name) else None)
+        if found is None:
+            raise NotFound(
+                f"There is no dataset {name[:100]!r}.",
+                remedy="Drop a CSV of that name, or see GET /api/datasets.",
+            )
+        return found
+
+    def ensure_dataset(self, name: str) -> Dataset:
+        """The dataset's document, made at its first file; it fixes slug and holdout rule for good."""
+        for slug in names.slugs(name):
+            found = self.dataset(slug)
+            if found is None:
+                found = self._new_dataset(name, slug)
+            if found.dataset == name:
+                return found
+        raise Conflict(
+            f"Every short form of the name {name[:100]!r} is taken by another dataset.",
+            remedy="Drop the file under another name.",
+            code="name-taken",
+        )
+
+    def _new_dataset(self, name: str, slug: str) -> Dataset:
+        made = Dataset(name, slug, self._clock(), Holdout(secrets.token_hex(8), HOLDOUT_SHARE))
+        path = f"datasets/{slug}.json"
+        try:
+            self.documents.create(path, to_json(made))
+        except Conflict:  # another host saw a first file at the same time
+            found = self.documents.get(path)
+            return dataset_of(found[0]) if found else made
+        return made
+
+    def change_dataset(self, slug: str, change: Callable[[Dataset], Dataset]) -> Dataset:
+        """Write what `change` makes of the dataset; again on the new document when another writer was first.
+
+        A `change` that leaves the dataset as it was costs no write.
+        """
+        path = f"datasets/{slug}.json"
+
+        def attempt() -> Dataset:
+            found = self.documents.get(path)
+            if found is None:
+                raise NotFound(f"There is no dataset {slug!r}.")
+            before = dataset_of(found[0])
+            after = change(before)
+            if after != before:
+                self.documents.replace(path, to_json(after), found[1])
+            return after
+
+        return conditional.write(attempt, path)
+
+    # -- runs ----------------------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        slug: str,
+        key: str,
+        build: Callable[[int, int], Run],
+        *,
+        delivery: str | None = None,
+        again: bool = False,
+    ) -> tuple[str, bool]:
+        """`(run id, is it new)` for the run of this key (`Dataset.claimed`); its number is given by this write."""
+        taken = ("", False)
+
+        def take(dataset: Dataset) -> Dataset:
+            nonlocal taken
+            after, run_id, fresh = dataset.claimed(
+                key, build, stands=lambda known: self._stands(known, dataset), delivery=delivery, again=again
+            )
+            taken = run_id, fresh
+            if fresh:  # between the reading and the writing of the dataset: see `rest`
+                self.mark_open(slug)
+            return after
+
+        self.change_dataset(slug, take)
+        return taken
+
+    def _stands(self, run_id: str, dataset: Dataset) -> bool:
+        found = self.documents.get(f"runs/{run_id}.json")
+        if found:
+            return State(found[0]["state"]) not in RETRYABLE
+        return run_id in dataset.open
+
+    def load(self, run_id: str) -> tuple[Run, str]:
+        """The run and its ETag. Raises NotFound."""
+        parsed = names.parse_run_id(run_id)
+        path = f"runs/{run_id}.json"
+        found = self.documents.get(path) if parsed else None
+        if found is None:
+            dataset = self.dataset(parsed[0]) if parsed else None
+            first = dataset.open.get(run_id) if dataset else None
+            if first is None:
+                raise NotFound(f"There is no run {run_id[:100]!r}.", remedy="GET /api/runs lists them.")
+            try:
+                return first, self.documents.create(path, to_json(first))
+            except Conflict:
+                return self.load(run_id)
+        return run_of(found[0]), found[1]
+
+    def save(self, run: Run, etag: str) -> tuple[Run, str]:
+        """Write the run if nobody else has since `etag` (else Conflict), then bring ledger and index up to date."""
+        etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
+        return self.settle(run, etag)
+
+    def settle(self, run: Run, etag: str) -> tuple[Run, str]:
+        """What follows from the run's document: its pending lines appended, its summary listed, its end made known.
+
+        Doing this after the write, from the document, is what makes a crash in between harmless.
+        """
+        if run.pending:
+            size = self._ledger.append(f"ledger/{run.run_id}.jsonl", run.ledger_size, list(run.pending))
+            self.list_run(run)
+            run = replace(run, ledger_size=size, pending=())
+            etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
+        if not run.is_open:
+            self.close(run.slug, run.run_id)
+        return run, etag
+
+    def list_run(self, run: Run) -> None:
+        """Put the run's summary into the index."""
+        self.index.put(run.created_at, run.run_id, summary(run))
+
+    def close(self, slug: str, run_id: str) -> None:
+        """Take a run that has ended off the dataset's open ones."""
+        self.change_dataset(slug, lambda dataset: dataset.closed(run_id))
+
+    def run_ids(self, slug: str) -> list[str]:
+        """Ids of the dataset's runs, newest first: a listing, no reads."""
+        found = (
+            names.parse_run_id(path[len("runs/") : -len(".json")])
+            for path in self.documents.list(f"runs/{slug}-")
+        )
+        # `b-1-a1` also lists the runs of a dataset whose slug is `b-1`, hence the check.
+        numbers = sorted(((n, attempt) for s, n, attempt in filter(None, found) if s == slug), reverse=True)
+        return [names.run_id(slug, n, attempt) for n, attempt in numbers]
+
+    def put_aside(self, run_id: str, error: DropMLError) -> None:
+        """End a run whose document can't be read: kept as it is under `unreadable/`, closed and listed as failed."""
+        parsed = names.parse_run_id(run_id)
+        found = self.documents.get(f"runs/{run_id}.json")
+        dataset = self.dataset(parsed[0]) if parsed else None
+        first = dataset.open.get(run_id) if dataset else None
+        if found is None or first is None:
+            return
+        with contextlib.suppress(Conflict):  # kept already
+            self.documents.create(f"unreadable/{run_id}.json", found[0])
+        ended = first.fail(self._clock(), RunProblem.of(error))
+        self.documents.replace(f"runs/{run_id}.json", to_json(replace(ended, pending=())), found[1])
+        self.list_run(ended)
+        self.close(first.slug, run_id)
+
+    def ledger(self, run_id: str) -> list[str]:
+        return self._ledger.read(f"ledger/{run_id}.jsonl")
+
+    def every_run_id(self) -> Iterator[str]:
+        """Ids of all runs ever made: a listing call a 5,000."""
+        for path in self.documents.list("runs/"):
+            yield path.removeprefix("runs/").removesuffix(".json")
+
+    # -- what is open --------------------------------------------------------------------------------------
+
+    def mark_open(self, slug: str) -> None:
+        """Have the next tick look at this dataset."""
+        self.documents.mark(f"{OPEN}{slug}", {})
+
+    def open_datasets(self) -> dict[str, str]:
+        """Slugs of the datasets that may have open runs, each with its mark's ETag: one listing call a 5,000."""
+        marks: dict[str, str] = {}
+        after = ""
+        while True:
+            entries, after = self.documents.page(OPEN, 5000, after)
+            marks |= {entry.path.removeprefix(OPEN): entry.etag for entry in entries}
+            if not after:
+                return marks
+
+    def rest(self, slug: str, mark: str) -> None:
+        """Take away the mark of a dataset that has nothing open.
+
+        A claim marks after it has read the dataset and before it writes it. Here the dataset is written, then the mark of
+        before is deleted: a claim that read the dataset earlier loses its write and marks anew, one that read it later
+        has marked anew, and an ETag that has changed keeps the mark.
+        """
+        idle = self.change_dataset(
+            slug, lambda found: found if found.open else replace(found, rests=found.rests + 1)
+        )
+        if not idle.open:
+            try:
+                self.documents.delete(f"{OPEN}{slug}", mark)
+            except Conflict:
+                return
+
+    # -- other documents -----------------------------------------------------------------------------------
+
+    def read(self, path: str, kind: type[T]) -> T | None:
+        found = self.documents.get(path)
+        return from_json(found[0], kind) if found else None
+
+    def write(self, path: str, document: object) -> None:
+        """Last writer wins; for documents that one holder of a claim writes."""
+        doc = to_json(document)
+
+        def attempt() -> None:
+            found = self.documents.get(path)
+            if found is None:
+                self.documents.create(path, doc)
+            else:
+                self.documents.replace(path, doc, found[1])
+
+        conditional.write(attempt, path)

@@ -1,0 +1,51 @@
+"""A run in one line of a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.run.documents import RunDetail
+from shared.domain.run.states import State
+
+#: Characters of a sentence in a list; the run itself has the whole of it.
+SENTENCE = 300
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a list shows. Times are unix seconds, UTC; `rows` counts the file's."""
+
+    run_id: str
+    dataset: str
+    slug: str
+    state: State
+    cause: str
+    created_at: float
+    entered_at: float
+    rows: int | None = None
+    best_algorithm: str | None = None
+    AUC_weighted: float | None = None
+    gate: str | None = None
+    error: str | None = None
+
+
+def summary(run: RunDetail) -> RunSummary:
+    """The line of a run."""
+    return RunSummary(
+        run_id=run.run_id,
+        dataset=run.dataset,
+        slug=run.slug,
+        state=run.state,
+        cause=run.cause,
+        created_at=run.created_at,
+        entered_at=run.entered_at,
+        rows=run.snapshot.rows if run.snapshot else None,
+        best_algorithm=run.best.algorithm if run.best else None,
+        AUC_weighted=run.best.metrics.get("AUC_weighted") if run.best else None,
+        gate=_cut(run.gate.reason) if run.gate else None,
+        error=_cut(run.problem.message) if run.problem else None,
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= SENTENCE else f"{text[: SENTENCE - 1]}…"

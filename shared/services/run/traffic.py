@@ -1,0 +1,118 @@
+"""Who gets how much: what the scoring path is told, all traffic to one, what is taken away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain import names
+from shared.domain.errors import DropMLError
+from shared.domain.run.documents import Run
+from shared.domain.run.serving import ServingEntry, Version
+from shared.domain.run.states import State
+from shared.services.monitoring import tallies
+from shared.services.run.context import Context
+from shared.services.run.ports import Endpoint
+from shared.services.run.training import placement_of, snapshot_of
+
+#: States in which an endpoint or a deployment can be changed.
+SETTLED = ("Succeeded", "Failed")
+
+
+def endpoint_of(run: Run, ctx: Context) -> Endpoint:
+    """The run's endpoint as it is now. Raises DropMLError where it is gone."""
+    name, _ = placement_of(run)
+    found = ctx.azureml.endpoint(name)
+    if found is None:
+        raise DropMLError(
+            f"The endpoint {name} no longer exists.", remedy="Retry the run.", code="endpoint-gone"
+        )
+    return found
+
+
+def deployment_of(run: Run) -> str:
+    return placement_of(run)[1]
+
+
+def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
+    return {k: v for k, v in endpoint.traffic.items() if v} == wanted
+
+
+def reject(run: Run, ctx: Context) -> Run:
+    """A rejection is a normal outcome: the numbers stay, the deployment goes."""
+    endpoint, deployment = placement_of(run)
+    if ctx.azureml.deployment(endpoint, deployment) is not None:
+        ctx.azureml.begin_delete_deployment(endpoint, deployment)
+    reason = run.gate.reason if run.gate else None
+    return run.advance(State.REJECTED, ctx.clock(), detail={"decision": "reject", "reason": reason})
+
+
+def take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Run:
+    """All traffic to the run's deployment; live once the endpoint says so."""
+    wanted = {deployment_of(run): 100}
+    if endpoint.state not in SETTLED:
+        return run
+    if not traffic_is(endpoint, wanted):
+        ctx.azureml.begin_traffic(endpoint.name, wanted)
+        return run
+    write_serving(run, endpoint, champion, ctx)
+    tallies.forget(ctx.store.documents, run.slug)
+    ctx.store.change_dataset(run.slug, lambda dataset: replace(dataset, champion=run.run_id))
+    if champion:
+        _retire(champion.run_id, run.run_id, ctx)
+    prune(run, champion, ctx)
+    return run.advance(State.LIVE, ctx.clock(), detail={"traffic": wanted})
+
+
+def _retire(run_id: str, by: str, ctx: Context) -> None:
+    """The old champion's run ends; its deployment stays at 0 % for instant rollback."""
+    run, etag = ctx.store.load(run_id)
+    if run.state is State.LIVE:
+        ctx.store.save(run.advance(State.RETIRED, ctx.clock(), detail={"replaced_by": by}), etag)
+    elif run.pending:  # retired by a host that died before the ledger had it
+        ctx.store.settle(run, etag)
+
+
+def prune(run: Run, champion: Run | None, ctx: Context) -> None:
+    """Two deployments are kept, and those that open runs of the dataset name: they are still to be judged.
+
+    One with traffic is never deleted (the service would refuse).
+    """
+    endpoint, mine = placement_of(run)
+    dataset = ctx.store.dataset(run.slug)
+    keep = {mine} | ({deployment_of(champion)} if champion else set())
+    keep |= {names.deployment(r.n, r.attempt) for r in (dataset.open.values() if dataset else ())}
+    for deployment in ctx.azureml.deployments(endpoint):
+        if deployment.name not in keep and deployment.state in SETTLED:
+            ctx.azureml.begin_delete_deployment(endpoint, deployment.name)
+
+
+def write_serving(
+    run: Run, endpoint: Endpoint, other: Run | None, ctx: Context, *, traffic: dict[str, int] | None = None
+) -> None:
+    """What the scoring path reads: where to send rows, who answers, and what a row looks like.
+
+    `traffic` stands in for the endpoint's own where the proxy shall follow another one already.
+    """
+    traffic = traffic or {k: v for k, v in endpoint.traffic.items() if v}
+    entry = ServingEntry(
+        dataset=run.dataset,
+        slug=run.slug,
+        endpoint=endpoint.name,
+        scoring_uri=endpoint.scoring_uri,
+        live=_live(traffic, other),
+        schema=snapshot_of(run).schema,
+        auth_mode=endpoint.auth_mode,
+        traffic=traffic,
+        deployments={
+            deployment_of(r): Version(r.run_id, r.model.label if r.model else "") for r in (run, other) if r
+        },
+        updated_at=ctx.clock(),
+    )
+    ctx.store.write(f"serving/{run.slug}.json", entry)
+
+
+def _live(traffic: dict[str, int], other: Run | None) -> str:
+    """The deployment that stands for the dataset: the champion as long as it has traffic, else the one with most."""
+    if other and traffic.get(deployment_of(other)):
+        return deployment_of(other)
+    return max(traffic, key=lambda name: traffic[name])

@@ -1,0 +1,216 @@
+"""From a dropped file to a deployment that stands: every step but those that move traffic.
+
+A step makes the run of the next moment, with at most one external effect; the same run again means: wait for the next tick.
+Every effect can be found again by its name, so that doing it after a crash finds it instead of repeating it. No step waits
+for Azure: a long-running operation is begun, and a later step reads its state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from shared.domain import names
+from shared.domain.errors import Conflict, DropMLError, NotFound
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Model, Placement, RunProblem, Snapshot, Training, Trial
+from shared.domain.run.states import State
+from shared.domain.table import quarantine
+from shared.services.run.context import Context
+from shared.services.run.ports import JOB_DONE, Deployment, Job, TrainingJob
+
+T = TypeVar("T")
+#: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
+TRAINING_ALLOWANCE = 3600.0
+#: Characters of a deployment's log that its failure is explained with.
+LOG_TAIL = 800
+
+
+def snapshot_of(run: Run) -> Snapshot:
+    """The run's data. Raises DropMLError where it has none: a state that no run should reach."""
+    return _there(run.snapshot, run, "data")
+
+
+def placement_of(run: Run) -> tuple[str, str]:
+    """Names of the run's endpoint and deployment. Raises DropMLError where it has none."""
+    placement = _there(run.placement, run, "endpoint")
+    return placement.endpoint, _there(placement.deployment, run, "deployment")
+
+
+def _there(part: T | None, run: Run, what: str) -> T:
+    if part is None:
+        raise DropMLError(
+            f"The run {run.run_id} has no {what} although it is {run.state}.",
+            remedy="Drop the file again, or POST /api/runs/{id}/retry.",
+            code="incomplete-run",
+        )
+    return part
+
+
+def training_job(run: Run) -> TrainingJob:
+    """The AutoML job of a run; its name is the run's id."""
+    snapshot = snapshot_of(run)
+    return TrainingJob(
+        name=run.run_id,
+        experiment=run.slug,
+        data=run.slug,
+        data_version=snapshot.version,
+        label=snapshot.schema.label,
+        config=run.config,
+        weight_column=snapshot.weight_column,
+        tags={"dropml_run": run.run_id, "dropml_dataset": run.dataset, "dropml_cause": run.cause},
+    )
+
+
+def dropped(run: Run, ctx: Context) -> Run:
+    return run.advance(State.VALIDATING, ctx.clock())
+
+
+def validating(run: Run, ctx: Context) -> Run:
+    """The verdict fell when the file was streamed; here it takes effect."""
+    if run.problem is not None:
+        return _quarantined(run, run.problem, ctx)
+    snapshot = snapshot_of(run)
+    ctx.azureml.register_data(
+        run.slug,
+        snapshot.version,
+        snapshot.path,
+        properties={"content_hash": run.source.content_hash, "rows": str(snapshot.rows)},
+        tags={"dropml_dataset": run.dataset},
+    )
+    return run.advance(State.REGISTERED, ctx.clock(), detail={"asset": f"{run.slug}:{snapshot.version}"})
+
+
+def _quarantined(run: Run, problem: RunProblem, ctx: Context) -> Run:
+    report = quarantine.report(
+        problem, dataset=run.dataset, run_id=run.run_id, source=run.source, at=ctx.clock()
+    )
+    try:
+        ctx.data.quarantine(run.source, f"{run.slug}/{run.run_id}", report)
+    except (NotFound, Conflict) as error:
+        if isinstance(error, Conflict) and error.error_code != "source-changed":
+            raise  # another host copies it at this moment
+        problem = replace(problem, note="The file was replaced or removed before it could be copied here.")
+    detail: dict[str, object] = {"code": problem.code, "message": problem.message, **problem.where}
+    return run.advance(State.QUARANTINED, ctx.clock(), detail=detail, problem=problem)
+
+
+def registered(run: Run, ctx: Context) -> Run:
+    if ctx.azureml.job(run.run_id) is None:
+        ctx.azureml.submit(training_job(run))
+    job = Training(run.run_id, ctx.clock())
+    return run.advance(State.TRAINING, ctx.clock(), detail={"job": job.name}, training=job)
+
+
+def training(run: Run, ctx: Context) -> Run:
+    """Follow the job: its trials while it runs, its best child at the end, an explanation where there is none."""
+    under_way = _there(run.training, run, "job")
+    job = ctx.azureml.job(under_way.name)
+    if job is None:
+        raise DropMLError(
+            f"The job {under_way.name} no longer exists.", remedy="Retry the run.", code="job-gone"
+        )
+    if job.status == "Completed" and job.best_child:
+        trials = ctx.azureml.trials(job.name, metrics=True)
+        best = next((t for t in trials if t.name == job.best_child), Trial(job.best_child))
+        return run.advance(
+            State.TRAINED,
+            ctx.clock(),
+            detail={"best": best.name},
+            trials=tuple(trials),
+            best=best,
+            training=replace(under_way, status=job.status),
+        )
+    _still_going(run, job, ctx)
+    trials = ctx.azureml.trials(job.name, metrics=False)
+    seen = [(t.name, t.status) for t in run.trials]
+    if job.status == under_way.status and seen == [(t.name, t.status) for t in trials]:
+        return run
+    return replace(run, training=replace(under_way, status=job.status), trials=tuple(trials))
+
+
+def _still_going(run: Run, job: Job, ctx: Context) -> None:
+    """Raises DropMLError for a job that has ended without a model or is over its time."""
+    if job.status in JOB_DONE:
+        raise DropMLError(
+            f"The AutoML job ended as {job.status}: {job.error or 'it left no model'}",
+            remedy="Read the job's logs in the studio, correct data or limits, then POST /api/runs/{id}/retry.",
+            code="training-failed",
+        )
+    limit = run.config.timeout_minutes * 60 + TRAINING_ALLOWANCE
+    if ctx.clock() - run.entered_at > limit:
+        ctx.azureml.cancel(job.name)
+        raise DropMLError(
+            f"The AutoML job was still {job.status} after {limit / 60:.0f} minutes and was cancelled.",
+            remedy="Check the compute's quota and queue, then POST /api/runs/{id}/retry.",
+            code="training-timeout",
+        )
+
+
+def trained(run: Run, ctx: Context) -> Run:
+    version, best = names.model_version(run.n, run.attempt), _there(run.best, run, "best trial")
+    model_id = ctx.azureml.register_model(
+        run.slug,
+        version,
+        best.name,
+        tags={"dropml_run": run.run_id, "algorithm": str(best.algorithm)},
+        properties={
+            "data_asset": f"{run.slug}:{snapshot_of(run).version}",
+            "content_hash": run.source.content_hash,
+        },
+    )
+    model = Model(run.slug, version, model_id)
+    return run.advance(State.MODEL_REGISTERED, ctx.clock(), detail={"model": model.label}, model=model)
+
+
+def model_registered(run: Run, ctx: Context) -> Run:
+    """Find or make the endpoint, then begin the deployment at 0 % traffic."""
+    name = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
+    endpoint = ctx.azureml.endpoint(name)
+    if endpoint is None:
+        tags = {"dropml_dataset": run.dataset, "dropml_slug": run.slug}
+        ctx.azureml.begin_endpoint(name, f"DropML: {run.dataset}", tags)
+        return replace(run, placement=Placement(name))
+    if endpoint.state == "Failed":
+        raise DropMLError(
+            f"The endpoint {name} could not be created.",
+            remedy=f"Delete the endpoint {name} in the studio, check quota and rights, then retry the run.",
+            code="endpoint-failed",
+        )
+    if endpoint.state != "Succeeded":
+        return run
+    deployment = names.deployment(run.n, run.attempt)
+    if ctx.azureml.deployment(name, deployment) is None:
+        model = _there(run.model, run, "model")
+        ctx.azureml.begin_deployment(name, deployment, model.id, {"dropml_run": run.run_id})
+    return run.advance(
+        State.DEPLOYING,
+        ctx.clock(),
+        detail={"endpoint": name, "deployment": deployment},
+        placement=Placement(name, deployment, endpoint.scoring_uri, endpoint.auth_mode),
+    )
+
+
+def deploying(run: Run, ctx: Context) -> Run:
+    name, deployment = placement_of(run)
+    found = ctx.azureml.deployment(name, deployment)
+    if found is None or found.state in ("Failed", "Canceled"):
+        raise _not_deployed(name, deployment, found, ctx)
+    if found.state != "Succeeded":
+        return run
+    placement = replace(
+        _there(run.placement, run, "endpoint"), app_insights_enabled=found.app_insights_enabled
+    )
+    return run.advance(State.VERIFYING, ctx.clock(), placement=placement)
+
+
+def _not_deployed(endpoint: str, name: str, found: Deployment | None, ctx: Context) -> DropMLError:
+    tail = ctx.azureml.logs(endpoint, name) if found else ""
+    if found:
+        ctx.azureml.begin_delete_deployment(endpoint, name)
+    return DropMLError(
+        f"The deployment {name} is {found.state if found else 'gone'}. "
+        f"Last lines of its log: {tail[-LOG_TAIL:] or 'none'}",
+        remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
+        code="deployment-failed",
+    )

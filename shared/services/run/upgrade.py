@@ -1,0 +1,71 @@
+"""What an earlier release's state lacks, made once: marks of what is open, and the index.
+
+`upgrade.json` names the steps that were taken. Each step may run again without harm, so that a crash costs only time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from shared.domain.run.migrations import pipeline_run_of
+from shared.services.run.context import Context
+from shared.services.run.pipeline_runs import OPEN, PipelineRuns
+from shared.services.run.trouble import guarded
+
+DONE = "upgrade.json"
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Names of the steps that the state has behind it."""
+
+    done: tuple[str, ...] = ()
+
+
+def mark_open(ctx: Context, _: PipelineRuns) -> None:
+    """Datasets with open runs are found by their marks."""
+    for dataset in ctx.store.datasets():
+        if dataset.open:
+            ctx.store.mark_open(dataset.slug)
+
+
+def list_runs(ctx: Context, _: PipelineRuns) -> None:
+    """Every run into the index."""
+    for run_id in ctx.store.every_run_id():
+        guarded(
+            ctx.log,
+            "run not listed",
+            lambda: ctx.store.list_run(ctx.store.load(run_id)[0]),  # noqa: B023 - called before the next one
+            run_id=run_id,
+        )
+
+
+def list_pipeline_runs(ctx: Context, pipelines: PipelineRuns) -> None:
+    """Every pipeline run into the index, the open ones marked."""
+    documents = ctx.store.documents
+    for path in documents.list("pipelines/"):
+        found = documents.get(path)
+        if found is None:
+            continue
+        run = pipeline_run_of(found[0])
+        if run.is_open:
+            documents.mark(f"{OPEN}{run.slug}~{run.id}", {"at": str(run.created_at)})
+        pipelines.put_in_index(run)
+
+
+STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
+    "mark-open": mark_open,
+    "list-pipeline-runs": list_pipeline_runs,
+    "list-runs": list_runs,
+}
+
+
+def upgrade(ctx: Context, pipelines: PipelineRuns) -> None:
+    """Take the steps that are not behind this state yet; a read where there are none."""
+    state = ctx.store.read(DONE, Upgrade) or Upgrade()
+    for name, step in STEPS.items():
+        if name not in state.done:
+            step(ctx, pipelines)
+            state = replace(state, done=(*state.done, name))
+            ctx.store.write(DONE, state)

@@ -1,0 +1,183 @@
+"""What people see of runs and datasets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domain.errors import InvalidInput
+from shared.domain.metrics import primary_metric, smaller_is_better
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import RunDetail
+from shared.domain.run.ledger import verify
+from shared.domain.run.parts import Trial
+from shared.domain.run.serving import ServingEntry
+from shared.domain.run.states import State
+from shared.services.documents import Entry
+from shared.services.run.index import Page, decoded, encoded
+from shared.services.run.store import RunStore
+from shared.services.run.summary import RunSummary
+
+MAX_ITEMS = 500
+#: Documents of a page that are read at a time.
+READERS = 8
+
+
+@dataclass(frozen=True)
+class PageQuery:
+    """Which page of a list, and how long it is."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+    @staticmethod
+    def parse(params: Mapping[str, str]) -> PageQuery:
+        """From the query string; raises InvalidInput naming the parameter."""
+        limit = params.get("limit", "50")
+        if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= MAX_ITEMS):
+            raise InvalidInput(f"limit must be a whole number from 1 to {MAX_ITEMS}.", field="limit")
+        return PageQuery(int(limit), params.get("cursor"))
+
+
+@dataclass(frozen=True)
+class RunQuery:
+    """What a list of runs is narrowed to."""
+
+    page: PageQuery = PageQuery()
+    dataset: str | None = None
+    state: State | None = None
+
+    @staticmethod
+    def parse(params: Mapping[str, str]) -> RunQuery:
+        """From the query string; raises InvalidInput naming the parameter."""
+        page, state = PageQuery.parse(params), params.get("state")
+        if state is not None and state not in set(State):
+            raise InvalidInput(
+                f"There is no state {state[:50]!r}.", remedy=f"One of {', '.join(State)}.", field="state"
+            )
+        return RunQuery(page, params.get("dataset"), State(state) if state else None)
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Newest first. `cursor` asks for what comes after, None at the end."""
+
+    runs: tuple[RunSummary, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Trials, best first by the run's primary metric; those without a value last. `best` names the chosen one."""
+
+    run_id: str
+    primary_metric: str
+    best: str | None
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """Entries as they were written. `broken_at` is the index of the first that can't be right, and `reason` why."""
+
+    run_id: str
+    entries: tuple[dict[str, Any], ...]
+    broken_at: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset and, once a model of it is in service, by what it is served. `traffic` is in percent."""
+
+    dataset: str
+    slug: str
+    champion: str | None
+    open_runs: tuple[str, ...]
+    versions: int
+    endpoint: str | None = None
+    model: str | None = None
+    traffic: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetList:
+    """By name. `cursor` asks for what comes after, None at the end."""
+
+    datasets: tuple[DatasetView, ...]
+    cursor: str | None = None
+
+
+def runs(query: RunQuery, store: RunStore) -> tuple[RunList, str]:
+    """The runs asked for, and the ETag of this answer; a listing call or a few, however many runs there are."""
+
+    def wanted(_: str, found: RunSummary) -> bool:
+        of_dataset = query.dataset in (None, found.dataset, found.slug)
+        return of_dataset and query.state in (None, found.state)
+
+    narrowed = query.dataset is not None or query.state is not None
+    page: Page[RunSummary] = store.index.page(
+        query.page.limit, query.page.cursor, wanted if narrowed else None
+    )
+    return RunList(page.items, page.cursor), page.etag
+
+
+def leaderboard(run: RunDetail) -> Leaderboard:
+    """The run's trials in the order of their primary metric."""
+    name = primary_metric(run.config)
+    sign = 1 if smaller_is_better(name) else -1
+
+    def rank(trial: Trial) -> tuple[bool, float]:
+        value = trial.metrics.get(name)
+        return (value is None, sign * (value or 0.0))
+
+    best = run.best.name if run.best else None
+    return Leaderboard(run.run_id, name, best, tuple(sorted(run.trials, key=rank)))
+
+
+def ledger(run_id: str, store: RunStore) -> LedgerView:
+    """The run's ledger, held against the head that its document keeps. A line that can't be read is shown as text."""
+    run, _ = store.load(run_id)
+    lines = store.ledger(run_id)
+    found = verify(lines, run.ledger_head, run.pending)
+    return LedgerView(run_id, tuple(_entry(line) for line in lines), found.broken_at, found.reason)
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    return entry if isinstance(entry, dict) else {"unreadable": line[:1000]}
+
+
+def datasets(query: PageQuery, store: RunStore) -> DatasetList:
+    """A page of datasets: a listing call, and two reads for each that is shown, several at a time."""
+    entries, after = store.documents.page("datasets/", query.limit, decoded(query.cursor)[0])
+
+    def read(entry: Entry) -> DatasetView | None:
+        slug = entry.path.removeprefix("datasets/").removesuffix(".json")
+        found = store.dataset(slug)
+        return dataset_view(found, store.read(f"serving/{slug}.json", ServingEntry)) if found else None
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="dropml-read") as pool:
+        return DatasetList(
+            tuple(view for view in pool.map(read, entries) if view), encoded(after, "") if after else None
+        )
+
+
+def dataset_view(dataset: Dataset, serving: ServingEntry | None) -> DatasetView:
+    live = serving.version(serving.live) if serving else None
+    return DatasetView(
+        dataset=dataset.dataset,
+        slug=dataset.slug,
+        champion=dataset.champion,
+        open_runs=tuple(sorted(dataset.open)),
+        versions=dataset.next_n - 1,
+        endpoint=serving.endpoint if serving else None,
+        model=(live.model or None) if live else None,
+        traffic=serving.traffic if serving else {},
+    )
