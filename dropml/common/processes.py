@@ -175,8 +175,11 @@ def start(
     env: Mapping[str, str] | None = None,
     *,
     die_with_parent: bool = False,
+    inherited: tuple[int, ...] = (),
 ) -> Child:
     """Start a process in its own session, output appended to `log`. Blocks for some milliseconds.
+
+    `inherited` are the open files, by number, that it is given (a listening socket, say).
 
     `die_with_parent` (Linux) has the kernel end it with the starting thread, even if that is killed.
     """
@@ -188,6 +191,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=inherited,
             cwd=cwd or ROOT,
             env=environment(caps.cores if caps else None, env),
             preexec_fn=_death_signal() if die_with_parent else None,  # noqa: PLW1509 - one system call

@@ -35,7 +35,7 @@ class Exchange:
 
     @property
     def api_version(self) -> str | None:
-        return (parse_qs(urlsplit(self.url).query).get("api-version") or [None])[0]
+        return next(iter(parse_qs(urlsplit(self.url).query).get("api-version", [])), None)
 
     @property
     def route(self) -> str:

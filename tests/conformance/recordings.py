@@ -60,7 +60,9 @@ def _kind(value: Any) -> str:
         return "number"
     if isinstance(value, str):
         return "time" if _TIME.match(value) else "string"
-    return {dict: "object", list: "array"}.get(type(value), "null")
+    if isinstance(value, dict):
+        return "object"
+    return "array" if isinstance(value, list) else "null"
 
 
 def lacks(real: Any, ours: Any, path: str = "") -> list[str]:

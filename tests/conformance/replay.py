@@ -134,7 +134,8 @@ class Replay:
         final = (document["response_body"] or {}).get("status") in ("Succeeded", "Failed")
         if final or (document["status"] == 200 and document["response_body"] is None):
             self._clock(step=5)
-            return eventually(lambda: _done(self.send("GET", url)), what=recorded.key)
+            done: Exchange = eventually(lambda: _done(self.send("GET", url)), what=recorded.key)
+            return done
         if key and key not in self.operations:
             self._fresh_operation(recorded)
             url = self.latest[f"{recorded.file}/{key.split(':')[0]}"]

@@ -221,12 +221,14 @@ class Story:
             inputs={"data": Input(type="uri_folder")},
         )
 
-        @dsl.pipeline(name="commands", default_compute="cpu-cluster")
-        def commands(data) -> None:  # type: ignore[no-untyped-def]
+        def commands(data: Any) -> None:
             step(data=data)
 
+        # As a pipeline of the SDK, whose decorator has no types and reads the inputs' kinds from annotations.
+        commands.__annotations__.clear()
+        pipeline = dsl.pipeline(name="commands", default_compute="cpu-cluster")(commands)
         folder = Input(type="uri_folder", path="azureml://datastores/data/paths/bank/train")
-        job = ml.jobs.create_or_update(commands(data=folder), experiment_name="story")
+        job = ml.jobs.create_or_update(pipeline(data=folder), experiment_name="story")
         self.running.wait_job(job.name)
         ml.jobs.create_or_update(self._retraining(), experiment_name="story")
         alone = command(name="alone", command="echo hi", environment=ENVIRONMENT, compute="cpu-cluster")

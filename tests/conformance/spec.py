@@ -92,7 +92,7 @@ class Spec:
         if "enum" in definition or definition.get("type") not in (None, "object"):
             return self._schema(definition, answers)
         properties, required, more = self._flat(name)
-        schema = {
+        schema: dict[str, Any] = {
             "type": "object",
             "properties": {k: self._schema(v, answers) for k, v in properties.items()},
             "additionalProperties": self._schema(more, answers) if isinstance(more, dict) else bool(more),

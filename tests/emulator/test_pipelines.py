@@ -207,7 +207,7 @@ def invoked(running: Emulator) -> str:
 def batch_endpoint(running: Emulator, name: str, component: str) -> str:
     """An endpoint whose default deployment `one` runs the component; its address."""
     path = f"/batchEndpoints/{name}"
-    endpoint = {"location": "westeurope", "properties": {"authMode": "aadToken"}}
+    endpoint: dict[str, Any] = {"location": "westeurope", "properties": {"authMode": "aadToken"}}
     running.arm("PUT", path, endpoint)
     running.wait_state(path)
     configuration = {

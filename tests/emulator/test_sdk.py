@@ -292,7 +292,7 @@ def retraining(data_path: str) -> Any:
     """The product's published pipeline: an AutoML node on the dataset's asset."""
     from azure.ai.ml import Input, automl, dsl
 
-    def retrain(train) -> None:  # type: ignore[no-untyped-def]
+    def retrain(train: Any) -> None:
         node = quick(
             automl.classification(
                 training_data=train,
@@ -303,7 +303,7 @@ def retraining(data_path: str) -> Any:
         )
         node.name = "automl"
 
-    retrain.__annotations__["train"] = Input(type="mltable")
+    retrain.__annotations__ |= {"train": Input(type="mltable")}
     pipeline = dsl.pipeline(name="retrain_bank", version="1", default_compute="cpu-cluster")(retrain)
     return pipeline(train=Input(type="mltable", path=data_path))
 
@@ -365,12 +365,14 @@ def test_command_nodes_run_with_their_code_and_inputs_and_are_streamed(
         inputs={"table": Input(type="uri_folder")},
     )
 
-    @dsl.pipeline(name="counting", default_compute="cpu-cluster")
-    def counting(folder) -> None:  # type: ignore[no-untyped-def]
+    def counting(folder: Any) -> None:
         copied = copy(folder=folder)
         count(table=copied.outputs.copied)
 
-    job = counting(folder=Input(type="uri_folder", path="azureml://datastores/data/paths/bank/train"))
+    counting.__annotations__.clear()  # the SDK reads the inputs' kinds from them
+    job = dsl.pipeline(name="counting", default_compute="cpu-cluster")(counting)(
+        folder=Input(type="uri_folder", path="azureml://datastores/data/paths/bank/train")
+    )
     made = ml.jobs.create_or_update(job, experiment_name="counting")
     ml.jobs.stream(made.name)
     assert "Execution Summary" in capfd.readouterr().out

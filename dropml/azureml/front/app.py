@@ -26,6 +26,7 @@ from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.config import PROVIDER, Settings
 from dropml.azureml.core.context import Context, workspace_guid
 from dropml.azureml.core.identity import Identity
+from dropml.azureml.core.loops import contained
 from dropml.azureml.core.operations import Operations
 from dropml.azureml.core.store import Store
 from dropml.azureml.front.admin import Admin
@@ -70,11 +71,13 @@ class Emulator:
 
     async def start(self) -> None:
         """Take up what an earlier process left: operations, jobs, endpoints."""
+        with contained("the endpoints' ports"):
+            await self.endpoints.hold()
         self.context.operations.resume()
         self.runner.resume()
         loop = asyncio.get_running_loop()
         self._tasks += [
-            loop.create_task(self.endpoints.resume()),
+            loop.create_task(self.endpoints.processes.resume()),
             loop.create_task(self.endpoints.processes.supervise()),
             loop.create_task(self.schedules.run()),
             loop.create_task(self._containers()),

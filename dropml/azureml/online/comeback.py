@@ -1,28 +1,25 @@
 """Endpoints after a restart: those used last come back first, several at a time, and one that is called goes first.
 
-Until its process listens, an endpoint's port is held here: a call waits in its connection, and is passed on to the
-process once that is there.
+The ports of all are held from the start. Whoever calls waits in the queue of the port's socket, which the process
+inherits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from dropml.azureml.core.loops import contained
 from dropml.common import processors
 from dropml.common.logs import tail
 
-log = logging.getLogger(__name__)
-#: How long a call waits for its endpoint's process.
-_WAIT_SECONDS = 30.0
-_CHUNK = 1 << 16
+#: Connections that may wait in a port's queue.
+_BACKLOG = 1024
 #: A request's line in the log of a deployment; other lines (a start, a stop) are no use of it.
 _USE = re.compile(
     r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} I \[\d+\] azmlinfsrv - [A-Z]+ /score ", re.MULTILINE
@@ -36,29 +33,43 @@ def last_used(folder: Path) -> float:
     return datetime.fromisoformat(max(times)).replace(tzinfo=UTC).timestamp() if times else 0.0
 
 
+def listening(port: int | None) -> socket.socket:
+    """A socket on this port, or on any free one (None); OSError where it is taken."""
+    # With the protocol named, asyncio sets TCP_NODELAY on its connections.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(("127.0.0.1", port or 0))
+        found.listen(_BACKLOG)
+        found.setblocking(False)
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
 class Comeback:
-    """The endpoints that have no process yet, first come those that are wanted first."""
+    """The endpoints that have no process yet; `start` brings one back."""
 
     def __init__(self, start: Callable[[str], Awaitable[None]]) -> None:
         self._start = start
         self._waiting: list[str] = []
-        self._doors: dict[str, Door] = {}
+        self._held: dict[str, socket.socket] = {}
 
-    async def run(self, endpoints: list[tuple[str, int | None]]) -> None:
-        """Bring them back: names in the order of use, and the port of each."""
-        self._waiting = [name for name, _ in endpoints]
+    def hold(self, endpoints: list[tuple[str, int | None]]) -> None:
+        """Take in who is to come back: names in the order of use, and the port of each, held from now on."""
+        loop = asyncio.get_running_loop()
         for name, port in endpoints:
-            if port:
-                self._doors[name] = door = Door(port, partial(self.first, name))
-                # A taken port has no door: the process will get another one.
-                with contextlib.suppress(OSError):
-                    await door.open()
-        try:
-            workers = max(2, min(8, processors.count()))
-            await asyncio.gather(*(self._work() for _ in range(workers)))
-        finally:
-            for door in self._doors.values():
-                door.close()
+            self._waiting.append(name)
+            # A port that somebody else has taken is not held: the process will get another one.
+            with contextlib.suppress(OSError):
+                if port:
+                    self._held[name] = found = listening(port)
+                    loop.add_reader(found, self._called, name)
+
+    def _called(self, name: str) -> None:
+        asyncio.get_running_loop().remove_reader(self._held[name])
+        self.first(name)
 
     def first(self, name: str) -> None:
         """Somebody wants this one: it is the next."""
@@ -66,56 +77,30 @@ class Comeback:
             self._waiting.remove(name)
             self._waiting.insert(0, name)
 
-    def release(self, name: str) -> None:
-        """The process is about to listen on the endpoint's port."""
-        if door := self._doors.get(name):
-            door.close()
+    def take(self, name: str) -> socket.socket | None:
+        """The socket that holds the endpoint's port, for its process; the caller's from now on."""
+        found = self._held.pop(name, None)
+        if found:
+            asyncio.get_running_loop().remove_reader(found)
+        return found
+
+    async def run(self) -> None:
+        """Bring them back."""
+        workers = max(2, min(8, processors.count()))
+        try:
+            await asyncio.gather(*(self._work() for _ in range(workers)))
+        finally:
+            for name in list(self._held):
+                self._let_go(name)
 
     async def _work(self) -> None:
         while self._waiting:
             name = self._waiting.pop(0)
             with contained(f"the return of endpoint {name}"):
                 await self._start(name)
-            if door := self._doors.pop(name, None):
-                door.there()
+            self._let_go(name)
 
-
-class Door:
-    """Holds a port for a process that is not there yet, and passes on who came meanwhile."""
-
-    def __init__(self, port: int, called: Callable[[], None]) -> None:
-        self._port, self._called = port, called
-        self._listening: asyncio.Server | None = None
-        self._there = asyncio.Event()
-
-    async def open(self) -> None:
-        self._listening = await asyncio.start_server(self._call, "127.0.0.1", self._port)
-
-    def close(self) -> None:
-        """Listen no more; the connections that are held stay."""
-        if self._listening:
-            self._listening.close()
-
-    def there(self) -> None:
-        """The process listens, or won't: whoever waits is passed on, or finds nobody."""
-        self.close()
-        self._there.set()
-
-    async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._called()
-        try:
-            await asyncio.wait_for(self._there.wait(), _WAIT_SECONDS)
-            back, forth = await asyncio.open_connection("127.0.0.1", self._port)
-        except (OSError, TimeoutError):
-            writer.close()
-            return
-        await asyncio.gather(_pass_on(reader, forth), _pass_on(back, writer))
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Bytes one way until either side is through."""
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(_CHUNK):
-            writer.write(piece)
-            await writer.drain()
-    writer.close()
+    def _let_go(self, name: str) -> None:
+        """Nobody took it: who waits there is told so by the end of the connection."""
+        if found := self.take(name):
+            found.close()

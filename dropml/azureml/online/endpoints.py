@@ -207,10 +207,10 @@ class OnlineEndpoints(LongRunning):
             self.c.store.delete("deployment", deployment)
         return super().remove(key)
 
-    async def resume(self) -> None:
-        """Start, or find again, the process of every endpoint that no operation is about to make or to end."""
+    async def hold(self) -> None:
+        """Take in every endpoint that no operation is about to make or to end; `processes.resume` brings them back."""
         rows = self.c.store.find(self.kind, oldest_first=True)
-        await self.processes.resume([n for _, n, doc in rows if doc["state"] not in ("Creating", "Deleting")])
+        await self.processes.hold([n for _, n, doc in rows if doc["state"] not in ("Creating", "Deleting")])
 
     async def get(self, request: Request) -> Response:
         self.processes.comeback.first(self.key(request))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -16,9 +18,9 @@ import requests
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.loops import contained, every
 from dropml.azureml.core.store import Doc
-from dropml.azureml.online.comeback import Comeback, last_used
+from dropml.azureml.online.comeback import Comeback, last_used, listening
 from dropml.common.logs import is_ready, rotate, tail
-from dropml.common.processes import Child, find_by_argument, free_port, start
+from dropml.common.processes import Child, find_by_argument, start
 
 log = logging.getLogger(__name__)
 _START_SECONDS = 30.0
@@ -38,6 +40,7 @@ class EndpointProcesses:
         self._children: dict[str, Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._sessions = requests.Session()
+        self._serving: list[str] = []
         self._closing = False
 
     def folder(self, name: str) -> Path:
@@ -73,35 +76,54 @@ class EndpointProcesses:
     async def _start(self, endpoint: Doc) -> None:
         name, reason = endpoint["name"], ""
         for attempt in range(3):
-            # The old port first, so that its callers find it again; a taken one is replaced.
-            port = endpoint["port"] if endpoint.get("port") and attempt == 0 else free_port()
-            logfile = self.folder(name) / "process.log"
-            rotate(logfile)
-            command = [sys.executable, "-m", "dropml.azureml.serving"]
-            command += ["--endpoint", str(self.folder(name)), "--port", str(port)]
-            # The port first: a process whose pid was never written down is found by its folder, but not its port.
-            self._note(name, port=port, pid=None)
-            self.comeback.release(name)
-            child = await asyncio.to_thread(start, command, logfile)
-            self._children[name] = child
-            self._note(name, pid=child.pid, pid_started=child.started)
-            if await self._ready(child, logfile):
+            with contextlib.closing(self._socket(endpoint, attempt)) as door:
+                child = await self._spawn(name, door)
+            if await self._ready(child, self._log(name)):
                 return
             await child.stop(2)
-            reason = tail(logfile, 3)
+            reason = tail(self._log(name), 3)
         raise EndpointDownError(f"The endpoint's process does not start: {reason or 'it printed nothing'}")
 
-    async def resume(self, names: list[str]) -> None:
-        """The process of every endpoint, found again or started anew, those used last first."""
+    def _socket(self, endpoint: Doc, attempt: int) -> socket.socket:
+        """On the old port first, so that its callers find it again; a taken one is replaced."""
+        if attempt == 0:
+            if held := self.comeback.take(endpoint["name"]):
+                return held
+            with contextlib.suppress(OSError):
+                return listening(endpoint.get("port"))
+        return listening(None)
+
+    async def _spawn(self, name: str, door: socket.socket) -> Child:
+        """The process, which inherits the socket that it is to serve."""
+        rotate(self._log(name))
+        command = [sys.executable, "-m", "dropml.azureml.serving"]
+        command += ["--endpoint", str(self.folder(name)), "--socket", str(door.fileno())]
+        # The port first: a process whose pid was never written down is found by its folder, but not its port.
+        self._note(name, port=door.getsockname()[1], pid=None)
+        child = await asyncio.to_thread(start, command, self._log(name), inherited=(door.fileno(),))
+        self._children[name] = child
+        self._note(name, pid=child.pid, pid_started=child.started)
+        return child
+
+    def _log(self, name: str) -> Path:
+        return self.folder(name) / "process.log"
+
+    async def hold(self, names: list[str]) -> None:
+        """Hold the ports of those whose process is gone, those used last to come back first."""
         used = await asyncio.to_thread(lambda: {name: last_used(self.folder(name)) for name in names})
         endpoints = [e for name in names if (e := self._c.store.get("endpoint", name))]
-        # The processes of a killed emulator serve on; they only have to be told apart from the missing ones.
-        alive = {e["name"] for e in endpoints if Child.adopt(e.get("pid"), e.get("pid_started"))}
         endpoints.sort(key=lambda e: (used[e["name"]], e["modified"]), reverse=True)
-        absent = [(e["name"], e.get("port")) for e in endpoints if e["name"] not in alive]
-        await asyncio.gather(
-            self.comeback.run(absent), *(self._come_back(name) for name in names if name in alive)
-        )
+        # The processes of a killed emulator serve on.
+        self._serving = [
+            e["name"] for e in endpoints if Child.adopt(e.get("pid"), e.get("pid_started")) is not None
+        ]
+        gone = [(e["name"], e.get("port")) for e in endpoints if e["name"] not in self._serving]
+        self.comeback.hold(gone)
+
+    async def resume(self) -> None:
+        """The process of every endpoint that is held, started; of every other, found again."""
+        found_again = (self._come_back(name) for name in self._serving)
+        await asyncio.gather(self.comeback.run(), *found_again)
 
     async def _come_back(self, name: str) -> None:
         """The process runs and its models are loaded, or it is known why not."""

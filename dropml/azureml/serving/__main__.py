@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -17,11 +18,24 @@ from dropml.azureml.serving.settings import SettingsError, read_settings  # noqa
 _SWITCH_SECONDS = 0.0005  # background threads (loading, telemetry) give way ten times sooner than by default
 
 
+def _door(arguments: argparse.Namespace) -> socket.socket:
+    """The inherited socket, or one on the port; OSError where that is taken."""
+    if arguments.socket is not None:
+        return socket.socket(fileno=arguments.socket)
+    # With the protocol named, asyncio sets TCP_NODELAY on its connections.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind((arguments.host, arguments.port))
+    return found
+
+
 def main() -> int:
     """Parse arguments and serve; 2 if endpoint.json is not valid or the port is taken."""
     parser = argparse.ArgumentParser(prog="python -m dropml.azureml.serving", description=__doc__)
     parser.add_argument("--endpoint", type=Path, required=True, help="folder with endpoint.json")
-    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--port", type=int, help="0 picks a free one")
+    where.add_argument("--socket", type=int, help="number of an inherited socket that listens already")
     parser.add_argument("--host", default="127.0.0.1")
     defaults = ConnectionLimits()
     for name, text in (
@@ -51,9 +65,9 @@ def main() -> int:
                 arguments.endpoint,
                 document,
                 limits,
-                arguments.host,
-                arguments.port,
+                _door(arguments),
                 lambda url: print(f"ready {url}", file=announcement, flush=True),
+                accepting=arguments.socket is None,
             )
         )
     except OSError as error:

@@ -32,15 +32,19 @@ class Server:
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> str:
-        """Listen; the URL."""
+    async def start(self, door: socket.socket, *, accepting: bool) -> str:
+        """Listen on the bound socket, and answer at once or from `accept` on; the URL."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._hub), host, port, backlog=1024, family=socket.AF_INET
+            lambda: Connection(self._hub), sock=door, backlog=1024, start_serving=accepting
         )
         self._ticker = asyncio.create_task(self._tick())
-        bound = self._server.sockets[0].getsockname()
-        return f"http://{bound[0]}:{bound[1]}"
+        host, port = door.getsockname()
+        return f"http://{host}:{port}"
+
+    async def accept(self) -> None:
+        if self._server is not None:
+            await self._server.start_serving()
 
     async def stop(self) -> None:
         """Take nothing new, finish what is asked, free everything."""
@@ -95,23 +99,28 @@ async def serve(
     endpoint_dir: Path,
     settings: EndpointSettings,
     limits: ConnectionLimits,
-    host: str,
-    port: int,
+    door: socket.socket,
     announce: Callable[[str], None],
+    *,
+    accepting: bool = True,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` gets the URL when deployments are ready or failed."""
+    """Serve until SIGTERM or SIGINT. `announce` gets the URL when deployments are ready or failed.
+
+    Without `accepting` callers wait in the socket's queue until then.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     server = Server(endpoint_dir, settings, limits)
-    url = await server.start(host, port)
+    url = await server.start(door, accepting=accepting)
     stopped = asyncio.create_task(stop.wait())
     settled = asyncio.create_task(server.app.deployments.settled())
     await asyncio.wait({stopped, settled}, timeout=_LOADING, return_when=asyncio.FIRST_COMPLETED)
     settled.cancel()
     if not stop.is_set():
         _calm_collector()
+        await server.accept()
         announce(url)
         await stopped
     await server.stop()
