@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving browser docs lock audit conformance schemathesis clean
+.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -68,6 +68,10 @@ bench-automl: setup-dev ## The engine beside FLAML and AutoGluon
 	@$(BIN)/python -m benchmarks.automl && $(BIN)/python -m benchmarks.emulator
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
 	@$(BIN)/python -m benchmarks.serving
+bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
+	@$(BIN)/python -m benchmarks.scale
+mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?
+	@$(BIN)/python -m tests.mutants
 browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
 	@$(PIP) -r requirements/browser.lock
 	@$(BIN)/python -m pytest -m slow tests/browser
