@@ -16,6 +16,7 @@ from shared.domain.config import DatasetConfig, defaults, merge
 from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidConfig
+from shared.domain.gate import GateConfig
 from shared.domain.run.parts import RunProblem, Source
 from shared.domain.table import quarantine
 from shared.domain.table.column_types import MISSING
@@ -102,6 +103,12 @@ def test_regression_brings_its_own_metrics() -> None:
     assert config.gate.metric == "r2_score"
     assert config.blocked_algorithms == ()
     assert merge(config, "task: classification").gate.metric == "balanced_accuracy"
+    high = DatasetConfig(gate=GateConfig(floor=0.8, margin=0.1))
+    assert (merge(high, "task: regression").gate.floor, merge(high, "task: regression").gate.margin) == (
+        0,
+        0.1,
+    )
+    assert merge(high, "task: regression\ngate: {floor: 0.3}").gate.floor == 0.3
 
 
 def test_an_unknown_key_gets_a_guess() -> None:
