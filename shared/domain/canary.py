@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 #: Upper bounds, in milliseconds, of the latency counts; the last count is of what took longer.
 BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -61,15 +60,6 @@ class Tally:
         self.latency = [a + b for a, b in zip(self.latency, other.latency, strict=True)]
         for label, count in other.labels.items():
             self.labels[label] = self.labels.get(label, 0) + count
-
-    def to_dict(self) -> dict[str, Any]:
-        """A copy: it may be written while counting goes on."""
-        counts = {"latency": list(self.latency), "labels": dict(self.labels)}
-        return {"calls": self.calls, "errors": self.errors, **counts}
-
-    @staticmethod
-    def from_dict(doc: dict[str, Any]) -> Tally:
-        return Tally(doc["calls"], doc["errors"], list(doc["latency"]), dict(doc["labels"]))
 
 
 def breach(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config_reader import Reader, parse_yaml
@@ -43,21 +43,6 @@ class DatasetConfig:
     stack_ensemble: bool = False
     explain: bool = True
     gate: GateConfig = field(default_factory=GateConfig)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form: tuples are lists."""
-        doc: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return doc
-
-    @staticmethod
-    def from_dict(doc: Mapping[str, Any]) -> DatasetConfig:
-        """The inverse of `to_dict`; keys of other releases are passed over."""
-        values = {f.name: doc[f.name] for f in fields(DatasetConfig) if f.name in doc}
-        for name in ("allowed_algorithms", "blocked_algorithms"):
-            values[name] = tuple(values.get(name, ()))
-        gate = values.get("gate", {})
-        values["gate"] = GateConfig(**{f.name: gate[f.name] for f in fields(GateConfig) if f.name in gate})
-        return DatasetConfig(**values)
 
     def config_hash(self) -> str:
         """sha256 of the canonical JSON: equal for equal configurations, however they were spelt."""

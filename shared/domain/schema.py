@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 #: A cell as JSON has it.
 Value = str | int | float | bool | None
@@ -31,14 +31,3 @@ class Schema:
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
     example: tuple[dict[str, Value], ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(doc: dict[str, Any]) -> Schema:
-        columns = tuple(
-            Column(**{**c, "categories": None if c.get("categories") is None else tuple(c["categories"])})
-            for c in doc["columns"]
-        )
-        return Schema(doc["label"], columns, tuple(doc.get("classes", ())), tuple(doc.get("example", ())))

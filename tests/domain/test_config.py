@@ -69,17 +69,17 @@ gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, a
        policy: better}
 """
     config = merge(DEFAULTS, sidecar)
-    said = config.to_dict()
+    said = json.loads(json.dumps(to_json(config)))
     assert set(said) == {*FIELDS, "gate"}
     assert set(said["gate"]) == set(GATE_FIELDS)
     assert said["primary_metric"] == "AUC_weighted"
     assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]
     assert said["imbalance"] == "off"
-    assert DatasetConfig.from_dict(json.loads(json.dumps(said))) == config
+    assert from_json(said, DatasetConfig) == config
     assert not [
         key
         for key, value in said.items()
-        if value == DEFAULTS.to_dict()[key] and key not in ("label", "task")
+        if value == json.loads(json.dumps(to_json(DEFAULTS)))[key] and key not in ("label", "task")
     ]
 
 
@@ -213,7 +213,7 @@ def test_any_file_gives_a_configuration_or_a_plain_refusal(sidecar: str) -> None
     if isinstance(config, InvalidConfig):
         assert config.where["file"] == "f.yaml"
     else:
-        assert DatasetConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+        assert from_json(json.loads(json.dumps(to_json(config))), DatasetConfig) == config
 
 
 def test_the_hash_depends_on_the_effective_configuration_alone() -> None:
@@ -270,3 +270,16 @@ def test_the_page_on_intake_knows_every_key_and_every_code() -> None:
     table = page.partition("## Refused")[2].partition("## Per")[0]
     assert codes == set(re.findall(r"`([a-z0-9-]+)`", table)) - {"dropml-quarantine"}
     assert all(f"`{spelling}`" in page for spelling in MISSING)
+
+
+def test_what_older_releases_wrote_still_opens() -> None:
+    older = {
+        "label": "y", "task": "classification", "primary_metric": None, "max_trials": 7, "timeout_minutes": 30,
+        "allowed_algorithms": ["KNN"], "forgotten": 1,
+        "gate": {"metric": "accuracy", "margin": 0, "floor": 0.5, "insufficient_evidence": "reject"},
+    }  # fmt: skip
+    opened = from_json(older, DatasetConfig)
+    assert (opened.max_trials, opened.timeout_minutes, opened.allowed_algorithms) == (7, 30.0, ("KNN",))
+    assert opened.gate == GateConfig(
+        "accuracy", 0.0, 0.5, "reject", allow_schema_change=False, policy="not_worse"
+    )

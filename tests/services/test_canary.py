@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.domain.canary import BOUNDS, CanaryLimits, Tally, breach
+from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Upstream
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring.tallies import CanaryWatch, Counts
@@ -101,8 +102,8 @@ class TestVerdict:
 
     def test_counts_add_up_and_travel_as_json(self) -> None:
         a, b = tally(30, errors=0.2), tally(50)
-        document = a.to_dict()
-        both = Tally.from_dict(document)
+        document = to_json(a)
+        both = from_json(document, Tally)
         both.add(b)
         assert (both.calls, both.errors) == (80, a.errors + b.errors)
         assert sum(both.labels.values()) == sum(a.labels.values()) + sum(b.labels.values())

@@ -22,6 +22,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from shared.adapters.documents import JsonStore
 from shared.adapters.ledger import LedgerStore
+from shared.domain.documents import to_json
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
@@ -174,9 +175,9 @@ def _seed(state: ContainerClient, endpoint: Endpoint, schema: Schema) -> None:
     path = "serving/bank.json"
     found = documents.get(path)
     if found:
-        documents.replace(path, serving_document(endpoint, schema=schema.to_dict()), found[1])
+        documents.replace(path, serving_document(endpoint, schema=to_json(schema)), found[1])
         return
-    documents.create(path, serving_document(endpoint, schema=schema.to_dict()))
+    documents.create(path, serving_document(endpoint, schema=to_json(schema)))
     store = RunStore(documents, LedgerStore(state), time.time)
     store.ensure_dataset("bank")
 

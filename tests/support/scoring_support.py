@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.adapters.endpoint import EndpointHttp
 from shared.adapters.serving_directory import StoredServing
+from shared.domain.documents import to_json
 from shared.domain.schema import Column, Schema
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
@@ -205,7 +206,7 @@ def serving_document(endpoint: Endpoint, dataset: str = "bank", **changes: Any) 
             "m2-a1": {"run_id": f"{dataset}-2-a1", "model": f"{dataset}:2"},
         },
         "live": "m1-a1",
-        "schema": SCHEMA.to_dict(),
+        "schema": to_json(SCHEMA),
         "updated_at": 1.0,
         **changes,
     }
