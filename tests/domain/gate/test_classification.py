@@ -168,6 +168,32 @@ def test_a_coin_is_not_better_than_guessing_beyond_chance() -> None:
     assert verdict.reason.endswith(", and guessing reaches 0.5000")
 
 
+def test_as_low_as_guessing_is_not_beyond_chance() -> None:
+    """One hit among thirty rows of the rare class: 36 of 100 resamples have none."""
+    truth = rows((30, "yes"), (300, "no"))
+    verdict = judge_first(truth, rows((1, "yes"), (329, "no")), config(floor=-1.0), seed="r")
+    assert (verdict.decision, verdict.guess_low) == ("reject", 0.5)
+    assert verdict.reason == (
+        "no champion yet; not better than guessing beyond chance: balanced_accuracy 0.5167 may be as low as "
+        "0.5000, and guessing reaches 0.5000"
+    )
+
+
+def test_numbers_are_kept_to_six_places() -> None:
+    truth = rows((70, "a"), (70, "b"), (70, "c"))
+    old, new = (
+        rows((40, "a"), (30, "b"), (70, "b"), (70, "c")),
+        rows((50, "a"), (20, "b"), (70, "b"), (70, "c")),
+    )
+    verdict = judge(truth, old, new, PROMOTE, seed="r")
+    assert verdict.guessing == 0.333333
+    assert (verdict.challenger, verdict.champion, verdict.difference) == (0.904762, 0.857143, 0.047619)
+    for number in (verdict.low, verdict.high, verdict.guess_low):
+        assert number == round(number or 0, 6)
+    assert [recall.challenger for recall in verdict.per_class] == [0.714286, 1.0, 1.0]
+    assert verdict.per_class[0].champion == 0.571429
+
+
 def test_guessing_depends_on_the_number_of_classes() -> None:
     truth = rows(*[(100, str(c)) for c in range(4)])
     half = rows(*[(part, label) for c in range(4) for part, label in ((50, str(c)), (50, str((c + 1) % 4)))])
