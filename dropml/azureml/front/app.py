@@ -101,7 +101,10 @@ class Emulator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(self.runner.close(), self.endpoints.processes.close())
+        closing = (self.runner.close(), self.endpoints.processes.close())
+        for end in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(end, Exception):
+                log.error("an unexpected error while stopping", exc_info=end)
         await self.context.operations.close()
         self.context.store.close()
 
