@@ -6,7 +6,7 @@ from shared.domain.config import Task
 from shared.domain.schema import Schema
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
-from shared.domain.table.labels import LabelStats
+from shared.domain.table.label_column import LabelStats
 from shared.domain.table.values import convert
 
 #: Example rows that the schema keeps.

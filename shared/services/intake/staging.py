@@ -18,7 +18,7 @@ from shared.domain.table import mltable
 from shared.domain.table.blocks import Block
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule
-from shared.domain.table.labels import MIN_ROWS, find_label
+from shared.domain.table.label_column import MIN_ROWS, find_label
 from shared.domain.table.reader import Table
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
