@@ -78,16 +78,16 @@ class StateChange(TypedDict):
 
 
 class Run(TypedDict):
-    """A run as a whole."""
+    """A run as a whole; a part is None until the run has come to it."""
 
     run_id: str
     dataset: str
     state: str
-    snapshot: Snapshot
+    snapshot: Snapshot | None
     trials: list[Trial]
     best: Trial | None
     gate: Gate | None
-    placement: Placement
+    placement: Placement | None
     problem: Problem | None
     history: list[StateChange]
 

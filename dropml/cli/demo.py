@@ -90,8 +90,8 @@ class Demo:
             "dataset": run["dataset"],
             "run_id": run["run_id"],
             "synthetic": self.sample.synthetic,
-            "rows": data["rows"],
-            "columns": len(data["schema"]["columns"]) + 1,
+            "rows": data["rows"] if data else None,
+            "columns": len(data["schema"]["columns"]) + 1 if data else None,
             "label": self.label,
             "trials": api.leaderboard(run["run_id"])["trials"],
             "best": {k: v for k, v in (run["best"] or {}).items() if k in ("algorithm", "metrics")},
@@ -100,12 +100,12 @@ class Demo:
         }
 
     def score(self, api: Client, run: Run) -> None:
-        records = walkthrough_records(run["snapshot"]["schema"])
+        records = walkthrough_records(_schema(run))
         result = api.score(run["dataset"], records)
         self.report["scores"] = result
         self.say(f"\nScored {len(records)} records: {result}")
         placement = run["placement"]
-        self.report["endpoint"] = {
+        self.report["endpoint"] = placement and {
             "name": placement["endpoint"],
             "scoring_uri": placement["scoring_uri"],
             "auth_mode": placement["auth_mode"],
@@ -153,7 +153,7 @@ class Demo:
         self.say(f"\nPipeline {doc['status']}; its run is {run['state']}: {gate_of(run).get('reason')}")
 
     def how_to_call(self, running: stack.Stack, run: Run) -> None:
-        record = json.dumps({"data": run["snapshot"]["schema"]["example"][:1]})
+        record = json.dumps({"data": _schema(run)["example"][:1]})
         self.say(f"""
 Call it yourself while the stack is up (`make up`):
 
@@ -162,6 +162,13 @@ Call it yourself while the stack is up (`make up`):
     -d '{record}'
 
 Documentation of the endpoint: {running.api}/docs""")
+
+
+def _schema(run: Run) -> Schema:
+    """What a live run was trained on."""
+    if run["snapshot"] is None:
+        raise RuntimeError(f"{run['run_id']} is live and tells of no data")
+    return run["snapshot"]["schema"]
 
 
 def _first_run(api: Client, dataset: str) -> str | None:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
 _PR_SET_PDEATHSIG = 1
+_started: set[subprocess.Popen[bytes]] = set()  # until they end
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT",
@@ -132,6 +133,7 @@ class Child:
         while self.alive():
             self.signal(signal.SIGKILL)
             yield 0.02
+        _reap()
 
 
 def find_by_argument(argument: str) -> Child | None:
@@ -167,6 +169,13 @@ def environment(cores: int | None = None, extra: Mapping[str, str] | None = None
     return env | dict(extra or {})
 
 
+def _reap() -> None:
+    """Take the exit codes of all that has ended, also of what nobody holds any more: a child found by its id is one."""
+    for popen in list(_started):
+        if popen.poll() is not None:
+            _started.discard(popen)
+
+
 def start(
     command: list[str],
     log: Path,
@@ -183,6 +192,7 @@ def start(
 
     `die_with_parent` (Linux) has the kernel end it with the starting thread, even if that is killed.
     """
+    _reap()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         popen = subprocess.Popen(
@@ -196,6 +206,7 @@ def start(
             env=environment(caps.cores if caps else None, env),
             preexec_fn=_death_signal() if die_with_parent else None,  # noqa: PLW1509 - one system call
         )
+    _started.add(popen)
     try:
         if caps:
             _limit(popen.pid, caps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import requests
 
 from dropml import stack
 from dropml.cli import watch
+from dropml.cli.demo import Demo
+from dropml.cli.sample import Sample
 from dropml.client import ApiError, Client
 from dropml.common.processes import start
 
@@ -85,3 +88,17 @@ def test_the_client_speaks_for_the_commands(home: Path) -> None:
         assert caught.value.status == 404
     with Client(running.api, "a wrong key") as stranger, pytest.raises(ApiError, match="HTTP 401"):
         stranger.runs()
+
+
+def test_a_demo_of_a_file_that_cannot_be_trained_on_says_why(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "short.csv"
+    bad.write_text("a,y\n1,yes\n2,no\n")
+    demo = Demo(Sample(bad, synthetic=False), "y", 20, time.time())
+    assert demo.run(stack.up(home)) == 1
+    assert demo.report["state"] == "quarantined"
+    assert demo.report["rows"] is None
+    said = capsys.readouterr().out
+    assert "The run ended as quarantined" in said
+    assert "50" in said, "what is asked of a file"
