@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale mutants browser docs lock audit conformance schemathesis clean
+.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -70,6 +70,8 @@ bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-ser
 	@$(BIN)/python -m benchmarks.serving
 bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
 	@$(BIN)/python -m benchmarks.scale
+coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?
 	@$(BIN)/python -m tests.mutants
 browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)

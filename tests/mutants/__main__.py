@@ -27,8 +27,8 @@ SEED = 8
 TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/gate/*.py": ("tests/domain/gate",),
     "shared/domain/run/*.py": ("tests/services/test_lifecycle.py", "tests/domain/test_documents.py"),
-    "shared/domain/canary.py": ("tests/services/test_canary.py",),
-    "shared/domain/table/holdout.py": ("tests/domain/test_tables.py",),
+    "shared/domain/canary.py": ("tests/domain/test_canary.py", "tests/services/test_canary.py"),
+    "shared/domain/table/holdout.py": ("tests/domain/test_holdout.py",),
     "shared/domain/rows/validation.py": ("tests/domain/test_payloads.py",),
     "shared/services/run/gate.py": ("tests/services/test_lifecycle.py",),
     "shared/services/run/canary.py": ("tests/services/test_canary.py", "tests/services/test_lifecycle.py"),

@@ -82,7 +82,8 @@ def _child(name: str, tree: ast.Module | None, tests: Sequence[str]) -> int:
         if tree is not None:
             sys.meta_path.insert(0, _Finder(name, tree))
         options = [option for plugin in _PLUGINS for option in ("-p", f"no:{plugin}")]
-        return int(pytest.main(["-x", "-q", *options, *tests]))
+        loaded = "ignore::pytest.PytestAssertRewriteWarning"  # for what was loaded before the fork
+        return int(pytest.main(["-x", "-q", "-W", loaded, *options, *tests]))
     except BaseException:  # noqa: BLE001 - whatever it is, the tests didn't pass
         return 1
 
