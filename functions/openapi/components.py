@@ -7,11 +7,25 @@ from functools import lru_cache
 from functions.openapi.parts import Doc
 from shared.domain.batches import BatchView
 from shared.domain.problems import Problem
+from shared.domain.run.documents import RunDetail
+from shared.services.run.pipeline_runs import PipelineRunView
+from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
 from shared.services.scoring.rotation import RotationView
 
 #: Every answer that is a document of ours; what they hold comes along. A component is named for its class, without `View`.
-VIEWS: tuple[type, ...] = (Problem, BatchView, RotationView, BenchmarkView)
+VIEWS: tuple[type, ...] = (
+    Problem,
+    BatchView,
+    RotationView,
+    BenchmarkView,
+    RunList,
+    RunDetail,
+    Leaderboard,
+    LedgerView,
+    DatasetList,
+    PipelineRunView,
+)
 _PREFIX = "#/components/schemas/"
 
 

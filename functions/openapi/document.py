@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from functions.openapi import endpoints, parts, rows, scoring
-from functions.openapi import paths as openapi_paths
+from functions.openapi import endpoints, health, parts, pipelines, rows, runs, scoring
 from functions.openapi.components import components
 from functions.openapi.parts import Doc
 from shared.domain.run.serving import ServingEntry
@@ -36,13 +35,12 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         **components(),
         "BlobSource": scoring.blob_source(batch_sources),
         **endpoints.SCHEMAS,
-        **openapi_paths.SCHEMAS,
     }
     for entry in sorted(entries, key=lambda e: e.slug):
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= endpoints.PATHS | openapi_paths.RUNS | openapi_paths.PIPELINES
+    paths |= endpoints.PATHS | runs.PATHS | pipelines.PATHS | health.PATHS
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

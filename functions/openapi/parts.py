@@ -112,6 +112,13 @@ MAYBE_TEXT: Doc = {"type": ["string", "null"]}
 OBJECT: Doc = {"type": "object"}
 
 
+#: Parameters of a paged list.
+PAGE = [
+    query_parameter("limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": 500}),
+    query_parameter("cursor", "Where to go on: `cursor` of the answer before.", TEXT),
+]
+
+
 def record(required: dict[str, Doc], **optional: Doc) -> Doc:
     """An object schema whose listed members are required, then optional ones."""
     return {"type": "object", "properties": {**required, **optional}, "required": list(required)}

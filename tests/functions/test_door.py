@@ -122,7 +122,7 @@ def test_wrong_settings_are_told_to_whoever_has_a_key(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CANARY_PERCENT", "250")
     monkeypatch.setenv("ENDPOINT_AUTH", "basic")
     settings.cache_clear()
-    monkeypatch.setattr(bootstrap, "runs", settings)
+    monkeypatch.setattr(bootstrap, "store", settings)
     response = call(runs.list_runs, request(method="GET"))
     settings.cache_clear()
     assert problem(response) == (500, "invalid-setting")

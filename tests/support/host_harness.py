@@ -39,9 +39,10 @@ class RunningHost:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            self._arrived.put(line)
+        with self.process.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip("\n"))
+                self._arrived.put(line)
         self._arrived.put(None)
 
     def wait_ready(self, timeout: float = 30) -> None:

@@ -1,0 +1,106 @@
+"""OpenAPI of runs and datasets."""
+
+from __future__ import annotations
+
+from functions.openapi.parts import (
+    PAGE,
+    TEXT,
+    Doc,
+    json_answer,
+    link,
+    operation,
+    path_parameter,
+    query_parameter,
+    record,
+    ref,
+    responses,
+)
+
+RUN_ID = path_parameter("id", "The run's id.", "bankmarketing-1-a1")
+
+
+_RUN_LINKS = {
+    name: link(name, "The newest one.", id="$response.body#/runs/0/run_id")
+    for name in ("showRun", "showLeaderboard", "showLedger")
+}
+
+PATHS: Doc = {
+    "/api/runs": {
+        "get": operation(
+            "listRuns",
+            "runs",
+            "Runs, newest first",
+            parameters=[
+                query_parameter("dataset", "Only this dataset's.", TEXT),
+                query_parameter("state", "Only those in this state.", ref("State")),
+                *PAGE,
+            ],
+            responses=responses(json_answer("The runs.", ref("RunList")), 400),
+        )
+    },
+    "/api/runs/{id}": {
+        "get": operation(
+            "showRun",
+            "runs",
+            "One run, whole",
+            parameters=[RUN_ID],
+            responses=responses(json_answer("The run.", ref("RunDetail")), 404),
+        )
+    },
+    "/api/runs/{id}/leaderboard": {
+        "get": operation(
+            "showLeaderboard",
+            "runs",
+            "Its trials, best first",
+            parameters=[RUN_ID],
+            responses=responses(
+                json_answer(
+                    "The trials.",
+                    ref("Leaderboard"),
+                ),
+                404,
+            ),
+        )
+    },
+    "/api/runs/{id}/ledger": {
+        "get": operation(
+            "showLedger",
+            "runs",
+            "Everything that happened to it, hash-chained",
+            parameters=[RUN_ID],
+            responses=responses(
+                json_answer(
+                    "The ledger; `broken_at` is the first entry whose chain does not hold.",
+                    ref("Ledger"),
+                ),
+                404,
+            ),
+        )
+    },
+    "/api/runs/{id}/retry": {
+        "post": operation(
+            "retryRun",
+            "runs",
+            "Try a failed or rejected run again",
+            parameters=[RUN_ID],
+            responses=responses(
+                json_answer("The next attempt; asking twice starts one.", record({"run_id": TEXT})),
+                404,
+                409,
+                status=202,
+            ),
+        )
+    },
+    "/api/datasets": {
+        "get": operation(
+            "listDatasets",
+            "runs",
+            "Datasets and their champions, by name",
+            parameters=PAGE,
+            responses=responses(
+                json_answer("The datasets.", ref("DatasetList")),
+                400,
+            ),
+        )
+    },
+}
