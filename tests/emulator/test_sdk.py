@@ -10,16 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.emulator_support import (
-    MLTABLE,
-    Emulator,
-    emulator,
-    eventually,
-    no_schema_download,
-    sdk_environment,
-    table,
-    upload_table,
-)
+from tests.support.emulator_sdk import client, quick, register_table, sdk_emulator
+from tests.support.emulator_support import MLTABLE, Emulator, eventually, table
 
 ROWS = {
     "input_data": {
@@ -33,47 +25,18 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[Emulator]:
-    upload_table(azurite, "emulator-sdk", "bank/train")
-    folder = tmp_path_factory.mktemp("emulator")
-    options = ["--datastore", "data=emulator-sdk", "--operation-seconds", "0.2", "--max-nodes", "2"]
-    with emulator(folder, azurite, *options) as found, sdk_environment(found), no_schema_download():
+    with sdk_emulator(tmp_path_factory.mktemp("emulator"), azurite, "emulator-sdk") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def ml(running: Emulator) -> Any:
-    from azure.ai.ml import MLClient
-    from azure.identity import DefaultAzureCredential
-
-    return MLClient(
-        DefaultAzureCredential(), "00000000-0000-0000-0000-000000000001", "dropml", "dropml-local"
-    )
+    return client()
 
 
 @pytest.fixture(scope="module")
 def data(ml: Any) -> Any:
-    from azure.ai.ml.entities import Data
-
-    asset = Data(
-        name="bank",
-        version="1",
-        type="mltable",
-        path="azureml://datastores/data/paths/bank/train",
-        skip_validation=True,
-    )
-    return ml.data.create_or_update(asset)
-
-
-def quick(job: Any) -> Any:
-    """One logistic regression and nothing else: seconds."""
-    job.set_limits(timeout_minutes=1, trial_timeout_minutes=1, max_trials=1, max_concurrent_trials=1)
-    job.set_training(
-        allowed_training_algorithms=["logistic_regression"],
-        enable_vote_ensemble=False,
-        enable_stack_ensemble=False,
-        enable_model_explainability=False,
-    )
-    return job
+    return register_table(ml)
 
 
 @pytest.fixture(scope="module")
@@ -286,118 +249,3 @@ def test_a_deployment_with_traffic_stays_and_without_goes(ml: Any, endpoint: Any
     ).result()
     ml.online_deployments.begin_delete("m2-a1", "bank-ep").result()
     assert [d.name for d in ml.online_deployments.list("bank-ep")] == ["m1-a1"]
-
-
-def retraining(data_path: str) -> Any:
-    """The product's published pipeline: an AutoML node on the dataset's asset."""
-    from azure.ai.ml import Input, automl, dsl
-
-    def retrain(train: Any) -> None:
-        node = quick(
-            automl.classification(
-                training_data=train,
-                target_column_name="y",
-                primary_metric="auc_weighted",
-                compute="cpu-cluster",
-            )
-        )
-        node.name = "automl"
-
-    retrain.__annotations__ |= {"train": Input(type="mltable")}
-    pipeline = dsl.pipeline(name="retrain_bank", version="1", default_compute="cpu-cluster")(retrain)
-    return pipeline(train=Input(type="mltable", path=data_path))
-
-
-def test_a_pipeline_component_behind_a_batch_endpoint_trains_for_real(
-    ml: Any, data: Any, running: Emulator
-) -> None:
-    from azure.ai.ml import Input
-    from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
-
-    component = ml.components.create_or_update(retraining("azureml:bank:1").component)
-    assert ml.components.get("retrain_bank", "1").id == component.id
-    endpoint = ml.batch_endpoints.begin_create_or_update(BatchEndpoint(name="retrain-ep")).result()
-    ml.batch_deployments.begin_create_or_update(
-        PipelineComponentBatchDeployment(
-            name="retrain",
-            endpoint_name="retrain-ep",
-            component=component,
-            settings={"default_compute": "cpu-cluster", "continue_on_step_failure": False},
-        )
-    ).result()
-    endpoint.defaults.deployment_name = "retrain"
-    ml.batch_endpoints.begin_create_or_update(endpoint).result()
-    job = ml.batch_endpoints.invoke(
-        "retrain-ep",
-        inputs={"train": Input(type="mltable", path="azureml:bank:1")},
-        experiment_name="retrain",
-    )
-    assert job.name.startswith("batchjob-")
-    assert running.wait_job(job.name) == "Completed"
-    node = running.history(f"runs/{job.name}/children")["value"][0]
-    assert (node["name"], node["status"]) == ("automl", "Completed")
-    assert node["properties"]["azureml.pipelinerunid"] == job.name
-    assert running.properties(f"/jobs/{node['runId']}")["jobType"] == "AutoML"
-    assert node["tags"]["automl_best_child_run_id"] == f"{node['runId']}_0"
-
-
-def test_command_nodes_run_with_their_code_and_inputs_and_are_streamed(
-    ml: Any, tmp_path: Path, running: Emulator, capfd: pytest.CaptureFixture[str]
-) -> None:
-    from azure.ai.ml import Input, Output, command, dsl
-
-    source = tmp_path / "source"
-    source.mkdir()
-    (source / "count.py").write_text("import sys; print(len(open(sys.argv[1]).readlines()), 'lines')\n")
-    environment = "azureml:AzureML-sklearn-1.5:1"
-    copy = command(
-        name="copy",
-        command="cp ${{inputs.folder}}/data.csv ${{outputs.copied}}/copy.csv",
-        environment=environment,
-        inputs={"folder": Input(type="uri_folder")},
-        outputs={"copied": Output(type="uri_folder")},
-    )
-    count = command(
-        name="count",
-        code=str(source),
-        command="python count.py ${{inputs.table}}/copy.csv",
-        environment=environment,
-        inputs={"table": Input(type="uri_folder")},
-    )
-
-    def counting(folder: Any) -> None:
-        copied = copy(folder=folder)
-        count(table=copied.outputs.copied)
-
-    counting.__annotations__.clear()  # the SDK reads the inputs' kinds from them
-    job = dsl.pipeline(name="counting", default_compute="cpu-cluster")(counting)(
-        folder=Input(type="uri_folder", path="azureml://datastores/data/paths/bank/train")
-    )
-    made = ml.jobs.create_or_update(job, experiment_name="counting")
-    ml.jobs.stream(made.name)
-    assert "Execution Summary" in capfd.readouterr().out
-    assert ml.jobs.get(made.name).status == "Completed"
-    nodes = {n["name"]: n["runId"] for n in running.history(f"runs/{made.name}/children")["value"]}
-    log = running.folder / "jobs" / nodes["count"] / "user_logs" / "std_log.txt"
-    assert log.read_text() == "241 lines\n"
-    alone = command(
-        name="alone", command="echo it broke; exit 3", environment=environment, compute="cpu-cluster"
-    )
-    with pytest.raises(Exception, match=r"exited with code 3\. Its last lines: it broke"):
-        ml.jobs.stream(ml.jobs.create_or_update(alone).name)
-
-
-def test_a_schedule_is_made_listed_disabled_and_deleted(ml: Any, data: Any) -> None:
-    from azure.ai.ml.entities import CronTrigger, JobSchedule
-    from azure.core.exceptions import HttpResponseError
-
-    trigger = CronTrigger(expression="0 3 * * *", time_zone="W. Europe Standard Time")
-    schedule = JobSchedule(name="nightly", trigger=trigger, create_job=retraining("azureml:bank:1"))
-    made = ml.schedules.begin_create_or_update(schedule).result()
-    assert (made.name, made.is_enabled, made.trigger.expression) == ("nightly", True, "0 3 * * *")
-    assert [s.name for s in ml.schedules.list()] == ["nightly"]
-    with pytest.raises(HttpResponseError, match="disable it"):
-        ml.schedules.begin_delete("nightly")
-    assert ml.schedules.begin_disable("nightly").result().is_enabled is False
-    ml.schedules.begin_delete("nightly").result()
-    assert list(ml.schedules.list()) == []

@@ -166,7 +166,13 @@ class EndpointProcesses:
                 continue
             log.warning("endpoint %s: its process ended; starting it again", name)
             with contained(f"endpoint {name}"):
-                await self.ensure(name)
+                await self._again(name)
+
+    async def _again(self, name: str) -> None:
+        try:
+            await self.ensure(name)
+        except EndpointDownError as error:
+            log.error("endpoint %s: %s", name, error)
 
     async def close(self) -> None:
         self._closing = True
