@@ -321,7 +321,7 @@ class World:
             self.data,
             self.clock,
             self.log,
-            workspace_id="/subscriptions/s/resourceGroups/g/workspaces/w",
+            workspace_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w",
             canary=self.canary,
             pace=self.pace,
         )

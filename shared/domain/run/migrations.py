@@ -57,7 +57,7 @@ def _run_1(old: Document) -> Document:
     gate, best = old.get("gate") or {}, old.get("best") or {}
     new = {k: v for k, v in old.items() if k not in ("data", "job", "endpoint", "error")}
     return new | {
-        "snapshot": old.get("data") or None,
+        "snapshot": old["data"] if "path" in old.get("data", {}) else None,
         "training": old.get("job") or None,
         "best": ({"name": best.get("child"), **best} if best else None),
         "model": old.get("model") or None,
