@@ -5,15 +5,16 @@ Error shape: https://github.com/microsoft/api-guidelines, `{"error": {"code", "m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from shared.adapters.identity import ARM_SCOPE, no_token
+from shared.adapters.resource import mapping
 from shared.adapters.tries import PASSING, Tries, retry_after
 from shared.domain.errors import Conflict, NotFound, Transient, Upstream
 
@@ -100,10 +101,10 @@ class Arm:
         except ClientAuthenticationError as error:
             raise no_token(error.message) from error
 
-    def find(self, url: str, what: str, params: dict[str, str] | None = None) -> dict[str, Any] | None:
+    def find(self, url: str, what: str, params: dict[str, str] | None = None) -> Mapping[str, object] | None:
         """GET; None when there is no such resource."""
         try:
-            return cast("dict[str, Any]", self.call("GET", url, what, params=params))
+            return mapping(self.call("GET", url, what, params=params))
         except NotFound:
             return None
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from shared.adapters.online_endpoints import OnlineEndpoints
 from shared.adapters.resource import Resource, texts
 from shared.adapters.sdk import translated
-from shared.adapters.tracking import Tracking
+from shared.adapters.tracking import BEST_CHILD, Tracking
 from shared.domain.errors import Conflict
 from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job, TrainingJob
@@ -61,7 +61,7 @@ class AzureMLAdapter(OnlineEndpoints):
             # Jobs inside other jobs may have no ARM form of their own; the run history has them all.
             return self.tracking.job(name)
         status = found.text("status") or "Unknown"
-        best = texts(found.properties.get("tags")).get("automl_best_child_run_id")
+        best = texts(found.properties.get("tags")).get(BEST_CHILD)
         error = None
         if status == "Completed" and not best:
             best = self.tracking.best_child(name)

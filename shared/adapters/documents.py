@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -59,12 +60,13 @@ class JsonStore:
         return quoted(str(answer["etag"]))
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        condition: dict[str, Any] = {}
-        if etag is not None:
-            condition = {"etag": quoted(etag), "match_condition": MatchConditions.IfNotModified}
+        delete = partial(self._container.delete_blob, path, timeout=TIMEOUT)
         try:
             with translated(path):
-                self._container.delete_blob(path, timeout=TIMEOUT, **condition)
+                if etag is None:
+                    delete()
+                else:
+                    delete(etag=quoted(etag), match_condition=MatchConditions.IfNotModified)
         except NotFound as error:
             if error.error_code != "blob-not-found":
                 raise

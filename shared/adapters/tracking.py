@@ -8,19 +8,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 from shared.adapters.arm import Arm
+from shared.adapters.resource import Resource, mapping, texts
 from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job
 
+#: The tag in which AutoML names the child of its best model.
+BEST_CHILD = "automl_best_child_run_id"
+NO_REASON = "The job failed and the service gave no reason."
 
-def _seconds(start: str | None, end: str | None) -> float | None:
+
+def _seconds(start: str, end: str) -> float | None:
     if not start or not end:
         return None
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of the run history: a job, or a child of one. Times are ISO 8601, absent before they come."""
+
+    name: str
+    kind: str
+    status: str
+    error: str
+    started: str
+    ended: str
+    properties: dict[str, str]
+    tags: dict[str, str]
+
+    @classmethod
+    def of(cls, document: object) -> RunRecord:
+        found = mapping(document)
+        told = mapping(found.get("error"))
+        return cls(
+            name=str(found.get("runId") or ""),
+            kind=str(found.get("runType") or ""),
+            status=str(found.get("status") or "Unknown"),
+            error=str((mapping(told.get("error")) or told).get("message") or NO_REASON),
+            started=str(found.get("startTimeUtc") or ""),
+            ended=str(found.get("endTimeUtc") or ""),
+            properties=texts(found.get("properties")),
+            tags=texts(found.get("tags")),
+        )
 
 
 class Tracking:
@@ -33,54 +67,51 @@ class Tracking:
     @cached_property
     def api(self) -> str:
         """Base URL of the workspace's data-plane APIs, from its discovery document."""
-        workspace = self._arm.call(
-            "GET", self._ws, "read the workspace", params={"api-version": "2023-10-01"}
-        )
-        found = self._arm.call("GET", workspace["properties"]["discoveryUrl"], "read the discovery document")
-        return str(found["api"]).rstrip("/")
+        api = {"api-version": "2023-10-01"}
+        workspace = Resource.of(self._arm.call("GET", self._ws, "read the workspace", params=api))
+        found = self._arm.call("GET", workspace.text("discoveryUrl"), "read the discovery document")
+        return str(mapping(found).get("api") or "").rstrip("/")
 
-    def _mlflow(self, run: str) -> dict[str, Any]:
+    def _mlflow(self, run: str, part: str) -> dict[str, object]:
+        """The `metrics` or `tags` of a run, by their keys."""
         url = f"{self.api}/mlflow/v2.0{self._ws}/api/2.0/mlflow/runs/get"
         answer = self._arm.call("GET", url, f"read run {run}", params={"run_id": run, "run_uuid": run})
-        return dict(answer["run"])
+        found = mapping(mapping(mapping(answer).get("run")).get("data")).get(part)
+        pairs = [mapping(pair) for pair in found] if isinstance(found, list) else []
+        return {str(pair.get("key")): pair.get("value") for pair in pairs}
 
-    def _history(self, run: str) -> dict[str, Any] | None:
-        return self._arm.find(
-            f"{self.api}/history/v1.0{self._ws}/runs/{run}",
-            f"read history of {run}",
-            params={"api-version": "v1.0"},
-        )
+    def _history(self, run: str) -> RunRecord | None:
+        url = f"{self.api}/history/v1.0{self._ws}/runs/{run}"
+        found = self._arm.find(url, f"read history of {run}", {"api-version": "v1.0"})
+        return None if found is None else RunRecord.of(found)
 
-    def children(self, run: str) -> Iterator[Any]:
-        """Run-history records of the children, page by page."""
+    def children(self, run: str) -> Iterator[RunRecord]:
+        """Page by page."""
         url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/children"
-        return self._arm.pages(url, f"list children of {run}", {"api-version": "v1.0"})
+        return map(RunRecord.of, self._arm.pages(url, f"list children of {run}", {"api-version": "v1.0"}))
 
     def job(self, run: str) -> Job | None:
         """A job as the run history has it; None when it has none of that name."""
         found = self._history(run)
         if found is None:
             return None
-        status = str(found.get("status") or "Unknown")
-        best = (found.get("tags") or {}).get("automl_best_child_run_id")
-        return Job(run, status, best, self.error(run) if status == "Failed" else None)
+        best = found.tags.get(BEST_CHILD)
+        return Job(run, found.status, best, found.error if found.status == "Failed" else None)
 
     def best_child(self, run: str) -> str | None:
-        tags = {t["key"]: t["value"] for t in self._mlflow(run)["data"].get("tags", [])}
-        return tags.get("automl_best_child_run_id")
+        best = self._mlflow(run, "tags").get(BEST_CHILD)
+        return None if best is None else str(best)
 
     def error(self, run: str) -> str:
         """The sentence that the job failed with, as far as the service tells one."""
-        found = self._history(run) or {}
-        error = (found.get("error") or {}).get("error") or found.get("error") or {}
-        return str(error.get("message") or "The job failed and the service gave no reason.")
+        found = self._history(run)
+        return found.error if found else NO_REASON
 
     def automl_child(self, run: str) -> str | None:
         """The first child whose run type is AutoML's."""
         for child in self.children(run):
-            properties = child.get("properties") or {}
-            if child.get("runType") == "automl" or properties.get("runTemplate") == "AutoML":
-                return str(child["runId"])
+            if child.kind == "automl" or child.properties.get("runTemplate") == "AutoML":
+                return child.name
         return None
 
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
@@ -88,20 +119,19 @@ class Tracking:
         found = [self._trial(child, metrics=metrics) for child in self.children(job)]
         return sorted((trial for trial in found if trial), key=lambda trial: _iteration(trial.name))
 
-    def _trial(self, child: dict[str, Any], *, metrics: bool) -> Trial | None:
-        properties, tags = child.get("properties") or {}, child.get("tags") or {}
-        if "run_algorithm" not in properties and "run_algorithm" not in tags:
+    def _trial(self, child: RunRecord, *, metrics: bool) -> Trial | None:
+        told = child.tags | child.properties
+        if "run_algorithm" not in told:
             return None  # set-up and explanation children are no trials
-        name, status = str(child["runId"]), str(child.get("status"))
-        asked = metrics and status == "Completed"
-        values = self._mlflow(name)["data"].get("metrics", []) if asked else []
+        asked = metrics and child.status == "Completed"
+        values = self._mlflow(child.name, "metrics") if asked else {}
         return Trial(
-            name=name,
-            algorithm=properties.get("run_algorithm") or tags.get("run_algorithm"),
-            preprocessor=properties.get("run_preprocessor") or tags.get("run_preprocessor"),
-            status=status,
-            duration_s=_seconds(child.get("startTimeUtc"), child.get("endTimeUtc")),
-            metrics={m["key"]: _finite(m["value"]) for m in values},
+            name=child.name,
+            algorithm=told["run_algorithm"] or None,
+            preprocessor=told.get("run_preprocessor") or None,
+            status=child.status,
+            duration_s=_seconds(child.started, child.ended),
+            metrics={name: _finite(value) for name, value in values.items()},
         )
 
 

@@ -263,12 +263,16 @@ class MemoryData:
     def __init__(self, holdout: int = 1000) -> None:
         self.holdout = holdout
         self.quarantined: dict[str, Report] = {}
+        #: ETags of dropped files that are no longer the latest.
+        self.replaced: set[str] = set()
 
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
         return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
 
     def quarantine(self, source: Source, folder: str, report: Report) -> None:
+        if source.etag in self.replaced:
+            raise Conflict(f"{source.blob} was replaced while it was read.", code="source-changed")
         self.quarantined[folder] = report
 
 
