@@ -122,8 +122,11 @@ class EndpointProcesses:
 
     async def resume(self) -> None:
         """The process of every endpoint that is held, started; of every other, found again."""
-        found_again = (self._come_back(name) for name in self._serving)
-        await asyncio.gather(self.comeback.run(), *found_again)
+        await asyncio.gather(self.comeback.run(), *(self._find_again(name) for name in self._serving))
+
+    async def _find_again(self, name: str) -> None:
+        with contained(f"endpoint {name}"):
+            await self._come_back(name)
 
     async def _come_back(self, name: str) -> None:
         """The process runs and its models are loaded, or it is known why not."""
