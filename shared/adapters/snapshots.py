@@ -11,8 +11,8 @@ from shared.adapters.data_files import DataStore
 from shared.domain.documents import to_json
 from shared.domain.gate import draw
 from shared.domain.run.parts import Source
+from shared.domain.run.quarantine import Report
 from shared.domain.schema import Schema, Value
-from shared.domain.table.quarantine import Report
 from shared.domain.table.values import convert
 from shared.settings import Settings
 

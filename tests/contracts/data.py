@@ -6,8 +6,8 @@ import pytest
 
 from shared.domain.errors import Conflict
 from shared.domain.run.parts import RunProblem, Source
+from shared.domain.run.quarantine import Report, report
 from shared.domain.schema import Column, Schema
-from shared.domain.table.quarantine import Report, report
 from shared.services.run.ports import Data
 
 #: The holdout is 200 rows: x from 0 on, "yes" where it is even.

@@ -17,8 +17,8 @@ from shared.domain.config_values import FIELDS, GATE_FIELDS
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidConfig
 from shared.domain.gate import GateConfig
+from shared.domain.run import quarantine
 from shared.domain.run.parts import RunProblem, Source
-from shared.domain.table import quarantine
 from shared.domain.table.column_types import MISSING
 from shared.settings import Settings, read
 from tests.support.staging_area import people, refusal

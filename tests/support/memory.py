@@ -12,9 +12,9 @@ from shared.adapters.documents import packed
 from shared.domain.errors import Conflict, NotFound, Upstream
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
+from shared.domain.run.quarantine import Report
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema, Value
-from shared.domain.table.quarantine import Report
 from shared.services.documents import Entry, Page
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from shared.domain.config import DatasetConfig
 from shared.domain.run.parts import Source, Trial
+from shared.domain.run.quarantine import Report
 from shared.domain.schema import Schema, Value
-from shared.domain.table.quarantine import Report
 
 #: Terminal job states, https://learn.microsoft.com/rest/api/azureml/jobs/get (JobStatus).
 JOB_DONE = frozenset({"Completed", "Failed", "Canceled"})

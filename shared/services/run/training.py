@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from shared.domain import names
 from shared.domain.errors import Conflict, DropMLError, NotFound
+from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Model, Placement, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
-from shared.domain.table import quarantine
 from shared.services.run.context import Context
 from shared.services.run.ports import JOB_DONE, Deployment, Job, TrainingJob
 
