@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 PREFIX = "serving/"
 #: Unknown names are remembered too, up to this many.
 MAX_KNOWN = 1000
+#: Short forms of a name without anything in service that are looked at before the name is unknown.
+FORMS = 2
 
 
 @dataclass
@@ -54,19 +56,30 @@ class StoredServing:
         self._lock = threading.Lock()
 
     def get(self, dataset: str) -> ServingEntry | None:
-        slug = names.slug(dataset)
+        """By name or slug. A short form that another dataset has, or that nothing has yet, is looked past."""
+        absent = 0
+        for slug in names.slugs(dataset):
+            entry = self._get(slug)
+            if entry is not None and dataset in (entry.dataset, entry.slug):
+                return entry
+            absent += entry is None
+            if absent == FORMS:
+                return None
+        return None
+
+    def _get(self, slug: str) -> ServingEntry | None:
         slot = self._slots.get(slug)
         if slot is None:
-            return self._named(dataset, self.refresh(slug))
+            return self._read(slug)
         age = self._clock() - slot.read_at
         if age >= self._fresh:
             if slot.entry is None:
-                return self._named(dataset, self.refresh(slug))
+                return self._read(slug)
             done = self._refresh_behind(slug, slot)
             if age >= self._stale:
                 done.wait(self._patience)
                 slot = self._slots.get(slug, slot)
-        return self._named(dataset, slot.entry)
+        return slot.entry
 
     def all(self) -> list[ServingEntry]:
         if self._listed is None or self._clock() - self._listed_at >= self._fresh:
@@ -78,12 +91,15 @@ class StoredServing:
                 if self._listed is None:
                     raise
                 log.warning("the state container can't be listed; going on with what is known")
-        found = (self.get(slug) for slug in self._listed)
+        found = (self._get(slug) for slug in self._listed)
         return [entry for entry in found if entry is not None]
 
     def refresh(self, dataset: str) -> ServingEntry | None:
         """Read it now. Where that fails, what is known stays; without anything known the error is raised."""
-        slug = names.slug(dataset)
+        known = self.get(dataset)
+        return self._read(known.slug if known else names.slug(dataset))
+
+    def _read(self, slug: str) -> ServingEntry | None:
         try:
             found = self._documents.get(f"{PREFIX}{slug}.json")
         except DropMLError:
@@ -118,7 +134,7 @@ class StoredServing:
 
         def work() -> None:
             try:
-                self.refresh(slug)
+                self._read(slug)
             except Exception:
                 log.exception("serving/%s.json can't be read", slug)
                 slot.read_at = self._clock()
@@ -128,8 +144,3 @@ class StoredServing:
 
         threading.Thread(target=work, name=f"serving-{slug}", daemon=True).start()
         return done
-
-    @staticmethod
-    def _named(dataset: str, entry: ServingEntry | None) -> ServingEntry | None:
-        """Two names may share a slug's form; only the dataset's own name and its slug are answered."""
-        return entry if entry is not None and dataset in (entry.dataset, entry.slug) else None

@@ -145,10 +145,32 @@ def test_unknown_names_are_remembered_for_a_while(
 ) -> None:
     for _ in range(5):
         assert directory.get("wine") is None
-    assert documents.reads == 1
+    assert documents.reads == 2, "the name's own short form, and the next one"
     app.publish("wine")
     clock.now += 6
     assert directory.get("wine") is not None
+
+
+def test_a_dataset_whose_short_form_another_has_is_found_under_its_own(
+    app: App, directory: StoredServing
+) -> None:
+    from shared.domain import names
+
+    first, second, *_ = names.slugs("Sales 2024/EU")
+    document = app.documents.get("serving/bank.json")
+    assert document is not None
+    other = {"dataset": "a name that came first", "slug": first}
+    app.documents.create(
+        f"serving/{second}.json", {**document[0], "dataset": "Sales 2024/EU", "slug": second}
+    )
+    found = directory.get("Sales 2024/EU")
+    assert found is not None, "the other isn't in service yet"
+    app.documents.create(f"serving/{first}.json", {**document[0], **other})
+    later = StoredServing(app.documents)
+    for name, slug in (("Sales 2024/EU", second), (first, first), (second, second)):
+        found = later.get(name)
+        assert found is not None
+        assert found.slug == slug
 
 
 def test_a_dataset_is_found_by_name_and_slug(app: App, directory: StoredServing) -> None:
