@@ -35,7 +35,8 @@ class RunningHost:
         self.lines: list[str] = []
         self.url = ""
         self._arrived: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -72,11 +73,14 @@ class RunningHost:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(8)
+        code = self.process.wait(8)
+        self._reader.join(5)  # its last lines, and its pipe closed
+        return code
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        self._reader.join(5)
 
 
 class AppFolder:
