@@ -185,13 +185,6 @@ def test_the_ledger_holds(client: Client, live: dict[str, Any]) -> None:
     assert "live" in [e["state"] for e in ledger["entries"] if e["event"] == "state"]
 
 
-def test_the_same_bytes_again_start_nothing(client: Client, live: dict[str, Any], data: bytes) -> None:
-    before = client.run_ids(DATASET)
-    client.drop(f"{DATASET}.csv", data)
-    time.sleep(6)
-    assert client.run_ids(DATASET) == before
-
-
 def test_the_published_pipeline_trains_anew_and_the_gate_decides(
     client: Client, live: dict[str, Any]
 ) -> None:
@@ -249,7 +242,9 @@ def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: Clie
     assert client.wait("bad-ragged")["problem"]["where"]["line"] == 61
 
 
-def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Client) -> None:
+def test_semicolons_and_tabs_are_taken_new_bytes_are_version_two_and_the_same_again_nothing(
+    client: Client,
+) -> None:
     def cells(separator: str, rows: int) -> bytes:
         out = io.StringIO()
         writer = csv.writer(out, delimiter=separator)
@@ -267,3 +262,7 @@ def test_semicolons_and_tabs_are_taken_and_new_bytes_are_version_two(client: Cli
     assert second["n"] == 2
     assert second["snapshot"]["version"] == "2"
     assert second["state"] in ("live", "rejected"), second["problem"]
+    before = client.run_ids("semi")
+    client.drop("semi.csv", cells("\t", 500), metadata=small)
+    time.sleep(6)
+    assert client.run_ids("semi") == before
