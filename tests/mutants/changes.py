@@ -64,19 +64,23 @@ def _first_line(node: ast.AST) -> str:
 
 
 def _changes(tree: ast.Module) -> Iterator[_Change]:
-    annotations = {id(part) for node in ast.walk(tree) for part in _annotation(node)}
+    declared = {id(part) for node in ast.walk(tree) for part in _declared(node)}
     for at, node in enumerate(ast.walk(tree)):
-        if id(node) not in annotations:
+        if id(node) not in declared:
             for apply in _of(node):
                 yield _Change(at, apply)
 
 
-def _annotation(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node of what says only a type."""
-    for name in ("annotation", "returns"):
-        found = getattr(node, name, None)
-        if isinstance(found, ast.AST):
-            yield from ast.walk(found)
+def _declared(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node of what only declares: types and decorators."""
+    parts = [
+        getattr(node, "annotation", None),
+        getattr(node, "returns", None),
+        *getattr(node, "decorator_list", ()),
+    ]
+    for part in parts:
+        if isinstance(part, ast.AST):
+            yield from ast.walk(part)
 
 
 def _of(node: ast.AST) -> Iterator[Callable[[Any], None]]:
