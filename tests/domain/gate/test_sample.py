@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 
@@ -65,6 +66,12 @@ def test_without_classes_the_draw_is_by_hash_alone() -> None:
     assert len(drawn) == 100
     assert drawn == draw(rows[::-1], None, 100)
     assert not any(label == "rare" for _, label in drawn)
+
+
+def test_the_draw_is_of_the_smallest_salted_hashes() -> None:
+    rows = table(x=500)
+    hashes = {row: hashlib.sha256(f"gate\x1f{row[0]}\x1f{row[1]}".encode()).digest() for row in rows}
+    assert draw(rows, None, 50) == sorted(rows, key=lambda row: hashes[row])[:50]
 
 
 def test_equal_rows_are_rows_of_their_own() -> None:
