@@ -221,3 +221,13 @@ def test_memory_stays_flat(bench: Bench) -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert bench.show(batch)["rows"] == 50_000
     assert grown < 40, f"{grown:.0f} MB more"
+
+
+def test_a_batch_whose_document_cannot_be_read_stops_no_other(bench: Bench) -> None:
+    broken, whole = (bench.take(bench.upload(rows(10), name)) for name in ("a.csv", "b.csv"))
+    path = f"batches/bank/{broken['id']}.json"
+    found = bench.batches.documents.get(path)
+    assert found is not None
+    bench.batches.documents.replace(path, {"id": 7}, found[1])
+    bench.work()
+    assert bench.show(whole)["status"] == "completed"

@@ -17,6 +17,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.services.batches import csv_chunks
 from shared.services.batches.csv_chunks import CheckedChunk, Chunk
 from shared.services.batches.taking import Batches
+from shared.services.guard import guarded
 from shared.services.overlap import Behind, ahead
 from shared.services.scoring.endpoint_scorer import chunks
 
@@ -35,22 +36,31 @@ MARGIN = 2.0
 
 def step_batches(batches: Batches, deadline: float) -> int:
     """Work on open batches until none needs work or `time.monotonic()` reaches `deadline`; rows done."""
-    rows = 0
+    done: list[int] = []
     for key, taken_at in sorted(batches.open.entries().items(), key=lambda pair: pair[1]):
         if time.monotonic() + MARGIN >= deadline:
             break
-        found = batches.load(key)
-        now = batches.clock()
-        if found is None:
-            if now - taken_at > ORPHAN_SECONDS:
-                batches.open.remove(key)
-            continue
-        batch, etag = found
-        if batch.status not in OPEN_STATES:
+        guarded(
+            _warn, "batch not worked on", partial(_step, batches, key, taken_at, deadline, done), batch=key
+        )
+    return sum(done)
+
+
+def _warn(what: str, /, **fields: object) -> None:
+    log.warning("%s %s", what, fields)
+
+
+def _step(batches: Batches, key: str, taken_at: float, deadline: float, done: list[int]) -> None:
+    found, now = batches.load(key), batches.clock()
+    if found is None:
+        if now - taken_at > ORPHAN_SECONDS:
             batches.open.remove(key)
-        elif batch.claimed_until <= now and batch.not_before <= now:
-            rows += _Work(batches, key, batch, etag).run(deadline)
-    return rows
+        return
+    batch, etag = found
+    if batch.status not in OPEN_STATES:
+        batches.open.remove(key)
+    elif batch.claimed_until <= now and batch.not_before <= now:
+        done.append(_Work(batches, key, batch, etag).run(deadline))
 
 
 @dataclass(frozen=True)

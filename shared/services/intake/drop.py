@@ -20,10 +20,10 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
 from shared.domain.run.states import State
 from shared.domain.table.holdout import HoldoutRule
+from shared.services.guard import guarded
 from shared.services.intake.staging import Area, Staged, stage
 from shared.services.run.context import Context
 from shared.services.run.loop import advance
-from shared.services.run.trouble import guarded
 
 CHUNK = 4 * 1024 * 1024
 #: The sweep looks this far behind its last success (seconds): clocks differ, uploads take time.

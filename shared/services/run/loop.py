@@ -11,6 +11,7 @@ from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
+from shared.services.guard import guarded, told
 from shared.services.run import canary, gate, training, trouble
 from shared.services.run.context import Context
 
@@ -49,7 +50,7 @@ def step(run_id: str, ctx: Context) -> bool:
         after = STEPS[run.state](run, ctx)
         again = after != run
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
-        problem = trouble.told(error)
+        problem = told(error)
         ctx.log("step failed", run_id=run_id, state=str(run.state), **problem.to_dict())
         after, again = trouble.after(run, problem, ctx), False
     if after.is_open and ctx.clock() - after.entered_at > ctx.pace.open_run_hours * 3600:
@@ -98,11 +99,7 @@ def tick(ctx: Context) -> int:
             cut[slug] = left
 
     with ThreadPoolExecutor(max_workers=ctx.pace.workers, thread_name_prefix="dropml-run") as pool:
-        list(
-            pool.map(
-                lambda s: trouble.guarded(ctx.log, "dataset not worked on", partial(work, s), slug=s), slugs
-            )
-        )
+        list(pool.map(lambda s: guarded(ctx.log, "dataset not worked on", partial(work, s), slug=s), slugs))
     left = next((slug for slug in slugs if slug in cut), "")
     next_turn = Turn(left, {slug: run_id for slug, run_id in cut.items() if run_id})
     if next_turn != turn:
@@ -121,7 +118,5 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
     for run_id in runs[at:] + runs[:at]:
         if ctx.clock() >= deadline:
             return run_id
-        trouble.guarded(
-            ctx.log, "run could not be advanced", partial(advance, run_id, ctx, deadline), run_id=run_id
-        )
+        guarded(ctx.log, "run could not be advanced", partial(advance, run_id, ctx, deadline), run_id=run_id)
     return None

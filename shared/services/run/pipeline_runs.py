@@ -14,12 +14,13 @@ from shared.domain.run.migrations import pipeline_run_of
 from shared.domain.run.parts import Gate, RunProblem, Training
 from shared.domain.run.pipeline_run import PipelineRun
 from shared.domain.run.states import State
+from shared.services.guard import guarded, told
 from shared.services.run.context import Context
 from shared.services.run.index import Index, Page
 from shared.services.run.ports import JOB_DONE, Pipelines
 from shared.services.run.retraining import derive, latest_data
 from shared.services.run.training import training_job
-from shared.services.run.trouble import STRIKES, guarded, told
+from shared.services.run.trouble import STRIKES
 
 OPEN = "open/pipelines/"
 #: A mark whose pipeline run never came into being is taken away after so many seconds.

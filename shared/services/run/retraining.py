@@ -6,8 +6,8 @@ from shared.domain import names
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.run.documents import Run
 from shared.domain.run.states import RETRYABLE, State
+from shared.services.guard import guarded
 from shared.services.run.context import Context
-from shared.services.run.trouble import guarded
 
 
 def latest_data(slug: str, ctx: Context) -> Run:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from shared.domain.run.migrations import pipeline_run_of
+from shared.services.guard import guarded
 from shared.services.run.context import Context
 from shared.services.run.pipeline_runs import OPEN, PipelineRuns
-from shared.services.run.trouble import guarded
 
 DONE = "upgrade.json"
 

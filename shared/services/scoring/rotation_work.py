@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from shared.domain.errors import Conflict, DropMLError, Transient, Upstream
@@ -13,6 +14,7 @@ from shared.domain.names import digest
 from shared.domain.problems import Fault
 from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry
+from shared.services.guard import guarded
 from shared.services.scoring.calling import ConnectionLostError
 from shared.services.scoring.keys import SLOTS
 from shared.services.scoring.rotation import OPEN_STATES, Rotation, Rotations
@@ -41,15 +43,26 @@ def step_rotations(
     for key, taken_at in sorted(rotations.open.entries().items()):
         if time.monotonic() + MARGIN >= deadline:
             return
-        name, _, rotation_id = key.partition("/")
-        found = rotations.load(name)
-        now = rotations.clock()
-        if found is None or found[0].id != rotation_id or found[0].status not in OPEN_STATES:
-            # its document never came, or it ended and a crash left the entry
-            if now - taken_at > CLAIM_SECONDS:
-                rotations.open.remove(key)
-        elif found[0].claimed_until <= now:
-            _Work(rotations, found[0], found[1], observe).run(deadline, sleep)
+        work = partial(_work_on, rotations, key, taken_at, lambda work: work.run(deadline, sleep), observe)
+        guarded(observe, "rotation not worked on", work, key=key)
+
+
+def _work_on(
+    rotations: Rotations,
+    key: str,
+    taken_at: float,
+    run: Callable[[_Work], None],
+    observe: Callable[..., None],
+) -> None:
+    name, _, rotation_id = key.partition("/")
+    found = rotations.load(name)
+    now = rotations.clock()
+    if found is None or found[0].id != rotation_id or found[0].status not in OPEN_STATES:
+        # its document never came, or it ended and a crash left the entry
+        if now - taken_at > CLAIM_SECONDS:
+            rotations.open.remove(key)
+    elif found[0].claimed_until <= now:
+        run(_Work(rotations, found[0], found[1], observe))
 
 
 class _LostError(Exception):
