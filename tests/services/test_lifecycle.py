@@ -61,7 +61,9 @@ def drop(
         )
         return run.opened(at, "tester")
 
-    return store.claim(slug, key, build, delivery=f"etag-{content}-{at if problem else ''}")[0]
+    return store.claim(
+        slug, key, build, delivery=f"etag-{content}-{at if problem else ''}", brings_data=True
+    )[0]
 
 
 def tick(world: World, times: int = 40) -> None:
@@ -262,9 +264,38 @@ def test_same_content_again_is_no_new_run_but_a_b_a_is() -> None:
         key,
         lambda n, a: retraining.derive(build, n, a, key=key, cause="drop", actor="t", at=1.0),
         delivery="etag-A-later",
+        brings_data=True,
     )
     assert (new, fresh) == ("bank-3-a1", True)
     assert world.azureml.submissions == 2
+
+
+def test_a_retraining_in_between_makes_the_same_content_no_new_data() -> None:
+    world = World()
+    first = drop(world, "A")
+    tick(world)
+    retraining.retrain("bank", "2026-01-05T03:00", world.context)
+    tick(world)
+    key = names.digest("bank", "A", "cfg", "drop")
+    run = world.run(first)
+    again = world.store.claim(
+        "bank",
+        key,
+        lambda n, a: retraining.derive(run, n, a, key=key, cause="drop", actor="t", at=1.0),
+        delivery="the same bytes under a new ETag",
+        brings_data=True,
+    )
+    assert again == (first, False)
+
+
+def test_a_retry_is_the_next_attempt_though_newer_data_came_since() -> None:
+    world = World()
+    first = drop(world, "A")
+    world.azureml.job_status[first] = "Failed"
+    tick(world)
+    drop(world, "B")
+    tick(world)
+    assert retraining.retry(first, "tester", world.context) == "bank-1-a2"
 
 
 def test_ledger_chain_holds_and_tells_every_state() -> None:

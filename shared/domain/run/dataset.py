@@ -59,14 +59,16 @@ class Dataset:
         *,
         stands: Callable[[str], bool],
         delivery: str | None = None,
+        brings_data: bool = False,
         again: bool = False,
     ) -> tuple[Dataset, str, bool]:
         """`(the dataset, run id, is it new)` once the run of this key has its number; `build(n, attempt)` makes it.
 
-        The dataset's latest key is no new run unless its run no longer `stands` (then: the next attempt, same `n`).
-        Any other key is a new `n`, also one seen before (A, then B, then A again). `again` forces a next attempt.
+        The key of the latest data is no new run unless its run no longer `stands` (then: the next attempt, same `n`).
+        Any other key is a new `n`, also one seen before (A, then B, then A again), unless it is tried `again`. Only a claim
+        that `brings_data` makes its key the latest.
         """
-        if delivery and delivery in self.drops and not again:
+        if delivery and delivery in self.drops:
             return self, self.drops[delivery], False
         n, attempt = self.next_n, 1
         known = self.keys.get(key) if (again or self.latest_key == key) else None
@@ -78,7 +80,7 @@ class Dataset:
         taken = replace(
             self,
             next_n=max(self.next_n, n + 1),
-            latest_key=key,
+            latest_key=key if brings_data else self.latest_key,
             keys=_newest({**self.keys, key: Claim(n, attempt, run.run_id)}),
             open={**self.open, run.run_id: run},
         )

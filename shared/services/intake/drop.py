@@ -162,7 +162,7 @@ class Intake:
             )
             return run.opened(at, "blob-trigger")
 
-        run_id, fresh = ctx.store.claim(doc.slug, key, build, delivery=info.etag)
+        run_id, fresh = ctx.store.claim(doc.slug, key, build, delivery=info.etag, brings_data=True)
         if not fresh:
             self._drop_duplicate(run_id, folder, source.blob)
         return run_id

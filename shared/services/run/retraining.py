@@ -81,4 +81,5 @@ def retry(run_id: str, actor: str, ctx: Context) -> str:
         run.key,
         lambda n, a: derive(run, n, a, key=run.key, cause="retry", actor=actor, at=ctx.clock()),
         delivery=f"retry:{run_id}",
+        again=True,
     )[0]

@@ -122,6 +122,7 @@ class RunStore:
         build: Callable[[int, int], Run],
         *,
         delivery: str | None = None,
+        brings_data: bool = False,
         again: bool = False,
     ) -> tuple[str, bool]:
         """`(run id, is it new)` for the run of this key (`Dataset.claimed`); its number is given by this write."""
@@ -130,7 +131,12 @@ class RunStore:
         def take(dataset: Dataset) -> Dataset:
             nonlocal taken
             after, run_id, fresh = dataset.claimed(
-                key, build, stands=lambda known: self._stands(known, dataset), delivery=delivery, again=again
+                key,
+                build,
+                stands=lambda known: self._stands(known, dataset),
+                delivery=delivery,
+                brings_data=brings_data,
+                again=again,
             )
             taken = run_id, fresh
             if fresh:  # between the reading and the writing of the dataset: see `rest`
