@@ -24,7 +24,7 @@ from tests.support.scoring_support import ROW, Endpoint, body_of, call, request,
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = from_json(serving_document(Endpoint(url="http://nowhere")), ServingEntry)
 SOURCES = ["incoming", "dropml-batch"]
-DOCUMENT = openapi.document([ENTRY], SOURCES)
+DOCUMENT: dict[str, Any] = openapi.document([ENTRY], SOURCES)
 
 
 def resolved(node: Any, seen: tuple[str, ...] = ()) -> Any:
@@ -137,14 +137,15 @@ def test_names_that_are_odd_in_a_schema_are_kept() -> None:
     doc["slug"] = "a-b-c-1234"
     doc["schema"]["columns"] = [*doc["schema"]["columns"], {"name": "emp.var.rate", "type": "datetime"}]
     entry = from_json(doc, ServingEntry)
-    document = openapi.document([entry], SOURCES)
+    document: dict[str, Any] = openapi.document([entry], SOURCES)
     assert "/api/score/a-b-c-1234" in document["paths"]
     row = document["components"]["schemas"]["Row-a-b-c-1234"]
     assert "emp.var.rate" in row["properties"]
 
 
 def test_without_a_model_the_document_still_stands() -> None:
-    paths = openapi.document([], SOURCES)["paths"]
+    document: dict[str, Any] = openapi.document([], SOURCES)
+    paths = document["paths"]
     assert "/api/score" in paths
     assert not any(path.startswith("/api/score/") for path in paths)
 
@@ -173,7 +174,7 @@ def test_which_blobs_a_batch_may_be_read_from(blob: str, taken: bool) -> None:
 def test_what_training_saw_is_told_in_words() -> None:
     from functions.openapi.rows import column_schema
 
-    assert "17 to 98" in column_schema(Column("age", "integer", minimum=17, maximum=98))["description"]
+    assert "17 to 98" in str(column_schema(Column("age", "integer", minimum=17, maximum=98))["description"])
     nullable = column_schema(Column("m", "boolean", nullable=True))
     assert nullable["type"] == ["boolean", "null"]
 

@@ -202,7 +202,7 @@ class TestLifecycle:
                 raise Upstream("The service refuses this traffic.")
             move(endpoint, wanted)
 
-        made.azureml.begin_traffic = refusing  # type: ignore[method-assign]
+        made.azureml.begin_traffic = refusing  # type: ignore[method-assign, assignment]
         drop(made, "B")
         tick(made, 60)
         assert state(made, "bank-2-a1") == "rejected"

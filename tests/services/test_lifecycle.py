@@ -226,13 +226,13 @@ def test_two_hosts_at_the_same_step_end_in_one_job() -> None:
 
     def slow_submit(job: Any) -> None:
         """Between this host's look-up and its submission another host does the whole step."""
-        world.azureml.submit = real
+        world.azureml.submit = real  # type: ignore[method-assign]
         loop.step(run_id, other)
         real(job)
 
     while state(world, run_id) != "registered":
         loop.step(run_id, world.context)
-    world.azureml.submit = slow_submit
+    world.azureml.submit = slow_submit  # type: ignore[method-assign]
     loop.advance(run_id, world.context, world.clock.now + 5)
     tick(world)
     assert (state(world, run_id), world.azureml.submissions) == ("live", 1)

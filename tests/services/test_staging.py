@@ -338,7 +338,7 @@ def test_the_quick_way_and_the_parser_read_the_same(
     for i, (left, right) in enumerate(cells):
         row = (f"{i}", "7", "1.5", left, right, "2024-01-01", "no")
         data += delimiter.join(row) + "\n"
-    outcomes = []
+    outcomes: list[tuple[object, dict[str, bytes]]] = []
     for quick in (True, False):
         area = MemoryArea()
         with patch.object(Table, "_split", Table._split if quick else lambda self, text: None):

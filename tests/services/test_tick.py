@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shared.domain import names
+from shared.domain.errors import Transient
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
-from shared.services.run import loop, retraining, trouble
+from shared.services.run import loop, retraining
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
 from tests.support.memory import World
 
@@ -61,7 +62,7 @@ class TestOneRunsFault:
         world = World()
         schema = Schema("y", (Column("x", "integer"),), (), ({"x": 1},))
         labels = world.scorer.labels
-        world.scorer.labels = lambda e, d, c, rows: (  # type: ignore[method-assign]
+        world.scorer.labels = lambda e, d, c, rows: (  # type: ignore[method-assign, assignment]
             ["None" for _ in rows] if "bad" in e.name else labels(e, d, c, rows)
         )
         bad = drop(world, dataset="bad", schema=schema, config=replace(CONFIG, task="regression"))
@@ -102,7 +103,7 @@ class TestOneRunsFault:
         run_id = drop(world)
 
         def throttled(name: str) -> Any:
-            raise trouble.Transient("The service is busy.")
+            raise Transient("The service is busy.")
 
         world.azureml.job = throttled  # type: ignore[method-assign]
         tick(world, 5)
