@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
+from xml.etree.ElementTree import Element
 
 from azure.core import MatchConditions
+from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import ContainerClient
 
 from shared.adapters.storage import JSON, TIMEOUT, quoted
@@ -91,13 +93,22 @@ class JsonStore:
             raise
 
     def _listed(self, prefix: str, limit: int, after: str) -> Page:
+        """The names' listing with metadata included, read from the answer's own XML.
+
+        The SDK's listing of whole blobs makes each of 30 properties an object: three times the time of the call itself.
+        """
+        answers: list[Any] = []
         with translated(prefix):
-            pages = self._container.list_blobs(
-                name_starts_with=prefix, include=["metadata"], results_per_page=limit, timeout=TIMEOUT
+            pages = self._container.list_blob_names(
+                name_starts_with=prefix,
+                include=["metadata"],
+                results_per_page=limit,
+                raw_response_hook=answers.append,
+                timeout=TIMEOUT,
             ).by_page(after or None)
-            found = [
-                Entry(blob.name, quoted(blob.etag), _unpacked(blob.metadata or {})) for blob in next(pages)
-            ]
+            next(pages)
+        root = answers[-1].context[ContentDecodePolicy.CONTEXT_NAME]
+        found = [_entry(blob) for blob in root.iterfind("Blobs/Blob")]
         return found, str(getattr(pages, "continuation_token", None) or "")
 
     def mark(self, path: str, metadata: dict[str, str]) -> None:
@@ -105,6 +116,15 @@ class JsonStore:
             self._container.get_blob_client(path).upload_blob(
                 b"", overwrite=True, metadata=packed(metadata), timeout=TIMEOUT
             )
+
+
+def _entry(blob: Element) -> Entry:
+    name = blob.find("Name")
+    path = (name.text or "") if name is not None else ""
+    if name is not None and name.get("Encoded") == "true":
+        path = unquote(path)
+    metadata = {item.tag: item.text or "" for item in blob.iterfind("Metadata/*")}
+    return Entry(path, quoted(blob.findtext("Properties/Etag", "")), _unpacked(metadata))
 
 
 def _parsed(raw: bytes, path: str) -> dict[str, Any]:
