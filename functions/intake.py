@@ -27,7 +27,7 @@ def on_drop(client: blob.BlobClient) -> None:
     bootstrap.intake().drop(client.container_name, client.blob_name)
 
 
-@bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=True)
+@bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
 def sweep(timer: func.TimerRequest) -> None:
     """Find the files that the trigger missed."""
     bootstrap.intake().sweep()

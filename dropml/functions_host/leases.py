@@ -50,6 +50,10 @@ def ensure_container(container: ContainerClient) -> None:
         container.create_container()
 
 
+#: Of a lease, kept for renewals that fail: they are tried again every second.
+SPARE_SECONDS = 12
+
+
 class SingletonLock:
     """A lease on `azure-webjobs-hosts/locks/{host id}/{name}`.
 
@@ -71,7 +75,7 @@ class SingletonLock:
         self._blob = hosts.get_blob_client(f"locks/{host_id}/{name}")
         self._instance = instance
         self._seconds = seconds
-        self._pause_s = renew_every_s or seconds / 3
+        self._every_s = renew_every_s or max(seconds / 2, seconds - SPARE_SECONDS)
         self._lease: BlobLeaseClient | None = None
         self._valid_until = 0.0
         self._stop_renewal = threading.Event()
@@ -117,13 +121,20 @@ class SingletonLock:
         log.info("Singleton lock %s was held by a process that is gone; freed", self.name)
         return True
 
+    def _until_renewal(self) -> float:
+        """Seconds until the next moment at which every lock of this machine is renewed.
+
+        All at once, because the storage emulator writes its whole state down within five seconds of any change.
+        """
+        return self._every_s - time.monotonic() % self._every_s
+
     def _renew(self, stop: threading.Event) -> None:
-        lease, pause = self._lease, self._pause_s
+        lease, pause = self._lease, self._until_renewal()
         while lease is not None and not stop.wait(pause):
             asked = time.monotonic()
             try:
                 lease.renew(timeout=10, read_timeout=10)
-                self._valid_until, pause = asked + self._seconds, self._pause_s
+                self._valid_until, pause = asked + self._seconds, self._until_renewal()
             except (ResourceExistsError, ResourceNotFoundError) as error:
                 log.warning("Singleton lock lost (%s): %s", self.name, error.reason or type(error).__name__)
                 self._valid_until = 0.0

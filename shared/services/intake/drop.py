@@ -28,6 +28,8 @@ from shared.services.run.loop import advance
 CHUNK = 4 * 1024 * 1024
 #: The sweep looks this far behind its last success (seconds): clocks differ, uploads take time.
 SWEEP_OVERLAP = 3600.0
+#: With nothing found, how far it has seen is written down so often (seconds): an idle app writes next to nothing.
+SWEEP_MEMORY = 900.0
 
 
 class FileInfo(Protocol):
@@ -120,7 +122,8 @@ class Intake:
                 blob=info.name,
             )
             taken, whole = taken + done, whole and done
-        ctx.store.write("sweep.json", Swept(started if whole else min(started, swept.since)))
+        if whole and (taken or started - swept.since > SWEEP_MEMORY):
+            ctx.store.write("sweep.json", Swept(started))
         return taken
 
     # -- one version of one file ---------------------------------------------------------------------------
