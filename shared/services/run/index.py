@@ -1,6 +1,7 @@
 """Lists that cost a listing call: one small blob per run or pipeline run, named so that the newest comes first.
 
-`index/runs/{countdown}~{run id}` carries the run's summary as metadata and is written anew whenever the run moves;
+`index/runs/{countdown}~{run id}` carries the run's summary as metadata and is written anew whenever the run moves, and so is
+its like under `index/datasets/{slug}/`;
 `open/runs/{slug}` stands while the dataset has open runs, so that a tick looks at these alone.
 """
 
@@ -21,8 +22,8 @@ from shared.services.documents import Documents, Entry
 T = TypeVar("T")
 #: Unix milliseconds are counted down from here, so that later times come first by name (year 2286).
 _EPOCH = 10**13
-#: Entries of one listing call, Azure's most (https://learn.microsoft.com/rest/api/storageservices/list-blobs).
-PAGE = 5000
+#: Entries that a filter looks at with one listing call (Azure lists at most 5,000, and they take their time).
+PAGE = 1000
 #: Listing calls for one answer; a filter that finds little in them answers with a cursor to go on from.
 MAX_CALLS = 3
 

@@ -68,7 +68,6 @@ class PipelineRuns:
     def __init__(self, ctx: Context, pipelines: Pipelines) -> None:
         self._ctx, self._pipelines = ctx, pipelines
         self._docs = ctx.store.documents
-        self.index = Index(self._docs, "index/pipelines/", PipelineRunView)
 
     def trigger(self, dataset: str, request_id: str, actor: str) -> PipelineRunView:
         """Ask for a run; the same `request_id` for the same dataset again is the same run."""
@@ -96,7 +95,7 @@ class PipelineRuns:
     def page(self, dataset: str, limit: int, cursor: str | None) -> Page[PipelineRunView]:
         """The dataset's pipeline runs, newest first, as they were when they last moved."""
         slug = self._ctx.store.find_dataset(dataset).slug
-        return self.index.page(limit, cursor, lambda _, found: found.slug == slug)
+        return self._index(slug).page(limit, cursor)
 
     def tick(self) -> None:
         """Each open pipeline run, as far as it goes now; costs what is open."""
@@ -138,7 +137,10 @@ class PipelineRuns:
     def put_in_index(self, found: PipelineRun) -> None:
         """List the pipeline run as it is now."""
         run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
-        self.index.put(found.created_at, f"{found.slug}~{found.id}", _short(view(found, run)))
+        self._index(found.slug).put(found.created_at, found.id, _short(view(found, run)))
+
+    def _index(self, slug: str) -> Index[PipelineRunView]:
+        return Index(self._docs, f"index/pipelines/{slug}/", PipelineRunView)
 
     def _stepped(self, before: PipelineRun) -> PipelineRun:
         """What may pass is tried at every tick; what is refused STRIKES times ends the pipeline run."""

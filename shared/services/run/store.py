@@ -36,6 +36,7 @@ class RunStore:
 
     def __init__(self, documents: Documents, ledger: Ledger, clock: Callable[[], float]) -> None:
         self.documents = documents
+        #: Every run, newest first.
         self.index = Index(documents, "index/runs/", RunSummary)
         self._ledger = ledger
         self._clock = clock
@@ -188,8 +189,13 @@ class RunStore:
         return run, etag
 
     def list_run(self, run: Run) -> None:
-        """Put the run's summary into the index."""
-        self.index.put(run.created_at, run.run_id, summary(run))
+        """Put the run's summary into the index of all and into its dataset's."""
+        for index in (self.index, self.index_of(run.slug)):
+            index.put(run.created_at, run.run_id, summary(run))
+
+    def index_of(self, slug: str) -> Index[RunSummary]:
+        """One dataset's runs, newest first."""
+        return Index(self.documents, f"index/datasets/{slug}/", RunSummary)
 
     def close(self, slug: str, run_id: str) -> None:
         """Take a run that has ended off the dataset's open ones."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.metrics import primary_metric, smaller_is_better
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import RunDetail
@@ -17,7 +17,7 @@ from shared.domain.run.parts import Trial
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services.documents import Entry
-from shared.services.run.index import Page, decoded, encoded
+from shared.services.run.index import decoded, encoded
 from shared.services.run.store import RunStore
 from shared.services.run.summary import RunSummary
 
@@ -113,15 +113,17 @@ class DatasetList:
 
 def runs(query: RunQuery, store: RunStore) -> tuple[RunList, str]:
     """The runs asked for, and the ETag of this answer; a listing call or a few, however many runs there are."""
+    index = store.index
+    if query.dataset is not None:
+        try:
+            index = store.index_of(store.find_dataset(query.dataset).slug)
+        except NotFound:
+            return RunList(()), '"none"'
 
     def wanted(_: str, found: RunSummary) -> bool:
-        of_dataset = query.dataset in (None, found.dataset, found.slug)
-        return of_dataset and query.state in (None, found.state)
+        return found.state == query.state
 
-    narrowed = query.dataset is not None or query.state is not None
-    page: Page[RunSummary] = store.index.page(
-        query.page.limit, query.page.cursor, wanted if narrowed else None
-    )
+    page = index.page(query.page.limit, query.page.cursor, wanted if query.state else None)
     return RunList(page.items, page.cursor), page.etag
 
 

@@ -1,0 +1,102 @@
+"""Lists of runs: newest first, page by page, narrowed by dataset and state, the same answer under the same ETag."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.errors import InvalidInput
+from shared.services.run import views
+from shared.services.run.views import PageQuery, RunQuery
+from tests.services.test_lifecycle import drop, tick
+from tests.support.memory import World
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Twelve datasets; `d3` has three runs, of which the second failed."""
+    made = World()
+    for n in range(12):
+        drop(made, dataset=f"d{n}")
+        made.clock.now += 60
+    tick(made)
+    failing = drop(made, "B", dataset="d3")
+    made.azureml.job_status[failing] = "Failed"
+    tick(made)
+    drop(made, "C", dataset="d3")
+    tick(made)
+    return made
+
+
+def listed(world: World, **params: str) -> list[str]:
+    return [summary.run_id for summary in views.runs(RunQuery.parse(params), world.store)[0].runs]
+
+
+def test_newest_first(world: World) -> None:
+    assert listed(world)[:3] == ["d3-3-a1", "d3-2-a1", "d11-1-a1"]
+    assert len(listed(world)) == 14
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 14, 500])
+@pytest.mark.parametrize(
+    "narrowed", [{}, {"state": "live"}, {"dataset": "d3"}, {"dataset": "d3", "state": "live"}]
+)
+def test_pages_are_the_list_in_pieces(world: World, limit: int, narrowed: dict[str, str]) -> None:
+    pieces: list[str] = []
+    params = {**narrowed, "limit": str(limit)}
+    for _ in range(20):
+        found, _ = views.runs(RunQuery.parse(params), world.store)
+        assert len(found.runs) <= limit
+        pieces += [summary.run_id for summary in found.runs]
+        if found.cursor is None:
+            break
+        params["cursor"] = found.cursor
+    assert pieces == listed(world, **narrowed)
+
+
+def test_narrowed_by_dataset_and_state(world: World) -> None:
+    assert listed(world, dataset="d3") == ["d3-3-a1", "d3-2-a1", "d3-1-a1"]
+    assert listed(world, dataset="d3", state="failed") == ["d3-2-a1"]
+    assert listed(world, state="failed") == ["d3-2-a1"]
+    assert listed(world, dataset="nobody") == []
+
+
+def test_a_summary_says_what_became_of_the_run(world: World) -> None:
+    found, _ = views.runs(RunQuery.parse({"dataset": "d3"}), world.store)
+    live, failed, retired = found.runs
+    assert (live.state, failed.state, retired.state) == ("live", "failed", "retired")
+    assert live.AUC_weighted == 0.95
+    assert live.best_algorithm == "VotingEnsemble"
+    assert "out of memory" in (failed.error or "")
+
+
+def test_the_etag_changes_with_what_is_shown_and_with_nothing_else() -> None:
+    world = World()
+    for dataset in ("d3", "d5"):
+        drop(world, dataset=dataset)
+    tick(world)
+
+    def etag(**params: str) -> str:
+        return views.runs(RunQuery.parse(params), world.store)[1]
+
+    before, other = etag(dataset="d3"), etag(dataset="d5")
+    assert before == etag(dataset="d3")
+    drop(world, "D", dataset="d3")
+    tick(world, 1)
+    assert etag(dataset="d3") != before
+    assert etag(dataset="d5") == other
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "bm9uZQ", "WzEsMl0", "eyJhIjoxfQ", "W10"])
+def test_a_cursor_of_another_make_is_refused(world: World, cursor: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        views.runs(RunQuery.parse({"cursor": cursor}), world.store)
+    assert caught.value.where["field"] == "cursor"
+
+
+def test_datasets_page_by_name(world: World) -> None:
+    first = views.datasets(PageQuery(limit=5), world.store)
+    assert [d.slug for d in first.datasets] == ["d0", "d1", "d10", "d11", "d2"]
+    second = views.datasets(PageQuery(limit=500, cursor=first.cursor), world.store)
+    assert len(second.datasets) == 7
+    assert second.cursor is None
+    assert second.datasets[0].model == "d3:3"
