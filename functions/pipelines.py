@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import quote
 
 import azure.functions as func
 
@@ -20,7 +21,7 @@ def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     request_id = parameters.idempotency_key(req) or uuid.uuid4().hex
     dataset = req.route_params["dataset"]
     asked = bootstrap.pipeline_runs().trigger(dataset, request_id, "http")
-    location = f"/api/pipelines/{dataset}/runs/{request_id}"
+    location = f"/api/pipelines/{quote(dataset, safe='')}/runs/{request_id}"
     return answer(asked, 202, {"Location": location})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache, partial
 from pathlib import Path
+from urllib.parse import quote
 
 import azure.functions as func
 
@@ -89,7 +90,7 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
     taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
-    return answer(taken, 202, {"Location": f"/api/score/{dataset}/batch/{taken.id}"})
+    return answer(taken, 202, {"Location": f"/api/score/{quote(dataset, safe='')}/batch/{taken.id}"})
 
 
 @bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])

@@ -237,13 +237,13 @@ def batch_sources() -> frozenset[str]:
 
 @Once
 def telemetry() -> NoTelemetry:
-    """A connection string that can't be read is logged, and costs the telemetry alone."""
+    """What keeps it from working is logged, and costs the telemetry alone: wrong settings are told by the call itself."""
     from shared.adapters.telemetry import NoTelemetry, Telemetry
-    from shared.domain.errors import InvalidConfig
+    from shared.domain.errors import DropMLError
 
-    text = settings().applicationinsights_connection_string
     try:
+        text = settings().applicationinsights_connection_string
         return Telemetry(text) if text else NoTelemetry()
-    except InvalidConfig as error:
+    except DropMLError as error:
         logging.getLogger("dropml").error("no telemetry: %s %s", error.message, error.remedy)
         return NoTelemetry()

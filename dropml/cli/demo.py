@@ -155,7 +155,7 @@ class Demo:
     def how_to_call(self, running: stack.Stack, run: Run) -> None:
         record = json.dumps({"data": _schema(run)["example"][:1]})
         self.say(f"""
-Call it yourself while the stack is up (`make up`):
+Call it yourself on a stack that stays (`make up`, drop the file there, and take its key):
 
   curl -s {running.api}/score/{quote(run["dataset"], safe="")} \\
     -H "x-functions-key: $KEY" -H "Content-Type: application/json" \\

@@ -43,7 +43,7 @@ class JsonStore:
             if error.error_code == "blob-not-found":
                 return None
             raise
-        return _parsed(raw, path), quoted(str(answer.properties.etag))
+        return parsed(raw, path), quoted(str(answer.properties.etag))
 
     def create(self, path: str, doc: Mapping[str, object]) -> str:
         return self._put(path, doc, overwrite=False)
@@ -127,14 +127,20 @@ def _entry(blob: Element) -> Entry:
     return Entry(path, quoted(blob.findtext("Properties/Etag", "")), _unpacked(metadata))
 
 
-def _parsed(raw: bytes, path: str) -> dict[str, Any]:
+def parsed(raw: bytes, path: str) -> dict[str, Any]:
     try:
         doc = json.loads(raw)
     except ValueError as error:
-        raise InvalidDocument(f"The document {path} is no JSON: {error}.", remedy=_RESTORE) from error
+        raise _no_document(raw, f"The document {path} is no JSON: {error}.") from error
     if not isinstance(doc, dict):
-        raise InvalidDocument(f"The document {path} is no JSON object.", remedy=_RESTORE)
+        raise _no_document(raw, f"The document {path} is no JSON object.")
     return doc
+
+
+def _no_document(raw: bytes, message: str) -> InvalidDocument:
+    found = InvalidDocument(message, remedy=_RESTORE)
+    found.raw = raw.decode("utf-8", "replace")
+    return found
 
 
 _RESTORE = "It was changed by hand or cut off: restore an older version of the blob."

@@ -56,16 +56,18 @@ class StoredServing:
         self._lock = threading.Lock()
 
     def get(self, dataset: str) -> ServingEntry | None:
-        """By name or slug. A short form that another dataset has, or that nothing has yet, is looked past."""
-        absent = 0
+        """By name, else by slug. A short form that another dataset has, or that nothing has yet, is looked past."""
+        absent, by_slug = 0, None
         for slug in names.slugs(dataset):
             entry = self._get(slug)
-            if entry is not None and dataset in (entry.dataset, entry.slug):
+            if entry is not None and entry.dataset == dataset:
                 return entry
+            if entry is not None and entry.slug == dataset:
+                by_slug = entry
             absent += entry is None
             if absent == FORMS:
-                return None
-        return None
+                break
+        return by_slug
 
     def _get(self, slug: str) -> ServingEntry | None:
         slot = self._slots.get(slug)

@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 class InvalidDocument(DropMLError):
-    """Stored state that can't be what it says it is."""
+    """Stored state that can't be what it says it is. `raw` is its text where it is no JSON object at all."""
 
     code = "invalid-document"
+    raw: str | None = None
 
 
 def to_json(document: object) -> dict[str, Any]:

@@ -167,7 +167,9 @@ def test_a_dataset_whose_short_form_another_has_is_found_under_its_own(
     assert found is not None, "the other isn't in service yet"
     app.documents.create(f"serving/{first}.json", {**document[0], **other})
     later = StoredServing(app.documents)
-    for name, slug in (("Sales 2024/EU", second), (first, first), (second, second)):
+    plain = {"dataset": first, "slug": "another-form"}
+    app.documents.create(f"serving/{list(names.slugs(first))[1]}.json", {**document[0], **plain})
+    for name, slug in (("Sales 2024/EU", second), (first, "another-form"), (second, second)):
         found = later.get(name)
         assert found is not None
         assert found.slug == slug

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry, Telemetry, parse_connection_string
-from shared.domain.errors import InvalidConfig
+from shared.domain.errors import InvalidConfig, InvalidSetting
 from shared.settings import Settings
 
 
@@ -118,9 +118,19 @@ def test_connection_strings() -> None:
         parse_connection_string("https://example.org")
 
 
-def test_a_wrong_connection_string_costs_the_telemetry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = replace(Settings(), applicationinsights_connection_string="no key here")
-    monkeypatch.setattr(bootstrap, "settings", lambda: broken)
+def wrong_string() -> Settings:
+    return replace(Settings(), applicationinsights_connection_string="no key here")
+
+
+def wrong_settings() -> Settings:
+    raise InvalidSetting("CANARY_PERCENT is 250.")
+
+
+@pytest.mark.parametrize("settings", [wrong_string, wrong_settings])
+def test_what_is_wrong_with_the_settings_costs_the_telemetry_alone(
+    monkeypatch: pytest.MonkeyPatch, settings: Callable[[], Settings]
+) -> None:
+    monkeypatch.setattr(bootstrap, "settings", settings)
     bootstrap.telemetry.cache_clear()
     try:
         assert type(bootstrap.telemetry()) is NoTelemetry

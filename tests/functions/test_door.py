@@ -203,3 +203,25 @@ def test_an_answer_is_kept_for_a_while() -> None:
     now[0] = 2.5
     assert probe.passes()
     assert len(asked) == 2
+
+
+def test_a_location_is_a_uri_whatever_the_dataset_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Taken:
+        id = "r1"
+
+        def trigger(self, dataset: str, request_id: str, actor: str) -> Taken:
+            return self
+
+        def create(self, dataset: str, *_: object) -> Taken:
+            return self
+
+    monkeypatch.setattr(bootstrap, "pipeline_runs", Taken)
+    monkeypatch.setattr(bootstrap, "batches", Taken)
+    for function, path in (
+        (pipelines.trigger_pipeline, "/api/pipelines/%E5%A3%B2%20a%2Fb/runs/k1"),
+        (scoring.create_batch, "/api/score/%E5%A3%B2%20a%2Fb/batch/r1"),
+    ):
+        asked = request(TWO, route={"dataset": "売 a/b"}, headers={"Idempotency-Key": "k1"})
+        response = call(function, asked)
+        assert response.status_code == 202
+        assert response.headers["Location"] == path

@@ -26,13 +26,29 @@ SEED = 8
 #: What decides, and the tests that are to notice.
 TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/gate/*.py": ("tests/domain/gate",),
-    "shared/domain/run/*.py": ("tests/services/test_lifecycle.py", "tests/domain/test_documents.py"),
+    "shared/domain/run/*.py": (
+        "tests/domain/test_ledger.py",
+        "tests/domain/test_runs.py",
+        "tests/services/test_upgrade.py",
+        "tests/services/test_tick.py",
+        "tests/services/test_lifecycle.py",
+        "tests/functions/test_scoring_proxy.py",
+    ),
     "shared/domain/canary.py": ("tests/domain/test_canary.py", "tests/services/test_canary.py"),
     "shared/domain/table/holdout.py": ("tests/domain/test_holdout.py",),
-    "shared/domain/rows/validation.py": ("tests/domain/test_payloads.py",),
-    "shared/services/run/gate.py": ("tests/services/test_lifecycle.py",),
+    "shared/domain/rows/validation.py": ("tests/domain/test_validation.py", "tests/domain/test_payloads.py"),
+    "shared/services/run/gate.py": (
+        "tests/services/test_tick.py",
+        "tests/services/test_judgement.py",
+        "tests/services/test_lifecycle.py",
+    ),
     "shared/services/run/canary.py": ("tests/services/test_canary.py", "tests/services/test_lifecycle.py"),
-    "shared/services/run/traffic.py": ("tests/services/test_canary.py", "tests/services/test_lifecycle.py"),
+    "shared/services/run/traffic.py": (
+        "tests/services/test_canary.py",
+        "tests/services/test_judgement.py",
+        "tests/services/test_tick.py",
+        "tests/services/test_lifecycle.py",
+    ),
 }
 
 

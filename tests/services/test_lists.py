@@ -86,11 +86,26 @@ def test_the_etag_changes_with_what_is_shown_and_with_nothing_else() -> None:
     assert etag(dataset="d5") == other
 
 
-@pytest.mark.parametrize("cursor", ["x", "!!", "bm9uZQ", "WzEsMl0", "eyJhIjoxfQ", "W10"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "!!", "bm9uZQ", "WzEsMl0", "eyJhIjoxfQ", "W10", "WyJcdTAwMDAiLCJ4Il0"]
+)
 def test_a_cursor_of_another_make_is_refused(world: World, cursor: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         views.runs(RunQuery.parse({"cursor": cursor}), world.store)
     assert caught.value.where["field"] == "cursor"
+
+
+@pytest.mark.parametrize("path", ["serving/d1.json", "datasets/d1.json"])
+@pytest.mark.parametrize("text", ["{", '{"dataset": 7}'])
+def test_a_dataset_that_cannot_be_read_hides_no_other(path: str, text: str) -> None:
+    world = World()
+    for n in range(3):
+        drop(world, dataset=f"d{n}")
+    tick(world)
+    world.docs.blobs[path] = (text, world.docs.blobs[path][1])
+    found = views.datasets(PageQuery(), world.store).datasets
+    assert [d.slug for d in found] == ["d0", "d1", "d2"]
+    assert [d.problem is None for d in found] == [True, False, True]
 
 
 def test_datasets_page_by_name(world: World) -> None:

@@ -12,7 +12,7 @@ from shared.domain import names
 from shared.domain.errors import Transient
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
-from shared.services.run import loop, retraining
+from shared.services.run import loop, retraining, views
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
 from tests.support.memory import World
 
@@ -86,6 +86,45 @@ class TestOneRunsFault:
         assert "created_at" in problem.message
         assert world.docs.get(f"unreadable/{bad}.json") is not None
         assert world.store.open_datasets() == {}
+
+    @pytest.mark.parametrize("text", ["{", "[]", "", "null"])
+    def test_a_document_that_is_no_json_is_put_aside_too(self, text: str) -> None:
+        world = World()
+        bad, good = drop(world, dataset="bad"), drop(world, dataset="good")
+        tick(world, 1)
+        path = f"runs/{bad}.json"
+        world.docs.blobs[path] = (text, world.docs.blobs[path][1])
+        tick(world)
+        assert (state(world, bad), state(world, good)) == ("failed", "live")
+        kept = world.docs.get(f"unreadable/{bad}.json")
+        assert kept is not None
+        assert kept[0] == {"text": text}
+        assert world.store.open_datasets() == {}
+
+    @pytest.mark.parametrize("forged", ['{"actor":"mallory"}\n', "garbage\n", None])
+    def test_a_ledger_that_somebody_wrote_to_or_cut_holds_no_run_up_and_is_told(
+        self, forged: str | None
+    ) -> None:
+        world = World()
+        run_id = drop(world)
+        tick(world, 1)
+        path = f"ledger/{run_id}.jsonl"
+        text = world.ledger_store.text[path]
+        kept = text.splitlines(keepends=True)[:1]
+        world.ledger_store.text[path] = text + forged if forged else "".join(kept)
+        tick(world)
+        assert state(world, run_id) == "live"
+        seen = views.ledger(run_id, world.store)
+        assert seen.broken_at == (len(text.splitlines()) if forged else 1)
+        assert seen.entries[-1]["state"] == "live", "nothing that came later is lost"
+
+    @pytest.mark.parametrize("text", ["[1", "null", '{"first": 7}'])
+    def test_a_hint_that_cannot_be_read_stops_nothing(self, text: str) -> None:
+        world = World()
+        run_id = drop(world)
+        world.docs.blobs["turn.json"] = (text, '"x"')
+        tick(world)
+        assert state(world, run_id) == "live"
 
     def test_a_dataset_that_cannot_be_read_stops_no_other(self) -> None:
         world = World()

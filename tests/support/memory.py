@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from shared.adapters.documents import packed
+from shared.adapters.documents import packed, parsed
 from shared.domain.errors import Conflict, NotFound, Upstream
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
@@ -69,7 +69,7 @@ class MemoryDocuments:
 
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         found = self.blobs.get(path)
-        return (json.loads(found[0]), found[1]) if found else None
+        return (parsed(found[0].encode(), path), found[1]) if found else None
 
     def create(self, path: str, doc: Mapping[str, object]) -> str:
         text = json.dumps(doc, allow_nan=False)

@@ -103,7 +103,7 @@ class Intake:
     def sweep(self) -> int:
         """Take every recent file that no event told of; one listing, however many old files there are."""
         ctx, started = self._ctx, self._ctx.clock()
-        swept = ctx.store.read("sweep.json", Swept) or Swept(started - self._plan.sweep_hours * 3600)
+        swept = ctx.store.hint("sweep.json", Swept) or Swept(started - self._plan.sweep_hours * 3600)
         known: dict[str, Dataset | None] = {}
         taken, whole = 0, True
         for info in self._files.list(self._plan.incoming, since=swept.since - SWEEP_OVERLAP):

@@ -99,7 +99,7 @@ def decoded(cursor: str | None) -> tuple[str, str]:
         return "", ""
     try:
         after, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(after, str) and isinstance(last, str)):
+        if not all(isinstance(half, str) and half.isprintable() for half in (after, last)):
             raise ValueError("two texts are due")
     except (ValueError, TypeError, binascii.Error) as error:
         raise InvalidInput(

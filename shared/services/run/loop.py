@@ -84,7 +84,7 @@ def tick(ctx: Context) -> int:
     marks = ctx.store.open_datasets()
     if not marks:
         return 0
-    turn = ctx.store.read(TURN, Turn) or Turn()
+    turn = ctx.store.hint(TURN, Turn) or Turn()
     slugs = sorted(marks)
     slugs = [s for s in slugs if s >= turn.first] + [s for s in slugs if s < turn.first]
     cut: dict[str, str] = {}

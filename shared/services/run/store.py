@@ -11,10 +11,10 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.domain import names
-from shared.domain.documents import from_json, to_json
+from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.errors import Conflict, DropMLError, NotFound
 from shared.domain.run.dataset import Dataset, Holdout
 from shared.domain.run.documents import Run
@@ -180,13 +180,31 @@ class RunStore:
         Doing this after the write, from the document, is what makes a crash in between harmless.
         """
         if run.pending:
-            size = self._ledger.append(f"ledger/{run.run_id}.jsonl", run.ledger_size, list(run.pending))
+            size = self._append(run)
             self.list_run(run)
             run = replace(run, ledger_size=size, pending=())
             etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
         if not run.is_open:
             self.close(run.slug, run.run_id)
         return run, etag
+
+    def _append(self, run: Run) -> int:
+        """The ledger's size with the run's pending lines in it.
+
+        A ledger that somebody wrote to or cut goes on at the end that it has now: nothing is lost, the run isn't held up,
+        and `verify` tells the place.
+        """
+        path, lines = f"ledger/{run.run_id}.jsonl", list(run.pending)
+        try:
+            return self._ledger.append(path, run.ledger_size, lines)
+        except Conflict as error:
+            if error.error_code != "ledger-diverged":
+                raise
+        size = sum(len(line.encode()) + 1 for line in self._ledger.read(path))
+        try:
+            return self._ledger.append(path, size, lines)
+        except Conflict:  # a torn line: where it ends can't be told
+            return run.ledger_size
 
     def list_run(self, run: Run) -> None:
         """Put the run's summary into the index of all and into its dataset's."""
@@ -214,17 +232,24 @@ class RunStore:
     def put_aside(self, run_id: str, error: DropMLError) -> None:
         """End a run whose document can't be read: kept as it is under `unreadable/`, closed and listed as failed."""
         parsed = names.parse_run_id(run_id)
-        found = self.documents.get(f"runs/{run_id}.json")
         dataset = self.dataset(parsed[0]) if parsed else None
         first = dataset.open.get(run_id) if dataset else None
-        if found is None or first is None:
+        if first is None:
             return
+        path, kept = f"runs/{run_id}.json", self._as_it_is(f"runs/{run_id}.json")
         with contextlib.suppress(Conflict):  # kept already
-            self.documents.create(f"unreadable/{run_id}.json", found[0])
-        ended = first.fail(self._clock(), RunProblem.of(error))
-        self.documents.replace(f"runs/{run_id}.json", to_json(replace(ended, pending=())), found[1])
+            self.documents.create(f"unreadable/{run_id}.json", kept)
+        ended = replace(first.fail(self._clock(), RunProblem.of(error)), pending=())
+        self.write(path, ended)
         self.list_run(ended)
         self.close(first.slug, run_id)
+
+    def _as_it_is(self, path: str) -> dict[str, Any]:
+        try:
+            found = self.documents.get(path)
+        except InvalidDocument as error:
+            return {"text": error.raw}
+        return found[0] if found else {}
 
     def ledger(self, run_id: str) -> list[str]:
         return self._ledger.read(f"ledger/{run_id}.jsonl")
@@ -272,12 +297,23 @@ class RunStore:
         found = self.documents.get(path)
         return from_json(found[0], kind) if found else None
 
+    def hint(self, path: str, kind: type[T]) -> T | None:
+        """A document that only spares work: one that can't be read is none, and is written over the next time."""
+        try:
+            return self.read(path, kind)
+        except InvalidDocument:
+            return None
+
     def write(self, path: str, document: object) -> None:
-        """Last writer wins; for documents that one holder of a claim writes."""
+        """Last writer wins; for documents that one holder of a claim writes. What can't be read is written over."""
         doc = to_json(document)
 
         def attempt() -> None:
-            found = self.documents.get(path)
+            try:
+                found = self.documents.get(path)
+            except InvalidDocument:
+                self.documents.delete(path)
+                found = None
             if found is None:
                 self.documents.create(path, doc)
             else:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.domain.documents import InvalidDocument
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.metrics import primary_metric, smaller_is_better
 from shared.domain.run.dataset import Dataset
@@ -101,6 +102,8 @@ class DatasetView:
     endpoint: str | None = None
     model: str | None = None
     traffic: dict[str, int] = field(default_factory=dict)
+    #: Why its documents can't be read, where they can't.
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,11 @@ def datasets(query: PageQuery, store: RunStore) -> DatasetList:
 
     def read(entry: Entry) -> DatasetView | None:
         slug = entry.path.removeprefix("datasets/").removesuffix(".json")
-        found = store.dataset(slug)
-        return dataset_view(found, store.read(f"serving/{slug}.json", ServingEntry)) if found else None
+        try:
+            found = store.dataset(slug)
+            return dataset_view(found, store.read(f"serving/{slug}.json", ServingEntry)) if found else None
+        except InvalidDocument as error:  # one that can't be read hides no other
+            return DatasetView(slug, slug, None, (), 0, problem=error.message)
 
     with ThreadPoolExecutor(READERS, thread_name_prefix="dropml-read") as pool:
         return DatasetList(

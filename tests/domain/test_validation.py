@@ -1,0 +1,108 @@
+"""Rows against the schema: every stranger, gap and misfit is named with its row; what repeats is read once."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.problems import MAX_LISTED, InvalidRows
+from shared.domain.rows.validation import MAX_MEMO, MAX_MEMO_TEXT, RowValidator
+from shared.domain.schema import Column, Schema
+
+SCHEMA = Schema(
+    "y",
+    (Column("age", "integer"), Column("job", "string", nullable=True, categories=("clerk", "cook"))),
+    ("no", "yes"),
+)
+
+
+@pytest.fixture
+def validator() -> RowValidator:
+    return RowValidator(SCHEMA)
+
+
+def refused(validator: RowValidator, records: list[object]) -> InvalidRows:
+    with pytest.raises(InvalidRows) as caught:
+        validator.check_records(records)
+    return caught.value
+
+
+class TestOrder:
+    def test_columns_may_stand_anywhere_and_a_nullable_one_may_lack(self, validator: RowValidator) -> None:
+        assert validator.order(["job", "age"]) == [1, 0]
+        assert validator.order(["age"]) == [0, None]
+
+    def test_the_label_is_taken_only_where_it_is_asked_for(self, validator: RowValidator) -> None:
+        assert validator.order(["y", "age", "job"], labelled=True) == [1, 2]
+        assert validator.order(["age", "job"], labelled=True) == [0, 1]
+        with pytest.raises(InvalidRows, match="the very thing that is predicted"):
+            validator.order(["y", "age", "job"])
+        with pytest.raises(InvalidRows, match="not in the schema"):
+            validator.order(["z", "age", "job"], labelled=True)
+
+    def test_what_is_wrong_with_a_header_is_raised_at_once(self, validator: RowValidator) -> None:
+        for header in (["job"], ["age", "age", "job"], ["age", "jib"]):
+            with pytest.raises(InvalidRows):
+                validator.order(header)
+
+    def test_a_table_tells_its_headers_faults_with_its_rows(self, validator: RowValidator) -> None:
+        with pytest.raises(InvalidRows) as caught:
+            validator.check_table(["age", "jib"], [[1, "cook"], [1]])
+        assert [(issue.code, issue.field, issue.row) for issue in caught.value.issues] == [
+            ("unknown-field", "jib", None),
+            ("wrong-width", None, 1),
+        ]
+        assert 'Did you mean "job"?' in caught.value.issues[0].message
+
+
+class TestListing:
+    @pytest.mark.parametrize("wrong", [MAX_LISTED - 1, MAX_LISTED, MAX_LISTED + 1, 3 * MAX_LISTED])
+    def test_so_many_are_listed_and_all_are_counted(self, validator: RowValidator, wrong: int) -> None:
+        error = refused(validator, [{"age": "x", "job": None}] * wrong)
+        assert len(error.issues) == min(wrong, MAX_LISTED)
+        assert error.total == wrong
+        assert [issue.row for issue in error.issues] == list(range(min(wrong, MAX_LISTED)))
+
+    def test_a_category_never_seen_is_a_warning_with_its_row(self, validator: RowValidator) -> None:
+        checked = validator.check_records([{"age": 1, "job": "cook"}, {"age": 2, "job": "king"}])
+        assert checked.rows == [[1, "cook"], [2, "king"]]
+        assert [(w.code, w.field, w.row) for w in checked.warnings] == [("unseen-category", "job", 1)]
+        assert checked.total_warnings == 1
+
+    def test_a_record_with_a_stranger_and_a_gap_tells_of_both(self, validator: RowValidator) -> None:
+        error = refused(validator, [{"agee": 1}, 7])
+        assert [(issue.code, issue.field, issue.row) for issue in error.issues] == [
+            ("missing-field", "age", 0),
+            ("unknown-field", "agee", 0),
+            ("wrong-type", None, 1),
+        ]
+
+    def test_a_record_may_leave_a_nullable_field_out(self, validator: RowValidator) -> None:
+        assert validator.check_records([{"age": 1}]).rows == [[1, None]]
+
+
+class TestCells:
+    def test_a_row_of_texts_is_read_by_its_columns_types(self, validator: RowValidator) -> None:
+        assert validator.check_cells(["7", "cook"]) == ([7, "cook"], [])
+        assert validator.check_cells(["7", ""]) == ([7, None], [])
+
+    def test_a_bad_row_is_told_and_never_remembered(self, validator: RowValidator) -> None:
+        for _ in range(2):
+            _, issues = validator.check_cells(["seven", "cook"])
+            assert [(issue.code, issue.field, issue.row) for issue in issues] == [("wrong-type", "age", None)]
+        _, issues = validator.check_cells(["", "cook"])
+        assert [issue.code for issue in issues] == ["null-value"]
+
+    def test_what_a_column_has_shown_is_remembered_within_bounds(self, validator: RowValidator) -> None:
+        long = "x" * (MAX_MEMO_TEXT + 1)
+        validator.check_cells(["1", long])
+        validator.check_cells(["1", long[:-1]])
+        remembered = validator._memos[1]
+        assert set(remembered) == {long[:-1]}
+        most = MAX_MEMO // 2
+        for number in range(most + 5):
+            validator.check_cells([str(number), f"job {number}"])
+        assert len(validator._memos[0]) == most
+        assert validator.check_cells([str(most + 4), f"job {most + 4}"]) == (
+            [most + 4, f"job {most + 4}"],
+            [],
+        )
