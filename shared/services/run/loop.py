@@ -13,6 +13,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, told
 from shared.services.run import canary, gate, training, trouble
+from shared.services.run.aside import put_aside
 from shared.services.run.context import Context
 
 Step = Callable[[Run, Context], Run]
@@ -72,7 +73,7 @@ def advance(run_id: str, ctx: Context, deadline: float) -> None:
         ctx.log("another host works on this run", run_id=run_id)
     except InvalidDocument as error:
         ctx.log("the run can't be read and is put aside", run_id=run_id, **error.to_dict())
-        ctx.store.put_aside(run_id, error)
+        put_aside(run_id, error, ctx.store, ctx.clock())
 
 
 def tick(ctx: Context) -> int:

@@ -7,19 +7,17 @@ writes. First the dataset's document takes the run's first form under `open`; th
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shared.domain import names
 from shared.domain.documents import InvalidDocument, from_json, to_json
-from shared.domain.errors import Conflict, DropMLError, NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.run.dataset import Dataset, Holdout
 from shared.domain.run.documents import Run
 from shared.domain.run.migrations import dataset_of, run_of
-from shared.domain.run.parts import RunProblem
 from shared.domain.run.states import RETRYABLE, State
 from shared.services import conditional
 from shared.services.documents import Documents, Ledger
@@ -228,28 +226,6 @@ class RunStore:
         # `b-1-a1` also lists the runs of a dataset whose slug is `b-1`, hence the check.
         numbers = sorted(((n, attempt) for s, n, attempt in filter(None, found) if s == slug), reverse=True)
         return [names.run_id(slug, n, attempt) for n, attempt in numbers]
-
-    def put_aside(self, run_id: str, error: DropMLError) -> None:
-        """End a run whose document can't be read: kept as it is under `unreadable/`, closed and listed as failed."""
-        parsed = names.parse_run_id(run_id)
-        dataset = self.dataset(parsed[0]) if parsed else None
-        first = dataset.open.get(run_id) if dataset else None
-        if first is None:
-            return
-        path, kept = f"runs/{run_id}.json", self._as_it_is(f"runs/{run_id}.json")
-        with contextlib.suppress(Conflict):  # kept already
-            self.documents.create(f"unreadable/{run_id}.json", kept)
-        ended = replace(first.fail(self._clock(), RunProblem.of(error)), pending=())
-        self.write(path, ended)
-        self.list_run(ended)
-        self.close(first.slug, run_id)
-
-    def _as_it_is(self, path: str) -> dict[str, Any]:
-        try:
-            found = self.documents.get(path)
-        except InvalidDocument as error:
-            return {"text": error.raw}
-        return found[0] if found else {}
 
     def ledger(self, run_id: str) -> list[str]:
         return self._ledger.read(f"ledger/{run_id}.jsonl")
