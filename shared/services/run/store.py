@@ -1,4 +1,4 @@
-"""Runs and datasets as documents that move only by conditional writes.
+"""Runs as documents that move only by conditional writes.
 
 `datasets/{slug}.json` says which run numbers are given, which runs are open, who the champion is. A run is claimed in two
 writes. First the dataset's document takes the run's first form under `open`; this gives it its number. Then
@@ -7,112 +7,30 @@ writes. First the dataset's document takes the run's first form under `open`; th
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 from shared.domain import names
-from shared.domain.documents import InvalidDocument, from_json, to_json
+from shared.domain.documents import to_json
 from shared.domain.errors import Conflict, NotFound
-from shared.domain.run.dataset import Dataset, Holdout
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
-from shared.domain.run.migrations import dataset_of, run_of
+from shared.domain.run.migrations import run_of
 from shared.domain.run.states import RETRYABLE, State
-from shared.services import conditional
 from shared.services.documents import Documents, Ledger
 from shared.services.run.index import Index
+from shared.services.run.open_datasets import OpenDatasets
 from shared.services.run.summary import RunSummary, summary
 
-T = TypeVar("T")
-HOLDOUT_SHARE = 0.10
-OPEN = "open/runs/"
 
-
-class RunStore:
+class RunStore(OpenDatasets):
     """The store of runs, datasets and ledgers, and their index."""
 
     def __init__(self, documents: Documents, ledger: Ledger, clock: Callable[[], float]) -> None:
-        self.documents = documents
+        super().__init__(documents, clock)
         #: Every run, newest first.
         self.index = Index(documents, "index/runs/", RunSummary)
         self._ledger = ledger
-        self._clock = clock
-
-    # -- datasets ------------------------------------------------------------------------------------------
-
-    def dataset(self, slug: str) -> Dataset | None:
-        found = self.documents.get(f"datasets/{slug}.json")
-        return dataset_of(found[0]) if found else None
-
-    def datasets(self) -> Iterator[Dataset]:
-        for path in self.documents.list("datasets/"):
-            found = self.documents.get(path)
-            if found:
-                yield dataset_of(found[0])
-
-    def named(self, name: str) -> Dataset | None:
-        """The dataset of this very name; two names may come to the same slug, and then one has another."""
-        for slug in names.slugs(name):
-            found = self.dataset(slug)
-            if found is None or found.dataset == name:
-                return found
-        return None
-
-    def find_dataset(self, name: str) -> Dataset:
-        """By its name or its slug. Raises NotFound."""
-        found = self.named(name) or (self.dataset(name) if names.is_slug(name) else None)
-        if found is None:
-            raise NotFound(
-                f"There is no dataset {name[:100]!r}.",
-                remedy="Drop a CSV of that name, or see GET /api/datasets.",
-            )
-        return found
-
-    def ensure_dataset(self, name: str) -> Dataset:
-        """The dataset's document, made at its first file; it fixes slug and holdout rule for good."""
-        for slug in names.slugs(name):
-            found = self.dataset(slug)
-            if found is None:
-                found = self._new_dataset(name, slug)
-            if found.dataset == name:
-                return found
-        raise Conflict(
-            f"Every short form of the name {name[:100]!r} is taken by another dataset.",
-            remedy="Drop the file under another name.",
-            code="name-taken",
-        )
-
-    def _new_dataset(self, name: str, slug: str) -> Dataset:
-        made = Dataset(name, slug, self._clock(), Holdout(secrets.token_hex(8), HOLDOUT_SHARE))
-        path = f"datasets/{slug}.json"
-        try:
-            self.documents.create(path, to_json(made))
-        except Conflict:  # another host saw a first file at the same time
-            found = self.documents.get(path)
-            return dataset_of(found[0]) if found else made
-        return made
-
-    def change_dataset(self, slug: str, change: Callable[[Dataset], Dataset]) -> Dataset:
-        """Write what `change` makes of the dataset; again on the new document when another writer was first.
-
-        A `change` that leaves the dataset as it was costs no write.
-        """
-        path = f"datasets/{slug}.json"
-
-        def attempt() -> Dataset:
-            found = self.documents.get(path)
-            if found is None:
-                raise NotFound(f"There is no dataset {slug!r}.")
-            before = dataset_of(found[0])
-            after = change(before)
-            if after != before:
-                self.documents.replace(path, to_json(after), found[1])
-            return after
-
-        return conditional.write(attempt, path)
-
-    # -- runs ----------------------------------------------------------------------------------------------
 
     def claim(
         self,
@@ -234,65 +152,3 @@ class RunStore:
         """Ids of all runs ever made: a listing call a 5,000."""
         for path in self.documents.list("runs/"):
             yield path.removeprefix("runs/").removesuffix(".json")
-
-    # -- what is open --------------------------------------------------------------------------------------
-
-    def mark_open(self, slug: str) -> None:
-        """Have the next tick look at this dataset."""
-        self.documents.mark(f"{OPEN}{slug}", {})
-
-    def open_datasets(self) -> dict[str, str]:
-        """Slugs of the datasets that may have open runs, each with its mark's ETag: one listing call a 5,000."""
-        marks: dict[str, str] = {}
-        after = ""
-        while True:
-            entries, after = self.documents.page(OPEN, 5000, after)
-            marks |= {entry.path.removeprefix(OPEN): entry.etag for entry in entries}
-            if not after:
-                return marks
-
-    def rest(self, slug: str, mark: str) -> None:
-        """Take away the mark of a dataset that has nothing open.
-
-        A claim marks after it has read the dataset and before it writes it. Here the dataset is written, then the mark of
-        before is deleted: a claim that read the dataset earlier loses its write and marks anew, one that read it later
-        has marked anew, and an ETag that has changed keeps the mark.
-        """
-        idle = self.change_dataset(
-            slug, lambda found: found if found.open else replace(found, rests=found.rests + 1)
-        )
-        if not idle.open:
-            try:
-                self.documents.delete(f"{OPEN}{slug}", mark)
-            except Conflict:
-                return
-
-    # -- other documents -----------------------------------------------------------------------------------
-
-    def read(self, path: str, kind: type[T]) -> T | None:
-        found = self.documents.get(path)
-        return from_json(found[0], kind) if found else None
-
-    def hint(self, path: str, kind: type[T]) -> T | None:
-        """A document that only spares work: one that can't be read is none, and is written over the next time."""
-        try:
-            return self.read(path, kind)
-        except InvalidDocument:
-            return None
-
-    def write(self, path: str, document: object) -> None:
-        """Last writer wins; for documents that one holder of a claim writes. What can't be read is written over."""
-        doc = to_json(document)
-
-        def attempt() -> None:
-            try:
-                found = self.documents.get(path)
-            except InvalidDocument:
-                self.documents.delete(path)
-                found = None
-            if found is None:
-                self.documents.create(path, doc)
-            else:
-                self.documents.replace(path, doc, found[1])
-
-        conditional.write(attempt, path)

@@ -1,0 +1,96 @@
+"""Datasets as documents, `datasets/{slug}.json`, found by name or slug and changed by conditional writes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+from shared.domain import names
+from shared.domain.documents import to_json
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.run.dataset import Dataset, Holdout
+from shared.domain.run.migrations import dataset_of
+from shared.services import conditional
+from shared.services.documents import Documents
+from shared.services.run.state_documents import StateDocuments
+
+HOLDOUT_SHARE = 0.10
+
+
+class DatasetStore(StateDocuments):
+    """The datasets; `clock` tells unix seconds."""
+
+    def __init__(self, documents: Documents, clock: Callable[[], float]) -> None:
+        super().__init__(documents)
+        self._clock = clock
+
+    def dataset(self, slug: str) -> Dataset | None:
+        found = self.documents.get(f"datasets/{slug}.json")
+        return dataset_of(found[0]) if found else None
+
+    def datasets(self) -> Iterator[Dataset]:
+        for path in self.documents.list("datasets/"):
+            found = self.documents.get(path)
+            if found:
+                yield dataset_of(found[0])
+
+    def named(self, name: str) -> Dataset | None:
+        """The dataset of this very name; two names may come to the same slug, and then one has another."""
+        for slug in names.slugs(name):
+            found = self.dataset(slug)
+            if found is None or found.dataset == name:
+                return found
+        return None
+
+    def find_dataset(self, name: str) -> Dataset:
+        """By its name or its slug. Raises NotFound."""
+        found = self.named(name) or (self.dataset(name) if names.is_slug(name) else None)
+        if found is None:
+            raise NotFound(
+                f"There is no dataset {name[:100]!r}.",
+                remedy="Drop a CSV of that name, or see GET /api/datasets.",
+            )
+        return found
+
+    def ensure_dataset(self, name: str) -> Dataset:
+        """The dataset's document, made at its first file; it fixes slug and holdout rule for good."""
+        for slug in names.slugs(name):
+            found = self.dataset(slug)
+            if found is None:
+                found = self._new_dataset(name, slug)
+            if found.dataset == name:
+                return found
+        raise Conflict(
+            f"Every short form of the name {name[:100]!r} is taken by another dataset.",
+            remedy="Drop the file under another name.",
+            code="name-taken",
+        )
+
+    def _new_dataset(self, name: str, slug: str) -> Dataset:
+        made = Dataset(name, slug, self._clock(), Holdout(secrets.token_hex(8), HOLDOUT_SHARE))
+        path = f"datasets/{slug}.json"
+        try:
+            self.documents.create(path, to_json(made))
+        except Conflict:  # another host saw a first file at the same time
+            found = self.documents.get(path)
+            return dataset_of(found[0]) if found else made
+        return made
+
+    def change_dataset(self, slug: str, change: Callable[[Dataset], Dataset]) -> Dataset:
+        """Write what `change` makes of the dataset; again on the new document when another writer was first.
+
+        A `change` that leaves the dataset as it was costs no write.
+        """
+        path = f"datasets/{slug}.json"
+
+        def attempt() -> Dataset:
+            found = self.documents.get(path)
+            if found is None:
+                raise NotFound(f"There is no dataset {slug!r}.")
+            before = dataset_of(found[0])
+            after = change(before)
+            if after != before:
+                self.documents.replace(path, to_json(after), found[1])
+            return after
+
+        return conditional.write(attempt, path)
