@@ -176,11 +176,20 @@ def context() -> Context:
 
 @Once
 def intake() -> Intake:
-    from shared.domain.config import defaults
+    from shared.domain.config_owner import Owner
+    from shared.domain.config_sources import defaults
     from shared.services.intake.drop import Intake, IntakePlan
 
     now = settings()
-    plan = IntakePlan(now.incoming_container, now.data_container, now.max_upload_bytes, now.sweep_hours)
+    owner = Owner(
+        now.override_locked,
+        now.override_max_timeout_minutes or None,
+        now.override_max_concurrent_trials or None,
+        now.override_gate == "any",
+    )
+    plan = IntakePlan(
+        now.incoming_container, now.data_container, now.max_upload_bytes, now.sweep_hours, owner
+    )
     return Intake(context(), data(), defaults(now.dataset_defaults), plan)
 
 

@@ -51,6 +51,18 @@ def choice(default: str, doc: str, known: Collection[str]) -> Any:
     return _declare(default, doc, Kind(parse, "one of " + ", ".join(known)))
 
 
+def several(doc: str, known: Collection[str]) -> Any:
+    """Any of the known words, parted by commas; none by default."""
+
+    def parse(raw: str) -> frozenset[str]:
+        words = frozenset(word.strip() for word in raw.split(",") if word.strip())
+        if words - frozenset(known):
+            raise ValueError(raw)
+        return words
+
+    return _declare(frozenset(), doc, Kind(parse, "any of " + ", ".join(known) + ", parted by commas"))
+
+
 def whole(default: int, doc: str, low: int, high: int | None = None) -> Any:
     return _declare(default, doc, Kind(_within(int, low, high), "a whole number" + _span(low, high)))
 

@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
+from shared.domain.config_values import KEYS
 from shared.domain.errors import InvalidSetting
-from shared.setting_kinds import choice, container, datastore_name, number, text, url, whole
+from shared.setting_kinds import choice, container, datastore_name, number, several, text, url, whole
 
 #: Longest time an AutoML run may take, in minutes: six days.
 _SIX_DAYS = 8640
@@ -78,6 +79,16 @@ class Settings:
     gate_max_rows: int = whole(10_000, "Most holdout rows that the gate scores, drawn by hash", 100, 100_000)
     gate_insufficient_evidence: str = choice(
         "promote", "What becomes of a model under 30 holdout rows of a class", ("promote", "reject")
+    )
+    override_locked: frozenset[str] = several("Keys that no file or metadata may set otherwise", KEYS)
+    override_gate: str = choice(
+        "stricter", "What a file may do to the gate: make it stricter only, or anything", ("stricter", "any")
+    )
+    override_max_timeout_minutes: float = number(
+        0.0, "Most timeout_minutes that a file may ask for; 0 = EXPERIMENT_TIMEOUT_MINUTES", 0, _SIX_DAYS
+    )
+    override_max_concurrent_trials: int = whole(
+        0, "Most max_concurrent_trials that a file may ask for; 0 = MAX_CONCURRENT_TRIALS", 0, 100
     )
     canary_percent: int = whole(
         10, "Traffic of a challenger while it proves itself; 0 = straight to live", 0, 100

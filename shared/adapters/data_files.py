@@ -98,12 +98,6 @@ class DataStore:
                 remedy="Nothing: the new version is taken by its own event.",
             ) from error
 
-    def read_text(self, container: str, name: str, limit: int = 1 << 20) -> str:
-        """A small UTF-8 text; undecodable bytes become replacement characters. Raises NotFound."""
-        with translated(f"{container}/{name}"):
-            answer = self._blob(container, name).download_blob(0, limit, timeout=TIMEOUT)
-            return answer.readall().decode("utf-8-sig", "replace")
-
     def upload_text(self, container: str, name: str, text: str) -> None:
         """Write a small text, over what may be there."""
         settings = JSON if name.endswith(".json") else TEXT

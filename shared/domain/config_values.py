@@ -11,25 +11,25 @@ from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 Parse = Callable[[object], object]
 
 
+#: What YAML 1.1 and people write for truth values and for nothing.
+_TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_NOTHING = frozenset({"", "~", "null", "none"})
+
+
 def _text(value: object) -> str:
-    if isinstance(value, bool):
-        raise ValueError(
-            "text; put it in quotation marks (YAML reads yes, no, true and false as truth values)"
-        )
-    if not isinstance(value, str | int | float) or not str(value).strip():
+    if not isinstance(value, str) or not value.strip():
         raise ValueError("text that is not empty")
-    return str(value).strip()
+    return value.strip()
 
 
 def _choice(*known: str) -> Callable[[object], str]:
     plain = {name.replace("_", "").casefold(): name for name in known}
 
     def parse(value: object) -> str:
-        # YAML reads a bare `off` as false.
-        text = "off" if value is False else str(value) if isinstance(value, str) else ""
+        text = value if isinstance(value, str) else ""
         found = plain.get(text.strip().replace("_", "").replace("-", "").casefold())
         if found is None:
-            raise ValueError(f"one of {', '.join(known)}" + guess(text, known))
+            raise ValueError(f"one of {', '.join(known)}" + guess(text[:100], known))
         return found
 
     return parse
@@ -37,35 +37,48 @@ def _choice(*known: str) -> Callable[[object], str]:
 
 def _number(low: float, high: float, what: str) -> Parse:
     def parse(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        number = _float(value)
+        if number is None or not low <= number <= high:
             raise ValueError(what)  # NaN, too: it compares with nothing
-        return float(value)
+        return number
 
     return parse
+
+
+def _float(value: object) -> float | None:
+    """The number that a text or a setting holds; None where it is none. Infinite where it is beyond all numbers."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _whole(low: int, high: int) -> Parse:
     what = f"a whole number from {low} to {high}"
 
     def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        number = _float(value)
+        if number is None or not low <= number <= high or number != number // 1:
             raise ValueError(what)
-        if value != value // 1:
-            raise ValueError(what)
-        return int(value)
+        return int(number)
 
     return parse
 
 
 def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
+    found = _TRUTH.get(value.strip().casefold()) if isinstance(value, str) else value
+    if not isinstance(found, bool):
         raise ValueError("true or false")
-    return value
+    return found
 
 
 def _names(parse: Callable[[object], str]) -> Parse:
     def parse_all(value: object) -> tuple[str, ...]:
-        if not isinstance(value, list):
+        if isinstance(value, str) and value.strip():
+            value = [value]
+        if not isinstance(value, list | tuple):
             raise ValueError("a list of names")
         # Sorted, without repeats: the order means nothing, so it must not make another configuration.
         return tuple(sorted({parse(item) for item in value}))
@@ -74,7 +87,11 @@ def _names(parse: Callable[[object], str]) -> Parse:
 
 
 def _optional(parse: Parse) -> Parse:
-    return lambda value: None if value is None else parse(value)
+    def parse_or_none(value: object) -> object:
+        nothing = value is None or (isinstance(value, str) and value.strip().casefold() in _NOTHING)
+        return None if nothing else parse(value)
+
+    return parse_or_none
 
 
 _EVERY_ALGORITHM = tuple(dict.fromkeys(ALGORITHMS["classification"] + ALGORITHMS["regression"]))
@@ -98,6 +115,8 @@ FIELDS: dict[str, Parse] = {
     "stack_ensemble": _flag,
     "explain": _flag,
 }
+#: Keys that take several names.
+LISTS = ("allowed_algorithms", "blocked_algorithms")
 GATE_FIELDS: dict[str, Parse] = {
     "metric": _choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
     "margin": _number(0, 1, "a number from 0 to 1"),
@@ -106,6 +125,8 @@ GATE_FIELDS: dict[str, Parse] = {
     "allow_schema_change": _flag,
     "policy": _choice("not_worse", "better"),
 }
+#: Every key, as one path.
+KEYS = (*FIELDS, *(f"gate.{key}" for key in GATE_FIELDS))
 
 
 def guess(word: str, known: Sequence[str]) -> str:

@@ -49,7 +49,6 @@ class FilesContract:
         for read in (
             lambda: files.properties(container, "none.csv"),
             lambda: list(files.stream(container, "none.csv")),
-            lambda: files.read_text(container, "none.yaml"),
             lambda: files.properties("no-such-container", "a.csv"),
             lambda: list(files.list("no-such-container")),
         ):
@@ -82,12 +81,6 @@ class FilesContract:
             with pytest.raises(Conflict) as caught:
                 list(read)
             assert caught.value.error_code == "source-changed"
-
-    def test_texts_are_read_as_far_as_they_are_text(self, files: Files, container: str, put: Put) -> None:
-        put("a.yaml", "\ufefflabel: größe\n".encode(), {})
-        assert files.read_text(container, "a.yaml") == "label: größe\n"
-        put("b.yaml", b"label: \xff\n", {})
-        assert files.read_text(container, "b.yaml") == "label: \ufffd\n"
 
     # -- many
 

@@ -66,9 +66,6 @@ class MemoryFiles:
             if piece := data[start : start + chunk]:
                 yield piece
 
-    def read_text(self, container: str, name: str) -> str:
-        return self._find(container, name)[1].decode("utf-8-sig", "replace")
-
     def list(self, container: str, prefix: str = "", since: float | None = None) -> Iterator[MemoryFile]:
         for name, (info, _) in sorted(self._all(container).items()):
             if name.startswith(prefix) and (since is None or info.last_modified >= since):

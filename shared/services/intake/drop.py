@@ -7,13 +7,15 @@ content's hash tells whether there is anything new to learn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from shared.domain import config as dataset_config
 from shared.domain import names
 from shared.domain.config import DatasetConfig
+from shared.domain.config_owner import Owner
+from shared.domain.config_reader import MAX_SIDECAR
+from shared.domain.config_sources import Effective, effective
 from shared.domain.errors import InvalidInput, InvalidTable, NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
@@ -53,7 +55,6 @@ class Files(Protocol):
         self, container: str, name: str, etag: str | None = None, chunk: int = CHUNK
     ) -> Iterator[bytes]: ...
     def area(self, container: str, folder: str) -> Area: ...
-    def read_text(self, container: str, name: str) -> str: ...
     def delete_prefix(self, container: str, prefix: str) -> object: ...
     def list(self, container: str, prefix: str = "", since: float | None = None) -> Iterator[FileInfo]: ...
 
@@ -66,6 +67,7 @@ class IntakePlan:
     data: str
     max_upload_bytes: int
     sweep_hours: float = 24.0 * 7
+    owner: Owner = field(default_factory=Owner)
 
 
 @dataclass(frozen=True)
@@ -132,16 +134,17 @@ class Intake:
         ctx = self._ctx
         folder = f"{doc.slug}/{names.upload_id(source.container, source.blob, info.etag)}"
         staged: Staged | None = None
-        config, problem = self._defaults, None
+        said, problem = Effective(self._defaults), None
         try:
             self._check_size(info)
-            config = self._config(source.container, source.blob, info.metadata)
-            staged = self._stage(source, folder, config, doc)
+            said = self._config(source.container, source.blob, info.metadata)
+            staged = self._stage(source, folder, said.config, doc)
             content = staged.content_hash
         except InvalidInput as error:
             error.where.setdefault("file", source.blob)
             problem = RunProblem.of(error)
             content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)
+        config = said.config
         key = names.digest(doc.slug, content, config.config_hash(), "drop")
         at = ctx.clock()
 
@@ -160,7 +163,9 @@ class Intake:
                 config_hash=config.config_hash(),
                 config=config,
                 source=replace(source, content_hash=content),
-                snapshot=snapshot_of(staged, folder, names.model_version(n, attempt)) if staged else None,
+                snapshot=snapshot_of(staged, folder, names.model_version(n, attempt), said.remarks)
+                if staged
+                else None,
                 problem=problem,
             )
             return run.opened(at, "blob-trigger")
@@ -185,15 +190,23 @@ class Intake:
                 remedy="Sample or split it, or raise MAX_UPLOAD_BYTES.",
             )
 
-    def _config(self, container: str, blob: str, metadata: Mapping[str, str]) -> DatasetConfig:
+    def _config(self, container: str, blob: str, metadata: Mapping[str, str]) -> Effective:
         """Settings, then `{name}.yaml` beside the file, then the blob's own metadata."""
         name = f"{blob.rpartition('.')[0]}.yaml"
-        sidecar: str | None
+        sidecar = self._small(container, name, MAX_SIDECAR)
+        return effective(self._defaults, sidecar, metadata, sidecar_name=name, owner=self._plan.owner)
+
+    def _small(self, container: str, name: str, limit: int) -> bytes | None:
+        """The first bytes of a file as they are stored, one more than `limit` at most; None where there is none."""
+        read = b""
         try:
-            sidecar = self._files.read_text(container, name)
+            for piece in self._files.stream(container, name, None, limit + 1):
+                read += piece
+                if len(read) > limit:
+                    break
         except NotFound:
-            sidecar = None
-        return dataset_config.merge(self._defaults, sidecar, metadata, sidecar_name=name)
+            return None
+        return read[: limit + 1]
 
     def _stage(self, source: Source, folder: str, config: DatasetConfig, doc: Dataset) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
@@ -201,7 +214,7 @@ class Intake:
         return stage(chunks, self._files.area(self._plan.data, folder), config, rule, doc.dataset)
 
 
-def snapshot_of(staged: Staged, folder: str, version: str) -> Snapshot:
+def snapshot_of(staged: Staged, folder: str, version: str, remarks: tuple[str, ...]) -> Snapshot:
     """What the run keeps of its data: a repeated attempt of new staging is a new version of the asset."""
     return Snapshot(
         version=version,
@@ -213,5 +226,5 @@ def snapshot_of(staged: Staged, folder: str, version: str) -> Snapshot:
         holdout_rows=staged.holdout_rows,
         class_counts=staged.class_counts,
         weight_column=staged.weight_column,
-        warnings=tuple(staged.warnings),
+        warnings=(*remarks, *staged.warnings),
     )

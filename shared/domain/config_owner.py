@@ -1,0 +1,74 @@
+"""What the owner of the app leaves to those who drop files: what they may say, and how far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from shared.domain.config import DatasetConfig
+from shared.domain.gate import GateConfig
+
+
+@dataclass(frozen=True)
+class Owner:
+    """`locked` keys (`label`, `gate.margin`) are the owner's alone. Limits of None are those of the settings' own defaults.
+
+    Unless `gate_freely`, a file may make the gate stricter than the settings do, never laxer.
+    """
+
+    locked: frozenset[str] = frozenset()
+    max_timeout_minutes: float | None = None
+    max_concurrent_trials: int | None = None
+    gate_freely: bool = False
+
+
+def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[DatasetConfig, list[str]]:
+    """`config` within what the owner allows, and a sentence for each value that was cut; `owned` is what the settings say."""
+    budget: dict[str, float] = {
+        "timeout_minutes": owner.max_timeout_minutes or owned.timeout_minutes,
+        "max_concurrent_trials": owner.max_concurrent_trials or owned.max_concurrent_trials,
+    }
+    remarks: list[str] = []
+    for name, most in budget.items():
+        said = getattr(config, name)
+        if said > most:
+            config = replace(config, **{name: type(said)(most)})
+            remarks.append(f"{name} is {said:g}; the owner allows {most:g}, which is taken.")
+    if not owner.gate_freely:
+        gate = _stricter(config.gate, owned.gate)
+        for name in ("margin", "floor", "policy", "insufficient_evidence"):
+            said, taken = getattr(config.gate, name), getattr(gate, name)
+            if said != taken:
+                remarks.append(
+                    f"gate.{name} is {said}; a file may not make the gate laxer than the owner's {taken}, which is taken."
+                )
+        config = replace(config, gate=gate)
+    return config, remarks
+
+
+def _stricter(said: GateConfig, owned: GateConfig) -> GateConfig:
+    return replace(
+        said,
+        margin=min(said.margin, owned.margin),
+        floor=max(said.floor, owned.floor),
+        policy="better" if "better" in (said.policy, owned.policy) else said.policy,
+        insufficient_evidence="reject"
+        if "reject" in (said.insufficient_evidence, owned.insufficient_evidence)
+        else said.insufficient_evidence,
+    )
+
+
+def settled(config: DatasetConfig) -> tuple[DatasetConfig, list[str]]:
+    """Limits that Azure would refuse side by side brought together, and a sentence for each."""
+    remarks: list[str] = []
+    if config.trial_timeout_minutes > config.timeout_minutes:
+        remarks.append(
+            f"trial_timeout_minutes is {config.trial_timeout_minutes:g}, more than timeout_minutes; "
+            f"{config.timeout_minutes:g} is taken."
+        )
+        config = replace(config, trial_timeout_minutes=config.timeout_minutes)
+    if config.max_concurrent_trials > config.max_trials:
+        remarks.append(
+            f"max_concurrent_trials is {config.max_concurrent_trials}, more than max_trials; {config.max_trials} is taken."
+        )
+        config = replace(config, max_concurrent_trials=config.max_trials)
+    return config, remarks

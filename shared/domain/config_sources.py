@@ -1,0 +1,157 @@
+"""The effective configuration: the settings, then `{name}.yaml` beside the data, then the blob's own metadata.
+
+Each overrides the one before, within what the owner allows. Every key is checked, and an error names where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
+from shared.domain.config import DatasetConfig, Task
+from shared.domain.config_owner import Owner, bounded, settled
+from shared.domain.config_reader import Reader
+from shared.domain.config_values import FIELDS, GATE_FIELDS, LISTS
+
+METADATA_PREFIX = "dropml_"
+
+
+@dataclass(frozen=True)
+class Effective:
+    """What holds for a run, and a sentence for each thing said that does not hold as it was said."""
+
+    config: DatasetConfig
+    remarks: tuple[str, ...] = ()
+
+
+def defaults(said: Mapping[str, object]) -> DatasetConfig:
+    """What the settings say of every dataset. What can't be taken raises InvalidConfig and names its variable."""
+    names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
+    reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
+    return settled(_apply(DatasetConfig(), said, reader))[0]
+
+
+def effective(
+    owned: DatasetConfig,
+    sidecar: bytes | None = None,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    sidecar_name: str = "the configuration file",
+    owner: Owner | None = None,
+) -> Effective:
+    """`owned` is what the settings say. Raises InvalidConfig, whose `where` has file, field and, in a file, line."""
+    owner, config = owner or Owner(), owned
+    for reader, said in _sources(sidecar, metadata or {}, sidecar_name):
+        before, config = config, _apply(config, said, reader)
+        _refuse_locked(_keys(said), before, config, owner, reader)
+    config, cut = bounded(config, _for_task(owned, config.task), owner)
+    config, met = settled(config)
+    return Effective(config, (*cut, *met))
+
+
+def _sources(
+    sidecar: bytes | None, metadata: Mapping[str, str], sidecar_name: str
+) -> Iterator[tuple[Reader, Mapping[str, object]]]:
+    if sidecar is not None:
+        from shared.domain.config_yaml import parse_yaml  # PyYAML: not at indexing
+
+        read = parse_yaml(sidecar, sidecar_name)
+        yield Reader(sidecar_name, places=read.places), read.said
+    lower = {k.lower(): v for k, v in metadata.items()}
+    said = {k.removeprefix(METADATA_PREFIX): v for k, v in lower.items() if k.startswith(METADATA_PREFIX)}
+    if said:
+        yield Reader("the blob's metadata", _spelt), _nested(said)
+
+
+def _spelt(key: str) -> str:
+    return METADATA_PREFIX + key.replace(".", "_")
+
+
+def _nested(metadata: Mapping[str, str]) -> dict[str, object]:
+    """`gate_margin` -> `{"gate": {"margin": ...}}`; lists are parted by commas."""
+    gate = {k.removeprefix("gate_"): value for k, value in metadata.items() if k.startswith("gate_")}
+    rest: dict[str, object] = {
+        k: [part.strip() for part in value.split(",") if part.strip()] if k in LISTS else value
+        for k, value in metadata.items()
+        if not k.startswith("gate_")
+    }
+    return rest | ({"gate": gate} if gate else {})
+
+
+def _keys(said: Mapping[str, object]) -> Iterator[str]:
+    for key, value in said.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{inner}" for inner in value)
+        else:
+            yield key
+
+
+def _refuse_locked(
+    keys: Iterator[str], before: DatasetConfig, after: DatasetConfig, owner: Owner, reader: Reader
+) -> None:
+    """A locked key may be said only as it is."""
+    for path in keys:
+        if path in owner.locked and _value(before, path) != _value(after, path):
+            message = f"{reader.spell(path)} in {reader.source} is for the owner of the app alone to set."
+            raise reader.error(
+                path, message, f"Leave it out, or ask the owner to take {path} from OVERRIDE_LOCKED."
+            )
+
+
+def _value(config: DatasetConfig, path: str) -> object:
+    found: object = config
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
+    """`config` for this task: what was said for another one means nothing for it."""
+    if task == config.task:
+        return config
+    metric = "balanced_accuracy" if task == "classification" else "r2_score"
+    return replace(
+        config,
+        task=task,
+        primary_metric=None,
+        allowed_algorithms=(),
+        blocked_algorithms=(),
+        gate=replace(config.gate, metric=metric, floor=0.0),
+    )
+
+
+def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
+    values = reader.read(said, {**FIELDS, "gate": None})
+    config = _for_task(config, values.get("task", config.task))
+    told = values.pop("gate", "")
+    gate = (
+        config.gate if told in (None, "") else replace(config.gate, **reader.read(told, GATE_FIELDS, "gate"))
+    )
+    return _checked(replace(config, **values, gate=gate), reader)
+
+
+def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
+    """Rules between fields."""
+    known = ALGORITHMS[config.task]
+    rules: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
+        ("gate.metric", (config.gate.metric,), GATE_METRICS[config.task]),
+        ("allowed_algorithms", config.allowed_algorithms, known),
+        ("blocked_algorithms", config.blocked_algorithms, known),
+    ]
+    if config.primary_metric is not None:
+        rules.append(("primary_metric", (config.primary_metric,), PRIMARY_METRICS[config.task]))
+    for name, values, suitable in rules:
+        wrong = [value for value in values if value not in suitable]
+        if wrong:
+            message = f"{name} {wrong[0]!r} in {reader.source} is not for {config.task}."
+            raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.")
+    both = sorted(set(config.allowed_algorithms) & set(config.blocked_algorithms))
+    remedy = "Take it out of allowed_algorithms or blocked_algorithms."
+    if both:
+        message = f"{', '.join(both)} is both allowed and blocked in {reader.source}."
+        raise reader.error("blocked_algorithms", message, remedy)
+    if not set(known) - set(config.blocked_algorithms):
+        message = f"blocked_algorithms in {reader.source} leaves no algorithm for {config.task}."
+        raise reader.error("blocked_algorithms", message, "Block fewer.")
+    return config

@@ -1,0 +1,157 @@
+"""Reads the text of a configuration file: keys, and values as the words that stand there, each with its place.
+
+A scalar stays the text that was written, so that a column called `007`, `1.10` or `no` is found under its name; each field
+makes of it what it needs. Anchors, aliases, merge keys and tags, which let a small file grow without bound or name Python's
+types, are refused before anything is built of them.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import yaml
+
+from shared.domain.config_reader import MAX_SIDECAR, Place
+from shared.domain.errors import InvalidConfig
+
+#: Mappings and lists inside one another; the deepest known key needs two.
+MAX_DEPTH = 8
+_REMEDY = "Write one `key: value` per line."
+
+
+class _Mark(Protocol):
+    """PyYAML's place of a thing: line and column, both from 0."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A configuration file: `said` by key, and where each key stands (`gate.margin`)."""
+
+    said: Mapping[str, object]
+    places: Mapping[str, Place]
+
+
+def parse_yaml(raw: bytes, name: str) -> Sidecar:
+    """The keys and values of the file `name`; an empty file says nothing. Raises InvalidConfig with line and column."""
+    text = _text(raw, name)
+    try:
+        loader = _Loader(text, name)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = f"{error.problem or error.context}"[:200]
+        hint = " Indent with spaces, not with tabs." if "\\t" in said else ""
+        raise _refusal(name, f"is not valid YAML: {said}", mark, _REMEDY + hint) from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        at = before.count("\n") + 1, error.position - before.rfind("\n")
+        raise InvalidConfig(
+            f"{name} is not valid YAML: the character #x{ord(text[error.position]):04x} is not allowed"
+            f" (line {at[0]}, column {at[1]}).",
+            remedy="Save it as plain text.",
+            file=name,
+            line=at[0],
+            column=at[1],
+        ) from error
+    places: dict[str, Place] = {}
+    if node is None or (isinstance(node, yaml.ScalarNode) and node.value == ""):
+        return Sidecar({}, places)
+    if not isinstance(node, yaml.MappingNode):
+        kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+        raise _refusal(name, f"must hold keys and values, not {kind}", node.start_mark, _REMEDY)
+    return Sidecar(_mapping(node, "", places, name), places)
+
+
+class _Loader(yaml.BaseLoader):
+    """Every scalar is text; what could multiply, or make something else than text, is refused where it stands."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self._file, self._depth = name, 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse("aliases (*name)", event)
+        if event.anchor is not None:
+            self._refuse("anchors (&name)", event)
+        if event.tag is not None:
+            self._refuse("tags (!name)", event)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._refuse(f"more than {MAX_DEPTH} levels", event)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def _refuse(self, what: str, event: yaml.Event) -> NoReturn:
+        message = f"uses {what}, which a configuration file has no need of"
+        raise _refusal(self._file, message, event.start_mark, "Write each value out where it belongs.")
+
+
+def _mapping(node: yaml.MappingNode, parent: str, places: dict[str, Place], name: str) -> dict[str, object]:
+    out: dict[str, object] = {}
+    for key, value in node.value:
+        at = key.start_mark
+        if not isinstance(key, yaml.ScalarNode):
+            raise _refusal(name, "has a key that is no text", at, _REMEDY)
+        if key.value == "<<" and not key.style:
+            raise _refusal(name, "uses a merge key (<<)", at, "Write each value out where it belongs.")
+        path = f"{parent}.{key.value}" if parent else key.value
+        if key.value in out:
+            first = places[path].line
+            shown = reprlib.repr(key.value)
+            raise _refusal(
+                name, f"says {shown} twice, first in line {first}", at, "Leave one of the two lines out."
+            )
+        there = value.start_mark
+        places[path] = Place(at.line + 1, at.column + 1, there.line + 1, there.column + 1)
+        out[key.value] = _value(value, path, places, name)
+    return out
+
+
+def _value(node: yaml.Node, path: str, places: dict[str, Place], name: str) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, places, name)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, path, places, name) for item in node.value]
+    return str(node.value)
+
+
+def _text(raw: bytes, name: str) -> str:
+    if len(raw) > MAX_SIDECAR:
+        raise InvalidConfig(
+            f"{name} has more than {MAX_SIDECAR:,} bytes, the most that a configuration file may have.",
+            remedy="Keep to the known keys.",
+            file=name,
+        )
+    if raw.startswith(b"\x1f\x8b"):
+        raise InvalidConfig(
+            f"{name} is compressed (gzip).", remedy="Upload it as it is, uncompressed.", file=name
+        )
+    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise InvalidConfig(
+            f"{name} is not UTF-8 text (line {line}, column {column}).",
+            remedy="Save it as UTF-8.",
+            file=name,
+            line=line,
+            column=column,
+        ) from error
+
+
+def _refusal(name: str, message: str, mark: _Mark | None, remedy: str) -> InvalidConfig:
+    line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    where = f" (line {line}, column {column})" if mark else ""
+    return InvalidConfig(f"{name} {message}{where}.", remedy=remedy, file=name, line=line, column=column)
