@@ -7,7 +7,7 @@ from functools import lru_cache
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, refused
+from functions.http import answer, refused, secured
 from shared import bootstrap
 from shared.domain.errors import Transient
 from shared.services.monitoring.probe import Probe
@@ -22,12 +22,14 @@ def probe() -> Probe:
 
 
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when settings and state can be read, 503 otherwise, whatever else the request holds; the log says why."""
+async def health(req: func.HttpRequest) -> func.HttpResponse:
+    """200 when settings and state can be read, 503 otherwise, whatever else the request holds; the log says why.
+
+    Async, so that it runs on the event loop: it holds no worker, and waits for none.
+    """
     request_id = parameters.request_id(req)
-    if probe().passes():
+    if await probe().passes():
         response = answer({"status": "healthy"})
     else:
         response = refused(Transient("Not able to work now.", code="unhealthy"), request_id).response
-    response.headers["x-request-id"] = request_id
-    return response
+    return secured(response, request_id)

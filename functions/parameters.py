@@ -13,6 +13,10 @@ from shared.domain.problems import UnsupportedMedia
 
 #: Longest query parameter. A cursor is the longest of ours; and Python refuses to read an integer of over 4,300 digits.
 MAX_QUERY = 2000
+#: The headers that are read and have no stricter rule of their own, and the longest that one may be.
+HEADERS = ("content-type", "accept", "if-none-match")
+MAX_HEADER = 1000
+_SEE = "GET /api/swagger.json describes what each call takes."
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -32,17 +36,23 @@ ROUTE: dict[str, Callable[[str], object]] = {
 
 
 def check(req: func.HttpRequest) -> None:
-    """Raises NotFound (a path that can name nothing), InvalidInput (query) or UnsupportedMedia (a compressed body)."""
+    """Raises NotFound (a path that can name nothing), InvalidInput (query, header) or UnsupportedMedia (a compressed body)."""
     for name, value in req.route_params.items():
         if not ROUTE[name](value):
             raise NotFound(f"There is no {name} {value[:80]!a}.", field=name)
     for name, value in req.params.items():
         if len(value) > MAX_QUERY or not value.isprintable():
             raise InvalidInput(
-                f"The parameter {name[:40]!a} is longer than {MAX_QUERY} characters or holds unprintable ones.",
-                remedy="GET /api/swagger.json describes what each call takes.",
+                _beyond("parameter", name, MAX_QUERY),
+                remedy=_SEE,
                 code="invalid-parameter",
                 field=ascii(name[:40])[1:-1],
+            )
+    for name in HEADERS:
+        value = req.headers.get(name)
+        if value is not None and (len(value) > MAX_HEADER or not (value.isascii() and value.isprintable())):
+            raise InvalidInput(
+                _beyond("header", name, MAX_HEADER), remedy=_SEE, code="invalid-header", field=name
             )
     encoding = req.headers.get("content-encoding", "").strip()
     if encoding and encoding.lower() != "identity":
@@ -52,6 +62,15 @@ def check(req: func.HttpRequest) -> None:
             code="unsupported-encoding",
             field="Content-Encoding",
         )
+
+
+def _beyond(kind: str, name: str, most: int) -> str:
+    return f"The {kind} {name[:40]!a} is longer than {most} characters or holds some that it can't."
+
+
+def function_key(req: func.HttpRequest) -> str:
+    """The key that the host has checked, from where it looks for it; empty where it asks for none."""
+    return req.headers.get("x-functions-key") or req.params.get("code") or ""
 
 
 def request_id(req: func.HttpRequest) -> str:

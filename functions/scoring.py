@@ -10,7 +10,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, pass_through
+from functions.http import answer, door, page, pass_through
 from shared import bootstrap
 from shared.domain.errors import NotFound
 from shared.settings import settings
@@ -27,8 +27,6 @@ _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
 
@@ -146,7 +144,9 @@ def benchmark_endpoint(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.scoring import benchmark
 
     options = benchmark.BenchmarkOptions.parse(req.get_body())
-    return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
+    # Each holds a worker and up to eight threads for as long as 20 s.
+    with bootstrap.workers().place("benchmarks", "Benchmarks", most=2):
+        return answer(benchmark.run(bootstrap.endpoints(), req.route_params["name"], options))
 
 
 @bp.route(route="swagger.json", methods=["GET"])
@@ -158,14 +158,14 @@ def swagger(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@door
+@page
 def docs(req: func.HttpRequest) -> func.HttpResponse:
     """The page alone; it shows nothing until it has a function key."""
     return func.HttpResponse(_file(STATIC / "docs.html"), mimetype="text/html", headers=_PAGE_HEADERS)
 
 
 @bp.route(route="docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-@door
+@page
 def docs_asset(req: func.HttpRequest) -> func.HttpResponse:
     """What the page needs: Swagger UI and our own script and style."""
     name = req.route_params["file"]

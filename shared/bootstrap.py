@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
     from shared.services.batches.taking import Batches
+    from shared.services.bulkhead import Bulkhead
     from shared.services.intake.drop import Intake
     from shared.services.monitoring.tallies import CanaryWatch
+    from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
     from shared.services.run.pipeline_runs import PipelineRuns
     from shared.services.run.store import RunStore
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from shared.services.scoring.rotation import Rotations
 
 T = TypeVar("T")
+#: Calls that the host passes on at a time: host.json, extensions.http.maxConcurrentRequests.
+HTTP_CALLS = 100
 
 
 class Once(Generic[T]):
@@ -145,10 +149,31 @@ def upgraded() -> bool:
 def endpoint_calls() -> EndpointCalls:
     from shared.adapters.endpoint import EndpointHttp
     from shared.adapters.endpoint_keys import EndpointKeys
+    from shared.services.scoring.breaker import BreakerLimits
     from shared.services.scoring.calling import EndpointCalls
     from shared.services.scoring.keys import KeyRing
 
-    return EndpointCalls(EndpointHttp(), KeyRing(EndpointKeys(arm(), settings().workspace_id, credential())))
+    now = settings()
+    keys = KeyRing(EndpointKeys(arm(), now.workspace_id, credential()))
+    patience = min(5.0, now.score_timeout_seconds / 2)
+    breaker = BreakerLimits(now.breaker_failures, now.breaker_seconds, patience)
+    return EndpointCalls(EndpointHttp(), keys, breaker=breaker)
+
+
+@Once
+def workers() -> Bulkhead:
+    """What HTTP calls may hold; a tenth of the threads is left to timers and triggers."""
+    from shared.services.bulkhead import Bulkhead
+
+    now = settings()
+    return Bulkhead(max(1, min(HTTP_CALLS, int(now.worker_threads / 1.1))), now.worker_share)
+
+
+@Once
+def rate_limit() -> RateLimit:
+    from shared.services.rate_limit import RateLimit
+
+    return RateLimit(settings().rate_limit)
 
 
 @Once
@@ -205,7 +230,7 @@ def scoring() -> Scoring:
     from shared.services.scoring.proxy import ScoreLimits, Scoring
 
     limits = ScoreLimits(settings().score_timeout_seconds, settings().score_max_rows)
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch())
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers())
 
 
 @Once

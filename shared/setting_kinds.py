@@ -63,8 +63,8 @@ def several(doc: str, known: Collection[str]) -> Any:
     return _declare(frozenset(), doc, Kind(parse, "any of " + ", ".join(known) + ", parted by commas"))
 
 
-def whole(default: int, doc: str, low: int, high: int | None = None) -> Any:
-    return _declare(default, doc, Kind(_within(int, low, high), "a whole number" + _span(low, high)))
+def whole(default: int, doc: str, low: int, high: int | None = None, name: str | None = None) -> Any:
+    return _declare(default, doc, Kind(_within(int, low, high), "a whole number" + _span(low, high)), name)
 
 
 def number(default: float, doc: str, low: float, high: float | None = None) -> Any:

@@ -114,6 +114,22 @@ class Settings:
         30.0, "Deadline of one scoring request (Azure ends any request at 230 s)", 0.05, 230
     )
     score_max_rows: int = whole(5000, "Most rows in one scoring request", 1)
+    worker_threads: int = whole(
+        110,
+        "Sync functions at once. Unset, the host says 1000, and Python 3.12 starts as many",
+        1,
+        name="PYTHON_THREADPOOL_THREAD_COUNT",
+    )
+    worker_share: float = number(
+        0.5, "Share of the workers that calls of one dataset may hold; 503 beyond it", 0.01, 1
+    )
+    breaker_failures: int = whole(
+        5, "Calls in a row without an answer after which an endpoint is left alone", 1
+    )
+    breaker_seconds: float = number(10.0, "For how long it is; then one call tries it again", 0.1, 3600)
+    rate_limit: float = number(
+        0.0, "Calls a second with one function key, to each process; 0 = no limit", 0, 100_000
+    )
     applicationinsights_connection_string: str = text("", "Telemetry of the app itself; empty = none")
 
     @property
@@ -253,12 +269,12 @@ by `DATA_STORAGE`, or by the two URIs; `DATA_STORAGE__accountName` and `AzureWeb
 blob trigger's extension knows neither.
 
 {table}
-Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two URIs, `BLOB_SOURCE`, `INCOMING_CONTAINER`, and
+Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two URIs, `BLOB_SOURCE`, `INCOMING_CONTAINER`,
+`PYTHON_THREADPOOL_THREAD_COUNT`, and
 
 | setting | what it is |
 |---|---|
-| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |
-| `PYTHON_THREADPOOL_THREAD_COUNT` | sync functions at once: 110. Unset, the host says 1000, and Python 3.12 starts as many |"""
+| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
 
 if __name__ == "__main__":
     print(_PAGE.format(table=table()))  # noqa: T201 - a page asked for at a shell

@@ -9,6 +9,7 @@ from shared.domain.problems import (
     DeadlineExceeded,
     InvalidRows,
     MalformedBody,
+    RateLimited,
     RowIssue,
     TooLarge,
     UnsupportedMedia,
@@ -26,12 +27,13 @@ REFUSALS = {
     413: "Too many rows or bytes.",
     415: "Neither JSON nor CSV, or compressed.",
     422: "Rows that don't fit the model's schema; `errors` names row and field.",
+    429: "The function key was used too often; see Retry-After.",
     500: "A fault of ours; the log has it under the request id.",
     502: "The endpoint or Azure answered with an error.",
     503: "The endpoint or storage is not available now; see Retry-After.",
     504: "No answer within the deadline.",
 }
-ALWAYS = (401, 500, 503)
+ALWAYS = (400, 401, 429, 500, 503)
 
 
 def ref(name: str) -> Doc:
@@ -146,6 +148,9 @@ EXAMPLES: dict[int, DropMLError] = {
     422: InvalidRows(
         [RowIssue("wrong-type", 'Field "age" must be a whole number, not "old".', "age", 1)], total=1
     ),
+    429: RateLimited(
+        "This function key was used more than 10 times a second.", remedy="Wait.", retry_after=1
+    ),
     500: DropMLError("Something went wrong here.", remedy="The log has it under the request id."),
     502: Upstream("The endpoint bank-1a2b3c answered 500: no message", code="endpoint-error"),
     503: Busy("The endpoint bank-1a2b3c has more requests than it can handle (HTTP 429).", retry_after=2),
@@ -159,7 +164,7 @@ def _refusal(status: int, description: str) -> Doc:
     example = problem(EXAMPLES[status], request_id="7f8a0107331a4a20bc3c0edf63964dda")
     media = {"schema": ref("Problem"), "example": example}
     doc: Doc = {"description": description, "content": {PROBLEM_JSON: media}}
-    if status == 503:
+    if status in (429, 503):
         doc["headers"] = {
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
         }

@@ -2,7 +2,8 @@
 
 A score must not wait for storage: an entry older than `fresh` seconds is served as it is while one thread reads it
 again. Only one that nobody has asked for in `stale` seconds waits, and then at most `patience`: an app that slept
-must not send its first call to a model that was replaced meanwhile. Where storage is down, what is known is served.
+must not send its first call to a model that was replaced meanwhile. Where storage is down, what is known is served;
+what is not known is waited for `first_patience`, by a few at a time.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from shared.domain import names
 from shared.domain.documents import from_json
-from shared.domain.errors import DropMLError
+from shared.domain.errors import DropMLError, Transient
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
+from shared.services.flight import Flight
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +29,14 @@ PREFIX = "serving/"
 MAX_KNOWN = 1000
 #: Short forms of a name without anything in service that are looked at before the name is unknown.
 FORMS = 2
+#: Documents read at a time for callers who can't go on without them: where storage hangs, the rest is told at once.
+MAX_READS = 8
 
 
 @dataclass
 class _Slot:
     entry: ServingEntry | None
     read_at: float
-    refreshing: threading.Event | None = None
 
 
 class StoredServing:
@@ -45,14 +49,17 @@ class StoredServing:
         fresh: float = 5.0,
         stale: float = 60.0,
         patience: float = 0.5,
+        first_patience: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._fresh, self._stale, self._patience = fresh, stale, patience
+        self._first_patience = first_patience
         self._clock = clock
         self._slots: dict[str, _Slot] = {}
         self._listed: list[str] | None = None
-        self._listed_at = 0.0
+        self._listed_at = float("-inf")
+        self._reads: dict[str, Flight[None]] = {}
         self._lock = threading.Lock()
 
     def get(self, dataset: str) -> ServingEntry | None:
@@ -69,51 +76,77 @@ class StoredServing:
                 break
         return by_slug
 
-    def _get(self, slug: str) -> ServingEntry | None:
-        slot = self._slots.get(slug)
-        if slot is None:
-            return self._read(slug)
-        age = self._clock() - slot.read_at
-        if age >= self._fresh:
-            if slot.entry is None:
-                return self._read(slug)
-            done = self._refresh_behind(slug, slot)
-            if age >= self._stale:
-                done.wait(self._patience)
-                slot = self._slots.get(slug, slot)
-        return slot.entry
-
     def all(self) -> list[ServingEntry]:
         if self._listed is None or self._clock() - self._listed_at >= self._fresh:
-            try:
-                paths = list(self._documents.list(PREFIX))
-                self._listed = [path.removeprefix(PREFIX).removesuffix(".json") for path in paths]
-                self._listed_at = self._clock()
-            except DropMLError:
-                if self._listed is None:
-                    raise
-                log.warning("the state container can't be listed; going on with what is known")
-        found = (self._get(slug) for slug in self._listed)
+            # No dataset's document is read under the empty name. Waited for: who asks for all wants the new ones, too.
+            self._await("", self._list, self._listed is not None, self._stale)
+        found = (self._get(slug) for slug in self._listed or [])
         return [entry for entry in found if entry is not None]
 
     def refresh(self, dataset: str) -> ServingEntry | None:
         """Read it now. Where that fails, what is known stays; without anything known the error is raised."""
         known = self.get(dataset)
-        return self._read(known.slug if known else names.slug(dataset))
+        slug = known.slug if known else names.slug(dataset)
+        self._await(slug, partial(self._read, slug), known is not None, self._stale)
+        return self._slots[slug].entry
 
-    def _read(self, slug: str) -> ServingEntry | None:
+    def _get(self, slug: str) -> ServingEntry | None:
+        slot = self._slots.get(slug)
+        age = self._clock() - slot.read_at if slot is not None else 0.0
+        if slot is not None and age < self._fresh:
+            return slot.entry
+        self._await(slug, partial(self._read, slug), slot is not None and slot.entry is not None, age)
+        return self._slots[slug].entry
+
+    # -- one read of a document at a time, on a thread of its own --------------------------------------------------
+
+    def _await(self, slug: str, read: Callable[[], None], known: bool, age: float) -> None:
+        """Something `known` is waited for only where it is older than `stale`, and shortly; else the caller needs it."""
+        flight = self._reads.get(slug)
+        if flight is None or flight.landed:
+            with self._lock:
+                flight = self._reads.get(slug)
+                if flight is None or flight.landed:
+                    if not known and len(self._reads) >= MAX_READS:
+                        raise _unavailable(slug)
+                    flight = self._reads[slug] = Flight(partial(self._landing, slug, read), f"serving-{slug}")
+        if known:
+            if age >= self._stale:
+                flight.wait(self._patience - flight.age)
+            return
+        if not flight.wait(self._first_patience):
+            raise _unavailable(slug)
+        flight.result()
+
+    def _landing(self, slug: str, read: Callable[[], None]) -> None:
+        try:
+            read()
+        finally:
+            with self._lock:
+                self._reads.pop(slug, None)
+
+    def _list(self) -> None:
+        try:
+            paths = list(self._documents.list(PREFIX))
+            self._listed = [path.removeprefix(PREFIX).removesuffix(".json") for path in paths]
+        except DropMLError:
+            if self._listed is None:
+                raise
+            log.warning("the state container can't be listed; going on with what is known")
+        self._listed_at = self._clock()  # ask again in a while, not at every call
+
+    def _read(self, slug: str) -> None:
         try:
             found = self._documents.get(f"{PREFIX}{slug}.json")
-        except DropMLError:
+            self._keep(slug, found[0] if found else None)
+        except Exception:
             slot = self._slots.get(slug)
             if slot is None or slot.entry is None:
                 raise
-            log.warning("serving/%s.json can't be read; going on with what is known", slug)
+            log.warning("serving/%s.json can't be read; going on with what is known", slug, exc_info=True)
             slot.read_at = self._clock()  # ask again in a while, not at every score
-            return slot.entry
-        return self._keep(slug, found[0] if found else None).entry
 
-    def _keep(self, slug: str, document: dict[str, object] | None) -> _Slot:
+    def _keep(self, slug: str, document: dict[str, object] | None) -> None:
         known = self._slots.get(slug)
         entry = known.entry if known else None
         if document is None:
@@ -121,28 +154,15 @@ class StoredServing:
         else:
             found = from_json(document, ServingEntry)
             entry = entry if entry == found else found  # an unchanged one keeps its compiled validator
-        slot = _Slot(entry, self._clock())
         with self._lock:
             if len(self._slots) >= MAX_KNOWN and slug not in self._slots:
                 self._slots = {name: s for name, s in self._slots.items() if s.entry is not None}
-            self._slots[slug] = slot
-        return slot
+            self._slots[slug] = _Slot(entry, self._clock())
 
-    def _refresh_behind(self, slug: str, slot: _Slot) -> threading.Event:
-        with self._lock:
-            if slot.refreshing is not None:
-                return slot.refreshing
-            done = slot.refreshing = threading.Event()
 
-        def work() -> None:
-            try:
-                self._read(slug)
-            except Exception:
-                log.exception("serving/%s.json can't be read", slug)
-                slot.read_at = self._clock()
-            finally:
-                slot.refreshing = None
-                done.set()
-
-        threading.Thread(target=work, name=f"serving-{slug}", daemon=True).start()
-        return done
+def _unavailable(slug: str) -> Transient:
+    return Transient(
+        f"What is in service under {slug or 'any name'!r} can't be read now.",
+        remedy="Try again; if it lasts, look at the data account.",
+        code="storage-unavailable",
+    )

@@ -5,6 +5,7 @@ The codes are stable: callers may branch on them. `docs/errors.md` lists them al
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from shared.domain.errors import Conflict, DropMLError, InvalidInput, Transient, Upstream
@@ -97,14 +98,46 @@ class DeadlineExceeded(Transient):
     status = 504
 
 
-class Busy(Transient):
-    """The endpoint throttles; `retry_after` seconds were asked for."""
+class Wait(Transient):
+    """Not now: the same call is welcome after `retry_after` seconds."""
+
+    def __init__(
+        self, message: str, *, retry_after: float, remedy: str = "", code: str | None = None, **where: object
+    ) -> None:
+        super().__init__(message, remedy=remedy, code=code, **where)
+        self.retry_after = retry_after
+        self.where["retry_after"] = round(retry_after, 3)
+
+
+class Busy(Wait):
+    """The endpoint throttles; it asked for so long a wait."""
 
     code = "endpoint-busy"
 
-    def __init__(self, message: str, *, retry_after: float, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy, retry_after=round(retry_after, 3))
-        self.retry_after = retry_after
+
+class Overloaded(Wait):
+    """More calls of one kind are under way than may hold the app's workers."""
+
+    code = "overloaded"
+
+
+class CircuitOpen(Wait):
+    """The endpoint gave no answer several times in a row, and is left alone for a while."""
+
+    code = "endpoint-circuit-open"
+
+
+class RateLimited(Wait):
+    """A function key was used more often than the app allows."""
+
+    code = "rate-limited"
+    status = 429
+
+
+class Unreachable(Transient):
+    """No connection to the endpoint came about, or none that lasted."""
+
+    code = "endpoint-unreachable"
 
 
 class EndpointRefused(Upstream):
@@ -120,6 +153,7 @@ _TITLES = {
     413: "Too large",
     415: "Unsupported media type",
     422: "Rows don't fit the model's schema",
+    429: "Too many requests",
     500: "Internal error",
     502: "The endpoint answered with an error",
     503: "Not available now",
@@ -158,6 +192,6 @@ def problem(error: DropMLError, *, request_id: str = "") -> dict[str, object]:
 
 def retry_after(error: DropMLError) -> str | None:
     """Value of the Retry-After header (whole seconds, at least 1) where the error asks for one."""
-    if isinstance(error, Busy):
-        return str(max(1, round(error.retry_after)))
+    if isinstance(error, Wait):
+        return str(max(1, math.ceil(error.retry_after)))
     return "1" if error.status == 503 else None

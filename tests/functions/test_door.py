@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import inspect
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from functions import health, pipelines, runs, scoring
+from functions.http import SECURITY_HEADERS
 from functions.parameters import ROUTE
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.errors import InvalidSetting, NotFound, Transient
+from shared.services import bulkhead
+from shared.services.bulkhead import Bulkhead
 from shared.services.monitoring.probe import Probe
+from shared.services.rate_limit import MAX_KEYS, RateLimit
 from shared.settings import read, settings
 from tests.support.scoring_support import SCHEMA, body_of, call, request
 
@@ -84,6 +93,85 @@ def test_every_parameter_of_a_route_has_a_rule() -> None:
 def test_a_query_parameter_without_measure_is_refused(params: dict[str, str]) -> None:
     response = call(runs.list_runs, request(method="GET", params=params))
     assert problem(response) == (400, "invalid-parameter")
+
+
+@pytest.mark.parametrize("value", ["text/csv\r\nX: y", "a" * 1001, "text/\x00csv", "text/ä"])
+@pytest.mark.parametrize("name", ["content-type", "accept", "if-none-match"])
+def test_a_header_is_short_and_printable(name: str, value: str) -> None:
+    for function in (scoring.score, runs.list_runs, scoring.create_batch):
+        response = call(function, request(TWO, route={"dataset": "bank"}, headers={name: value}))
+        assert problem(response) == (400, "invalid-header")
+        assert body_of(response)["field"] == name
+
+
+@pytest.mark.parametrize(
+    "function", [health.health, scoring.docs, scoring.docs_asset, runs.show_run, scoring.score]
+)
+def test_every_answer_carries_the_security_headers(
+    function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = Probe(lambda: None)
+    monkeypatch.setattr(health, "probe", lambda: well)
+    route = {
+        scoring.docs_asset: {"file": "docs.js"},
+        runs.show_run: {"id": "../x"},
+        scoring.score: {"dataset": "a\nb"},
+    }
+    headers = call(function, request(route=route.get(function, {}))).headers
+    for name, value in SECURITY_HEADERS.items():
+        if function in (scoring.docs, scoring.docs_asset) and name in (
+            "Cache-Control",
+            "Content-Security-Policy",
+        ):
+            assert headers[name] != value
+        else:
+            assert headers[name] == value
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_a_key_that_is_used_too_often_is_told_to_wait_and_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    limit = RateLimit(2.0, clock=lambda: now[0])
+    monkeypatch.setattr(bootstrap, "rate_limit", lambda: limit)
+
+    def status(**asked: Any) -> int:
+        return int(call(scoring.score, request(route={"dataset": "\n"}, **asked)).status_code)
+
+    mine: Any = {"headers": {"x-functions-key": "mine"}}
+    assert [status(**mine) for _ in range(6)] == [404] * 4 + [429] * 2
+    refused = call(scoring.score, request(route={"dataset": "bank"}, **mine))
+    assert problem(refused) == (429, "rate-limited")
+    assert refused.headers["Retry-After"] == "1"
+    assert "mine" not in refused.get_body().decode()
+    assert status(headers={"x-functions-key": "another"}) == 404
+    assert status(params={"code": "mine"}) == 429, "the same key, sent the other way"
+    assert call(scoring.docs, request(method="GET", **mine)).status_code == 200
+    now[0] = 0.5
+    assert [status(**mine) for _ in range(2)] == [404, 429]
+
+
+def test_keys_without_end_are_forgotten_in_the_order_of_use() -> None:
+    limit = RateLimit(1.0, clock=lambda: 0.0)
+    for at in range(MAX_KEYS + 5):
+        limit.check(f"key-{at}")
+    assert len(limit._buckets) == MAX_KEYS
+
+
+def test_calls_that_wait_for_storage_leave_workers_for_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, release = Bulkhead(8, 0.5), threading.Event()
+    monkeypatch.setattr(bootstrap, "workers", lambda: workers)
+    monkeypatch.setattr(bulkhead, "PATIENCE", 0.05)
+    monkeypatch.setattr(bootstrap, "store", lambda: release.wait(30))
+    asked = request(method="GET", route={"id": "bank-1-a1"})
+    with ThreadPoolExecutor(20) as pool:
+        held = [pool.submit(call, runs.show_run, asked) for _ in range(20)]
+        ended = islice(as_completed(held, timeout=60), 16)
+        refused = [problem(answer.result()) for answer in ended]
+        with workers.place("score bank", "The dataset 'bank'"):
+            assert refused == [(503, "overloaded")] * 16, "four places, and room is left"
+        release.set()
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 65, "../k", "k\n"])
@@ -180,29 +268,43 @@ def test_health_asks_storage_through_the_settings(monkeypatch: pytest.MonkeyPatc
 
 
 def test_many_who_ask_are_one_question_and_a_hung_one_is_not_waited_for() -> None:
-    asked, release, now = [], threading.Event(), [0.0]
+    asked: list[int] = []
+    release, now = threading.Event(), [0.0]
 
     def hangs() -> None:
         asked.append(1)
         release.wait(30)
 
-    probe = Probe(hangs, keep=2.0, patience=0.05, clock=lambda: now[0])
-    assert [probe.passes() for _ in range(50)] == [False] * 50
-    assert len(asked) == 1
-    release.set()
-    while not probe.passes():
-        now[0] += 3.0
-    assert len(asked) >= 1
+    async def flood(probe: Probe) -> None:
+        assert await asyncio.gather(*(probe.passes() for _ in range(500))) == [False] * 500
+        assert len(asked) == 1
+        assert await probe.passes() is False, "what is known is told at once"
+        release.set()
+        while not await probe.passes():
+            now[0] += 3.0
+            await asyncio.sleep(0)
+
+    asyncio.run(flood(Probe(hangs, keep=2.0, patience=0.05, clock=lambda: now[0])))
 
 
 def test_an_answer_is_kept_for_a_while() -> None:
-    asked, now = [], [0.0]
-    probe = Probe(lambda: asked.append(1), keep=2.0, patience=30.0, clock=lambda: now[0])
-    assert [probe.passes(), probe.passes()] == [True, True]
-    assert len(asked) == 1
-    now[0] = 2.5
-    assert probe.passes()
-    assert len(asked) == 2
+    asked: list[int] = []
+    now = [0.0]
+
+    async def ask(probe: Probe) -> None:
+        assert [await probe.passes(), await probe.passes()] == [True, True]
+        assert len(asked) == 1
+        now[0] = 2.5
+        assert await probe.passes()
+        assert len(asked) == 2
+
+    asyncio.run(ask(Probe(partial(asked.append, 1), keep=2.0, patience=30.0, clock=lambda: now[0])))
+
+
+def test_health_needs_no_worker() -> None:
+    """A sync function waits for one: where all wait for storage, that would be long."""
+    handler = health.health._function.get_user_function()
+    assert inspect.iscoroutinefunction(handler)
 
 
 def test_a_location_is_a_uri_whatever_the_dataset_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ NEEDED = {
     "domain.errors",
     "domain.problems",
     "services",
+    "services.flight",
     "services.monitoring",
     "services.monitoring.probe",
     "setting_kinds",

@@ -35,13 +35,16 @@ CONTAINERS = ("incoming", "dropml-data", "dropml-quarantine", "dropml-state", "d
 
 
 def _arm_handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
-    """Managed identity and the two ARM calls about keys."""
+    """Managed identity, and the ARM calls about an endpoint's address and keys."""
     busy = [0.0]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if "/onlineEndpoints/" in self.path:
+                self._send(200, {"name": "x", "properties": {"scoringUri": endpoint.address("")}})
+                return
             ends = int(time.time()) + 3600
             self._send(
                 200,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import ssl
 import threading
@@ -85,6 +87,9 @@ class Endpoint:
 
     def token(self, endpoint: str) -> tuple[str, float]:
         return self.token_value, time.time() + 3600
+
+    def address(self, endpoint: str) -> str:
+        return f"{self.url}/score"
 
     def begin_regenerate(self, endpoint: str, which: Slot) -> None:
         at = 0 if which == "primary" else 1
@@ -259,7 +264,8 @@ def call(function: Callable[..., Any], req: func.HttpRequest) -> func.HttpRespon
     target = function
     while not callable(target) or hasattr(target, "_function"):
         target = target._function.get_user_function()
-    response: func.HttpResponse = target(req)
+    returned = target(req)
+    response: func.HttpResponse = asyncio.run(returned) if inspect.iscoroutine(returned) else returned
     return response
 
 

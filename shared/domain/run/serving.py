@@ -12,16 +12,14 @@ from shared.domain.schema import Schema
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint to call: its name, scoring URI, and how it authenticates (`key` or `aad_token`)."""
+    """An endpoint: its name, and how it authenticates (`key` or `aad_token`).
+
+    The scoring URI tells people where it is; calls go where Azure says that it is.
+    """
 
     endpoint: str
     scoring_uri: str
     auth_mode: str = "key"
-
-    @property
-    def base(self) -> str:
-        """The endpoint's root URL, where /swagger.json lives."""
-        return self.scoring_uri.removesuffix("/score").rstrip("/")
 
 
 @dataclass(frozen=True)

@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
 
+from shared.services.flight import Flight
+
 log = logging.getLogger(__name__)
+
+#: Between two looks at an answer that is waited for, in seconds.
+LOOK = 0.02
+#: A question without an answer for so long is given up, and asked again, in seconds.
+GIVE_UP = 10.0
 
 
 class Probe:
-    """Thread-safe. The first caller waits for the answer; those who come meanwhile get the one before."""
+    """For one event loop. Who asks is told what is known; it is waited for only by who asks first, or while nothing is."""
 
     def __init__(
         self,
         ask: Callable[[], object],
         *,
         keep: float = 2.0,
-        patience: float = 1.0,
+        patience: float = 0.9,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._keep, self._patience, self._clock = ask, keep, patience, clock
         self._known: bool | None = None
         self._asked_at = float("-inf")
-        self._running: threading.Event | None = None
-        self._lock = threading.Lock()
+        self._flight: Flight[None] | None = None
+        self._asks = 0
 
-    def passes(self) -> bool:
+    async def passes(self) -> bool:
         """Whether `ask` returned when last asked; False when it raised, or has not returned within `patience` seconds."""
-        with self._lock:
-            running = self._running
-            if running is None and self._clock() - self._asked_at >= self._keep:
-                running = self._running = threading.Event()
-                threading.Thread(target=self._work, args=(running,), name="probe", daemon=True).start()
-            elif running is None or self._known is not None:
+        flight = self._flight
+        if flight is None or flight.landed or flight.age > GIVE_UP:
+            if self._clock() - self._asked_at < self._keep:
                 return bool(self._known)
-        if not running.wait(self._patience):
-            with self._lock:
-                if self._running is running:
-                    self._known = False
+            self._asks += 1
+            flight = self._flight = Flight(self._work, "probe")
+        elif self._known is not None:
+            return self._known
+        while not flight.landed and flight.age < self._patience:
+            await asyncio.sleep(LOOK)
+        if not flight.landed:
+            self._known = False
         return bool(self._known)
 
-    def _work(self, done: threading.Event) -> None:
+    def _work(self) -> None:
+        ask = self._asks
         try:
             self._ask()
             passed = True
         except Exception:
             log.exception("the app can't work now")
             passed = False
-        with self._lock:
-            self._known, self._asked_at, self._running = passed, self._clock(), None
-        done.set()
+        if ask == self._asks:  # one that was given up has nothing to say any more
+            self._known, self._asked_at = passed, self._clock()

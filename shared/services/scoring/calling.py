@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.errors import Transient
-from shared.domain.problems import Busy, DeadlineExceeded, EndpointRefused
+from shared.domain.problems import Busy, DeadlineExceeded, EndpointRefused, Unreachable
 from shared.domain.run.serving import Target
+from shared.services.scoring.breaker import USUAL, BreakerLimits, Breakers
 from shared.services.scoring.keys import Credential, KeyRing
 
 #: Tries per call after a lost connection, and after 429 or 503.
@@ -77,10 +77,12 @@ class EndpointCalls:
         transport: Transport,
         keys: KeyRing,
         *,
+        breaker: BreakerLimits = USUAL,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.keys = keys
+        self.breakers = Breakers(breaker, clock=clock)
         self.budget = RetryBudget()
         self.transport = transport
         self._clock = clock
@@ -95,7 +97,7 @@ class EndpointCalls:
     ) -> Answer:
         """POST a body to one pinned deployment; the answer may be any status but 401, 429 and 503.
 
-        Raises EndpointRefused (401 with every key), Busy, DeadlineExceeded, Transient (unreachable).
+        Raises EndpointRefused (401 with every key), Busy, DeadlineExceeded, Unreachable, CircuitOpen.
         """
         headers = {
             "Content-Type": "application/json",
@@ -104,62 +106,81 @@ class EndpointCalls:
         }
         if request_id:
             headers["x-request-id"] = headers["x-ms-client-request-id"] = request_id
-        return self._call("POST", target, target.scoring_uri, body, headers, deadline)
+        return self._call("POST", target, "", body, headers, deadline)
 
     def get(self, target: Target, path: str, *, deadline: float) -> Answer:
         """GET a path below the endpoint's root, such as /swagger.json."""
-        return self._call("GET", target, target.base + path, None, {"Accept": "application/json"}, deadline)
+        return self._call("GET", target, path, None, {"Accept": "application/json"}, deadline)
 
     def _call(
         self,
         method: str,
         target: Target,
-        url: str,
+        path: str,
         body: bytes | None,
         headers: dict[str, str],
         deadline: float,
     ) -> Answer:
+        """`path` is below the endpoint's root; empty means the scoring URI."""
+        deployment = headers.get("azureml-model-deployment", "")
+        self.breakers.check(target.endpoint, deployment)
         self.budget.earn()
         lost = busy = refused = 0
         while True:
-            credential = self.keys.current(target)
-            remaining = deadline - self._clock()
-            if remaining <= 0:
-                raise DeadlineExceeded(
-                    f"The deadline passed before the endpoint {target.endpoint} answered.",
-                    remedy="Allow more time, or try again.",
-                )
+            remaining = self._remaining(target, deadline)
+            credential = self.keys.current(target, remaining)
+            remaining = self._remaining(target, deadline)
+            url = credential.base + path if path else credential.uri
             headers["Authorization"] = credential.header
             try:
                 answer = self.transport.send(method, url, body, headers, remaining)
             except ConnectionLostError as error:
                 lost += 1
-                self._lost(target, error, lost, deadline)
+                self._lost(target, deployment, error, lost, deadline)
                 continue
+            except DeadlineExceeded:
+                self.breakers.failed(target.endpoint, deployment, remaining)
+                raise
+            self.breakers.answered(target.endpoint, deployment)
             if answer.status == 401:
                 refused += 1
-                self._refused(target, credential, refused)
+                self._refused(target, credential, refused, deadline)
             elif answer.status in (429, 503):
                 busy += 1
                 self._busy(target, answer, busy, deadline)
             else:
                 return answer
 
-    def _lost(self, target: Target, error: ConnectionLostError, tries: int, deadline: float) -> None:
-        """Wait before the next try. Raises Transient where there is none."""
+    def _remaining(self, target: Target, deadline: float) -> float:
+        """Seconds. Raises DeadlineExceeded where there are none."""
+        remaining = deadline - self._clock()
+        if remaining <= 0:
+            raise DeadlineExceeded(
+                f"The deadline passed before the endpoint {target.endpoint} answered.",
+                remedy="Allow more time, or try again.",
+            )
+        return remaining
+
+    def _lost(
+        self, target: Target, deployment: str, error: ConnectionLostError, tries: int, deadline: float
+    ) -> None:
+        """Wait before the next try. Raises Unreachable where there is none."""
+        if not error.sent:
+            self.keys.moved(target)
         # the first loss is nearly always a stale pooled connection: it costs no budget and no waiting
         if tries >= LOST_TRIES or (tries > 1 and not self.budget.spend()):
-            raise Transient(
+            self.breakers.failed(target.endpoint, deployment)
+            raise Unreachable(
                 f"The endpoint {target.endpoint} can't be reached: {error}.",
                 remedy="Try again; if it lasts, look at the endpoint's state in Azure ML.",
-                code="endpoint-unreachable",
             ) from None
         if tries > 1 or not error.sent:
             self._pause(0.05 * 2**tries, deadline)
 
-    def _refused(self, target: Target, credential: Credential, tries: int) -> None:
+    def _refused(self, target: Target, credential: Credential, tries: int, deadline: float) -> None:
         """Go on with another key. Raises EndpointRefused where there is none."""
-        if tries >= KEY_TRIES or not self.keys.refused(target, credential):
+        patience = self._remaining(target, deadline)
+        if tries >= KEY_TRIES or not self.keys.refused(target, credential, patience):
             raise EndpointRefused(
                 f"The endpoint {target.endpoint} refuses its own keys.",
                 remedy="Check that the app's identity may list the endpoint's keys, and the auth mode.",

@@ -15,12 +15,15 @@ from shared.domain.problems import ModelRefused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
 from shared.domain.run.serving import ServingEntry
+from shared.services.bulkhead import Bulkhead
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.statuses import check, is_gone
 
 #: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/
 #: how-to-manage-quotas#azure-machine-learning-online-endpoints-and-batch-endpoints: 1.5 MB).
 MAX_BODY, MAX_ENDPOINT_BODY = 4 * 1024 * 1024, 1_572_864
+#: Workers where no setting says otherwise (`shared.settings`: PYTHON_THREADPOOL_THREAD_COUNT).
+DEFAULT_WORKERS = 100
 CONTENT_TYPES: dict[AnswerShape, str] = {
     "result": "application/json",
     "list": "application/json",
@@ -94,12 +97,19 @@ class Scoring:
     calls: EndpointCalls
     limits: ScoreLimits = field(default_factory=ScoreLimits)
     watch: Watch | None = None
+    workers: Bulkhead = field(default_factory=lambda: Bulkhead(DEFAULT_WORKERS))
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
-        """Raises the errors of `shared.domain.problems` and NotFound."""
+        """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
+        deadline = self.calls.deadline(self._seconds(request.deadline_ms))
+        dataset = request.dataset or ""
+        what = f"The dataset {dataset[:80]!r}" if dataset else "Scoring without a dataset's name"
+        with self.workers.place(f"score {dataset}", what, dataset=request.dataset):
+            return self._scored(request, deadline)
+
+    def _scored(self, request: ScoreRequest, deadline: float) -> ScoreAnswer:
         entry = self.entry(request.dataset)
         shape = answer_shape(request.shape, request.accept)
-        deadline = self.calls.deadline(self._seconds(request.deadline_ms))
         if len(request.body) > self.limits.max_body:
             raise too_large(len(request.body), self.limits.max_body)
         payload = payloads.parse(request.body, request.content_type, max_rows=self.limits.max_rows)

@@ -151,9 +151,8 @@ class _Work:
             "azureml-model-deployment": entry.draw(),
         }
         try:
-            answer = self.calls.transport.send(
-                "POST", entry.target.scoring_uri, payloads.encode(example), headers, ASK_SECONDS
-            )
+            uri = self.calls.keys.current(entry.target).uri
+            answer = self.calls.transport.send("POST", uri, payloads.encode(example), headers, ASK_SECONDS)
         except (ConnectionLostError, Upstream):
             return False
         return answer.status not in (401, 403)
