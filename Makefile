@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
+.PHONY: attack help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -70,6 +70,8 @@ bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-ser
 	@$(BIN)/python -m benchmarks.serving
 bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
 	@$(BIN)/python -m benchmarks.scale
+attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outages (MINUTES=30, SEED=1)
+	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?
@@ -81,7 +83,7 @@ lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
 	@for set in deployed:requirements.txt $(foreach s,local dev browser tools,$(s):requirements-$(s).txt); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --output-file requirements/$${set%%:*}.lock $${set##*:}; done
-audit: $(VENV)/.tools ## Known vulnerabilities of what is locked
+audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 	@$(BIN)/python -m tests.audit
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings > docs/settings.md

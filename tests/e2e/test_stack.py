@@ -14,65 +14,22 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from dropml import stack
 from dropml.cli.sample import write_synthetic
-from dropml.client import DONE
+from tests.support.live_stack import LiveStack
 
 pytestmark = pytest.mark.e2e
 BUDGET = 20.0
 DATASET = "bankmarketing_train"
 
 
-class Client:
-    """A caller with the function key."""
-
-    def __init__(self, running: stack.Stack) -> None:
-        self.running = running
-        self.storage = BlobServiceClient.from_connection_string(running.storage)
-
-    def request(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        headers = {"x-functions-key": self.running.key} | kwargs.pop("headers", {})
-        return requests.request(method, f"{self.running.api}{path}", headers=headers, timeout=60, **kwargs)
-
-    def get(self, path: str) -> Any:
-        answer = self.request("GET", path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    @property
-    def incoming(self) -> ContainerClient:
-        return self.storage.get_container_client("incoming")
-
-    def drop(self, name: str, data: bytes, **kwargs: Any) -> None:
-        self.incoming.upload_blob(name, data, overwrite=True, **kwargs)
-
-    def run_ids(self, dataset: str) -> list[str]:
-        return [run["run_id"] for run in self.get(f"/runs?dataset={dataset}")["runs"]]
-
-    def wait(self, dataset: str, *, number: int = 1, seconds: float = 60) -> dict[str, Any]:
-        """The dataset's `number`-th run, once it is done."""
-        deadline = time.monotonic() + seconds
-        run: dict[str, Any] = {}
-        while time.monotonic() < deadline:
-            runs = self.get(f"/runs?dataset={dataset}")["runs"]
-            if len(runs) >= number:
-                run = self.get(f"/runs/{runs[-number]['run_id']}")
-                if run["state"] in DONE:
-                    return run
-            time.sleep(0.3)
-        raise AssertionError(
-            f"{dataset} was not done after {seconds} s: {run.get('state')} {run.get('endpoint')}"
-        )
-
-
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     home = tmp_path_factory.mktemp("stack")
     running = stack.up(home, label="y", budget=BUDGET)
     try:
-        yield Client(running)
+        yield LiveStack(running)
     finally:
         started = [process.find() for process in running.places.processes.values()]
         parts = [psutil.Process(child.pid) for child in started if child]
@@ -93,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def live(client: Client, data: bytes) -> dict[str, Any]:
+def live(client: LiveStack, data: bytes) -> dict[str, Any]:
     """The first drop, uploaded with the plain storage SDK, on its way to live."""
     client.drop(f"{DATASET}.csv", data)
     run = client.wait(DATASET, seconds=BUDGET + 90)
@@ -101,7 +58,7 @@ def live(client: Client, data: bytes) -> dict[str, Any]:
     return run
 
 
-def test_a_dropped_csv_is_live_with_a_leaderboard(client: Client, live: dict[str, Any]) -> None:
+def test_a_dropped_csv_is_live_with_a_leaderboard(client: LiveStack, live: dict[str, Any]) -> None:
     board = client.get(f"/runs/{live['run_id']}/leaderboard")
     done = [t for t in board["trials"] if t["status"] == "Completed"]
     # How many there are is the machine's affair; that there was a choice, and what it came to, is ours.
@@ -112,7 +69,7 @@ def test_a_dropped_csv_is_live_with_a_leaderboard(client: Client, live: dict[str
     assert live["placement"]["auth_mode"] == "key"
 
 
-def test_scoring_answers_labels_and_names_the_version(client: Client, live: dict[str, Any]) -> None:
+def test_scoring_answers_labels_and_names_the_version(client: LiveStack, live: dict[str, Any]) -> None:
     rows = live["snapshot"]["schema"]["example"]
     answer = client.request("POST", f"/score/{DATASET}", json={"data": rows})
     assert answer.status_code == 200, answer.text
@@ -123,7 +80,7 @@ def test_scoring_answers_labels_and_names_the_version(client: Client, live: dict
     assert (bare.status_code == 200) == alone, "with one dataset, and only then, its name may be left out"
 
 
-def test_wrong_keys_are_refused_at_both_doors(client: Client, live: dict[str, Any]) -> None:
+def test_wrong_keys_are_refused_at_both_doors(client: LiveStack, live: dict[str, Any]) -> None:
     for headers in ({}, {"x-functions-key": "wrong"}):
         url = f"{client.running.api}/score/{DATASET}"
         assert requests.post(url, json={"data": []}, headers=headers, timeout=10).status_code == 401
@@ -134,7 +91,7 @@ def test_wrong_keys_are_refused_at_both_doors(client: Client, live: dict[str, An
         assert requests.post(uri, json={"input_data": {}}, headers=headers, timeout=10).status_code == 401
 
 
-def test_swagger_describes_the_live_model(client: Client, live: dict[str, Any]) -> None:
+def test_swagger_describes_the_live_model(client: LiveStack, live: dict[str, Any]) -> None:
     swagger = client.get("/swagger.json")
     text = str(swagger)
     assert swagger["openapi"].startswith("3.")
@@ -143,7 +100,7 @@ def test_swagger_describes_the_live_model(client: Client, live: dict[str, Any]) 
 
 
 def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_load(
-    client: Client, live: dict[str, Any]
+    client: LiveStack, live: dict[str, Any]
 ) -> None:
     (served,) = [d for d in client.get("/datasets")["datasets"] if d["dataset"] == DATASET]
     name = served["endpoint"]
@@ -179,14 +136,14 @@ def test_the_endpoint_is_named_documented_measured_and_its_keys_rotate_under_loa
     assert [answer for answer in answers if answer[0] != 200] == []
 
 
-def test_the_ledger_holds(client: Client, live: dict[str, Any]) -> None:
+def test_the_ledger_holds(client: LiveStack, live: dict[str, Any]) -> None:
     ledger = client.get(f"/runs/{live['run_id']}/ledger")
     assert ledger["broken_at"] is None
     assert "live" in [e["state"] for e in ledger["entries"] if e["event"] == "state"]
 
 
 def test_the_published_pipeline_trains_anew_and_the_gate_decides(
-    client: Client, live: dict[str, Any]
+    client: LiveStack, live: dict[str, Any]
 ) -> None:
     key = uuid.uuid4().hex
     path = f"/pipelines/{DATASET}/runs"
@@ -226,7 +183,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: Client) -> None:
+def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: LiveStack) -> None:
     for name, (content, _) in BAD.items():
         client.drop(f"bad-{name}.csv", content)
     quarantine = client.storage.get_container_client("dropml-quarantine")
@@ -243,7 +200,7 @@ def test_bad_files_end_in_quarantine_with_a_report_and_the_original(client: Clie
 
 
 def test_semicolons_and_tabs_are_taken_new_bytes_are_version_two_and_the_same_again_nothing(
-    client: Client,
+    client: LiveStack,
 ) -> None:
     def cells(separator: str, rows: int) -> bytes:
         out = io.StringIO()

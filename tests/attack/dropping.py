@@ -1,0 +1,87 @@
+"""Drop files by the wave, wait for their verdicts, and see that a good file still gets through."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob import ContentSettings
+
+from dropml.client import DONE
+from tests.attack.files import Drop, Verdict
+from tests.attack.tally import Tally
+from tests.support.live_stack import LiveStack, small_table
+
+WAVE = 40
+VERDICT_SECONDS = 90.0
+#: A run that has come so far has left intake.
+AT_INTAKE = ("dropped", "validating")
+
+
+def drop_all(live: LiveStack, kind: str, drops: Sequence[Drop], tally: Tally, *, until: float) -> None:
+    """Waves of drops, each followed by a good file; ends early once `until` (monotonic) has passed."""
+    for number, first in enumerate(range(0, len(drops), WAVE)):
+        if time.monotonic() > until:
+            return
+        stored = [one for one in drops[first : first + WAVE] if _upload(live, one)]
+        expected = {one.dataset: one for one in stored if one.verdict is not Verdict.PASSED_OVER}
+        found = _verdicts(live, set(expected))
+        for dataset, one in expected.items():
+            state, code = found.get(dataset, ("no verdict", ""))
+            tally.expect(kind, one.label, held=_holds(one.verdict, state, code), seen=f"{state} {code}")
+        _still_working(live, kind, f"{kind}-after-{number}", tally)
+        for one in stored:
+            if one.verdict is Verdict.PASSED_OVER:
+                live.incoming.delete_blob(one.name)
+
+
+def _upload(live: LiveStack, drop: Drop) -> bool:
+    """The yaml first, as people are told to do it; False where storage itself refuses the name."""
+    try:
+        if drop.sidecar is not None:
+            settings = ContentSettings(content_encoding=drop.sidecar_encoding)
+            live.drop(f"{drop.dataset}.yaml", drop.sidecar, content_settings=settings)
+        settings = ContentSettings(content_encoding=drop.encoding)
+        live.drop(drop.name, drop.data, metadata=drop.metadata, content_settings=settings)
+    except (AzureError, ValueError):
+        return False
+    return True
+
+
+def _verdicts(live: LiveStack, datasets: set[str]) -> dict[str, tuple[str, str]]:
+    """State and the problem's code of each dataset's run, once all have left intake or the time is over."""
+    deadline = time.monotonic() + VERDICT_SECONDS
+    while True:
+        found = {name: (state, code) for name, state, code in _states(live) if name in datasets}
+        settled = sum(state not in AT_INTAKE for state, _ in found.values())
+        if settled == len(datasets) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
+
+
+def _states(live: LiveStack) -> Iterator[tuple[str, str, str]]:
+    for run in live.runs():
+        yield run["dataset"], run["state"], str(run.get("error") or "")
+
+
+def _holds(verdict: Verdict, state: str, code: str) -> bool:
+    if state in (*AT_INTAKE, "no verdict", "failed"):
+        return False
+    quarantined = state == "quarantined"
+    return verdict is Verdict.EITHER or quarantined == (verdict is Verdict.QUARANTINED)
+
+
+def _still_working(live: LiveStack, kind: str, dataset: str, tally: Tally) -> None:
+    """Intake goes on: an ordinary file, too small to be trained on, gets its verdict."""
+    live.drop(f"{dataset}.csv", small_table(rows=30))
+    state, code = _verdicts(live, {dataset}).get(dataset, ("no verdict", ""))
+    tally.expect(kind, "an ordinary file afterwards", held=state == "quarantined", seen=f"{state} {code}")
+
+
+def settle(live: LiveStack, seconds: float) -> int:
+    """Wait until no run is open any more; how many still are."""
+    deadline = time.monotonic() + seconds
+    while (still := sum(run["state"] not in DONE for run in live.runs())) and time.monotonic() < deadline:
+        time.sleep(1)
+    return still
