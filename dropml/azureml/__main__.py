@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -30,7 +31,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="plain http port of Application Insights ingestion; 0 for any",
     )
-    add("--storage", help="connection string of the blob account (Azurite's, for example)")
+    # Arguments can be read by every user of the machine: secrets come by the environment, too.
+    add(
+        "--storage",
+        default=os.environ.get("DROPML_STORAGE"),
+        help="connection string of the blob account (Azurite's, for example); better as DROPML_STORAGE",
+    )
     add("--datastore", type=_datastore, action="append", default=[], metavar="NAME=CONTAINER")
     for name in ("subscription", "resource-group", "workspace", "location", "tenant", "compute"):
         field = name.replace("-", "_")
@@ -43,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="send no Retry-After, as the service: SDKs poll every 30 s",
     )
-    add("--identity-header", help="the value that IDENTITY_HEADER must have (default: any)")
+    add(
+        "--identity-header",
+        default=os.environ.get("DROPML_IDENTITY_HEADER"),
+        help="the value that IDENTITY_HEADER must have (default: any); better as DROPML_IDENTITY_HEADER",
+    )
     add("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     # For tests: a stand-in for `python -m dropml.azureml.automl`; `--job JOBDIR` is appended.
     add("--automl-command", default="", help=argparse.SUPPRESS)

@@ -5,28 +5,31 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from dropml.azurite.node import AzuriteError, find_node
-from dropml.common import processes
+from dropml.common import private, processes
 from dropml.common.logs import rotate, tail
 from dropml.common.processes import Child
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFEST = Path(__file__).resolve().parent
 
-# Azurite's documented development account: public knowledge, good for an emulator on this machine alone.
+# The name of Azurite's development account. Its documented key is public knowledge: each data folder has one of its own.
 ACCOUNT = "devstoreaccount1"
-ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+KEY_BYTES = 64
 
 SERVICES = ("blob", "queue", "table")
 INSTALL_TIMEOUT_S = 600
@@ -41,7 +44,8 @@ def install(root: Path = REPOSITORY) -> None:
     Raises AzuriteError with npm's last lines if the installation fails.
     """
     target = root / ".dropml" / "azurite"
-    target.mkdir(parents=True, exist_ok=True)
+    private.folder(target.parent)
+    target.mkdir(exist_ok=True)
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs may start at once
         if not installed(root):
@@ -105,9 +109,10 @@ def _npm_ci(target: Path) -> None:
 class AzuriteProcess:
     """A running Azurite; `connection_string` reaches its blob and queue services."""
 
-    def __init__(self, child: Child, host: str, ports: dict[str, int]) -> None:
+    def __init__(self, child: Child, host: str, ports: dict[str, int], key: str) -> None:
         self.child = child
         self.host = host
+        self.key = key
         self.blob_port = ports["blob"]
         self.queue_port = ports["queue"]
 
@@ -126,7 +131,7 @@ class AzuriteProcess:
     @property
     def connection_string(self) -> str:
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self.key};"
             f"BlobEndpoint={self.blob_endpoint};QueueEndpoint={self.queue_endpoint};"
         )
 
@@ -136,7 +141,12 @@ class AzuriteProcess:
 
 
 def start(
-    data_dir: Path, host: str = "127.0.0.1", *, root: Path = REPOSITORY, die_with_parent: bool = False
+    data_dir: Path,
+    host: str = "127.0.0.1",
+    *,
+    root: Path = REPOSITORY,
+    env: Mapping[str, str] | None = None,
+    die_with_parent: bool = False,
 ) -> AzuriteProcess:
     """Start Azurite on `data_dir`, on the ports it had there before if they are free, else on free ones.
 
@@ -145,7 +155,8 @@ def start(
     """
     if not installed(root):
         raise AzuriteError(f"Azurite is not installed under {root / '.dropml'}: call install() first.")
-    data_dir.mkdir(parents=True, exist_ok=True)
+    private.folder(data_dir)
+    key = _account_key(data_dir / "account.key")
     remembered, log = data_dir / "ports.json", data_dir / "azurite.log"
     ports = {name: port for name, port in _read_ports(remembered).items() if _is_free(host, port)}
     command = [find_node().node, str(_entry_point(root)), "--silent", "--disableTelemetry"]
@@ -156,14 +167,24 @@ def start(
     command += ["--blobKeepAliveTimeout", "75", "--queueKeepAliveTimeout", "75"]
     rotate(log)
     # In a session of its own: Ctrl-C goes to the launcher, which stops its children in order.
-    child = processes.start(command, log, cwd=data_dir, die_with_parent=die_with_parent)
+    accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
+    child = processes.start(
+        command, log, cwd=data_dir, env=accounts | dict(env or {}), die_with_parent=die_with_parent
+    )
     try:
         found = _wait_listening(child, log)
     except BaseException:
         child.end(0)
         raise
-    remembered.write_text(json.dumps(found))
-    return AzuriteProcess(child, host, found)
+    private.write_json(remembered, found)
+    return AzuriteProcess(child, host, found, key)
+
+
+def _account_key(path: Path) -> str:
+    """The account's key, made at random with the data folder and kept beside it."""
+    if not path.is_file():
+        private.write(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    return path.read_text().strip()
 
 
 def _wait_listening(child: Child, log: Path) -> dict[str, int]:

@@ -195,7 +195,12 @@ def walkthrough_records(schema: Schema) -> list[Record]:
 
 def main() -> int:
     started = float(os.environ.get("DEMO_STARTED") or time.time())
-    label, budget = os.environ.get("LABEL") or "y", float(os.environ.get("BUDGET") or 60)
+    label = os.environ.get("LABEL") or "y"
+    try:
+        budget = stack.budget_of(os.environ.get("BUDGET")) or 60.0
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 2
     data = os.environ.get("DATA")
     if data and not Path(data).is_file():
         print(f"DATA={data}: there is no such file.", file=sys.stderr)

@@ -17,15 +17,28 @@ from pathlib import Path
 
 import psutil
 
-from dropml.common import family, processors
+from dropml.common import family, private, processors
 from dropml.common.logs import is_ready, rotate, tail
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
+KILL_SECONDS = 5.0  # after SIGKILL only a process that hangs in the kernel is still there
 _PR_SET_PDEATHSIG = 1
 _started: set[subprocess.Popen[bytes]] = set()  # until they end
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
+#: Whose stack a process belongs to; `dropml/common/marks.py` finds it by that.
+MARK = "DROPML_STACK"
+_PASSED_ON = (
+    MARK,
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "SYSTEMROOT",
+)
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT",
 )  # fmt: skip
@@ -84,10 +97,11 @@ class Child:
             return False
 
     def signal(self, number: int) -> None:
-        """Send a signal to the whole group."""
+        """Send a signal to the whole group, where the process leads one."""
         if self.alive():
             try:
-                os.killpg(self.pid, number)
+                send = os.killpg if os.getpgid(self.pid) == self.pid else os.kill
+                send(self.pid, number)
             except (ProcessLookupError, PermissionError):
                 return
 
@@ -130,7 +144,8 @@ class Child:
             yield 0.05
         for process in left:
             family.send(process, signal.SIGKILL)
-        while self.alive():
+        deadline = time.monotonic() + KILL_SECONDS
+        while self.alive() and time.monotonic() < deadline:
             self.signal(signal.SIGKILL)
             yield 0.02
         _reap()
@@ -194,13 +209,15 @@ def start(
     """
     _reap()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    # Readable, too: a process bounds its own log from its end.
+    with open(log, "a+b", opener=private.opener) as output:
         popen = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=private.UMASK,
             pass_fds=inherited,
             cwd=cwd or ROOT,
             env=environment(caps.cores if caps else None, env),

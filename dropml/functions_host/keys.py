@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import hmac
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dropml.common import private
 from dropml.functions_host.errors import ConfigError
 
 BLOBS_EXTENSION = "blobs_extension"
@@ -85,7 +84,7 @@ def _load_or_create(path: Path, functions: Iterable[str]) -> KeyRing:
             f' "..."}}}}}} with keys that aren\'t empty: {error}'
         ) from error
     if complete != document:
-        _write(path, complete)
+        private.write_json(path, complete)
     return ring
 
 
@@ -112,11 +111,3 @@ def _complete(document: dict[str, object], functions: Iterable[str]) -> tuple[Ke
 
 def _new_key() -> str:
     return secrets.token_urlsafe(40)
-
-
-def _write(path: Path, document: dict[str, object]) -> None:
-    # Written beside and renamed, so that nobody reads half a file.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w") as file:
-        json.dump(document, file, indent=2)
-    Path(name).replace(path)
