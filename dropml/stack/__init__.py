@@ -4,14 +4,16 @@ from dropml.common.private import write_json
 from dropml.stack.command import NOT_RUNNING, budget_of, describe, main
 from dropml.stack.life import down, left_behind, up
 from dropml.stack.places import HOME, PARTS, ROOT, Places, Stack, Started, load
-from dropml.stack.settings import SUBSCRIPTION, app_settings
+from dropml.stack.settings import GROUP, SUBSCRIPTION, WORKSPACE, app_settings
 
 __all__ = [
+    "GROUP",
     "HOME",
     "NOT_RUNNING",
     "PARTS",
     "ROOT",
     "SUBSCRIPTION",
+    "WORKSPACE",
     "Places",
     "Stack",
     "Started",
