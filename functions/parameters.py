@@ -17,6 +17,7 @@ MAX_QUERY = 2000
 HEADERS = ("content-type", "accept", "if-none-match")
 MAX_HEADER = 1000
 _SEE = "GET /api/swagger.json describes what each call takes."
+_SLASH = re.compile("%2f", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -66,6 +67,11 @@ def check(req: func.HttpRequest) -> None:
 
 def _beyond(kind: str, name: str, most: int) -> str:
     return f"The {kind} {name[:40]!a} is longer than {most} characters or holds some that it can't."
+
+
+def dataset(req: func.HttpRequest) -> str:
+    """The dataset that the path names; the host leaves an encoded slash as it is, for it parts no segments."""
+    return _SLASH.sub("/", req.route_params["dataset"])
 
 
 def function_key(req: func.HttpRequest) -> str:

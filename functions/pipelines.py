@@ -19,7 +19,7 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
     request_id = parameters.idempotency_key(req) or uuid.uuid4().hex
-    dataset = req.route_params["dataset"]
+    dataset = parameters.dataset(req)
     asked = bootstrap.pipeline_runs().trigger(dataset, request_id, "http")
     location = f"/api/pipelines/{quote(dataset, safe='')}/runs/{request_id}"
     return answer(asked, 202, {"Location": location})
@@ -32,12 +32,11 @@ def list_pipeline_runs(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.run.views import PageQuery
 
     query = PageQuery.parse(req.params)
-    page = bootstrap.pipeline_runs().page(req.route_params["dataset"], query.limit, query.cursor)
+    page = bootstrap.pipeline_runs().page(parameters.dataset(req), query.limit, query.cursor)
     return answer(page, headers={"ETag": page.etag})
 
 
 @bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])
 @door
 def show_pipeline_run(req: func.HttpRequest) -> func.HttpResponse:
-    params = req.route_params
-    return answer(bootstrap.pipeline_runs().show(params["dataset"], params["id"]))
+    return answer(bootstrap.pipeline_runs().show(parameters.dataset(req), req.route_params["id"]))

@@ -39,7 +39,7 @@ def score_only(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="score/{dataset}", methods=["POST"])
 def score(req: func.HttpRequest) -> func.HttpResponse:
-    return _score(req, req.route_params["dataset"])
+    return _score(req, parameters.dataset(req))
 
 
 def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
@@ -84,7 +84,7 @@ def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func
 @door
 def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the batch; Location says where its progress is."""
-    dataset = req.route_params["dataset"]
+    dataset = parameters.dataset(req)
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
     taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
@@ -94,8 +94,7 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])
 @door
 def show_batch(req: func.HttpRequest) -> func.HttpResponse:
-    params = req.route_params
-    return answer(bootstrap.batches().show(params["dataset"], params["id"]))
+    return answer(bootstrap.batches().show(parameters.dataset(req), req.route_params["id"]))
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)

@@ -260,8 +260,16 @@ def batches() -> Batches:
     from shared.services.batches.taking import Batches
 
     files = BlobBatchFiles(blob_service())
-    container = settings().batch_container
-    return Batches(scoring(), documents(), files, container, time.time, batch_sources())
+    now = settings()
+    return Batches(
+        scoring(),
+        documents(),
+        files,
+        now.batch_container,
+        time.time,
+        batch_sources(),
+        neutralise=now.batch_formulas == "neutralise",
+    )
 
 
 def batch_sources() -> frozenset[str]:

@@ -130,6 +130,11 @@ class Settings:
     rate_limit: float = number(
         0.0, "Calls a second with one function key, to each process; 0 = no limit", 0, 100_000
     )
+    batch_formulas: str = choice(
+        "neutralise",
+        "Cells of a batch's output that a spreadsheet would run: an apostrophe, or as they are",
+        ("neutralise", "keep"),
+    )
     applicationinsights_connection_string: str = text("", "Telemetry of the app itself; empty = none")
 
     @property

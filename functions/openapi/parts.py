@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
 from shared.domain.problems import (
     PROBLEM_JSON,
@@ -34,6 +36,15 @@ REFUSALS = {
     504: "No answer within the deadline.",
 }
 ALWAYS = (400, 401, 429, 500, 503)
+
+
+def literal(text: str) -> str:
+    """A text of the data's inside a description, which is markdown (CommonMark): a code span, in which nothing else is."""
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    padding = " " if longest or not shown else ""
+    return f"{fence}{padding}{shown}{padding}{fence}"
 
 
 def ref(name: str) -> Doc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from functions.openapi.parts import NUMBER, TEXT, Doc, ref
+from functions.openapi.parts import NUMBER, TEXT, Doc, literal, ref
 from shared.domain.rows.cells import INT64_MAX, INT64_MIN
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column, Schema
@@ -22,7 +22,7 @@ def column_schema(column: Column) -> Doc:
         doc["anyOf"] = [{"format": "date"}, {"format": "date-time"}]
     told = []
     if column.categories:
-        told.append("Seen in training: " + ", ".join(column.categories[:50]) + ".")
+        told.append("Seen in training: " + ", ".join(map(literal, column.categories[:50])) + ".")
     if column.minimum is not None and column.maximum is not None:
         told.append(f"In training from {column.minimum:g} to {column.maximum:g}.")
     if told:
@@ -106,7 +106,7 @@ def result_schema(schema: Schema) -> Doc:
     """What one row gives: a class label, or a number for regression. Labels come as the training file typed them."""
     if not schema.classes:
         return NUMBER
-    return {"description": "One of the classes: " + ", ".join(schema.classes[:50])}
+    return {"description": "One of the classes: " + ", ".join(map(literal, schema.classes[:50]))}
 
 
 def dataset_schemas(entry: ServingEntry) -> Doc:

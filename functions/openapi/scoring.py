@@ -12,6 +12,7 @@ from functions.openapi.parts import (
     json_answer,
     link,
     listing,
+    literal,
     operation,
     path_parameter,
     query_parameter,
@@ -101,7 +102,8 @@ def dataset_paths(entry: ServingEntry) -> Doc:
                 f"score{suffix}",
                 "scoring",
                 f"Score rows with the live model of {name}",
-                description=f"Predicts `{entry.schema.label}`. In service: {model} behind {entry.target.endpoint}.",
+                description=f"Predicts {literal(entry.schema.label)}. In service: {literal(model)} behind "
+                f"{literal(entry.target.endpoint)}.",
                 parameters=_SCORE_PARAMETERS,
                 requestBody=body(slug, entry.schema),
                 responses=responses(_answers(entry.schema), *SCORE_REFUSALS),
@@ -135,7 +137,7 @@ def _batch_paths(slug: str, suffix: str, name: str) -> Doc:
                             "progress": link(f"showBatch{suffix}", "Its progress.", id="$response.body#/id")
                         },
                     ),
-                    *(400, 404, 409, 413, 422),
+                    *(400, 404, 409, 413, 415, 422),
                     status=202,
                 ),
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -79,17 +80,30 @@ class Arm:
         scope: str = ARM_SCOPE,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """The answer's JSON (None when empty). `url` may be a path below the ARM endpoint."""
+        """The answer's JSON (None when empty). `url` may be a path below the ARM endpoint.
+
+        A redirect is an error: the token goes to the address that was asked for and to no other.
+        """
         full = url if "://" in url else f"{self.endpoint}{url}"
         auth = {"Authorization": f"Bearer {self._token(scope)}"}
         send = partial(
-            self._session.request, method, full, json=json, params=params, headers=auth | (headers or {})
+            self._session.request,
+            method,
+            full,
+            json=json,
+            params=params,
+            headers=auth | (headers or {}),
+            allow_redirects=False,
         )
         answer = _answer(send, what, repeatable=method in _REPEATABLE)
         try:
             body = answer.json() if answer.content else None
         except ValueError:
             body = None
+        if 300 <= answer.status_code < 400:
+            raise Upstream(
+                f"{what}: the service answers with a redirect ({answer.status_code}), which is not followed."
+            )
         raise_for(answer.status_code, body, what)
         return body
 
@@ -109,17 +123,34 @@ class Arm:
             return None
 
     def pages(self, url: str, what: str, params: dict[str, str]) -> Iterator[Any]:
-        """The `value` of each page, followed by `nextLink` (ARM) or `continuationToken` (run history)."""
+        """The `value` of each page, followed by `nextLink` (ARM) or `continuationToken` (run history).
+
+        A link leads to the host that was asked, for the token goes with it.
+        """
+        origin = _origin(self.endpoint if url.startswith("/") else url)
         page = self.call("GET", url, what, params=params)
         for _ in range(MAX_PAGES):
             yield from page.get("value") or []
             if link := page.get("nextLink"):
+                if _origin(str(link)) != origin:
+                    raise Upstream(
+                        f"{what}: the next page is said to be on another host, which gets no token."
+                    )
                 page = self.call("GET", link, what)
             elif token := page.get("continuationToken"):
                 page = self.call("GET", url, what, params=params | {"$continuationToken": token})
             else:
                 return
         raise Upstream(f"{what}: there is no end after {MAX_PAGES} pages.")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname, port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _answer(send: Callable[..., requests.Response], what: str, *, repeatable: bool) -> requests.Response:

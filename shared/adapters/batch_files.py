@@ -22,14 +22,19 @@ class BlobBatchFiles:
     def stat(self, container: str, path: str) -> FileInfo:
         with translated(f"{container}/{path}"):
             properties = self._blob(container, path).get_blob_properties(timeout=TIMEOUT)
-        return FileInfo(properties.size, properties.etag)
+        return FileInfo(properties.size, properties.etag, properties.content_settings.content_encoding or "")
 
     def read(self, container: str, path: str, etag: str, offset: int, length: int) -> bytes:
         from azure.core import MatchConditions
 
         with translated(f"{container}/{path}"):
             stream = self._blob(container, path).download_blob(
-                offset, length, etag=etag, match_condition=MatchConditions.IfNotModified, timeout=TIMEOUT
+                offset,
+                length,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+                timeout=TIMEOUT,
+                decompress=False,  # a few bytes may unpack to gigabytes
             )
             return stream.readall()
 

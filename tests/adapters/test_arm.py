@@ -212,3 +212,29 @@ def test_an_identity_that_asks_for_an_hour_s_wait_is_given_up(monkeypatch: pytes
             Arm(service.url, credential()).call("GET", "/x", "read x")
         assert caught.value.error_code == "no-azure-token"
         assert len(service.seen) == 1
+
+
+# -- a token stays with the host that was asked ------------------------------------------------------------------------
+
+
+def test_a_redirect_is_no_way_to_a_token() -> None:
+    with scripted() as elsewhere:
+        redirects = Reply(307, headers={"Location": f"{elsewhere.url}/x"})
+        with scripted(usual=redirects) as service:
+            assert "redirect" in failure(service).message
+        assert elsewhere.seen == []
+
+
+def test_the_next_page_is_on_the_same_host() -> None:
+    with scripted() as elsewhere, scripted() as service:
+        for link in (f"{elsewhere.url}/x", "http://user@127.0.0.1:1/", "//other/x", f"{service.url}:99999/x"):
+            page = json.dumps({"value": [1], "nextLink": link}).encode()
+            service.script = [Reply(body=page)]
+            pages = arm(service).pages("/x", "list x", {})
+            assert next(pages) == 1
+            with pytest.raises(Upstream, match="another host"):
+                next(pages)
+        assert elsewhere.seen == []
+        more = json.dumps({"value": [1], "nextLink": f"{service.url}/x?page=2"}).encode()
+        service.script = [Reply(body=more), Reply(body=b'{"value": [2]}')]
+        assert list(arm(service).pages("/x", "list x", {})) == [1, 2]

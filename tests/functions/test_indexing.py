@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
     "domain",
     "domain.automl_names",
+    "domain.config_values",
     "domain.errors",
     "domain.problems",
     "services",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from functions import scoring as doors
 from functions.openapi import document as openapi
+from functions.openapi.parts import literal
 from shared import bootstrap
 from shared.domain.documents import from_json
 from shared.domain.problems import InvalidRows
@@ -207,3 +209,54 @@ def test_the_page_loads_only_its_own_parts_and_tells_nothing() -> None:
         assert len(part.get_body()) > 500
     other = call(doors.docs_asset, request(method="GET", route={"file": "../scoring.py"}))
     assert (other.status_code, body_of(other)["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](https://elsewhere/x.png)",
+        "<input autofocus onfocus=alert(1)>",
+        "`` ![x](https://elsewhere) ``",
+        "a`b",
+        "`",
+        "[click](javascript:alert(1))",
+        "line\n\n# heading <script>",
+        "\x00\u2028<b>",
+    ],
+)
+def test_what_stands_in_the_data_is_text_in_the_descriptions(text: str) -> None:
+    """Swagger UI shows descriptions as markdown: a value in one could load an image or draw a form."""
+    told = literal(text)
+    fence = max(re.findall("`+", told), key=len)
+    assert told.startswith(fence)
+    assert told.endswith(fence)
+    inner = told[len(fence) : -len(fence)]
+    assert fence not in inner
+    assert inner[:1] != "`"
+    assert inner[-1:] != "`"
+    assert "\n" not in told
+    marked = f"{text} marked"
+    schema = replace(
+        ENTRY.schema,
+        label=marked,
+        classes=(marked, "no"),
+        columns=(Column("job", "string", categories=(marked,)), *ENTRY.schema.columns[2:]),
+    )
+    told_of = [
+        description
+        for description in _descriptions(openapi.document([replace(ENTRY, schema=schema)], SOURCES))
+        if "marked" in description
+    ]
+    assert len(told_of) >= 3
+    assert not any("marked" in description.replace(literal(marked), "") for description in told_of)
+
+
+def _descriptions(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            yield node["description"]
+        for value in node.values():
+            yield from _descriptions(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _descriptions(value)

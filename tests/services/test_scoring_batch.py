@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import Transient
-from shared.services.batches import worker
+from shared.services.batches import formulas, worker
 from tests.conftest import StorageAccount
 from tests.support.memory import Crash
 from tests.support.scoring_batches import HEADER, Bench, batch_bench, rows
@@ -231,3 +231,47 @@ def test_a_batch_whose_document_cannot_be_read_stops_no_other(bench: Bench) -> N
     bench.batches.documents.replace(path, {"id": 7}, found[1])
     bench.work()
     assert bench.show(whole)["status"] == "completed"
+
+
+def test_formulas_become_text_and_numbers_stay_numbers(bench: Bench) -> None:
+    """A spreadsheet runs what begins with =, +, - or @: whoever opens the output would run what a caller wrote."""
+    cells = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-1+2", "\t=1", "＝1+1"]
+    text = "age,job,euribor3m,member,y\n" + "".join(f'57,"{cell}",-1.5,,"=HYPERLINK()"\n' for cell in cells)
+    batch = bench.take(bench.upload(text))
+    bench.work()
+    out = bench.output(batch)
+    assert [row["job"] for row in out] == [f"'{cell}" for cell in cells]
+    assert {row["euribor3m"] for row in out} == {"-1.5"}
+    assert {row["y"] for row in out} == {"'=HYPERLINK()"}
+    bench.batches.neutralise = False
+    batch = bench.take(bench.upload(text))
+    bench.work()
+    assert [row["job"] for row in bench.output(batch)] == cells
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("-1.5", True),
+        ("+3", True),
+        ("-1,234.5", True),
+        ("-1e-5", True),
+        ("-", True),
+        ("-inf", True),
+        ("-3 %", True),
+        ("-1+1", False),
+        ("=1", False),
+        ("a=1", True),
+        ("", True),
+        (-3, True),
+    ],
+)
+def test_what_a_formula_is(cell: object, kept: bool) -> None:
+    assert formulas.neutral(cell) == (cell if kept else f"'{cell}")
+
+
+def test_a_label_that_is_a_formula_is_text_in_the_output(bench: Bench) -> None:
+    bench.app.endpoint.script = [Scripted(200, b'["=1+1"]')]
+    batch = bench.take(bench.upload(f"{HEADER}\n57,technician,1.3,\n"))
+    bench.work()
+    assert [row["prediction"] for row in bench.output(batch)] == ["'=1+1"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContentSettings
 
 from functions import scoring as doors
+from shared.domain import names
 from tests.conftest import StorageAccount
 from tests.support.scoring_batches import Bench, batch_bench, rows
 from tests.support.scoring_support import body_of, call, request
@@ -112,3 +115,30 @@ def test_a_missing_blob_is_told_at_once(bench: Bench) -> None:
     missing = {"blob": f"{bench.container.container_name}/nothing.csv"}
     response = call(doors.create_batch, request(missing, route={"dataset": "bank"}))
     assert (response.status_code, body_of(response)["code"]) == (404, "unknown-blob")
+
+
+def test_a_compressed_blob_is_refused_and_never_unpacked(bench: Bench) -> None:
+    """A few hundred kilobytes may unpack to a gigabyte."""
+    packed = gzip.compress(rows(10).encode())
+    encoded = ContentSettings(content_encoding="gzip", content_type="text/csv")
+    bench.container.upload_blob("in/packed.csv", packed, content_settings=encoded)
+    blob = f"{bench.container.container_name}/in/packed.csv"
+    response = call(doors.create_batch, request({"blob": blob}, route={"dataset": "bank"}))
+    assert (response.status_code, body_of(response)["code"]) == (415, "unsupported-encoding")
+    info = bench.files.stat(bench.container.container_name, "in/packed.csv")
+    read = bench.files.read(bench.container.container_name, "in/packed.csv", info.etag, 0, info.size)
+    assert read == packed
+
+
+def test_a_name_with_a_slash_is_sent_encoded(bench: Bench) -> None:
+    """The host leaves `%2F` in a segment as it is, as Kestrel does."""
+    slug = names.slug("eu/bank")
+    document = bench.app.documents.get("serving/bank.json")
+    assert document is not None
+    bench.app.documents.create(f"serving/{slug}.json", {**document[0], "dataset": "eu/bank", "slug": slug})
+    asked = request(rows(2).encode(), headers={"content-type": "text/csv"}, route={"dataset": "eu%2Fbank"})
+    taken = call(doors.create_batch, asked)
+    assert taken.status_code == 202
+    assert taken.headers["Location"] == f"/api/score/eu%2Fbank/batch/{body_of(taken)['id']}"
+    route = {"dataset": "eu%2fbank", "id": body_of(taken)["id"]}
+    assert call(doors.show_batch, request(method="GET", route=route)).status_code == 200

@@ -27,7 +27,7 @@ from shared.domain.batches import (
 )
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Conflict, InvalidInput, NotFound
-from shared.domain.problems import KeyReused, TooLarge
+from shared.domain.problems import KeyReused, TooLarge, UnsupportedMedia
 from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches.csv_chunks import read_layout
@@ -44,8 +44,11 @@ BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
 @dataclass(frozen=True)
 class FileInfo:
+    """`encoding` is its Content-Encoding; empty where there is none."""
+
     size: int
     etag: str
+    encoding: str = ""
 
 
 class BatchFiles(Protocol):
@@ -55,7 +58,7 @@ class BatchFiles(Protocol):
         """Raises NotFound."""
 
     def read(self, container: str, path: str, etag: str, offset: int, length: int) -> bytes:
-        """A byte range. Raises Conflict when the blob is no longer the one of this ETag."""
+        """A byte range, as it is stored. Raises Conflict when the blob is no longer the one of this ETag."""
 
     def put(self, container: str, path: str, data: bytes) -> FileInfo: ...
     def stage(self, container: str, path: str, index: int, data: bytes) -> None:
@@ -76,6 +79,8 @@ class Batches:
     clock: Callable[[], float]
     sources: frozenset[str] = field(default_factory=frozenset)
     max_upload: int = MAX_UPLOAD
+    #: Whether cells that a spreadsheet would run are made text in the output.
+    neutralise: bool = True
 
     @property
     def open(self) -> OpenIndex:
@@ -165,6 +170,13 @@ class Batches:
                 code="unknown-blob",
                 field="blob",
             ) from None
+        if info.encoding:
+            raise UnsupportedMedia(
+                f"The blob {blob[:120]!r} is compressed ({info.encoding[:40]!a}); it is taken as it is only.",
+                remedy="Upload it without Content-Encoding.",
+                code="unsupported-encoding",
+                field="blob",
+            )
         return Source(container, path, info.etag, info.size)
 
     def _layout(self, entry: ServingEntry, source: Source) -> tuple[Layout, int]:

@@ -14,7 +14,7 @@ from shared.domain.batches import OPEN_STATES, Batch, Layout
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
 from shared.domain.problems import Busy, Fault
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches import csv_chunks
+from shared.services.batches import csv_chunks, formulas
 from shared.services.batches.csv_chunks import CheckedChunk, Chunk
 from shared.services.batches.taking import Batches
 from shared.services.guard import guarded
@@ -140,9 +140,14 @@ class _Work:
         layout = self.batch.layout
         if not self.batch.blocks:
             entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
-            self._stage(csv_chunks.header_line(layout))
+            self._stage(csv_chunks.header_line(self._shown(layout)))
             self._save(blocks=1)
         return layout
+
+    def _shown(self, layout: Layout) -> Layout:
+        if not self.batches.neutralise:
+            return layout
+        return replace(layout, columns=formulas.neutral_record(layout.columns))
 
     def _score(self, prepared: _Prepared) -> tuple[list[Any], Counter[str]]:
         """The rows' labels, and how many of them each model gave."""
@@ -160,7 +165,11 @@ class _Work:
         if not chunk.records:
             self._save(position=chunk.position)
             return
-        self._stage(csv_chunks.result_lines(chunk.records, layout, checked, labels))
+        records = chunk.records
+        if self.batches.neutralise:
+            records = [formulas.neutral_record(record) for record in records]
+            labels = [formulas.neutral(label) for label in labels]
+        self._stage(csv_chunks.result_lines(records, layout, checked, labels))
         since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,
