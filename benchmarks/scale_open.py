@@ -12,6 +12,7 @@ from benchmarks.scale_state import WRITERS, run_of, store
 from shared.domain.run.states import State
 from shared.services.run import loop
 from shared.services.run.context import Context, Pace
+from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 from tests.support.memory import MemoryAzureML, MemoryData, MemoryScorer
 
@@ -32,6 +33,7 @@ def advance_open_runs(storage: str, count: int) -> dict[str, Any]:
             MemoryScorer(),
             MemoryData(),
             time.time,
+            Pulse(runs, time.time, _unheard),
             _unheard,
             workspace_id="/subscriptions/s/resourceGroups/g/workspaces/w",
             pace=PACE,

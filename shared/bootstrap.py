@@ -181,6 +181,7 @@ def context() -> Context:
     from shared.adapters.snapshots import Snapshots
     from shared.domain.canary import CanaryLimits
     from shared.services.run.context import CanaryPlan, Context, Pace
+    from shared.services.run.pulse import Pulse
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     now = settings()
@@ -191,11 +192,12 @@ def context() -> Context:
         scorer=EndpointScorer(endpoint_calls()),
         data=Snapshots(data(), now),
         clock=time.time,
+        pulse=Pulse(store(), time.time, observe),
         log=observe,
         workspace_id=now.workspace_id,
         gate_rows=now.gate_max_rows,
         canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
-        pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours),
+        pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours, now.settle_seconds),
     )
 
 

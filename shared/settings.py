@@ -104,6 +104,9 @@ class Settings:
     step_workers: int = whole(8, "Datasets that one tick works on at a time", 1, 64)
     step_deadline_seconds: float = number(45.0, "How long one tick works on runs", 0.1, 600)
     open_run_hours: float = number(24.0, "After so long in one state a run fails, with an explanation", 0.001)
+    settle_seconds: float = number(
+        120.0, "How long something just made may be missing before a run fails for it", 0
+    )
     sweep_hours: float = number(24.0 * 7, "How far back the sweep looks for missed files", 0.001)
     pipeline_mode: str = choice(
         "batch_endpoint", "What retraining runs on", ("batch_endpoint", "pipeline_job", "v1")

@@ -96,10 +96,12 @@ class Arm:
             allow_redirects=False,
         )
         answer = _answer(send, what, repeatable=method in _REPEATABLE)
+        if fault := half_written(answer, method):
+            raise Transient(f"{what}: {fault}.", remedy="The next tick tries again.")
         try:
             body = answer.json() if answer.content else None
         except ValueError:
-            body = None
+            body = None  # an error without a body of its own
         if 300 <= answer.status_code < 400:
             raise Upstream(
                 f"{what}: the service answers with a redirect ({answer.status_code}), which is not followed."
@@ -130,6 +132,10 @@ class Arm:
         origin = _origin(self.endpoint if url.startswith("/") else url)
         page = self.call("GET", url, what, params=params)
         for _ in range(MAX_PAGES):
+            if not isinstance(page, dict) or not isinstance(page.get("value") or [], list):
+                raise Transient(
+                    f"{what}: the answer is no page of a list.", remedy="The next tick tries again."
+                )
             yield from page.get("value") or []
             if link := page.get("nextLink"):
                 if _origin(str(link)) != origin:
@@ -153,6 +159,23 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
+def half_written(answer: requests.Response, method: str) -> str | None:
+    """What is wrong with an answer that isn't the service's own, or isn't all of it; None where nothing is."""
+    if answer.content.lstrip()[:1] == b"<":
+        return f"something before the service answered, HTTP {answer.status_code} with a page"
+    if answer.status_code >= 300:
+        return None
+    if not answer.content:
+        return "the answer is empty" if (method, answer.status_code) == ("GET", 200) else None
+    try:
+        answer.json()
+    except ValueError:
+        return "the answer is cut off"
+    except RecursionError:
+        return "the answer is nested without end"
+    return None
+
+
 def _answer(send: Callable[..., requests.Response], what: str, *, repeatable: bool) -> requests.Response:
     """The first answer that another try would not change, or the last one. Raises Transient where none came."""
     tries = Tries(what)
@@ -167,9 +190,10 @@ def _answer(send: Callable[..., requests.Response], what: str, *, repeatable: bo
                 remedy="The next tick tries again.",
             ) from error
         status = answer.status_code
+        fault = half_written(answer, str(answer.request.method))
         # What the service was too busy for, it has not begun.
-        passing = status == 429 or (repeatable and status in PASSING)
-        if not passing or not tries.again(f"HTTP {status}", retry_after(answer.headers)):
+        passing = status == 429 or (repeatable and (status in PASSING or fault is not None))
+        if not passing or not tries.again(fault or f"HTTP {status}", retry_after(answer.headers)):
             return answer
 
 

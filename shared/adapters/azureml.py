@@ -5,12 +5,13 @@ What the real azure-ai-ml SDK does well goes through it; reads and the one PUT t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from shared.adapters.online_endpoints import OnlineEndpoints
 from shared.adapters.resource import Resource, texts
 from shared.adapters.sdk import translated
-from shared.adapters.tracking import BEST_CHILD, Tracking
+from shared.adapters.tracking import BEST_CHILD, NO_REASON, Tracking
 from shared.domain.errors import Conflict
 from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job, TrainingJob
@@ -62,18 +63,19 @@ class AzureMLAdapter(OnlineEndpoints):
             return self.tracking.job(name)
         status = found.text("status") or "Unknown"
         best = texts(found.properties.get("tags")).get(BEST_CHILD)
-        error = None
         if status == "Completed" and not best:
             best = self.tracking.best_child(name)
-        if status == "Failed":
-            error = self.tracking.error(name)
-        return Job(name, status, best, error)
+        told = self.tracking.job(name) if status == "Failed" else None
+        if told is not None and told.status == "Failed":
+            return replace(told, best_child=best)
+        return Job(name, status, best, NO_REASON if status == "Failed" else None)
 
     def submit(self, job: TrainingJob) -> None:
         from shared.adapters.automl import automl_job
 
+        entity = automl_job(job, self.settings)
         with translated(f"submit job {job.name}"):
-            self.client.jobs.create_or_update(automl_job(job, self.settings))
+            self.client.jobs.create_or_update(entity)
 
     def cancel(self, name: str) -> None:
         with translated(f"cancel job {name}"):

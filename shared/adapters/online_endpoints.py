@@ -5,10 +5,12 @@ Nothing here waits for a long-running operation: `begin_*` sends the request; th
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from shared.adapters.resource import Resource, mapping, texts
 from shared.adapters.sdk import translated
 from shared.adapters.workspace import Workspace
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Transient
 from shared.services.run.ports import Deployment, Endpoint
 
 ENDPOINT_API = "2023-10-01"
@@ -66,7 +68,7 @@ class OnlineEndpoints(Workspace):
             )
 
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
-        with translated(f"delete deployment {name}"):
+        with suppress(NotFound), translated(f"delete deployment {name}"):
             self.client.online_deployments.begin_delete(name, endpoint)
 
     def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None:
@@ -81,6 +83,9 @@ class OnlineEndpoints(Workspace):
 
 
 def _endpoint(found: Resource) -> Endpoint:
+    """Raises Transient for half an answer: one that stands has an address."""
+    if found.state == "Succeeded" and not found.text("scoringUri"):
+        raise Transient(f"The endpoint {found.name} is there, and its address is not told yet.")
     return Endpoint(
         found.name,
         found.state,

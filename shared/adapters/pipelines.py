@@ -16,7 +16,7 @@ from shared.adapters.identity import AZUREML_SCOPE
 from shared.adapters.resource import mapping
 from shared.adapters.sdk import translated
 from shared.domain import names
-from shared.domain.errors import Upstream
+from shared.domain.errors import Transient, Upstream
 from shared.services.run.ports import TrainingJob
 from shared.settings import Settings
 
@@ -38,6 +38,14 @@ def _version(job: TrainingJob) -> str:
     """A pipeline of another configuration is another version of the component."""
     parts = [job.label, str(job.weight_column), job.config.config_hash()]
     return names.digest(*parts)[:10]
+
+
+def _named(answer: object, key: str, dataset: str) -> str:
+    """The job that an answer names. Raises Transient where it names none: half an answer."""
+    name = str(mapping(answer).get(key) or "")
+    if not name:
+        raise Transient(f"The answer to the start of the pipeline of {dataset} names no job.")
+    return name
 
 
 class PipelinesAdapter:
@@ -84,9 +92,10 @@ class PipelinesAdapter:
         client = self._azureml.client
         endpoint, deployment = self._endpoint(slug, dataset), f"r-{_version(job)}"
         missing = self._missing(slug, dataset, job)
+        component = self._component(slug, job) if missing == "component" else None
         with translated(f"publish the pipeline of {dataset} ({missing})"):
             if missing == "component":
-                client.components.create_or_update(self._component(slug, job))
+                client.components.create_or_update(component)
             elif missing == "endpoint":
                 client.batch_endpoints.begin_create_or_update(
                     entities.BatchEndpoint(name=endpoint, description=f"Retrains {dataset}")
@@ -154,7 +163,7 @@ class PipelinesAdapter:
         answer = self._arm.call(
             "POST", self._settings.pipeline_v1_url, f"run the v1 pipeline of {dataset}", json=body
         )
-        return str(answer["Id"])
+        return _named(answer, "Id", dataset)
 
     def _invoke_endpoint(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """Plain HTTP: the SDK's own `invoke` shares one header dictionary between all calls of a process."""
@@ -179,7 +188,7 @@ class PipelinesAdapter:
                 _REPEATABILITY, repeatability_id(self._settings.workspace_id, dataset, request_id)
             ),
         )
-        return str(answer["name"])
+        return _named(answer, "name", dataset)
 
     def automl_child(self, pipeline_job: str) -> str | None:
         return self._azureml.automl_child(pipeline_job)

@@ -55,6 +55,12 @@ def translated(what: str) -> Iterator[None]:
             f"{what}: the service can't be reached ({type(error).__name__}).",
             remedy="The next tick tries again.",
         ) from error
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        # Entities are made outside: what the SDK stumbles over here is an answer that is empty, cut off or a proxy's.
+        raise Transient(
+            f"{what}: the SDK can't make sense of the answer ({type(error).__name__}).",
+            remedy="The next tick tries again.",
+        ) from error
 
 
 def _message(error: core.AzureError) -> str:

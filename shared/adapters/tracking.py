@@ -14,18 +14,25 @@ from functools import cached_property
 
 from shared.adapters.arm import Arm
 from shared.adapters.resource import Resource, mapping, texts
+from shared.domain.errors import Transient
 from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job
 
 #: The tag in which AutoML names the child of its best model.
 BEST_CHILD = "automl_best_child_run_id"
+#: Codes of the run history for failures that are not the job's own: its RootError names them beside UserError.
+SYSTEM_ERRORS = frozenset(
+    {"AzureStorageError", "RequestThrottled", "ServiceError", "SystemError", "TransientError"}
+)
 NO_REASON = "The job failed and the service gave no reason."
 
 
 def _seconds(start: str, end: str) -> float | None:
-    if not start or not end:
+    try:
+        took = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    except (ValueError, TypeError):  # not there yet, or of a form that nobody knows
         return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+    return round(took.total_seconds(), 3)
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class RunRecord:
     kind: str
     status: str
     error: str
+    system_error: bool
     started: str
     ended: str
     properties: dict[str, str]
@@ -45,11 +53,13 @@ class RunRecord:
     def of(cls, document: object) -> RunRecord:
         found = mapping(document)
         told = mapping(found.get("error"))
+        reason = mapping(told.get("error")) or told
         return cls(
             name=str(found.get("runId") or ""),
             kind=str(found.get("runType") or ""),
             status=str(found.get("status") or "Unknown"),
-            error=str((mapping(told.get("error")) or told).get("message") or NO_REASON),
+            error=str(reason.get("message") or NO_REASON),
+            system_error=str(reason.get("code")) in SYSTEM_ERRORS,
             started=str(found.get("startTimeUtc") or ""),
             ended=str(found.get("endTimeUtc") or ""),
             properties=texts(found.get("properties")),
@@ -70,7 +80,10 @@ class Tracking:
         api = {"api-version": "2023-10-01"}
         workspace = Resource.of(self._arm.call("GET", self._ws, "read the workspace", params=api))
         found = self._arm.call("GET", workspace.text("discoveryUrl"), "read the discovery document")
-        return str(mapping(found).get("api") or "").rstrip("/")
+        address = str(mapping(found).get("api") or "").rstrip("/")
+        if not address:  # not kept: the next call asks again
+            raise Transient("The workspace's discovery document names no address of its APIs.")
+        return address
 
     def _mlflow(self, run: str, part: str) -> dict[str, object]:
         """The `metrics` or `tags` of a run, by their keys."""
@@ -96,16 +109,13 @@ class Tracking:
         if found is None:
             return None
         best = found.tags.get(BEST_CHILD)
-        return Job(run, found.status, best, found.error if found.status == "Failed" else None)
+        if found.status != "Failed":
+            return Job(run, found.status, best)
+        return Job(run, found.status, best, found.error, found.system_error)
 
     def best_child(self, run: str) -> str | None:
         best = self._mlflow(run, "tags").get(BEST_CHILD)
         return None if best is None else str(best)
-
-    def error(self, run: str) -> str:
-        """The sentence that the job failed with, as far as the service tells one."""
-        found = self._history(run)
-        return found.error if found else NO_REASON
 
     def automl_child(self, run: str) -> str | None:
         """The first child whose run type is AutoML's."""

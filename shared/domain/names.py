@@ -69,6 +69,17 @@ def deployment(n: int, attempt: int) -> str:
     return f"m{n}-a{attempt}"
 
 
+def second(name: str) -> str:
+    """What takes the place of a job or a deployment that the service itself let fail."""
+    return f"{name}-r2"
+
+
+def deployments(n: int, attempt: int) -> frozenset[str]:
+    """Every deployment that the run may have made."""
+    first = deployment(n, attempt)
+    return frozenset({first, second(first)})
+
+
 def model_version(n: int, attempt: int) -> str:
     """`n`, and for a repeated attempt `n-a{k}`: a version once taken by another job's model stays taken."""
     return str(n) if attempt == 1 else f"{n}-a{attempt}"

@@ -238,3 +238,46 @@ def test_the_next_page_is_on_the_same_host() -> None:
         more = json.dumps({"value": [1], "nextLink": f"{service.url}/x?page=2"}).encode()
         service.script = [Reply(body=more), Reply(body=b'{"value": [2]}')]
         assert list(arm(service).pages("/x", "list x", {})) == [1, 2]
+
+
+# -- answers by halves
+
+PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        Reply(body=b'{"properties": {"provisioningState": "Succ'),
+        Reply(body=b""),
+        Reply(body=PAGE, headers={"Content-Type": "text/html"}),
+        Reply(404, PAGE, {"Content-Type": "text/html"}),
+        Reply(403, PAGE, {"Content-Type": "text/html"}),
+        Reply(body=b'{"a": 1', headers={"Content-Length": "900", "Connection": "close"}),
+        Reply(body=b"[" * 100_000),
+    ],
+    ids=["cut off", "empty", "a proxy's", "a proxy's 404", "a proxy's 403", "closed half-way", "nested"],
+)
+def test_half_an_answer_is_asked_for_again_and_never_believed(half: Reply) -> None:
+    with scripted(half, usual=Reply(body=b'{"a": 1}')) as service:
+        assert arm(service).find("/x", "read x") == {"a": 1}
+    with scripted(usual=half) as service:
+        assert isinstance(failure(service), Transient)
+        assert len(service.seen) == TRIES
+
+
+def test_half_an_answer_to_what_may_not_be_sent_twice_is_told() -> None:
+    with scripted(usual=Reply(body=b'{"na')) as service:
+        assert isinstance(failure(service, "POST"), Transient)
+        assert len(service.seen) == 1
+
+
+def test_an_accepted_request_has_no_body_to_be_missed() -> None:
+    with scripted(usual=Reply(202, b"")) as service:
+        assert arm(service).call("DELETE", "/x", "delete x") is None
+
+
+def test_a_page_that_is_no_page_is_transient() -> None:
+    for body in (b"[]", b'{"value": 7}', b"null"):
+        with scripted(usual=Reply(body=body)) as service, pytest.raises(Transient, match="no page"):
+            list(arm(service).pages("/x", "list x", {}))

@@ -44,7 +44,13 @@ class TestMoves:
 
     def test_people_see_everything_but_what_the_store_keeps_for_itself(self) -> None:
         shown = to_json(run().opened(1.0, "me").detail())
-        assert set(to_json(run())) - set(shown) == {"pending", "ledger_size", "ledger_head", "schema"}
+        assert set(to_json(run())) - set(shown) == {
+            "pending",
+            "ledger_size",
+            "ledger_head",
+            "paced_at",
+            "schema",
+        }
         assert type(run().detail()) is RunDetail
 
 

@@ -18,6 +18,7 @@ from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
+from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 
 
@@ -140,6 +141,9 @@ class MemoryAzureML:
         self.patience = patience
         self._reads: dict[str, int] = {}
         self.fail_deployments = False
+        #: Jobs that failed by a fault of the service, deployments that the service let fail.
+        self.system_errors: set[str] = set()
+        self.failed_deployments: set[str] = set()
 
     def _ready(self, thing: str) -> bool:
         self._reads[thing] = self._reads.get(thing, 0) + 1
@@ -158,7 +162,8 @@ class MemoryAzureML:
             return None
         status = self.job_status.get(name) or ("Completed" if self._ready(f"job {name}") else "Running")
         best = f"{name}_1" if status == "Completed" else None
-        return Job(name, status, best, "out of memory" if status == "Failed" else None)
+        error = "out of memory" if status == "Failed" else None
+        return Job(name, status, best, error, name in self.system_errors)
 
     def submit(self, job: TrainingJob) -> None:
         if job.name in self.jobs:
@@ -214,7 +219,8 @@ class MemoryAzureML:
         if model is None:
             return None
         state = "Succeeded" if self._ready(f"deployment {endpoint} {name}") else "Creating"
-        return Deployment(name, "Failed" if self.fail_deployments else state, model, True)
+        failed = self.fail_deployments or name in self.failed_deployments
+        return Deployment(name, "Failed" if failed else state, model, True)
 
     def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
         self._idle(endpoint)["deployments"][name] = model
@@ -296,6 +302,7 @@ class World:
         tick_seconds: float = 45.0,
         workers: int = 1,
         open_run_hours: float = 24.0,
+        settle_seconds: float = 5.0,
     ) -> None:
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
@@ -306,8 +313,20 @@ class World:
         self.points.wrap(self.azureml, effects)
         self.points.wrap(self.data, ["quarantine"])
         self.canary = CanaryPlan(canary_percent, canary_seconds)
-        self.pace = Pace(tick_seconds, workers, open_run_hours)
+        self.pace = Pace(tick_seconds, workers, open_run_hours, settle_seconds)
         self.logged: list[dict[str, Any]] = []
+        #: Seconds by which the wall clock has departed from the monotonic one.
+        self.jumped = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process goes on: what the one before had in memory is gone."""
+        self.pulse = Pulse(self.store, lambda: self.clock.now, self.log, lambda: self.clock.now - self.jumped)
+
+    def jump(self, seconds: float) -> None:
+        """The wall clock alone moves: it was set, or the computer slept."""
+        self.clock.now += seconds
+        self.jumped += seconds
 
     def log(self, what: str, /, **fields: Any) -> None:
         self.logged.append({"what": what, **fields})
@@ -324,6 +343,7 @@ class World:
             self.scorer,
             self.data,
             self.clock,
+            self.pulse,
             self.log,
             workspace_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w",
             canary=self.canary,

@@ -56,6 +56,8 @@ class RunDetail:
     problem: RunProblem | None = None
     trouble: Trouble | None = None
     history: tuple[Moment, ...] = ()
+    #: Parts that the service itself let fail and that were begun a second time: job, endpoint, deployment.
+    repeated: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -71,6 +73,8 @@ class Run(RunDetail):
     ledger_size: int = 0
     #: Hash of the last line, those still pending included.
     ledger_head: str = ""
+    #: When the state was entered, in the lifecycle's own time (`services.run.pulse`); None before the first step.
+    paced_at: float | None = None
     schema: int = SCHEMA_VERSION
 
     def record(
@@ -112,6 +116,13 @@ class Run(RunDetail):
             history=(*self.history, Moment(state, round(at, 3))),
         )
         return moved.record(at, "state", detail=detail)
+
+    def repeat(self, state: State, at: float, part: str, why: str) -> Run:
+        """Back to `state`, to begin a part once more; history and ledger tell why."""
+        moved = self.advance(
+            state, at, detail={"repeated": part, "why": why}, repeated=(*self.repeated, part)
+        )
+        return replace(moved, history=(*self.history, replace(moved.history[-1], note=why)))
 
     def fail(self, at: float, problem: RunProblem) -> Run:
         """Ended in FAILED with an explanation and a remedy; the state it failed in is kept with them."""

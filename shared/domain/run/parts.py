@@ -114,6 +114,8 @@ class Canary:
     breach: str | None = None
     #: Calls that each side has answered so far: `{"champion": 90, "challenger": 10}`.
     calls: dict[str, int] = field(default_factory=dict)
+    #: `since` in the lifecycle's own time.
+    paced_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,14 @@ class Trouble:
     count: int
     message: str
     at: float
+    #: Something was missing that should be there when it was last looked for.
+    absent: bool = False
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When a state was entered."""
+    """When a state was entered. `note` says why, where a run went back to it."""
 
     state: State
     at: float
+    note: str | None = None

@@ -24,14 +24,15 @@ class State(StrEnum):
 
 
 S = State
+#: Back to REGISTERED and MODEL_REGISTERED where the service itself let a job, an endpoint or a deployment fail: once each.
 NEXT: dict[State, frozenset[State]] = {
     S.DROPPED: frozenset({S.VALIDATING}),
     S.VALIDATING: frozenset({S.QUARANTINED, S.REGISTERED}),
     S.REGISTERED: frozenset({S.TRAINING}),
-    S.TRAINING: frozenset({S.TRAINED}),
+    S.TRAINING: frozenset({S.TRAINED, S.REGISTERED}),
     S.TRAINED: frozenset({S.MODEL_REGISTERED}),
-    S.MODEL_REGISTERED: frozenset({S.DEPLOYING}),
-    S.DEPLOYING: frozenset({S.VERIFYING}),
+    S.MODEL_REGISTERED: frozenset({S.DEPLOYING, S.MODEL_REGISTERED}),
+    S.DEPLOYING: frozenset({S.VERIFYING, S.MODEL_REGISTERED}),
     S.VERIFYING: frozenset({S.GATE}),
     S.GATE: frozenset({S.REJECTED, S.CANARY, S.LIVE}),
     S.CANARY: frozenset({S.LIVE, S.REJECTED}),

@@ -99,7 +99,7 @@ class Intake:
         run_id = doc.drops.get(info.etag) or self._take(
             doc, Source(container, blob, info.etag, info.size), info
         )
-        advance(run_id, ctx, ctx.clock() + ctx.pace.tick_seconds)
+        advance(run_id, ctx, ctx.active() + ctx.pace.tick_seconds)
         return run_id
 
     def sweep(self) -> int:

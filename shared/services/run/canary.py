@@ -37,7 +37,7 @@ def canary(run: Run, ctx: Context) -> Run:
     if champion and now.percent and now.since is None:
         return _begin(run, champion, endpoint, now, ctx)
     if champion and now.since is not None and not now.passed:
-        return _watch(run, champion, endpoint, now, now.since, ctx)
+        return _watch(run, champion, endpoint, now, ctx)
     return take_all(run, champion, endpoint, ctx)
 
 
@@ -48,15 +48,17 @@ def _begin(run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Contex
         ctx.azureml.begin_traffic(endpoint.name, wanted)
         return run
     write_serving(run, endpoint, champion, ctx)
-    return replace(run, canary=replace(now, since=ctx.clock()))
+    return replace(run, canary=replace(now, since=ctx.clock(), paced_since=ctx.active()))
 
 
-def _watch(run: Run, champion: Run, endpoint: Endpoint, now: Canary, since: float, ctx: Context) -> Run:
+def _watch(run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Context) -> Run:
     """At every tick: what live traffic tells. At the end of the canary's time the smoke rows are asked again, too.
 
     A breach is written down before anything is done about it, so that a crash can't change the verdict.
     """
-    over = ctx.clock() - since >= ctx.canary.seconds
+    if now.paced_since is None:  # begun by an earlier release, which knew the clock alone
+        now = replace(now, paced_since=ctx.active() - max(0.0, ctx.clock() - (now.since or 0.0)))
+    over = ctx.active() - (now.paced_since or 0.0) >= ctx.canary.seconds
     now, breach = _seen_by_callers(run, champion, now, ctx)
     breach = breach or (_asked_again(run, endpoint, ctx) if over else None)
     if breach is None and not over:

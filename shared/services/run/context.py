@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.canary import CanaryLimits
 from shared.services.run.ports import AzureML, Data, Scorer
+from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 
 
@@ -26,6 +27,8 @@ class Pace:
     tick_seconds: float = 45.0
     workers: int = 8
     open_run_hours: float = 24.0
+    #: So long (seconds) after it was begun something may be missing: reads lag behind writes.
+    settle_seconds: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Context:
     scorer: Scorer
     data: Data
     clock: Callable[[], float]
+    pulse: Pulse
     log: Callable[..., None]
     #: ARM id of the workspace: endpoint names are made from it.
     workspace_id: str
@@ -44,3 +48,7 @@ class Context:
     gate_rows: int = 10_000
     canary: CanaryPlan = field(default_factory=CanaryPlan)
     pace: Pace = field(default_factory=Pace)
+
+    def active(self) -> float:
+        """Seconds of the lifecycle's own time, which deadlines are counted in."""
+        return self.pulse.now()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain import gate as rules
-from shared.domain.errors import DropMLError, Transient
+from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
 from shared.domain.gate import Verdict
 from shared.domain.labels import canonical_label
 from shared.domain.run.dataset import Dataset
@@ -20,6 +20,7 @@ from shared.services.run.context import Context
 from shared.services.run.ports import Endpoint
 from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
 from shared.services.run.training import placement_of, snapshot_of
+from shared.services.run.trouble import STRIKES
 
 
 def smoke_answers(run: Run, endpoint: Endpoint, ctx: Context) -> list[str]:
@@ -37,6 +38,8 @@ def verifying(run: Run, ctx: Context) -> Run:
     except Transient:
         raise
     except DropMLError as error:
+        if isinstance(error, Upstream | NotFound) and (run.trouble.count if run.trouble else 0) < STRIKES - 1:
+            raise  # it may only just have come up
         raise _refused(run, ctx, f"the smoke test got no answer: {error.message}") from error
     known = {canonical_label(c) for c in schema.classes}
     strange = [a for a in answers if known and canonical_label(a) not in known]

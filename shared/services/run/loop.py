@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.domain.documents import InvalidDocument
@@ -15,6 +15,7 @@ from shared.services.guard import guarded, told
 from shared.services.run import canary, gate, training, trouble
 from shared.services.run.aside import put_aside
 from shared.services.run.context import Context
+from shared.services.run.patience import in_state, paced
 
 Step = Callable[[Run, Context], Run]
 STEPS: dict[State, Step] = {
@@ -42,32 +43,39 @@ class Turn:
 
 def step(run_id: str, ctx: Context) -> bool:
     """One step of one run. True when it moved and may move again at once; False when it must wait or is done."""
-    run, etag = ctx.store.load(run_id)
-    if run.pending or not run.is_open:
-        run, etag = ctx.store.settle(run, etag)
-    if not run.is_open:
+    loaded, etag = ctx.store.load(run_id)
+    if loaded.pending or not loaded.is_open:
+        loaded, etag = ctx.store.settle(loaded, etag)
+    if not loaded.is_open:
         return False
-    try:
-        after = STEPS[run.state](run, ctx)
-        again = after != run
-    except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
-        problem = told(error)
-        ctx.log("step failed", run_id=run_id, state=str(run.state), **problem.to_dict())
-        after, again = trouble.after(run, problem, ctx), False
-    if after.is_open and ctx.clock() - after.entered_at > ctx.pace.open_run_hours * 3600:
+    run = paced(loaded, ctx)
+    after, again = _taken(run, ctx)
+    if after.is_open and in_state(after, ctx) > ctx.pace.open_run_hours * 3600:
         after = after.fail(ctx.clock(), trouble.overdue(after, ctx.pace.open_run_hours))
-    if after == run:
+    if after == loaded:
         return False
-    if after.state != run.state:
+    if after.entered_at != run.entered_at:
         ctx.log("run moved", run_id=run_id, before=str(run.state), state=str(after.state))
+        after = replace(after, paced_at=ctx.active())
     ctx.store.save(after, etag)
     return again and after.is_open
 
 
-def advance(run_id: str, ctx: Context, deadline: float) -> None:
-    """Step until the run must wait or the deadline (clock time) comes. Losing a race to another host ends quietly."""
+def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
+    """The run after its step, and whether it may move again at once."""
     try:
-        while ctx.clock() < deadline and step(run_id, ctx):
+        after = STEPS[run.state](run, ctx)
+    except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
+        problem = told(error)
+        ctx.log("step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
+        return trouble.after(run, problem, ctx), False
+    return trouble.found_again(after), after != run
+
+
+def advance(run_id: str, ctx: Context, deadline: float) -> None:
+    """Step until the run must wait or the deadline (by `ctx.active`) comes. Losing a race to another host ends quietly."""
+    try:
+        while ctx.active() < deadline and step(run_id, ctx):
             continue
     except Conflict:
         ctx.log("another host works on this run", run_id=run_id)
@@ -81,10 +89,11 @@ def tick(ctx: Context) -> int:
 
     A tick costs what is open. One that its deadline cuts leaves word where the next one begins, so that none starves.
     """
-    deadline = ctx.clock() + ctx.pace.tick_seconds
     marks = ctx.store.open_datasets()
     if not marks:
         return 0
+    deadline = ctx.active() + ctx.pace.tick_seconds
+    ctx.pulse.beat()
     turn = ctx.store.hint(TURN, Turn) or Turn()
     slugs = sorted(marks)
     slugs = [s for s in slugs if s >= turn.first] + [s for s in slugs if s < turn.first]
@@ -93,7 +102,7 @@ def tick(ctx: Context) -> int:
     def work(slug: str) -> None:
         left = (
             ""
-            if ctx.clock() >= deadline
+            if ctx.active() >= deadline
             else _dataset(slug, marks[slug], turn.within.get(slug, ""), deadline, ctx)
         )
         if left is not None:
@@ -117,7 +126,7 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
     runs = list(dataset.open)
     at = runs.index(first) if first in runs else 0
     for run_id in runs[at:] + runs[:at]:
-        if ctx.clock() >= deadline:
+        if ctx.active() >= deadline:
             return run_id
         guarded(ctx.log, "run could not be advanced", partial(advance, run_id, ctx, deadline), run_id=run_id)
     return None

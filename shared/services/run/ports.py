@@ -24,6 +24,8 @@ class Job:
     status: str
     best_child: str | None = None
     error: str | None = None
+    #: Whether the service itself failed, and not what it was given.
+    system_error: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class AzureML(Protocol):
     def deployment(self, endpoint: str, name: str) -> Deployment | None: ...
     def deployments(self, endpoint: str) -> list[Deployment]: ...
     def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None: ...
-    def begin_delete_deployment(self, endpoint: str, name: str) -> None: ...
+    def begin_delete_deployment(self, endpoint: str, name: str) -> None:
+        """Idempotent: one that isn't there is gone already."""
+
     def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None: ...
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str: ...
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain import names
-from shared.domain.errors import DropMLError
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.services.monitoring import tallies
 from shared.services.run.context import Context
+from shared.services.run.patience import Gone
 from shared.services.run.ports import Endpoint
 from shared.services.run.training import placement_of, snapshot_of
 
@@ -23,9 +23,7 @@ def endpoint_of(run: Run, ctx: Context) -> Endpoint:
     name, _ = placement_of(run)
     found = ctx.azureml.endpoint(name)
     if found is None:
-        raise DropMLError(
-            f"The endpoint {name} no longer exists.", remedy="Retry the run.", code="endpoint-gone"
-        )
+        raise Gone(f"There is no endpoint {name}.", remedy="Retry the run.", code="endpoint-gone")
     return found
 
 
@@ -40,8 +38,7 @@ def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
 def reject(run: Run, ctx: Context) -> Run:
     """A rejection is a normal outcome: the numbers stay, the deployment goes."""
     endpoint, deployment = placement_of(run)
-    if ctx.azureml.deployment(endpoint, deployment) is not None:
-        ctx.azureml.begin_delete_deployment(endpoint, deployment)
+    ctx.azureml.begin_delete_deployment(endpoint, deployment)
     reason = run.gate.reason if run.gate else None
     return run.advance(State.REJECTED, ctx.clock(), detail={"decision": "reject", "reason": reason})
 
@@ -80,7 +77,8 @@ def prune(run: Run, champion: Run | None, ctx: Context) -> None:
     endpoint, mine = placement_of(run)
     dataset = ctx.store.dataset(run.slug)
     keep = {mine} | ({deployment_of(champion)} if champion else set())
-    keep |= {names.deployment(r.n, r.attempt) for r in (dataset.open.values() if dataset else ())}
+    for other in dataset.open.values() if dataset else ():
+        keep |= names.deployments(other.n, other.attempt) if other.run_id != run.run_id else frozenset()
     for deployment in ctx.azureml.deployments(endpoint):
         if deployment.name not in keep and deployment.state in SETTLED:
             ctx.azureml.begin_delete_deployment(endpoint, deployment.name)

@@ -17,11 +17,14 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Model, Placement, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
 from shared.services.run.context import Context
-from shared.services.run.ports import JOB_DONE, Deployment, Job, TrainingJob
+from shared.services.run.patience import Gone, in_state
+from shared.services.run.ports import JOB_DONE, Deployment, Endpoint, Job, TrainingJob
 
 T = TypeVar("T")
 #: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
 TRAINING_ALLOWANCE = 3600.0
+#: Parts of a run that are begun a second time where the service itself let the first one fail.
+JOB, ENDPOINT, DEPLOYMENT = "job", "endpoint", "deployment"
 #: Characters of a deployment's log that its failure is explained with.
 LOG_TAIL = 800
 
@@ -48,10 +51,10 @@ def _there(part: T | None, run: Run, what: str) -> T:
 
 
 def training_job(run: Run) -> TrainingJob:
-    """The AutoML job of a run; its name is the run's id."""
+    """The AutoML job of a run; its name is the run's id, or the second one after it."""
     snapshot = snapshot_of(run)
     return TrainingJob(
-        name=run.run_id,
+        name=names.second(run.run_id) if JOB in run.repeated else run.run_id,
         experiment=run.slug,
         data=run.slug,
         data_version=snapshot.version,
@@ -60,6 +63,10 @@ def training_job(run: Run) -> TrainingJob:
         weight_column=snapshot.weight_column,
         tags={"dropml_run": run.run_id, "dropml_dataset": run.dataset, "dropml_cause": run.cause},
     )
+
+
+def _may_repeat(run: Run, part: str) -> bool:
+    return part not in run.repeated
 
 
 def dropped(run: Run, ctx: Context) -> Run:
@@ -96,10 +103,11 @@ def _quarantined(run: Run, problem: RunProblem, ctx: Context) -> Run:
 
 
 def registered(run: Run, ctx: Context) -> Run:
-    if ctx.azureml.job(run.run_id) is None:
-        ctx.azureml.submit(training_job(run))
-    job = Training(run.run_id, ctx.clock())
-    return run.advance(State.TRAINING, ctx.clock(), detail={"job": job.name}, training=job)
+    job = training_job(run)
+    if ctx.azureml.job(job.name) is None:
+        ctx.azureml.submit(job)
+    begun = Training(job.name, ctx.clock())
+    return run.advance(State.TRAINING, ctx.clock(), detail={"job": job.name}, training=begun)
 
 
 def training(run: Run, ctx: Context) -> Run:
@@ -107,9 +115,10 @@ def training(run: Run, ctx: Context) -> Run:
     under_way = _there(run.training, run, "job")
     job = ctx.azureml.job(under_way.name)
     if job is None:
-        raise DropMLError(
-            f"The job {under_way.name} no longer exists.", remedy="Retry the run.", code="job-gone"
-        )
+        raise Gone(f"There is no job {under_way.name}.", remedy="Retry the run.", code="job-gone")
+    if job.status == "Failed" and job.system_error and _may_repeat(run, JOB) and not under_way.pipeline_job:
+        why = f"The job {job.name} failed by a fault of the service, a second one is begun: {job.error}"
+        return run.repeat(State.REGISTERED, ctx.clock(), JOB, why)
     if job.status == "Completed" and job.best_child:
         trials = ctx.azureml.trials(job.name, metrics=True)
         best = next((t for t in trials if t.name == job.best_child), Trial(job.best_child))
@@ -138,7 +147,7 @@ def _still_going(run: Run, job: Job, ctx: Context) -> None:
             code="training-failed",
         )
     limit = run.config.timeout_minutes * 60 + TRAINING_ALLOWANCE
-    if ctx.clock() - run.entered_at > limit:
+    if in_state(run, ctx) > limit:
         ctx.azureml.cancel(job.name)
         raise DropMLError(
             f"The AutoML job was still {job.status} after {limit / 60:.0f} minutes and was cancelled.",
@@ -168,18 +177,22 @@ def model_registered(run: Run, ctx: Context) -> Run:
     name = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
     endpoint = ctx.azureml.endpoint(name)
     if endpoint is None:
+        if run.placement is not None:
+            raise Gone(f"There is no endpoint {name} yet.", code="endpoint-gone")
         tags = {"dropml_dataset": run.dataset, "dropml_slug": run.slug}
         ctx.azureml.begin_endpoint(name, f"DropML: {run.dataset}", tags)
         return replace(run, placement=Placement(name))
     if endpoint.state == "Failed":
-        raise DropMLError(
-            f"The endpoint {name} could not be created.",
-            remedy=f"Delete the endpoint {name} in the studio, check quota and rights, then retry the run.",
-            code="endpoint-failed",
-        )
+        return _endpoint_failed(run, endpoint, ctx)
     if endpoint.state != "Succeeded":
         return run
     deployment = names.deployment(run.n, run.attempt)
+    if DEPLOYMENT in run.repeated:
+        failed = ctx.azureml.deployment(name, deployment)
+        if failed is not None and failed.state != "Deleting":
+            ctx.azureml.begin_delete_deployment(name, deployment)
+            return run
+        deployment = names.second(deployment)
     if ctx.azureml.deployment(name, deployment) is None:
         model = _there(run.model, run, "model")
         ctx.azureml.begin_deployment(name, deployment, model.id, {"dropml_run": run.run_id})
@@ -191,11 +204,30 @@ def model_registered(run: Run, ctx: Context) -> Run:
     )
 
 
+def _endpoint_failed(run: Run, endpoint: Endpoint, ctx: Context) -> Run:
+    """Put again as it is, once: a change that failed half-way is taken up by the same change."""
+    if _may_repeat(run, ENDPOINT):
+        ctx.azureml.begin_traffic(endpoint.name, endpoint.traffic)
+        why = f"The endpoint {endpoint.name} came out as Failed and is put again."
+        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
+    raise DropMLError(
+        f"The endpoint {endpoint.name} could not be created.",
+        remedy=f"Delete the endpoint {endpoint.name} in the studio, check quota and rights, then retry the run.",
+        code="endpoint-failed",
+    )
+
+
 def deploying(run: Run, ctx: Context) -> Run:
     name, deployment = placement_of(run)
     found = ctx.azureml.deployment(name, deployment)
-    if found is None or found.state in ("Failed", "Canceled"):
-        raise _not_deployed(name, deployment, found, ctx)
+    if found is None:
+        raise Gone(
+            f"There is no deployment {deployment} at {name}.",
+            remedy="POST /api/runs/{id}/retry.",
+            code="deployment-failed",
+        )
+    if found.state in ("Failed", "Canceled"):
+        return _not_deployed(run, found, ctx)
     if found.state != "Succeeded":
         return run
     placement = replace(
@@ -204,13 +236,22 @@ def deploying(run: Run, ctx: Context) -> Run:
     return run.advance(State.VERIFYING, ctx.clock(), placement=placement)
 
 
-def _not_deployed(endpoint: str, name: str, found: Deployment | None, ctx: Context) -> DropMLError:
-    tail = ctx.azureml.logs(endpoint, name) if found else ""
-    if found:
-        ctx.azureml.begin_delete_deployment(endpoint, name)
-    return DropMLError(
-        f"The deployment {name} is {found.state if found else 'gone'}. "
-        f"Last lines of its log: {tail[-LOG_TAIL:] or 'none'}",
+def _not_deployed(run: Run, found: Deployment, ctx: Context) -> Run:
+    """Begun a second time under another name, once; the second one's failure ends the run."""
+    endpoint, name = placement_of(run)
+    why = f"The deployment {name} is {found.state}. Last lines of its log: {_log_tail(endpoint, name, ctx)}"
+    if _may_repeat(run, DEPLOYMENT):
+        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), DEPLOYMENT, why)
+    ctx.azureml.begin_delete_deployment(endpoint, name)
+    raise DropMLError(
+        why,
         remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
         code="deployment-failed",
     )
+
+
+def _log_tail(endpoint: str, name: str, ctx: Context) -> str:
+    try:
+        return ctx.azureml.logs(endpoint, name)[-LOG_TAIL:] or "none"
+    except DropMLError as error:  # what failed is told all the same
+        return f"it can't be read: {error.message}"

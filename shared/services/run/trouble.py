@@ -9,9 +9,14 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, RunProblem, Trouble
 from shared.domain.run.states import State
 from shared.services.run.context import Context
+from shared.services.run.patience import Gone, in_state
 
 #: Refusals by the service, or faults of our own, before a run gives up.
 STRIKES = 3
+#: States in which something was just made that the step looks for.
+MAKING = frozenset(
+    {State.REGISTERED, State.TRAINING, State.MODEL_REGISTERED, State.DEPLOYING, State.VERIFYING}
+)
 #: Refusals closer together count as one (seconds): trigger and timer may ask at the same moment.
 STRIKE_SECONDS = 2.0
 
@@ -19,20 +24,31 @@ STRIKE_SECONDS = 2.0
 def after(run: Run, error: DropMLError, ctx: Context) -> Run:
     """The run after a step went wrong: ended, or with its trouble noted, to try the same step at the next tick.
 
-    What may pass is tried until the run is overdue. What the service refuses, and what nobody foresaw, is tried STRIKES
-    times: another host may just have done the very same thing, and what it did is found by name the next time. A step's
-    own verdict ends the run.
+    What may pass is tried until the run is overdue. What is missing that should be there is waited for. What the service
+    refuses, and what nobody foresaw, is tried STRIKES times: another host may just have done the very same thing, and what it
+    did is found by name the next time. A step's own verdict ends the run.
     """
-    now = ctx.clock()
-    passing = isinstance(error, Transient | Conflict)
+    now, before = ctx.clock(), run.trouble or Trouble(0, "", 0.0)
+    absent = isinstance(error, Gone | NotFound)
+    passing = isinstance(error, Transient | Conflict) or (absent and _may_still_come(run, before, ctx))
     verdict = not isinstance(error, Upstream | NotFound | Conflict)
-    before = run.trouble or Trouble(0, "", 0.0)
-    count = before.count + (not passing and now - before.at > STRIKE_SECONDS)
+    count = before.count + (not passing and abs(now - before.at) > STRIKE_SECONDS)
     if not passing and (count >= STRIKES or verdict):
         return _ended(run, error, now, verdict=verdict)
-    if (count, error.message) == (before.count, before.message):
+    found = Trouble(count, error.message, now, absent)
+    return run if replace(found, at=before.at) == before else replace(run, trouble=found)
+
+
+def _may_still_come(run: Run, before: Trouble, ctx: Context) -> bool:
+    """Reads lag behind writes: what was just made is waited for, and of what is older no single look is believed."""
+    return not before.absent or (run.state in MAKING and in_state(run, ctx) <= ctx.pace.settle_seconds)
+
+
+def found_again(run: Run) -> Run:
+    """The run after a step that met with nothing missing."""
+    if run.trouble is None or not run.trouble.absent:
         return run
-    return replace(run, trouble=Trouble(count, error.message, now))
+    return replace(run, trouble=replace(run.trouble, absent=False))
 
 
 def _ended(run: Run, error: DropMLError, now: float, *, verdict: bool) -> Run:
@@ -41,7 +57,9 @@ def _ended(run: Run, error: DropMLError, now: float, *, verdict: bool) -> Run:
     if run.state is State.CANARY and not (verdict and canary.breach):
         breach = canary.breach or error.message
         return replace(
-            run, canary=replace(canary, breach=breach), trouble=Trouble(STRIKES, error.message, now)
+            run,
+            canary=replace(canary, breach=breach),
+            trouble=Trouble(STRIKES, error.message, now, isinstance(error, Gone | NotFound)),
         )
     return run.fail(now, RunProblem.of(error))
 
