@@ -15,6 +15,7 @@ from functions import parameters
 from shared import bootstrap
 from shared.domain.errors import DropMLError
 from shared.domain.problems import PROBLEM_JSON, problem, retry_after
+from shared.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def secured(response: func.HttpResponse, request_id: str) -> func.HttpResponse:
 
 def refused(error: DropMLError, request_id: str) -> Outcome:
     response = func.HttpResponse(
-        json.dumps(problem(error, request_id=request_id)),
+        json.dumps(problem(error, request_id=request_id) | {"detail": redact(error.message)}),
         status_code=error.status,
         mimetype=PROBLEM_JSON,
         headers={"Retry-After": wait} if (wait := retry_after(error)) else {},

@@ -18,6 +18,7 @@ from shared.adapters.identity import ARM_SCOPE, no_token
 from shared.adapters.resource import mapping
 from shared.adapters.tries import PASSING, Tries, retry_after
 from shared.domain.errors import Conflict, NotFound, Transient, Upstream
+from shared.redaction import redact
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -44,7 +45,7 @@ def raise_for(status: int, body: Any, what: str) -> None:
     """Raise the product's error for an answer of 400 or more; `what` says what was tried."""
     if status < 400:
         return
-    message = f"{what}: {explain(status, body)}"
+    message = redact(f"{what}: {explain(status, body)}")
     if status in (401, 403):
         raise Upstream(message, remedy=ROLE_REMEDY, code="azure-refused")
     if status == 404:

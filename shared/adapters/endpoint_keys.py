@@ -13,6 +13,7 @@ from shared.adapters.arm import Arm
 from shared.adapters.identity import AZUREML_SCOPE
 from shared.adapters.resource import Resource
 from shared.domain.errors import NotFound, Upstream
+from shared.redaction import learn
 from shared.services.scoring.keys import SLOTS, Slot
 
 API = {"api-version": "2023-10-01"}
@@ -36,11 +37,13 @@ class EndpointKeys:
                 remedy="It may use another auth mode than `key`; see the setting ENDPOINT_AUTH.",
                 code="no-endpoint-keys",
             )
+        learn(primary, secondary)
         return primary, secondary
 
     def token(self, endpoint: str) -> tuple[str, float]:
         """The app's own Azure AD token; azure.identity keeps and renews it."""
         access = self._credential.get_token(AZUREML_SCOPE)
+        learn(str(access.token))
         return str(access.token), float(access.expires_on)
 
     def address(self, endpoint: str) -> str:

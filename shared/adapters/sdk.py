@@ -13,6 +13,7 @@ from shared.adapters.identity import no_token
 from shared.adapters.sdk_retries import BoundedRetries
 from shared.adapters.tries import CONNECT, READ
 from shared.domain.errors import Transient, Upstream
+from shared.redaction import redact
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def translated(what: str) -> Iterator[None]:
         raise Transient(f"{what}: {_message(error)}") from error
     except MlException as error:
         # The SDK itself refused: sending the same again would not help.
-        raise Upstream(f"{what}: the SDK refuses it: {error.message}") from error
+        raise Upstream(f"{what}: the SDK refuses it: {redact(str(error.message))}") from error
     except core.AzureError as error:
         raise Transient(
             f"{what}: the service can't be reached ({type(error).__name__}).",
@@ -64,4 +65,4 @@ def translated(what: str) -> Iterator[None]:
 
 
 def _message(error: core.AzureError) -> str:
-    return str(error.message).splitlines()[0][:500]
+    return redact(str(error.message).splitlines()[0])[:500]

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.errors import InvalidConfig
+from shared.redaction import redact
 
 DEFAULT_INGESTION = "https://dc.services.visualstudio.com"
 QUEUE_LIMIT, BATCH = 2000, 100
@@ -215,6 +216,10 @@ class _Envelopes:
     def make(self, item: _Item) -> dict[str, object]:
         arguments = dict(item.arguments)
         properties = {k: str(v) for k, v in (arguments.pop("properties") or {}).items()}
+        texts = "\n".join([str(arguments.get("url", "")), *properties.values()])
+        if redact(texts) != texts:
+            properties = {k: redact(v) for k, v in properties.items()}
+            arguments = {k: redact(v) if isinstance(v, str) else v for k, v in arguments.items()}
         measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
         self._client.context.operation.id = item.operation or None
         track = getattr(self._client, f"track_{item.kind}")

@@ -22,6 +22,7 @@ NEEDED = {
     "setting_kinds",
     "settings",
     "bootstrap",
+    "redaction",
 }
 
 
