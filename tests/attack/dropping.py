@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from azure.core.exceptions import AzureError
 from azure.storage.blob import ContentSettings
@@ -17,6 +18,7 @@ WAVE = 40
 VERDICT_SECONDS = 90.0
 #: A run that has come so far has left intake.
 AT_INTAKE = ("dropped", "validating")
+TOLD_LATER = ("training-failed", "training-timeout")
 
 
 def drop_all(live: LiveStack, kind: str, drops: Sequence[Drop], tally: Tally, *, until: float) -> None:
@@ -29,7 +31,7 @@ def drop_all(live: LiveStack, kind: str, drops: Sequence[Drop], tally: Tally, *,
         found = _verdicts(live, set(expected))
         for dataset, one in expected.items():
             state, code = found.get(dataset, ("no verdict", ""))
-            tally.expect(kind, one.label, held=_holds(one.verdict, state, code), seen=f"{state} {code}")
+            tally.expect(kind, one.label, held=holds(one.verdict, state), seen=f"{state} {code}")
         _still_working(live, kind, f"{kind}-after-{number}", tally)
         for one in stored:
             if one.verdict is Verdict.PASSED_OVER:
@@ -50,22 +52,26 @@ def _upload(live: LiveStack, drop: Drop) -> bool:
 
 
 def _verdicts(live: LiveStack, datasets: set[str]) -> dict[str, tuple[str, str]]:
-    """State and the problem's code of each dataset's run, once all have left intake or the time is over."""
+    """State and problem of each dataset's run, once all have left intake or the time is over."""
     deadline = time.monotonic() + VERDICT_SECONDS
     while True:
-        found = {name: (state, code) for name, state, code in _states(live) if name in datasets}
-        settled = sum(state not in AT_INTAKE for state, _ in found.values())
+        found = {run["dataset"]: run for run in live.runs() if run["dataset"] in datasets}
+        settled = sum(run["state"] not in AT_INTAKE for run in found.values())
         if settled == len(datasets) or time.monotonic() > deadline:
-            return found
+            return {name: _verdict(live, run) for name, run in found.items()}
         time.sleep(0.5)
 
 
-def _states(live: LiveStack) -> Iterator[tuple[str, str, str]]:
-    for run in live.runs():
-        yield run["dataset"], run["state"], str(run.get("error") or "")
+def _verdict(live: LiveStack, run: dict[str, Any]) -> tuple[str, str]:
+    """A file that trained to no model was taken: what came of it later is its run's matter, and told."""
+    state, told = run["state"], str(run["error"] or "")
+    if state == "failed" and live.get(f"/runs/{run['run_id']}")["problem"]["code"] in TOLD_LATER:
+        return "taken", told
+    return state, told
 
 
-def _holds(verdict: Verdict, state: str, code: str) -> bool:
+def holds(verdict: Verdict, state: str) -> bool:
+    """Whether a run in this state is what a file with this verdict must come to."""
     if state in (*AT_INTAKE, "no verdict", "failed"):
         return False
     quarantined = state == "quarantined"

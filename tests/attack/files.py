@@ -96,7 +96,7 @@ def contents() -> list[tuple[str, bytes, Verdict]]:
         ("reserved-header", GOOD.replace("a,b,y", "a,dropml_weight,y").encode(), refused),
         ("odd-header", GOOD.replace("a,b,y", "__class__,<script>alert(1)</script>,y").encode(), taken),
         ("formula-header", GOOD.replace("a,b,y", "=cmd|' /C calc'!A0,@SUM(1),y").encode(), either),
-        ("formulas", _table(lambda i: f"=1+{i},@SUM(A1)"), taken),
+        ("formulas", _table(lambda i: f"=1+{i},{i % 7}"), taken),
         ("one-class", b"a,y\n" + b"1,yes\n" * 100, refused),
         ("no-label-values", b"a,y\n" + b"1,\n" * 100, refused),
         ("many-classes", ("a,y\n" + "".join(f"{i},c{i}\n" for i in range(1200))).encode(), refused),

@@ -26,7 +26,6 @@ from tests.attack.stand import Stand
 #: Set in the environment that starts the stack, as a person's shell has them.
 PLANTED = ("AZURE_CLIENT_SECRET", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "MY_PASSWORD")
 CONTAINERS = ("dropml-data", "dropml-quarantine", "dropml-state", "dropml-batch", "azure-webjobs-hosts")
-#: Kinds of the emulator's documents that have keys by their nature; its file is private.
 LARGEST = 64 * 2**20
 
 
@@ -85,18 +84,19 @@ def use_wrongly(stand: Stand) -> dict[str, str]:
 
 def search(stand: Stand, needles: dict[str, str]) -> list[str]:
     """Where each was found, one line a place; the secret itself is not repeated."""
-    forms = {name: _forms(value) for name, value in needles.items()}
+    spelt = {name: forms(value) for name, value in needles.items()}
     places = [*_logs(stand), *_telemetry(stand), *_blobs(stand), *_pages(stand), *_arguments()]
     found = []
     for place, content in places:
-        for name, spellings in forms.items():
+        for name, spellings in spelt.items():
             if any(one in content for one in spellings):
                 found.append(f"{name} in {place}")
         stand.tally.cases["secrets"] += 1
-    return [*found, *_open_files(stand.live.running.home, forms)]
+    return [*found, *_open_files(stand.live.running.home, spelt)]
 
 
-def _forms(value: str) -> list[bytes]:
+def forms(value: str) -> list[bytes]:
+    """How a secret may stand somewhere."""
     raw = value.encode()
     return [raw, quote(value, safe="").encode(), base64.b64encode(raw), raw.hex().encode()]
 
@@ -152,7 +152,7 @@ def _arguments() -> Iterator[tuple[str, bytes]]:
         yield f"the arguments of {process.info['name']}", " ".join(process.info["cmdline"] or []).encode()
 
 
-def _open_files(home: Path, forms: dict[str, list[bytes]]) -> Iterator[str]:
+def _open_files(home: Path, spelt: dict[str, list[bytes]]) -> Iterator[str]:
     """Files with a secret in them that other users of the machine can read."""
     if not home.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH):
         return  # nobody else gets into the folder
@@ -164,6 +164,6 @@ def _open_files(home: Path, forms: dict[str, list[bytes]]) -> Iterator[str]:
         ):
             continue
         content = path.read_bytes()
-        for name, spellings in forms.items():
+        for name, spellings in spelt.items():
             if any(one in content for one in spellings):
                 yield f"{name} in {path.relative_to(home)}, which others can read"

@@ -37,8 +37,8 @@ def connect(url: str) -> socket.socket:
     return context.wrap_socket(plain)
 
 
-def send(url: str, raw: Raw) -> int:
-    """The answer's status, CLOSED or SILENT."""
+def send(url: str, raw: Raw, patience: float = ANSWER_SECONDS) -> int:
+    """The answer's status, CLOSED or SILENT; one that may stay silent is waited for as long as `patience` (seconds)."""
     with connect(url) as connection:
         try:
             for piece in raw.pieces:
@@ -46,7 +46,7 @@ def send(url: str, raw: Raw) -> int:
                 time.sleep(raw.pause)
         except OSError:
             pass  # hung up on in the middle of a body: the answer, if there is one, was sent before that
-        return status(connection, ANSWER_SECONDS)
+        return status(connection, patience if SILENT in raw.allowed else ANSWER_SECONDS)
 
 
 def status(connection: socket.socket, seconds: float) -> int:

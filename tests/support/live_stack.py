@@ -36,9 +36,16 @@ def small_table(seed: int = 0, rows: int = ROWS) -> bytes:
 class LiveStack:
     """A caller with the function key; `running` is found anew after a part was started again."""
 
-    def __init__(self, running: stack.Stack) -> None:
-        self.running = running
+    def __init__(
+        self, running: stack.Stack, *, budget: float = 60.0, extra: dict[str, str] | None = None
+    ) -> None:
+        self.running, self._budget, self._extra = running, budget, extra
         self.storage = BlobServiceClient.from_connection_string(running.storage)
+
+    def again(self) -> None:
+        """`make up` once more, with the same settings: what was killed is started."""
+        self.running = stack.up(self.running.home, budget=self._budget, extra=self._extra)
+        self.storage = BlobServiceClient.from_connection_string(self.running.storage)
 
     def request(self, method: str, path: str, *, timeout: float = 60, **kwargs: Any) -> requests.Response:
         headers = {"x-functions-key": self.running.key} | kwargs.pop("headers", {})
@@ -143,6 +150,6 @@ def live_stack(
 ) -> Iterator[LiveStack]:
     """A stack under `home`, stopped at the end."""
     try:
-        yield LiveStack(stack.up(home, budget=budget, extra=extra))
+        yield LiveStack(stack.up(home, budget=budget, extra=extra), budget=budget, extra=extra)
     finally:
         stack.down(home)
