@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: attack help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
+.PHONY: attack soak help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -72,6 +72,8 @@ bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of
 	@$(BIN)/python -m benchmarks.scale
 attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outages (MINUTES=30, SEED=1)
 	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
+soak: setup-dev ## An hour of kills, outages, clock jumps and promotions under scoring (MINUTES=60, SEED=1); writes docs/reliability.md
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --publish
 coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?

@@ -1,4 +1,4 @@
-"""A small part of `make attack`, within seconds: files on the intake itself, requests on a started host, canaries that are found."""
+"""A small part of `make attack`: files on the intake itself, requests on a started host, canaries that are found."""
 
 from __future__ import annotations
 
