@@ -41,7 +41,8 @@ def test_an_automl_node_is_a_real_child_job_whose_best_model_is_the_pipelines_ou
     details = running.properties(f"/jobs/{child['runId']}")["taskDetails"]
     assert (details["primaryMetric"], details["limitSettings"]["timeout"]) == ("AUCWeighted", "PT60S")
     model = {"modelType": "mlflow_model", "modelUri": "azureml://jobs/retrain-1/outputs/model/paths/"}
-    assert running.arm("PUT", "/models/retrained/versions/1", {"properties": model}).status_code == 201
+    answer = running.arm("PUT", "/models/retrained/versions/1", {"properties": model})
+    assert answer.status_code == 201, answer.text
 
 
 def test_nodes_run_in_the_order_of_their_bindings_with_defaults_and_optional_inputs(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Protocol
 
 import requests
 from starlette.requests import Request
@@ -13,10 +15,23 @@ from dropml.azureml.core.arm import ArmError, bad_request, not_found
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.workspace.datastores import DEFAULT, Datastores
+from dropml.azureml.workspace.datastores import Datastores
 from dropml.azureml.workspace.storage import DataError, datastore_path
 
 _TYPES = {"uri_file", "uri_folder", "mltable"}
+
+
+class JobOutputs(Protocol):
+    """What assets take from jobs."""
+
+    def local(self, uri: str) -> Path | None:
+        """The file or folder that a URI of a job's output names; None for other URIs, DataError if it isn't there."""
+
+    def stored_uri(self, uri: str) -> str | None:
+        """The datastore URI of a job's output; None for other URIs."""
+
+    def publish_uri(self, uri: str) -> None:
+        """See that a job's output lies in its datastore."""
 
 
 class Data(Versions):
@@ -24,9 +39,9 @@ class Data(Versions):
     container_verbs = ("GET", "PUT", "DELETE")
     shown_above = ("dataType",)
 
-    def __init__(self, context: Context, datastores: Datastores) -> None:
+    def __init__(self, context: Context, datastores: Datastores, jobs: JobOutputs) -> None:
         super().__init__(context)
-        self._datastores, self.storage = datastores, datastores.storage
+        self._datastores, self.storage, self.jobs = datastores, datastores.storage, jobs
 
     # -- URIs ----------------------------------------------------------------------------------------------
 
@@ -52,6 +67,8 @@ class Data(Versions):
             uri = asset["properties"]["dataUri"]
         elif uri.lower().startswith("/subscriptions/") or (uri.startswith("azureml:") and "//" not in uri):
             raise DataError(f"The data asset {uri} does not exist.")
+        if (output := self.jobs.local(uri)) is not None:
+            return _copy(output, target)
         if (found := datastore_path(uri)) is not None:
             try:
                 container = self._datastores.container_of(found[0])
@@ -66,10 +83,6 @@ class Data(Versions):
         raise DataError(
             f"The URI '{uri}' is of no kind that can be read: use a datastore path or an https URL."
         )
-
-    def upload(self, folder: Path, path: str) -> None:
-        """A folder into the default datastore. Blocking."""
-        self.storage.upload(folder, self._datastores.container_of(DEFAULT), path)
 
     def data_type(self, uri: str) -> str | None:
         asset = self.by_id(uri)
@@ -121,6 +134,15 @@ class Data(Versions):
         for key in ("lastModifiedBy", "lastModifiedByType"):
             del found["systemData"][key]
         return found
+
+
+def _copy(source: Path, target: Path) -> int:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+        return sum(1 for p in target.rglob("*") if p.is_file())
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+    return 1
 
 
 def _download_http(url: str, target: Path) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from starlette.requests import Request
@@ -18,26 +17,18 @@ from dropml.azureml.core.arm import ArmError, bad_request
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, one_of, properties_of
 from dropml.azureml.core.store import Doc
-from dropml.azureml.workspace.storage import DataError, datastore_path
+from dropml.azureml.workspace.storage import DataError
 
 _TYPES = ("mlflow_model", "custom_model", "triton_model")
-_JOB = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
-_RUNS = re.compile(r"^runs:/([^/]+)/(.*)$")
-
-
-class JobOutputs(Protocol):
-    """What models take from jobs: the folder of a job's output, None where there is no such job."""
-
-    def output_folder(self, job: str, output: str) -> Path | None: ...
 
 
 class Models(Versions):
     kind, label, segments = "model", "model", ("models", "versions")
     container_verbs = ("GET", "PUT")
 
-    def __init__(self, context: Context, data: Data, jobs: JobOutputs) -> None:
+    def __init__(self, context: Context, data: Data) -> None:
         super().__init__(context)
-        self._data, self._jobs = data, jobs
+        self._data = data
         self._locks: dict[str, asyncio.Lock] = {}
 
     def folder(self, name: str, version: str) -> Path:
@@ -50,34 +41,12 @@ class Models(Versions):
 
     # -- artifacts -----------------------------------------------------------------------------------------
 
-    def _job_folder(self, uri: str) -> Path | None:
-        """The local folder that a job's output URI means; None for other URIs, DataError if it isn't there."""
-        if found := _RUNS.match(uri):
-            job, path, output = found.group(1), found.group(2), "artifacts"
-        elif found := _JOB.match(uri):
-            job, output, path = found.groups()
-        else:
-            return None
-        base = self._jobs.output_folder(job, output)
-        if base is None:
-            raise DataError(f"The job {job} does not exist.")
-        source = (base / path).resolve()
-        if not source.is_relative_to(base.resolve()) or not source.exists():
-            raise DataError(f"The job {job} has no artifact at '{path}'.")
-        return source
-
     def _fetch(self, uri: str, target: Path) -> None:
         """Copy the artifacts; whole or not at all. Blocking."""
         scratch = target.with_name(target.name + ".part")
         shutil.rmtree(scratch, ignore_errors=True)
-        source = self._job_folder(uri)
-        if source is None:
-            self._data.download(uri, scratch)
-        elif source.is_dir():
-            shutil.copytree(source, scratch)
-        else:
-            scratch.mkdir(parents=True)
-            shutil.copy2(source, scratch)
+        self._data.download(uri, scratch)
+        self._data.jobs.publish_uri(uri)
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(target)
@@ -111,15 +80,15 @@ class Models(Versions):
         return self.stored(doc, request, new=new)
 
     async def _register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
-        uri = given.get("modelUri")
+        uri = asked = given.get("modelUri")
         before = self.get_doc(f"{name}/{version}")
         if before is None and (not isinstance(uri, str) or not uri):
             raise bad_request("The field 'modelUri' is required.")
         kind = one_of(given.get("modelType") or "custom_model", _TYPES, "modelType")
-        if uri and datastore_path(uri):
-            uri = self._data.long_uri(uri, group="resourceGroups")
+        if uri:
+            uri = self._data.jobs.stored_uri(uri) or self._data.long_uri(uri, group="resourceGroups")
         if before is None:
-            flavors = await self._take(name, version, uri, kind, given.get("flavors"))
+            flavors = await self._take(name, version, asked, kind, given.get("flavors"))
         else:
             old = before["properties"]
             if (uri or old["modelUri"]).rstrip("/") != old["modelUri"].rstrip("/"):

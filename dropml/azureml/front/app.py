@@ -35,6 +35,7 @@ from dropml.azureml.front.gateway import Gateway
 from dropml.azureml.jobs.automl_runner import AutoMLRunner
 from dropml.azureml.jobs.command_runner import CommandRunner
 from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_runner import PipelineRunner
 from dropml.azureml.jobs.routes import Jobs
@@ -47,6 +48,8 @@ from dropml.azureml.online.endpoints import OnlineEndpoints
 from dropml.azureml.tracking.artifacts import Artifacts
 from dropml.azureml.tracking.history import History
 from dropml.azureml.tracking.mlflow import Mlflow
+from dropml.azureml.tracking.output_uris import OutputUris
+from dropml.azureml.tracking.run_artifacts import RunArtifacts
 from dropml.azureml.workspace.computes import Computes
 from dropml.azureml.workspace.datastores import Datastores
 from dropml.azureml.workspace.ingestion import Telemetry
@@ -128,16 +131,17 @@ def build(settings: Settings) -> Emulator:
     datastores = Datastores(context, Storage(settings.storage))
     computes = Computes(context)
     runs = Runs(context)
-    data = Data(context, datastores)
-    models = Models(context, data, runs)
+    outputs = JobOutputs(runs, datastores)
+    data = Data(context, datastores, outputs)
+    models = Models(context, data)
     codes = Codes(context, data)
     components = Components(context)
     pipelines = PipelineSpec(context, components, computes)
     nodes = Nodes(computes)
     runner = JobRunner(runs)
     runner.register("AutoML", AutoMLRunner(runs, data, nodes))
-    runner.register("Command", CommandRunner(runs, data, models, codes, nodes))
-    runner.register("Pipeline", PipelineRunner(runs, pipelines, runner))
+    runner.register("Command", CommandRunner(outputs, data, models, codes, nodes))
+    runner.register("Pipeline", PipelineRunner(outputs, pipelines, runner))
     jobs = Jobs(runs, runner, computes, pipelines)
     endpoints = OnlineEndpoints(context, models)
     batch = BatchEndpoints(context)
@@ -146,7 +150,8 @@ def build(settings: Settings) -> Emulator:
     telemetry = Telemetry(context.store, context.clock)
     parts: list[Part] = [
         context.identity, context.operations, Workspace(context), datastores, computes, telemetry,
-        data, models, codes, components, jobs, History(runs), Mlflow(runs), Artifacts(runs), schedules,
+        data, models, codes, components, jobs, History(outputs), Mlflow(runs), Artifacts(outputs), RunArtifacts(outputs),
+        OutputUris(outputs), schedules,
         endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip

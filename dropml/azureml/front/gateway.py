@@ -20,7 +20,10 @@ _WS = re.compile(
     rf"^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/{re.escape(PROVIDER)}/workspaces(?:/([^/]+)(/.*)?)?$",
     re.IGNORECASE,
 )
-_AREA = re.compile(r"^/(history|mlflow|pipelines|artifact)/v([\d.]+)(/subscriptions/.+)$", re.IGNORECASE)
+_AREA = re.compile(
+    r"^/(history|mlflow|pipelines|artifact|data|modelregistry|datastore)/v([\d.]+)(/subscriptions/.+)$",
+    re.IGNORECASE,
+)
 _LOCATION = re.compile(
     rf"^/subscriptions/([^/]+)/providers/{re.escape(PROVIDER)}/locations/[^/]+"
     r"/(mfeOperationsStatus|mfeOperationResults|computeOperationsStatus)/([^/]+)$",

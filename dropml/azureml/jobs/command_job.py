@@ -40,8 +40,11 @@ def job_inputs(given: Doc | None) -> Doc:
 
 
 def job_outputs(given: Doc | None) -> Doc:
+    """Outputs of a job as the service stores them; `default` is the service's own."""
     found: Doc = {}
     for name, value in (given or {}).items():
+        if name == "default":
+            continue
         kind = (value or {}).get("jobOutputType") or "uri_folder"
         found[name] = {
             "description": (value or {}).get("description"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -16,19 +15,25 @@ from dropml.azureml.assets.models import Models
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import render
 from dropml.azureml.jobs.nodes import Nodes
-from dropml.azureml.jobs.runs import TERMINAL, Runs
+from dropml.azureml.jobs.outputs import JobOutputs
+from dropml.azureml.jobs.runs import TERMINAL
 from dropml.azureml.workspace.storage import DataError
 from dropml.common.logs import tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
 
-_JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)/paths/?(.*)$")
 _POLL = 0.1
 
 
 class CommandRunner:
-    def __init__(self, runs: Runs, data: Data, models: Models, codes: Codes, nodes: Nodes) -> None:
-        self._runs, self._data, self._models, self._codes, self._nodes = runs, data, models, codes, nodes
-        self._c = runs.c
+    def __init__(self, outputs: JobOutputs, data: Data, models: Models, codes: Codes, nodes: Nodes) -> None:
+        self._outputs, self._data, self._models, self._codes, self._nodes = (
+            outputs,
+            data,
+            models,
+            codes,
+            nodes,
+        )
+        self._runs, self._c = outputs.runs, outputs.runs.c
         self.children: dict[str, Child] = {}
 
     async def run(self, name: str) -> None:
@@ -120,16 +125,27 @@ class CommandRunner:
         cwd.mkdir(parents=True, exist_ok=True)
         if properties.get("codeId"):
             self._codes.download(properties["codeId"], cwd)
-        (folder / "outputs").mkdir(exist_ok=True)
+        self._working_outputs(folder, cwd)
         return render(properties["command"], inputs, outputs), cwd
+
+    @staticmethod
+    def _working_outputs(folder: Path, cwd: Path) -> None:
+        """`./outputs` and `./logs` of the command are the run's artifacts, whatever the code brought in them stays."""
+        for name in ("outputs", "logs"):
+            (folder / name).mkdir(exist_ok=True)
+            here = cwd / name
+            if here.is_symlink():
+                continue
+            if here.is_dir():
+                shutil.copytree(here, folder / name, dirs_exist_ok=True)
+                shutil.rmtree(here)
+            if not here.exists():
+                here.symlink_to(folder / name)
 
     def _input(self, value: Doc, target: Path) -> str:
         uri = value["uri"]
-        if found := _JOB_OUTPUT.match(uri):
-            source = self._runs.named_output(found.group(1), found.group(2)) / found.group(3)
-            if not source.exists():
-                raise DataError(f"{uri} does not exist.")
-            return str(source)
+        if (output := self._outputs.local(uri)) is not None:
+            return str(output)
         model = self._models.folder_of(uri)
         if model is not None:
             return str(model)
@@ -141,13 +157,10 @@ class CommandRunner:
         return str(target)
 
     def _keep_outputs(self, run: Doc) -> None:
-        """Named outputs also go to the default datastore, where the service keeps them."""
-        if not self._data.storage.configured:
-            return
+        """Named outputs also go to the default datastore, artifacts to the artifact store, as on the service."""
         for name in run["properties"].get("outputs") or {}:
-            path = self._runs.named_output(run["name"], name)
-            if path.is_dir() and any(path.iterdir()):
-                self._data.upload(path, f"azureml/{run['name']}/{name}")
+            self._outputs.keep(run["name"], name)
+        self._outputs.publish(run)
 
     # -- the process ---------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from dropml.azureml.core.arm import ArmError
 from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_nodes import depends_on
 from dropml.azureml.jobs.runner import JobRunner
-from dropml.azureml.jobs.runs import OPEN, TERMINAL, Runs
+from dropml.azureml.jobs.runs import OPEN, TERMINAL
 from dropml.common.processes import Child
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,9 @@ def child_name(pipeline: str, node: str) -> str:
 
 
 class PipelineRunner:
-    def __init__(self, runs: Runs, spec: PipelineSpec, runner: JobRunner) -> None:
-        self._runs, self._spec, self._runner, self._c = runs, spec, runner, runs.c
+    def __init__(self, outputs: JobOutputs, spec: PipelineSpec, runner: JobRunner) -> None:
+        self._outputs_of, self._spec, self._runner = outputs, spec, runner
+        self._runs, self._c = outputs.runs, outputs.runs.c
         self.children: dict[str, Child] = {}
 
     async def run(self, name: str) -> None:
@@ -127,13 +129,19 @@ class PipelineRunner:
                 trial = self._runs.folder(run["name"]) / "trials" / str(best["iteration"])
                 for name in run["properties"]["outputs"]:
                     shutil.copytree(trial / "outputs" / "mlflow-model", own / name, dirs_exist_ok=True)
+                    self._outputs_of.keep(run["name"], name)
         for name, value in (pipeline["properties"]["jobs"][node].get("outputs") or {}).items():
             bound = value.get("value") if isinstance(value, dict) else value
             published = str(bound or "").removeprefix("${{parent.outputs.").removesuffix("}}")
             source = own / name
-            if published in pipeline["properties"]["outputs"] and source.is_dir():
-                target = self._runs.folder(pipeline["name"]) / "named_outputs" / published
-                shutil.copytree(source, target, dirs_exist_ok=True)
+            if published in pipeline["properties"]["outputs"] and source.exists():
+                target = self._runs.named_output(pipeline["name"], published)
+                if source.is_dir():
+                    shutil.copytree(source, target, dirs_exist_ok=True)
+                else:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(source, target)
+                self._outputs_of.keep(pipeline["name"], published)
 
     def _conclude(self, name: str, nodes: Doc, done: dict[str, str]) -> None:
         run = self._runs.get(name)

@@ -16,10 +16,12 @@ from dropml.azureml.core.resources import Resources, archived
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_job
 from dropml.azureml.jobs.command_job import command_properties
+from dropml.azureml.jobs.output_uris import container
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.runner import JobRunner
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.computes import Computes
+from dropml.azureml.workspace.datastores import ARTIFACTS
 
 _MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
 
@@ -79,12 +81,14 @@ class Jobs(Resources):
 
     def _update(self, run: Doc, given: Doc) -> Doc:
         """A repeated PUT: what may change does; any other difference is refused, as the service's text says."""
-        before, now = run.get("request") or {}, _identity(given)
         if run["type"] == "Pipeline" and given.get("jobType") == "Pipeline":
-            # The SDK's round trip adds nulls and defaults; compare what was asked for.
+            # The SDK's round trip adds nulls and defaults to the nodes; compare what was asked for.
+            before, now = run.get("request") or {}, _identity(given)
             now = {k: v for k, v in now.items() if k in before}
-        keys = sorted(before.keys() | now.keys())
-        changed = [k for k in keys if before.get(k) != now.get(k)]
+        else:
+            # Both with the service's defaults: what a GET answered is the same job.
+            before, now = _identity(run["properties"]), _identity(self.normal(given))
+        changed = [k for k in sorted(before.keys() | now.keys()) if before.get(k) != now.get(k)]
         if changed:
             names = ", ".join(f" {k[0].upper()}{k[1:]}" for k in changed)
             raise ArmError(
@@ -135,6 +139,8 @@ class Jobs(Resources):
                 "status": doc["status"],
                 "services": self._runs.services(doc["name"]),
             }
+            if doc["type"] == "Command":
+                properties["outputs"] = {"default": _default_output(doc["name"]), **properties["outputs"]}
         data = system_data(doc, full=False)
         del data["lastModifiedAt"]
         return self.envelope(doc, properties, data)
@@ -197,6 +203,18 @@ class Jobs(Resources):
             Route("/ws/jobs/{name}/cancel", self.cancel, methods=["POST"]),
             Route("/_emulator/jobs/{name}", self.debug, methods=["GET"]),
         ]
+
+
+def _default_output(name: str) -> Doc:
+    """Where a command job's artifacts lie, in the form that the service still answers, without `paths/`."""
+    return {
+        "description": None,
+        "uri": f"azureml://datastores/{ARTIFACTS}/{container(name)}",
+        "mode": "ReadWriteMount",
+        "assetName": None,
+        "assetVersion": None,
+        "jobOutputType": "uri_folder",
+    }
 
 
 def _identity(given: Doc) -> Doc:

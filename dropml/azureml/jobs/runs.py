@@ -38,13 +38,6 @@ class Runs:
             return self.folder(run["parent"]) / "trials" / str(run["iteration"])
         return self.folder(run["name"])
 
-    def output_folder(self, job: str, output: str) -> Path | None:
-        """The folder of a job's output, `artifacts` being the default one; None where there is no such job."""
-        run = self.get(job)
-        if run is None:
-            return None
-        return self.artifacts(run) if output == "artifacts" else self.named_output(job, output)
-
     def named_output(self, job: str, output: str) -> Path:
         return self.folder(job) / "named_outputs" / output
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+from pathlib import PurePosixPath
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -10,37 +11,34 @@ from starlette.routing import Route
 
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.tracking.mlflow_shapes import MlflowError, asked, guarded, run_shape
 
 
 class Artifacts:
-    def __init__(self, runs: Runs) -> None:
-        self._runs = runs
+    def __init__(self, outputs: JobOutputs) -> None:
+        self._outputs, self._runs = outputs, outputs.runs
 
     async def all(self, request: Request) -> Response:
-        run, path = asked(self._runs, request), request.query_params.get("path", "")
-        base = self._runs.artifacts(run)
-        folder = _inside(base, path)
-        files = []
-        if folder.is_dir():
-            # A job's folder also holds its inputs and the engine's files, which are no artifacts.
-            hidden = folder == base.resolve() and run["type"] != "Trial"
-            for item in sorted(folder.iterdir()):
-                if hidden and item.name not in ("outputs", "user_logs"):
-                    continue
-                entry: Doc = {"path": item.relative_to(base.resolve()).as_posix(), "is_dir": item.is_dir()}
-                if item.is_file():
-                    entry["file_size"] = item.stat().st_size
-                files.append(entry)
-        return reply({"root_uri": run_shape(self._runs, run)["info"]["artifact_uri"], "files": files})
+        run, path = asked(self._runs, request), _checked(request.query_params.get("path", ""))
+        prefix = f"{path}/" if path else ""
+        found: dict[str, Doc] = {}
+        for name, size in (await asyncio.to_thread(self._outputs.names, run)).items():
+            if name.startswith(prefix):
+                head, deeper, _ = name[len(prefix) :].partition("/")
+                entry: Doc = {"path": prefix + head, "is_dir": bool(deeper)}
+                if not deeper and size is not None:
+                    entry["file_size"] = size
+                found[head] = entry
+        root = run_shape(self._runs, run)["info"]["artifact_uri"]
+        return reply({"root_uri": root, "files": [found[name] for name in sorted(found)]})
 
     async def get(self, request: Request) -> Response:
         """One file, as MLflow's `get-artifact` gives it."""
-        run, path = asked(self._runs, request), request.query_params.get("path", "")
-        file = _inside(self._runs.artifacts(run), path)
-        if not file.is_file():
+        run, path = asked(self._runs, request), _checked(request.query_params.get("path", ""))
+        if path not in await asyncio.to_thread(self._outputs.names, run):
             raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"The run has no artifact '{path}'.")
+        file = await asyncio.to_thread(self._outputs.gathered, run, path) / path
         return FileResponse(file, media_type="application/octet-stream")
 
     def routes(self) -> list[Route]:
@@ -51,8 +49,7 @@ class Artifacts:
         ]
 
 
-def _inside(base: Path, path: str) -> Path:
-    found = (base / path).resolve()
-    if not found.is_relative_to(base.resolve()):
+def _checked(path: str) -> str:
+    if path.startswith("/") or ".." in PurePosixPath(path).parts:
         raise MlflowError(400, "INVALID_PARAMETER_VALUE", f"Invalid path: {path}")
-    return found
+    return path.strip("/")

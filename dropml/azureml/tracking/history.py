@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -11,8 +12,10 @@ from starlette.routing import Route
 from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.fields import json_body
+from dropml.azureml.core.loops import contained
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.jobs.outputs import JobOutputs
+from dropml.azureml.jobs.runs import TERMINAL
 from dropml.common.logs import tail
 
 _TYPES = {"AutoML": "automl", "Pipeline": "azureml.PipelineRun", "Command": "azureml.StepRun"}
@@ -50,13 +53,12 @@ _EMPTY: Doc = {
     "retainForLifetimeOfWorkspace": False,
     "queueingInfo": None,
     "inputs": None,
-    "outputs": None,
 }
 
 
 class History:
-    def __init__(self, runs: Runs) -> None:
-        self._runs, self._c = runs, runs.c
+    def __init__(self, outputs: JobOutputs) -> None:
+        self._outputs, self._runs, self._c = outputs, outputs.runs, outputs.runs.c
 
     def shape(self, run: Doc) -> Doc:
         """A run as run history tells it."""
@@ -96,6 +98,7 @@ class History:
             "parameters": run["params"],
             "target": self._target(run),
             "tags": run["tags"],
+            "outputs": self._outputs.assets(run),
             "compute": {"target": self._target(run), "targetType": "amlcompute", "instanceCount": 1},
         }
 
@@ -177,6 +180,10 @@ class History:
         run = self._runs.get(str(body.get("runId")))
         if run is None:
             raise not_found(f"Run {body.get('runId')} was not found.", "NotFound", "RunNotFound")
+        if run["status"] in TERMINAL:
+            # `jobs.download` asks here first, then reads the artifact store itself.
+            with contained(f"the artifacts of {run['name']}"):
+                await asyncio.to_thread(self._outputs.publish, run)
         definition: dict[str, Any] = {"properties": run["properties"]}
         return reply({"runMetadata": self.shape(run), "runDefinition": definition, "jobSpecification": None})
 

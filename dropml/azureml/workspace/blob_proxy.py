@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import quote
 
 import requests
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from dropml.azureml.core.config import Settings
-from dropml.azureml.workspace.storage import Storage
+from dropml.azureml.workspace.storage import DataError, Storage
 
 PREFIX = "/_storage/"
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization"}
@@ -37,6 +38,16 @@ class BlobProxy:
         if not account.local:
             return account.name
         return f"localhost:{self._settings.port}{PREFIX}{account.name}"
+
+    def blob_url(self, container: str, blob: str, token: str) -> str:
+        """A blob's address for clients, below this proxy for an account of this machine."""
+        account = self._storage.account()
+        if account is None:
+            raise DataError("No storage account is configured: start the emulator with --storage.")
+        base = account.blob_url
+        if account.local:
+            base = f"{self._settings.base_url}{PREFIX}{account.name}.blob.core.windows.net"
+        return f"{base}/{container}/{quote(blob, safe='/~')}?{token}"
 
     def own_url(self, url: str) -> str:
         """The account's URL of a URL below the proxy; others stay."""

@@ -127,14 +127,34 @@ class Storage:
         with target.open("wb") as file:
             client.download_blob(name).readinto(file)
 
-    def upload(self, folder: Path, container: str, path: str) -> None:
-        """Every file of a folder below `path`."""
+    def upload(self, source: Path, container: str, path: str) -> None:
+        """A file as the blob at `path`, or every file of a folder below it."""
         self.ensure_container(container)
-        client = self.container(container)
-        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        if source.is_file():
+            self.put(source, container, path)
+            return
+        for file in sorted(p for p in source.rglob("*") if p.is_file()):
+            self.put(file, container, f"{path.strip('/')}/{file.relative_to(source).as_posix()}")
+
+    def put(self, file: Path, container: str, name: str) -> None:
+        """A file as a blob, in the place of one that is there; DataError tells what is wrong."""
+        try:
             with file.open("rb") as content:
-                name = f"{path.strip('/')}/{file.relative_to(folder).as_posix()}"
-                client.upload_blob(name, content, overwrite=True)
+                self.container(container).upload_blob(name, content, overwrite=True)
+        except AzureError as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"The storage account can't be written at {container}/{name}: {reason}"
+            ) from error
+
+    def sizes(self, container: str, path: str) -> dict[str, int]:
+        """Name and size of each blob whose name begins with `path`; the container is made where it is missing."""
+        try:
+            self.ensure_container(container)
+            return {b.name: b.size for b in self.container(container).list_blobs(name_starts_with=path)}
+        except AzureError as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"The storage account can't be read at {container}/{path}: {reason}") from error
 
     def locate(self, url: str) -> tuple[str, str] | None:
         """(container, path) of an http(s) URL inside the configured account, else None."""
