@@ -1,4 +1,8 @@
-"""`python -m dropml.azureml --port N --data DIR`: see dropml/azureml/README.md."""
+"""`python -m dropml.azureml --port N --data DIR`: see dropml/azureml/README.md.
+
+Secrets come by the environment, for every user of the machine can read a process' arguments: `DROPML_STORAGE` (the
+connection string), `DROPML_IDENTITY_HEADER`, `DROPML_EMULATOR_SECRET`.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,6 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="plain http port of Application Insights ingestion; 0 for any",
     )
-    # Arguments can be read by every user of the machine: secrets come by the environment, too.
-    add(
-        "--storage",
-        default=os.environ.get("DROPML_STORAGE"),
-        help="connection string of the blob account (Azurite's, for example); better as DROPML_STORAGE",
-    )
     add("--datastore", type=_datastore, action="append", default=[], metavar="NAME=CONTAINER")
     for name in ("subscription", "resource-group", "workspace", "location", "tenant", "compute"):
         field = name.replace("-", "_")
@@ -48,11 +46,6 @@ def _parser() -> argparse.ArgumentParser:
         "--no-retry-after",
         action="store_true",
         help="send no Retry-After, as the service: SDKs poll every 30 s",
-    )
-    add(
-        "--identity-header",
-        default=os.environ.get("DROPML_IDENTITY_HEADER"),
-        help="the value that IDENTITY_HEADER must have (default: any); better as DROPML_IDENTITY_HEADER",
     )
     add("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     # For tests: a stand-in for `python -m dropml.azureml.automl`; `--job JOBDIR` is appended.
@@ -67,7 +60,7 @@ def parse(arguments: list[str]) -> Settings:
         port=given.port,
         data=given.data.resolve(),
         http_port=given.http_port,
-        storage=given.storage,
+        storage=os.environ.get("DROPML_STORAGE"),
         datastores=dict(given.datastore),
         subscription=given.subscription,
         resource_group=given.resource_group,
@@ -78,7 +71,8 @@ def parse(arguments: list[str]) -> Settings:
         vm_size=given.vm_size,
         operation_seconds=given.operation_seconds,
         retry_after=not given.no_retry_after,
-        identity_header=given.identity_header,
+        identity_header=os.environ.get("DROPML_IDENTITY_HEADER"),
+        secret=os.environ.get("DROPML_EMULATOR_SECRET"),
         log_level=given.log_level,
         automl_command=tuple(shlex.split(given.automl_command)),
         **more,
@@ -88,6 +82,7 @@ def parse(arguments: list[str]) -> Settings:
 def main() -> int:
     import logging
 
+    os.umask(0o077)  # keys, secrets and rows lie in all that it writes
     settings = parse(sys.argv[1:])
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"

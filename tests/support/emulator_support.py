@@ -44,9 +44,9 @@ class Emulator:
 
     def start(self, port: int = 0) -> Emulator:
         command = [sys.executable, "-m", "dropml.azureml", "--port", str(port), "--data", str(self.folder)]
-        command += ["--storage", self.storage] if self.storage else []
         command += self.options
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        env = os.environ | ({"DROPML_STORAGE": self.storage} if self.storage else {})
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=env)
         assert self.process.stdout is not None
         line = self.process.stdout.readline().split()
         assert line[:1] == ["ready"], f"the emulator did not start: {line}"
@@ -57,6 +57,7 @@ class Emulator:
         # The machine's own settings must not stand in for what the emulator gives.
         self.session.trust_env = False
         self.session.headers["Authorization"] = f"Bearer {self.token()}"
+        self.session.headers["x-emulator-secret"] = (self.folder / "emulator.secret").read_text()
         return self
 
     @property

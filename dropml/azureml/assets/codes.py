@@ -67,7 +67,7 @@ class Codes(Versions):
         storage = self._data.storage
         account = storage.account()
         if account is None:
-            raise bad_request("The emulator has no storage account: start it with --storage.")
+            raise bad_request("The emulator has no storage account: start it with DROPML_STORAGE.")
         container = str(uuid.uuid5(_CONTAINERS, f"{self.c.guid}/{name}/{version}"))
         await asyncio.to_thread(storage.ensure_container, container)
         token, _ = await asyncio.to_thread(storage.sas, 1.0)

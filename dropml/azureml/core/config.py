@@ -31,6 +31,7 @@ class Settings:
     operation_seconds: float = 1.0
     retry_after: bool = True
     identity_header: str | None = None
+    secret: str | None = None
     automl_command: tuple[str, ...] = ()
     log_level: str = "warning"
 

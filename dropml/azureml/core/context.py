@@ -8,10 +8,12 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from dropml.azureml.core import orphans
 from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.config import Settings
 from dropml.azureml.core.identity import Identity
 from dropml.azureml.core.operations import Operations
+from dropml.azureml.core.secret import Secret
 from dropml.azureml.core.store import Store
 
 
@@ -26,6 +28,7 @@ class Context:
     clock: Clock
     identity: Identity
     operations: Operations
+    secret: Secret
 
     def arm_id(self, *parts: str) -> str:
         """`{ws}/part/part`."""
@@ -47,6 +50,11 @@ class Context:
     @property
     def guid(self) -> str:
         return workspace_guid(self.store)
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """For the environment of every process that is started."""
+        return orphans.mark(self.settings.data)
 
     def folder(self, *parts: str) -> Path:
         return self.settings.data.joinpath(*parts)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from azure.core.exceptions import AzureError
@@ -21,6 +22,7 @@ from dropml.azureml.assets.models import Models
 from dropml.azureml.batch.deployments import BatchDeployments
 from dropml.azureml.batch.endpoints import BatchEndpoints
 from dropml.azureml.batch.invoke import BatchInvoke
+from dropml.azureml.core import orphans
 from dropml.azureml.core.arm import ArmError, GatewayError
 from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.config import PROVIDER, Settings
@@ -28,10 +30,12 @@ from dropml.azureml.core.context import Context, workspace_guid
 from dropml.azureml.core.identity import Identity
 from dropml.azureml.core.loops import contained
 from dropml.azureml.core.operations import Operations
+from dropml.azureml.core.secret import Secret
 from dropml.azureml.core.store import Store
 from dropml.azureml.front.admin import Admin
 from dropml.azureml.front.faults import Faults
 from dropml.azureml.front.gateway import Gateway
+from dropml.azureml.front.guard import Guard
 from dropml.azureml.jobs.automl_runner import AutoMLRunner
 from dropml.azureml.jobs.command_runner import CommandRunner
 from dropml.azureml.jobs.nodes import Nodes
@@ -40,7 +44,7 @@ from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_runner import PipelineRunner
 from dropml.azureml.jobs.routes import Jobs
 from dropml.azureml.jobs.runner import JobRunner
-from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.jobs.schedules import Schedules
 from dropml.azureml.jobs.v1_pipelines import PublishedPipelines
 from dropml.azureml.online.deployments import OnlineDeployments
@@ -74,6 +78,8 @@ class Emulator:
 
     async def start(self) -> None:
         """Take up what an earlier process left: operations, jobs, endpoints."""
+        with contained("what an earlier emulator left behind"):
+            await orphans.end(self.context.settings.data, self._known)
         with contained("the endpoints' ports"):
             await self.endpoints.hold()
         self.context.operations.resume()
@@ -85,6 +91,12 @@ class Emulator:
             loop.create_task(self.schedules.run()),
             loop.create_task(self._containers()),
         ]
+
+    def _known(self, folder: Path) -> bool:
+        """True for the folder of an endpoint that is there, or of a job that is not over."""
+        kind, name = folder.relative_to(self.context.settings.data).parts[:2]
+        found = self.context.store.get({"endpoints": "endpoint", "jobs": "run"}.get(kind, ""), name)
+        return found is not None and found.get("status") not in TERMINAL
 
     async def _containers(self) -> None:
         """The workspace's own containers, once storage answers."""
@@ -123,7 +135,7 @@ def _context(settings: Settings) -> Context:
     clock = Clock(store)
     identity = Identity(store, clock, settings.tenant, settings.identity_header)
     operations = Operations(store, clock, settings, workspace_guid(store))
-    return Context(settings, store, clock, identity, operations)
+    return Context(settings, store, clock, identity, operations, Secret(settings))
 
 
 def build(settings: Settings) -> Emulator:
@@ -156,7 +168,7 @@ def build(settings: Settings) -> Emulator:
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip
     app = _front(context, parts)
-    ingestion = Starlette(routes=telemetry.routes())
+    ingestion = Guard(Starlette(routes=telemetry.routes()), context.secret)
     return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, [])
 
 
@@ -170,7 +182,7 @@ def _front(context: Context, parts: list[Part]) -> ASGIApp:
     inner.add_exception_handler(ArmError, gateway.failure)
     inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
     inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
-    return faults.wrap(gateway)
+    return Guard(faults.wrap(gateway), context.secret)
 
 
 def _no_route(request: Request) -> ArmError:

@@ -69,8 +69,9 @@ async def _answered(servers: list[uvicorn.Server]) -> None:
 
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Prints `ready URL` once it answers."""
-    # Keys and secrets lie in it.
+    # Keys and secrets lie in it: its owner's alone, also where an earlier release left it open.
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.data.chmod(0o700)
     lock = (settings.data / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

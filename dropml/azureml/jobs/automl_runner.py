@@ -105,7 +105,8 @@ class AutoMLRunner:
         (folder / "spec.json").write_text(json.dumps(spec, indent=1))
         command = [*(self._c.settings.automl_command or (sys.executable, "-m", "dropml.azureml.automl"))]
         command += ["--job", str(folder)]
-        child = await asyncio.to_thread(start, command, folder / "user_logs" / "std_log.txt", caps)
+        output = folder / "user_logs" / "std_log.txt"
+        child = await asyncio.to_thread(start, command, output, caps, env=self._c.mark)
         self._note_start(run, child)
         return child
 

@@ -87,23 +87,27 @@ class CommandRunner:
         """What the service gives a job to find its workspace and run; a token comes from the identity endpoint."""
         s = self._c.settings
         own = {k: str(v) for k, v in (run["properties"].get("environmentVariables") or {}).items()}
-        return own | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "AZUREML_RUN_ID": run["name"],
-            "AZUREML_ROOT_RUN_ID": run["root"],
-            "AZUREML_ARM_SUBSCRIPTION": s.subscription,
-            "AZUREML_ARM_RESOURCEGROUP": s.resource_group,
-            "AZUREML_ARM_WORKSPACE_NAME": s.workspace,
-            "AZUREML_ARM_PROJECT_NAME": run["experiment"],
-            "AZUREML_DEV_URL_MFE": s.base_url,
-            "MLFLOW_TRACKING_URI": f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}",
-            "MLFLOW_RUN_ID": run["name"],
-            "MLFLOW_EXPERIMENT_NAME": run["experiment"],
-            "REQUESTS_CA_BUNDLE": str(s.data / "ca.pem"),
-            "IDENTITY_ENDPOINT": f"{s.base_url}/msi/token",
-            "IDENTITY_HEADER": s.identity_header or "job",
-            "AZUREML_OUTPUT_FOLDER": str(folder / "outputs"),
-        }
+        return (
+            own
+            | self._c.mark
+            | {
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+                "AZUREML_RUN_ID": run["name"],
+                "AZUREML_ROOT_RUN_ID": run["root"],
+                "AZUREML_ARM_SUBSCRIPTION": s.subscription,
+                "AZUREML_ARM_RESOURCEGROUP": s.resource_group,
+                "AZUREML_ARM_WORKSPACE_NAME": s.workspace,
+                "AZUREML_ARM_PROJECT_NAME": run["experiment"],
+                "AZUREML_DEV_URL_MFE": s.base_url,
+                "MLFLOW_TRACKING_URI": f"azureml://localhost:{s.port}/mlflow/v1.0{s.workspace_id}",
+                "MLFLOW_RUN_ID": run["name"],
+                "MLFLOW_EXPERIMENT_NAME": run["experiment"],
+                "REQUESTS_CA_BUNDLE": str(s.data / "ca.pem"),
+                "IDENTITY_ENDPOINT": f"{s.base_url}/msi/token",
+                "IDENTITY_HEADER": s.identity_header or "job",
+                "AZUREML_OUTPUT_FOLDER": str(folder / "outputs"),
+            }
+        )
 
     # -- inputs and outputs --------------------------------------------------------------------------------
 
@@ -174,6 +178,7 @@ class CommandRunner:
                 await asyncio.sleep(_POLL)
         finally:
             self.children.pop(name, None)
+        await child.stop(1)  # what the command left running in its background: its node is free now
         run = self._runs.get(name)
         if run and not run["cancel_requested"] and not run.get("interrupted"):
             await asyncio.to_thread(self._keep_outputs, run)

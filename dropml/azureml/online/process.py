@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ class EndpointProcesses:
         command += ["--endpoint", str(self.folder(name)), "--socket", str(door.fileno())]
         # The port first: a process whose pid was never written down is found by its folder, but not its port.
         self._note(name, port=door.getsockname()[1], pid=None)
-        child = await asyncio.to_thread(start, command, self._log(name), inherited=(door.fileno(),))
+        begin = partial(start, command, self._log(name), env=self._c.mark, inherited=(door.fileno(),))
+        child = await asyncio.to_thread(begin)
         self._children[name] = child
         self._note(name, pid=child.pid, pid_started=child.started)
         return child

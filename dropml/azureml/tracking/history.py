@@ -147,10 +147,11 @@ class History:
             "runId", "target", "status", "parentRunId", "createdUtc", "startTimeUtc", "endTimeUtc", "error",
             "warnings", "tags", "properties", "parameters", "services", "inputDatasets", "outputDatasets",
         )  # fmt: skip
-        base = f"{self._c.settings.base_url}/_emulator/jobs/{run['name']}/logs"
+        path = f"/_emulator/jobs/{run['name']}/logs/std_log.txt"
         logs = {}
         if (self._runs.folder(run["name"]) / "user_logs" / "std_log.txt").exists():
-            logs["user_logs/std_log.txt"] = f"{base}/std_log.txt"
+            signature = self._c.secret.signature(path)
+            logs["user_logs/std_log.txt"] = f"{self._c.settings.base_url}{path}?sig={signature}"
         return reply({k: found[k] for k in keys} | {"logFiles": logs, "revision": 1, "runDefinition": None})
 
     async def logs(self, request: Request) -> Response:

@@ -122,7 +122,7 @@ class Datastores(Resources):
         self.find(self.key(request))
         account = self.storage.account()
         if account is None:
-            raise not_found("The emulator has no storage account: start it with --storage.")
+            raise not_found("The emulator has no storage account: start it with DROPML_STORAGE.")
         body = await json_body(request)
         if not body.get("expirableSecret"):
             return reply({"secretsType": "AccountKey", "key": account.key})

@@ -73,7 +73,7 @@ class Storage:
 
     def _service(self) -> BlobServiceClient:
         if self._connection is None:
-            raise DataError("No storage account is configured: start the emulator with --storage.")
+            raise DataError("No storage account is configured: start the emulator with DROPML_STORAGE.")
         return BlobServiceClient.from_connection_string(self._connection, **_CLIENT_OPTIONS)
 
     def container(self, name: str) -> ContainerClient:
@@ -89,7 +89,7 @@ class Storage:
         """An account SAS for blobs and its end."""
         account = self.account()
         if account is None:
-            raise DataError("No storage account is configured: start the emulator with --storage.")
+            raise DataError("No storage account is configured: start the emulator with DROPML_STORAGE.")
         expires = datetime.now(UTC) + timedelta(hours=hours)
         token = generate_account_sas(
             account.name,
