@@ -13,7 +13,7 @@ from dropml.functions_host.bindings import HttpResult
 from dropml.functions_host.eventgrid import EventGridWebhook
 from dropml.functions_host.indexing import HTTP, FunctionDefinition
 from dropml.functions_host.keys import BLOBS_EXTENSION, KeyRing
-from dropml.functions_host.requests import Request, json_result, text_result
+from dropml.functions_host.requests import Request, json_result, not_found, problem, text_result, unauthorized
 from dropml.functions_host.routes import decode_path
 
 log = logging.getLogger("Host.Admin")
@@ -49,6 +49,12 @@ class AdminApi:
         first = decode_path(raw_path).split("/", 1)[0].lower()
         return first in ("admin", "runtime")
 
+    def opens(self, request: Request) -> bool:
+        """True if the request's key may have its body read."""
+        if decode_path(request.raw_path).strip("/").lower() == WEBHOOK:
+            return self._keys.opens_system(BLOBS_EXTENSION, request.key)
+        return self._keys.is_master(request.key)
+
     async def answer(self, request: Request, body: bytes) -> HttpResult:
         path = decode_path(request.raw_path).strip("/").lower()
         if path == WEBHOOK:
@@ -56,17 +62,17 @@ class AdminApi:
         if path == "admin/host/ping":
             return text_result(200)
         if not self._keys.is_master(request.key):
-            return text_result(401)
+            return unauthorized()
         if path == "admin/host/status" and request.method == "GET":
             return json_result(200, self._status())
         parts = path.split("/")
         if parts[:2] != ["admin", "functions"]:
-            return text_result(404)
+            return not_found()
         if len(parts) == 2 and request.method == "GET":
             return json_result(200, [self._describe(f, request) for f in self._functions.values()])
         function = self._functions.get(parts[2]) if len(parts) in (3, 4) else None
         if function is None:
-            return text_result(404)
+            return not_found()
         return self._answer_function(function, parts[3:], request, body)
 
     def _answer_function(
@@ -76,11 +82,11 @@ class AdminApi:
         if rest == ["status"] and request.method == "GET":
             return json_result(200, {"errors": [error]} if error else {})
         if rest:
-            return text_result(404)
+            return not_found()
         if request.method == "GET":
             return json_result(200, self._describe(function, request))
         if request.method != "POST":
-            return text_result(405)
+            return problem(405, "That method is not allowed here.")
         if error:
             return text_result(500, error)
         try:
@@ -94,11 +100,11 @@ class AdminApi:
 
     async def _answer_webhook(self, request: Request, body: bytes) -> HttpResult:
         if self._webhook is None:
-            return text_result(404)
+            return not_found()
         if not self._keys.opens_system(BLOBS_EXTENSION, request.key):
-            return text_result(401)
+            return unauthorized()
         if request.method != "POST":
-            return text_result(405)
+            return problem(405, "That method is not allowed here.")
         name = next((v for n, v in request.query.items() if n.lower() == "functionname"), "")
         kind = request.headers.get("aeg-event-type", "")
         return await asyncio.to_thread(self._webhook.answer, name, kind, body)

@@ -18,6 +18,7 @@ from typing import NoReturn
 import uvicorn
 from azure.core.exceptions import AzureError
 
+from dropml.common.bounded_http import Limits, bounded
 from dropml.functions_host import connections, triggers
 from dropml.functions_host.admin import AdminApi
 from dropml.functions_host.blob_dispatch import BlobDispatcher
@@ -32,7 +33,7 @@ from dropml.functions_host.config import (
 )
 from dropml.functions_host.errors import ConfigError
 from dropml.functions_host.eventgrid import EventGridWebhook
-from dropml.functions_host.http_front import HttpFront
+from dropml.functions_host.http_front import HttpFront, explain
 from dropml.functions_host.indexing import BLOB, TIMER, FunctionDefinition
 from dropml.functions_host.invocation import Invoker
 from dropml.functions_host.keys import KeyRing
@@ -159,7 +160,7 @@ class Host:
         return _Server(
             uvicorn.Config(
                 front,
-                http="httptools",
+                http=bounded(Limits(front.body_limit, explain=explain)),
                 loop="auto",
                 ws="none",
                 lifespan="off",

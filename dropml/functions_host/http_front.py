@@ -6,8 +6,9 @@ Raw ASGI under uvicorn with httptools, no framework: an echo function costs well
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,7 @@ from dropml.functions_host.context import InvocationContext, TraceContext
 from dropml.functions_host.indexing import FunctionDefinition
 from dropml.functions_host.invocation import Invocation, Invoker, call_arguments
 from dropml.functions_host.keys import KeyRing
+from dropml.functions_host.places import NoPlaceError, Places
 from dropml.functions_host.requests import (
     BodyTooLargeError,
     ClientGoneError,
@@ -25,16 +27,21 @@ from dropml.functions_host.requests import (
     Request,
     Scope,
     Send,
+    has_body,
+    not_found,
+    problem,
     read_body,
     respond,
     text_result,
+    unauthorized,
 )
 from dropml.functions_host.routes import RouteTable
 
 log = logging.getLogger("Host.Http")
 
 RESPONSE_LIMIT_S = 230.0  # Azure's load balancer hangs up then, whatever functionTimeout says
-UNLIMITED = 2**31  # requests at once where host.json names no maxConcurrentRequests
+#: Of a body that comes without a key that opens more than an anonymous function, and of all such bodies together.
+KEYLESS_BODY, KEYLESS_BODIES = 2**20, 32 * 2**20
 _HOME = "Your function app is up and running."
 
 
@@ -60,8 +67,8 @@ class HttpFront:
         self._cors = settings
         self._body_limit = body_limit
         self._pool = ThreadPoolExecutor(threads, "http")
-        self._slots = asyncio.Semaphore(config.max_concurrent_requests or UNLIMITED)
-        self.outstanding = 0
+        self._places = Places(config.max_concurrent_requests or threads, config.max_outstanding_requests)
+        self._keyless_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -80,34 +87,61 @@ class HttpFront:
         try:
             result = await self._answer(request, receive)
         except BodyTooLargeError:
-            result = HttpResult(413, [(b"connection", b"close")], b"")
+            result = problem(413, "The body is too large.", ((b"connection", b"close"),))
+        except NoPlaceError as error:
+            result = _busy(error)
         except ClientGoneError:
             return
         await respond(send, result, extra)
 
+    def body_limit(self, scope: Scope) -> int:
+        """The largest body that this request may have, told from its head, before any of it is read."""
+        return self._body_limit if self._has_key(Request.from_scope(scope)) else self._keyless_limit
+
+    @property
+    def _keyless_limit(self) -> int:
+        return min(KEYLESS_BODY, self._body_limit)
+
+    def _has_key(self, request: Request) -> bool:
+        """True if the request carries a key that opens what it asks for, or any function of the app."""
+        if self._admin.serves(request.raw_path):
+            return self._admin.opens(request)
+        found = self._routes.find(request.method, request.raw_path)
+        return found is not None and self._keys.opens("function", found[0].function.name, request.key)
+
     async def _answer(self, request: Request, receive: Receive) -> HttpResult:
         if self._admin.serves(request.raw_path):
-            return await self._admin.answer(request, await read_body(request, receive, self._body_limit))
+            body = await read_body(request, receive, self._body_limit) if self._admin.opens(request) else b""
+            return await self._admin.answer(request, body)
         found = self._routes.find(request.method, request.raw_path)
         if found is None:
-            return text_result(200, _HOME) if request.raw_path == "/" else text_result(404)
+            return text_result(200, _HOME) if request.raw_path == "/" else not_found()
         route, values = found
         function = route.function
         if function.disabled and not self._keys.is_master(request.key):
-            return text_result(404)
+            return not_found()
         level = str(function.trigger.get("authLevel", "function")).lower()
         if not self._keys.opens(level, function.name, request.key):
-            return text_result(401)
-        limit = self._config.max_outstanding_requests
-        if limit is not None and self.outstanding >= limit:
-            return text_result(429)
-        body = await read_body(request, receive, self._body_limit)
-        self.outstanding += 1
+            return unauthorized()
+        # A share for each function and what its path names first: one dataset's hung calls are not the others'.
+        share = f"{function.name}/{next(iter(values.values()), '')}"
+        async with self._bounded_body(request, receive) as body, self._places.place(share):
+            return await self._run(function, request, values, body)
+
+    @contextlib.asynccontextmanager
+    async def _bounded_body(self, request: Request, receive: Receive) -> AsyncIterator[bytes]:
+        """The body. Without a key it counts against a bound on all such bodies while it is held; raises NoPlaceError."""
+        if not has_body(request) or self._has_key(request):
+            yield await read_body(request, receive, self._body_limit)
+            return
+        size = min(int(request.headers.get("content-length") or 0), self._keyless_limit)
+        if self._keyless_bytes + size > KEYLESS_BODIES:
+            raise NoPlaceError
+        self._keyless_bytes += size
         try:
-            async with self._slots:
-                return await self._run(function, request, values, body)
+            yield await read_body(request, receive, self._keyless_limit)
         finally:
-            self.outstanding -= 1
+            self._keyless_bytes -= size
 
     async def _run(
         self, function: FunctionDefinition, request: Request, values: dict[str, str], body: bytes
@@ -205,6 +239,25 @@ class HttpFront:
             names = request.headers.get("access-control-request-headers", "")
             headers.append((b"access-control-allow-headers", names.encode("latin-1")))
         return headers
+
+
+def _busy(error: NoPlaceError) -> HttpResult:
+    return problem(
+        503,
+        "Too many calls are being answered just now; try again in a moment.",
+        ((b"retry-after", b"%d" % error.retry_after_s),),
+    )
+
+
+def explain(status: int) -> tuple[bytes, bytes]:
+    """Content type and text of what the connection itself refuses."""
+    details = {
+        408: "The request did not arrive in time.",
+        413: "The body is too large.",
+        431: "The request's head is too large.",
+        503: "Too many connections are open; try again in a moment.",
+    }
+    return b"application/problem+json", problem(status, details[status]).body
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Any, *args: Any) -> None:

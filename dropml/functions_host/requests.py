@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -71,6 +72,10 @@ class Request:
         return next((v for n, v in parse_qsl(self.query_string) if n.lower() == "code"), None)
 
 
+def has_body(request: Request) -> bool:
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
+
+
 async def read_body(request: Request, receive: Receive, limit: int) -> bytes:
     """The body if its length was declared, else b"" (the real host passes no chunked body on).
 
@@ -110,6 +115,22 @@ def json_result(status: int, document: Any) -> HttpResult:
     """A JSON response."""
     headers = [(b"content-type", b"application/json; charset=utf-8")]
     return HttpResult(status, headers, json.dumps(document).encode())
+
+
+def problem(status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> HttpResult:
+    """The host's own refusal, as a problem document (RFC 9457). It says nothing of the app."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    kind = (b"content-type", b"application/problem+json")
+    return HttpResult(status, [kind, *headers], json.dumps(document).encode())
+
+
+def unauthorized() -> HttpResult:
+    """No key, or a wrong one."""
+    return problem(401, "A valid key is needed: send it as x-functions-key.")
+
+
+def not_found() -> HttpResult:
+    return problem(404, "Nothing here answers that method and path.")
 
 
 def text_result(status: int, text: str = "") -> HttpResult:

@@ -1,0 +1,96 @@
+"""Who may run now. No caller's hung calls take every place: each may have as many as are still free.
+
+A lone busy function gets half of all, a second one half of the rest, and so on: however many hang, one that comes anew
+finds a place (dynamic thresholds of Choudhury and Hahne, 1998, with factor 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+
+WAIT_S = 5.0
+
+
+class NoPlaceError(Exception):
+    """Nothing is free for this caller; it may try again after `retry_after_s`."""
+
+    retry_after_s = 1
+
+
+class Places:
+    """`running` at once, `outstanding` with those that wait. Used on one event loop."""
+
+    def __init__(self, running: int, outstanding: int | None, wait_s: float = WAIT_S) -> None:
+        self._limit, self._outstanding_limit, self._wait_s = running, outstanding, wait_s
+        self._running: Counter[str] = Counter()
+        self._outstanding: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @contextlib.asynccontextmanager
+    async def place(self, key: str) -> AsyncIterator[None]:
+        """A place for one call of `key`, waited for at most `wait_s` from now on. Raises NoPlaceError."""
+        if not self._within(self._outstanding, key, self._outstanding_limit):
+            raise NoPlaceError
+        self._outstanding[key] += 1
+        try:
+            await self._enter(key)
+            try:
+                yield
+            finally:
+                self._leave(self._running, key)
+                self._wake()
+        finally:
+            self._leave(self._outstanding, key)
+
+    @staticmethod
+    def _within(counts: Counter[str], key: str, limit: int | None) -> bool:
+        free = 2**31 if limit is None else limit - counts.total()
+        return free > 0 and counts[key] <= free
+
+    async def _enter(self, key: str) -> None:
+        if key not in self._waiting and self._within(self._running, key, self._limit):
+            self._running[key] += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, deque()).append(turn)
+        try:
+            await asyncio.wait_for(asyncio.shield(turn), self._wait_s)
+        except TimeoutError:
+            if not turn.done():
+                raise NoPlaceError from None
+        except asyncio.CancelledError:
+            if turn.done():  # its place had just come
+                self._leave(self._running, key)
+                self._wake()
+            raise
+        finally:
+            self._forget(key, turn)
+
+    def _forget(self, key: str, turn: asyncio.Future[None]) -> None:
+        turns = self._waiting.get(key)
+        if turns is not None and turn in turns:
+            turns.remove(turn)
+        if turns is not None and not turns:
+            self._waiting.pop(key, None)
+
+    def _wake(self) -> None:
+        """Give what is free to those that wait, one of each key in turn."""
+        for key in list(self._waiting):
+            turns = self._waiting[key]
+            while turns and turns[0].done():
+                turns.popleft()
+            if turns and self._within(self._running, key, self._limit):
+                turns.popleft().set_result(None)
+                self._running[key] += 1
+                self._waiting.move_to_end(key)
+            if not turns:
+                self._waiting.pop(key)
+
+    @staticmethod
+    def _leave(counts: Counter[str], key: str) -> None:
+        counts[key] -= 1
+        if counts[key] <= 0:
+            del counts[key]
