@@ -60,7 +60,7 @@ check: setup-dev ## ruff, mypy, the walls between the rooms, the house in figure
 
 conformance: setup-dev ## Hold the emulator against the service's specification and recordings
 	@$(BIN)/python -m tests.conformance
-schemathesis: setup-dev ## 2,000 generated requests against the served OpenAPI
+schemathesis: setup-dev ## 10,000 generated requests against the served OpenAPI
 	@$(BIN)/python -m tests.functions.contract
 bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 	@$(BIN)/python -m benchmarks.bench

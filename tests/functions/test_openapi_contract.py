@@ -1,4 +1,4 @@
-"""What is served is what the document says: a short schemathesis run over HTTP (`make schemathesis` does 2,000)."""
+"""What is served is what the document says: a short schemathesis run over HTTP (`make schemathesis` does 10,000)."""
 
 from __future__ import annotations
 
