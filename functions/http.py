@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from shared.redaction import redact
 
 log = logging.getLogger(__name__)
 
+REQUEST_ID = "x-request-id"
 #: For all answers (https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers): taken as
 #: what they are, kept nowhere, shown in nobody's frame, and nothing in them runs or loads.
 SECURITY_HEADERS = {
@@ -27,8 +28,6 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Strict-Transport-Security": "max-age=31536000",
 }
 
 Handler = Callable[[func.HttpRequest], func.HttpResponse]
@@ -47,9 +46,18 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
         from shared.domain.documents import to_json
 
         body = to_json(body)
-    return func.HttpResponse(
-        json.dumps(body, default=str), status_code=status, mimetype="application/json", headers=headers or {}
-    )
+    return respond(json.dumps(body, default=str), "application/json", status, headers)
+
+
+def respond(
+    body: str | bytes | None,
+    mimetype: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> func.HttpResponse:
+    """Every answer of ours is made here: it carries the security headers, except where `headers` has its own."""
+    carried = {**SECURITY_HEADERS, **headers} if headers else SECURITY_HEADERS
+    return func.HttpResponse(body, status_code=status, mimetype=mimetype, headers=carried)
 
 
 def door(handler: Handler) -> Handler:
@@ -81,8 +89,8 @@ def pass_through(
 ) -> Outcome:
     """Check, handle, and turn what is raised into problem+json; an unknown error is logged with its trace and hidden."""
     try:
-        if limited:
-            bootstrap.rate_limit().check(parameters.function_key(req))
+        if limited and (limit := bootstrap.rate_limit()).rate:
+            limit.check(parameters.function_key(req))
         parameters.check(req)
         outcome = Outcome(handler(req))
     except DropMLError as error:
@@ -91,23 +99,14 @@ def pass_through(
         log.exception("unexpected error, request %s", request_id)
         hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
         outcome = refused(hidden, request_id)
-    return Outcome(secured(outcome.response, request_id), outcome.code)
-
-
-def secured(response: func.HttpResponse, request_id: str) -> func.HttpResponse:
-    """The headers that all our answers carry; a page's own are kept."""
-    headers = response.headers
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    headers["x-request-id"] = request_id
-    return response
+    outcome.response.headers.add(REQUEST_ID, request_id)
+    return outcome
 
 
 def refused(error: DropMLError, request_id: str) -> Outcome:
-    response = func.HttpResponse(
-        json.dumps(problem(error, request_id=request_id) | {"detail": redact(error.message)}),
-        status_code=error.status,
-        mimetype=PROBLEM_JSON,
-        headers={"Retry-After": wait} if (wait := retry_after(error)) else {},
+    wait = retry_after(error)
+    document = problem(error, request_id=request_id) | {"detail": redact(error.message)}
+    response = respond(
+        json.dumps(document), PROBLEM_JSON, error.status, {"Retry-After": wait} if wait else None
     )
     return Outcome(response, error.error_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 
 import azure.functions as func
@@ -50,12 +50,12 @@ def check(req: func.HttpRequest) -> None:
                 field=ascii(name[:40])[1:-1],
             )
     for name in HEADERS:
-        value = req.headers.get(name)
-        if value is not None and (len(value) > MAX_HEADER or not (value.isascii() and value.isprintable())):
+        value = header(req, name)
+        if value and (len(value) > MAX_HEADER or not (value.isascii() and value.isprintable())):
             raise InvalidInput(
                 _beyond("header", name, MAX_HEADER), remedy=_SEE, code="invalid-header", field=name
             )
-    encoding = req.headers.get("content-encoding", "").strip()
+    encoding = header(req, "content-encoding").strip()
     if encoding and encoding.lower() != "identity":
         raise UnsupportedMedia(
             f"The body is encoded ({encoding[:40]!a}); it is taken as it is only.",
@@ -69,6 +69,12 @@ def _beyond(kind: str, name: str, most: int) -> str:
     return f"The {kind} {name[:40]!a} is longer than {most} characters or holds some that it can't."
 
 
+def header(req: func.HttpRequest, name: str) -> str:
+    """A header, empty where it is absent. The library's own `get` raises and catches where one is."""
+    headers = req.headers
+    return str(headers[name]) if name in headers else ""
+
+
 def dataset(req: func.HttpRequest) -> str:
     """The dataset that the path names; the host leaves an encoded slash as it is, for it parts no segments."""
     return _SLASH.sub("/", req.route_params["dataset"])
@@ -76,13 +82,13 @@ def dataset(req: func.HttpRequest) -> str:
 
 def function_key(req: func.HttpRequest) -> str:
     """The key that the host has checked, from where it looks for it; empty where it asks for none."""
-    return req.headers.get("x-functions-key") or req.params.get("code") or ""
+    return header(req, "x-functions-key") or req.params.get("code") or ""
 
 
 def request_id(req: func.HttpRequest) -> str:
     """The caller's x-request-id where it is 1 to 128 visible ASCII characters, else a new one."""
-    given = req.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = header(req, "x-request-id")
+    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def idempotency_key(req: func.HttpRequest) -> str | None:

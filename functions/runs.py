@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http import answer, door
+from functions.http import answer, door, respond
 from shared import bootstrap
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -18,7 +18,7 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
 
     found, etag = views.runs(views.RunQuery.parse(req.params), bootstrap.store())
     if req.headers.get("if-none-match") == etag:
-        return func.HttpResponse(status_code=304, headers={"ETag": etag})
+        return respond(None, "application/json", 304, {"ETag": etag})
     return answer(found, headers={"ETag": etag})
 
 

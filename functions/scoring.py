@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, page, pass_through
+from functions.http import answer, door, page, pass_through, respond
 from shared import bootstrap
 from shared.domain.errors import NotFound
 from shared.settings import settings
+
+if TYPE_CHECKING:
+    from shared.services.scoring.proxy import ScoreRequest
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 STATIC = Path(__file__).parent / "static"
@@ -64,20 +68,26 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
 
 
 def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func.HttpResponse:
+    scored = bootstrap.scoring().score(
+        _request_type()(
+            dataset=dataset,
+            body=req.get_body(),
+            content_type=parameters.header(req, "content-type"),
+            accept=parameters.header(req, "accept"),
+            shape=req.params.get("shape", ""),
+            deadline_ms=parameters.header(req, "x-dropml-deadline-ms"),
+            request_id=request_id,
+        )
+    )
+    return respond(scored.body, scored.content_type, headers=scored.headers)
+
+
+@lru_cache(maxsize=1)
+def _request_type() -> type[ScoreRequest]:
+    """Imported at the first call, and looked up no more."""
     from shared.services.scoring.proxy import ScoreRequest
 
-    headers = req.headers
-    request = ScoreRequest(
-        dataset=dataset,
-        body=req.get_body(),
-        content_type=headers.get("content-type", ""),
-        accept=headers.get("accept", ""),
-        shape=req.params.get("shape", ""),
-        deadline_ms=headers.get("x-dropml-deadline-ms", ""),
-        request_id=request_id,
-    )
-    scored = bootstrap.scoring().score(request)
-    return func.HttpResponse(scored.body, headers=scored.headers, mimetype=scored.content_type)
+    return ScoreRequest
 
 
 @bp.route(route="score/{dataset}/batch", methods=["POST"])
@@ -110,7 +120,7 @@ def advance_batches(timer: func.TimerRequest) -> None:
 @door
 def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
     found = bootstrap.endpoints().swagger(req.route_params["name"], req.params.get("version", ""))
-    return func.HttpResponse(found.body, mimetype="application/json")
+    return respond(found.body, "application/json")
 
 
 @bp.route(route="endpoints/{name}/rotate-key", methods=["POST"])
@@ -160,7 +170,7 @@ def swagger(req: func.HttpRequest) -> func.HttpResponse:
 @page
 def docs(req: func.HttpRequest) -> func.HttpResponse:
     """The page alone; it shows nothing until it has a function key."""
-    return func.HttpResponse(_file(STATIC / "docs.html"), mimetype="text/html", headers=_PAGE_HEADERS)
+    return respond(_file(STATIC / "docs.html"), "text/html", headers=_PAGE_HEADERS)
 
 
 @bp.route(route="docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -171,7 +181,7 @@ def docs_asset(req: func.HttpRequest) -> func.HttpResponse:
     if name not in ASSETS:
         raise NotFound(f"There is no file {name[:80]!r} here.", remedy="Open /api/docs.")
     path, mimetype = ASSETS[name]
-    return func.HttpResponse(_file(path), mimetype=mimetype, headers=_PAGE_HEADERS)
+    return respond(_file(path), mimetype, headers=_PAGE_HEADERS)
 
 
 @lru_cache(maxsize=8)

@@ -23,13 +23,14 @@ _NAMED = (
     r"(?:account_?key|instrumentation_?key|shared_?access_?(?:key|signature)|(?:client_?)?secret|password|passwd|pwd"
     r"|(?:access|refresh)_token|api_?key|(?:primary|secondary)_?key|x-functions-key|x-identity-header|identity_header)"
 )
+#: Each with what a text must hold to be looked at.
 _PATTERNS = (
     # in a query string or a connection string: sig=..., code=..., AccountKey=...
-    re.compile(rf"(?i)((?:[?&;](?:sig|code|token|key)|\b{_NAMED})=)[^&;\s\"'<>]+"),
+    ("=", re.compile(rf"(?i)((?:[?&;](?:sig|code|token|key)|\b{_NAMED})=)[^&;\s\"'<>]+")),
     # in JSON, a header or a dictionary: "primaryKey": "..."
-    re.compile(rf"(?i)(\b{_NAMED}[\"']?\s*:\s*[\"']?)[^\s\"',}}]+"),
-    re.compile(r"(?i)(\b(?:bearer|sharedkey|sharedaccesssignature)\s+)[A-Za-z0-9._~+/=:-]{8,}"),
-    re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)"),
+    (":", re.compile(rf"(?i)(\b{_NAMED}[\"']?\s*:\s*[\"']?)[^\s\"',}}]+")),
+    (" ", re.compile(r"(?i)(\b(?:bearer|sharedkey|sharedaccesssignature)\s+)[A-Za-z0-9._~+/=:-]{8,}")),
+    ("@", re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)")),
 )
 #: Settings whose values are secret, and those whose value holds one as a part, such as a connection string.
 _SECRET_SETTING = re.compile(r"(?i)(key|secret|token|password|identity_header)$")
@@ -65,8 +66,9 @@ def redact(text: str) -> str:
     for secret in tuple(_known):
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\1{HIDDEN}", text)
+    for hint, pattern in _PATTERNS:
+        if hint in text:
+            text = pattern.sub(rf"\1{HIDDEN}", text)
     return text
 
 

@@ -57,6 +57,8 @@ class StoredServing:
         self._first_patience = first_patience
         self._clock = clock
         self._slots: dict[str, _Slot] = {}
+        #: Short forms by the names of the datasets that were found under them.
+        self._named: dict[str, str] = {}
         self._listed: list[str] | None = None
         self._listed_at = float("-inf")
         self._reads: dict[str, Flight[None]] = {}
@@ -64,10 +66,16 @@ class StoredServing:
 
     def get(self, dataset: str) -> ServingEntry | None:
         """By name, else by slug. A short form that another dataset has, or that nothing has yet, is looked past."""
+        slot = self._slots.get(self._named.get(dataset, ""))
+        if slot is not None and slot.entry is not None and slot.entry.dataset == dataset:
+            entry = self._get(slot.entry.slug)
+            if entry is not None and entry.dataset == dataset:
+                return entry
         absent, by_slug = 0, None
         for slug in names.slugs(dataset):
             entry = self._get(slug)
             if entry is not None and entry.dataset == dataset:
+                self._named[dataset] = slug
                 return entry
             if entry is not None and entry.slug == dataset:
                 by_slug = entry

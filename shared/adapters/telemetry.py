@@ -11,6 +11,7 @@ import atexit
 import json
 import logging
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -211,23 +212,70 @@ class _Envelopes:
         self._channel = channel
         self._made: list[Any] = []
         self._client = TelemetryClient(key, channel.TelemetryChannel(queue=_Collector(self._made)))
-        self._key = key
+        #: The library's envelope of a request.
+        self._pattern: dict[str, object] | None = None
 
     def make(self, item: _Item) -> dict[str, object]:
         arguments = dict(item.arguments)
         properties = {k: str(v) for k, v in (arguments.pop("properties") or {}).items()}
+        measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
         texts = "\n".join([str(arguments.get("url", "")), *properties.values()])
         if redact(texts) != texts:
             properties = {k: redact(v) for k, v in properties.items()}
             arguments = {k: redact(v) if isinstance(v, str) else v for k, v in arguments.items()}
-        measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
+        if item.kind == "request" and not measurements:
+            return self._request(item, arguments, properties)
+        return self._by_library(item, arguments, properties, measurements)
+
+    def _by_library(
+        self,
+        item: _Item,
+        arguments: dict[str, Any],
+        properties: dict[str, str],
+        measurements: dict[str, float],
+    ) -> dict[str, object]:
         self._client.context.operation.id = item.operation or None
         track = getattr(self._client, f"track_{item.kind}")
         track(**arguments, properties=properties, measurements=measurements)
         envelope = self._made.pop()
-        envelope.time = item.time.isoformat().replace("+00:00", "Z")
+        envelope.time = _stamp(item)
         document: dict[str, object] = envelope.write()
         return document
+
+    def _request(
+        self, item: _Item, arguments: dict[str, Any], properties: dict[str, str]
+    ) -> dict[str, object]:
+        """The envelope of one request, filled in for the others: the library takes ten times as long for each."""
+        if self._pattern is None:
+            self._pattern = self._by_library(item, arguments, properties, {})
+        pattern: Any = self._pattern
+        tags = {**pattern["tags"], "ai.operation.id": item.operation}
+        if not item.operation:
+            del tags["ai.operation.id"]
+        base = {
+            **pattern["data"]["baseData"],
+            "id": secrets.token_hex(16),
+            "name": arguments["name"],
+            "duration": _duration(arguments["duration"]),
+            "responseCode": str(arguments["response_code"]),
+            "success": arguments["success"],
+            "url": arguments["url"],
+            "properties": properties,
+        }
+        return {**pattern, "time": _stamp(item), "tags": tags, "data": {**pattern["data"], "baseData": base}}
+
+
+def _stamp(item: _Item) -> str:
+    return item.time.isoformat().replace("+00:00", "Z")
+
+
+def _duration(milliseconds: float) -> str:
+    """As Application Insights takes it: `[d.]hh:mm:ss.fff`."""
+    seconds, rest = divmod(int(milliseconds), 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{f'{days}.' if days else ''}{hours:02}:{minutes:02}:{seconds:02}.{rest:03}"
 
 
 class _Collector:

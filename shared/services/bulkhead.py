@@ -33,10 +33,12 @@ class Bulkhead:
     """Thread-safe. `workers` are all there are; `share` of them is the most that one lane may hold."""
 
     def __init__(self, workers: int, share: float = 0.5) -> None:
-        self.workers, self.share = workers, share
+        self.workers = workers
+        self._share = max(1, int(workers * share))
         self._lanes: dict[str, _Lane] = {}
         #: Workers that have a place or wait for one.
         self.held = 0
+        self._waiting = 0
         self._changed = threading.Condition(threading.Lock())
 
     @contextmanager
@@ -47,20 +49,15 @@ class Bulkhead:
 
         `most` bounds the lane below its share of the workers.
         """
-        self._enter(lane, what, most or max(1, int(self.workers * self.share)), dataset)
+        self.enter(lane, what, most=most, dataset=dataset)
         try:
             yield
         finally:
-            with self._changed:
-                found = self._lanes[lane]
-                found.taken -= 1
-                self.held -= 1
-                if found.waiting:
-                    self._changed.notify_all()
-                elif not found.taken:
-                    del self._lanes[lane]
+            self.leave(lane)
 
-    def _enter(self, lane: str, what: str, most: int, dataset: str | None) -> None:
+    def enter(self, lane: str, what: str, *, most: int | None = None, dataset: str | None = None) -> None:
+        """Take a place, to be left again. Raises Overloaded."""
+        most = most or self._share
         with self._changed:
             found = self._lanes.get(lane)
             if found is None:
@@ -77,6 +74,16 @@ class Bulkhead:
             found.taken += 1
             self.held += 1
 
+    def leave(self, lane: str) -> None:
+        with self._changed:
+            found = self._lanes[lane]
+            found.taken -= 1
+            self.held -= 1
+            if self._waiting:
+                self._changed.notify_all()
+            if not found.taken and not found.waiting:
+                del self._lanes[lane]
+
     def _free(self, lane: _Lane, most: int) -> bool:
         return lane.taken < most and lane.taken < self.workers - self.held
 
@@ -86,6 +93,7 @@ class Bulkhead:
         if lane.waiting >= waiters:
             return False
         lane.waiting += 1
+        self._waiting += 1
         self.held += 1
         until = time.monotonic() + PATIENCE
         try:
@@ -96,6 +104,7 @@ class Bulkhead:
             return True
         finally:
             lane.waiting -= 1
+            self._waiting -= 1
             self.held -= 1
 
     def _has_place(self, lane: _Lane, most: int) -> bool:

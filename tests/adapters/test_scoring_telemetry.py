@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shared import bootstrap
+from shared.adapters import telemetry as telemetry_module
 from shared.adapters.telemetry import NoTelemetry, Telemetry, parse_connection_string
 from shared.domain.errors import InvalidConfig, InvalidSetting
 from shared.settings import Settings
@@ -136,3 +137,34 @@ def test_what_is_wrong_with_the_settings_costs_the_telemetry_alone(
         assert type(bootstrap.telemetry()) is NoTelemetry
     finally:
         bootstrap.telemetry.cache_clear()
+
+
+def test_every_request_has_the_envelope_that_the_library_makes() -> None:
+    def item(**changes: Any) -> Any:
+        arguments = {
+            "name": "POST /api/score",
+            "url": "http://host/api/score/bank",
+            "success": True,
+            "duration": 12.5,
+            "response_code": 200,
+            "http_method": "POST",
+            "properties": {"dataset": "bank", "run": "bank-1-a1"},
+            "measurements": None,
+        }
+        return telemetry_module._Item("request", arguments | changes, "r1")
+
+    envelopes = telemetry_module._Envelopes("key-1")
+    envelopes.make(item(url="http://host/another", properties={"other": "x"}))
+    for changes in (
+        {},
+        {"success": False, "response_code": 503, "properties": {"code": "overloaded"}},
+        {"duration": 90_061_001.9},
+        {"duration": 0.2},
+    ):
+        asked = item(**changes)
+        ours: Any = envelopes.make(asked)
+        arguments = {k: v for k, v in asked.arguments.items() if k not in ("properties", "measurements")}
+        theirs: Any = envelopes._by_library(asked, arguments, asked.arguments["properties"], {})
+        theirs["data"]["baseData"].pop("id")
+        assert len(ours["data"]["baseData"].pop("id")) == 32
+        assert ours == theirs

@@ -39,6 +39,7 @@ def _no_constant(name: str) -> object:
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode
+_loads = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
@@ -210,9 +211,9 @@ def read_answer(body: bytes, rows: int) -> Prediction:
     scripts put the JSON into a JSON string. Raises Upstream when there is not exactly one result per row.
     """
     try:
-        doc = json.loads(body)
+        doc = _loads(body.decode())
         if isinstance(doc, str):
-            doc = json.loads(doc)
+            doc = _loads(doc)
     except ValueError:
         raise Upstream("The endpoint's answer is not JSON.", code="bad-endpoint-answer") from None
     probabilities = None

@@ -24,6 +24,7 @@ from shared.services.scoring.statuses import check, is_gone
 MAX_BODY, MAX_ENDPOINT_BODY = 4 * 1024 * 1024, 1_572_864
 #: Workers where no setting says otherwise (`shared.settings`: PYTHON_THREADPOOL_THREAD_COUNT).
 DEFAULT_WORKERS = 100
+UNNAMED = "Scoring without a dataset's name"
 CONTENT_TYPES: dict[AnswerShape, str] = {
     "result": "application/json",
     "list": "application/json",
@@ -103,9 +104,12 @@ class Scoring:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
         deadline = self.calls.deadline(self._seconds(request.deadline_ms))
         dataset = request.dataset or ""
-        what = f"The dataset {dataset[:80]!r}" if dataset else "Scoring without a dataset's name"
-        with self.workers.place(f"score {dataset}", what, dataset=request.dataset):
+        lane, what = f"score {dataset}", f"The dataset {dataset[:80]!r}" if dataset else UNNAMED
+        self.workers.enter(lane, what, dataset=request.dataset)
+        try:
             return self._scored(request, deadline)
+        finally:
+            self.workers.leave(lane)
 
     def _scored(self, request: ScoreRequest, deadline: float) -> ScoreAnswer:
         entry = self.entry(request.dataset)
