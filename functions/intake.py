@@ -1,4 +1,7 @@
-"""A dropped CSV starts a run. The trigger binds the blob's client, never its bytes: a file may be gigabytes."""
+"""A dropped table starts a run; whatever else is dropped is told of, so every name is taken.
+
+The trigger binds the blob's client, never its bytes: a file may be gigabytes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SOURCE = (
 
 
 @bp.blob_trigger(
-    arg_name="client", path="%INCOMING_CONTAINER%/{name}.csv", connection="DATA_STORAGE", source=SOURCE
+    arg_name="client", path="%INCOMING_CONTAINER%/{name}", connection="DATA_STORAGE", source=SOURCE
 )
 def on_drop(client: blob.BlobClient) -> None:
     """Validate, snapshot, register, and start training; redelivery of the same version is the same run."""
@@ -29,5 +32,5 @@ def on_drop(client: blob.BlobClient) -> None:
 
 @bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Find the files that the trigger missed."""
-    bootstrap.intake().sweep()
+    """Find the files that the trigger missed, and delete what is old."""
+    bootstrap.sweep()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
     from shared.services.intake.drop import Intake
+    from shared.services.intake.ports import IntakePlan
     from shared.services.monitoring.tallies import CanaryWatch
     from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
@@ -202,10 +203,10 @@ def context() -> Context:
 
 
 @Once
-def intake() -> Intake:
+def intake_plan() -> IntakePlan:
     from shared.domain.config_owner import Owner
     from shared.domain.config_sources import defaults
-    from shared.services.intake.drop import Intake, IntakePlan
+    from shared.services.intake.ports import IntakePlan
 
     now = settings()
     owner = Owner(
@@ -214,10 +215,33 @@ def intake() -> Intake:
         now.override_max_concurrent_trials or None,
         now.override_gate == "any",
     )
-    plan = IntakePlan(
-        now.incoming_container, now.data_container, now.max_upload_bytes, now.sweep_hours, owner
+    return IntakePlan(
+        now.incoming_container,
+        now.data_container,
+        now.max_upload_bytes,
+        now.quarantine_container,
+        now.sweep_hours,
+        now.quarantine_days,
+        defaults(now.dataset_defaults),
+        owner,
     )
-    return Intake(context(), data(), defaults(now.dataset_defaults), plan)
+
+
+@Once
+def intake() -> Intake:
+    from shared.services.intake.drop import Intake
+
+    return Intake(context(), data(), intake_plan())
+
+
+def sweep() -> int:
+    """Find the files that the trigger missed, and delete what is old; returns how many files got a run."""
+    from shared.services.intake.sweep import Sweep
+    from shared.services.intake.tidy import Tidy
+
+    taken = Sweep(context(), data(), intake_plan(), intake()).run()
+    Tidy(context(), data(), intake_plan()).run()
+    return taken
 
 
 @Once

@@ -108,6 +108,7 @@ class Settings:
         120.0, "How long something just made may be missing before a run fails for it", 0
     )
     sweep_hours: float = number(24.0 * 7, "How far back the sweep looks for missed files", 0.001)
+    quarantine_days: float = number(90.0, "How long refused files and their reports are kept", 1)
     pipeline_mode: str = choice(
         "batch_endpoint", "What retraining runs on", ("batch_endpoint", "pipeline_job", "v1")
     )

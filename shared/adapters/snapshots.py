@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 from collections.abc import Iterator
 
 from shared.adapters.data_files import DataStore
-from shared.domain.documents import to_json
 from shared.domain.gate import draw
+from shared.domain.names import safe_file
 from shared.domain.run.parts import Source
-from shared.domain.run.quarantine import Report
+from shared.domain.run.quarantine import Report, json_of
 from shared.domain.schema import Schema, Value
 from shared.domain.table.values import convert
 from shared.settings import Settings
@@ -47,7 +46,7 @@ class Snapshots:
     def quarantine(self, source: Source, folder: str, report: Report) -> None:
         """Original and report side by side under `folder`; the report comes first, so that a crash shows why."""
         container = self._settings.quarantine_container
-        self._store.upload_text(container, f"{folder}/report.json", json.dumps(to_json(report), indent=2))
+        self._store.upload_text(container, f"{folder}/report.json", json_of(report))
         self._store.upload_text(container, f"{folder}/report.txt", report.text)
-        name = source.blob.rpartition("/")[2]
-        self._store.copy(source.container, source.blob, container, f"{folder}/{name}", etag=source.etag)
+        name = f"{folder}/{safe_file(source.blob)}"
+        self._store.copy(source.container, source.blob, container, name, etag=source.etag)

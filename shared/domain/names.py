@@ -15,6 +15,7 @@ SLUG_MAX = 18
 #: Forms of one name that are tried before it is refused.
 SLUG_TRIES = 20
 _SLUG = re.compile(r"[a-z](?:-?[a-z0-9]){0,17}")
+_NO_FILE = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
 
@@ -23,7 +24,7 @@ def digest(*parts: str) -> str:
     """Hex sha256 over the parts, each length-prefixed so that no two lists of parts collide."""
     h = hashlib.sha256()
     for part in parts:
-        raw = part.encode()
+        raw = part.encode("utf-8", "surrogatepass")
         h.update(f"{len(raw)}:".encode())
         h.update(raw)
     return h.hexdigest()
@@ -104,7 +105,11 @@ def upload_id(container: str, blob: str, etag: str) -> str:
     return digest(container, blob, etag.strip('"'))[:20]
 
 
-def dataset_of_blob(name: str) -> str | None:
-    """`a/b.csv` -> `a/b`; None when the blob is no dataset (Event Grid sends every blob, whatever the pattern)."""
-    stem, dot, suffix = name.rpartition(".")
-    return stem if dot and suffix == "csv" and stem.strip("/") else None
+def safe_file(blob: str) -> str:
+    """The last part of a blob's name as any system takes it for a file's name; at most 80 characters."""
+    return _NO_FILE.sub("_", blob.rpartition("/")[2][-80:]).lstrip(".") or "file"
+
+
+def shown(blob: str) -> str:
+    """A blob's name as it may be printed and stored: what can't be shown is the replacement character."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in blob)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from azure.core.exceptions import AzureError
 from azure.storage.blob import ContentSettings
 
 from dropml.client import DONE
+from shared.domain.names import upload_id
 from tests.attack.files import Drop, Verdict
 from tests.attack.tally import Tally
 from tests.support.live_stack import LiveStack, small_table
@@ -56,10 +57,18 @@ def _verdicts(live: LiveStack, datasets: set[str]) -> dict[str, tuple[str, str]]
     deadline = time.monotonic() + VERDICT_SECONDS
     while True:
         found = {run["dataset"]: run for run in live.runs() if run["dataset"] in datasets}
-        settled = sum(run["state"] not in AT_INTAKE for run in found.values())
-        if settled == len(datasets) or time.monotonic() > deadline:
-            return {name: _verdict(live, run) for name, run in found.items()}
+        told = reported(datasets, (blob.name for blob in live.quarantine.list_blobs("_files/")))
+        settled = len(told) + sum(run["state"] not in AT_INTAKE for run in found.values())
+        if settled >= len(datasets) or time.monotonic() > deadline:
+            verdicts = {name: _verdict(live, run) for name, run in found.items()}
+            return verdicts | dict.fromkeys(told, ("quarantined", "told by a report"))
         time.sleep(0.5)
+
+
+def reported(datasets: Iterable[str], reports: Iterable[str]) -> set[str]:
+    """Those whose file has a report instead of a run; `reports` are the names under `_files/` in the quarantine."""
+    there = {name.split("/")[1].rpartition("-")[2] for name in reports}
+    return {name for name in datasets if upload_id("incoming", f"{name}.csv", "") in there}
 
 
 def _verdict(live: LiveStack, run: dict[str, Any]) -> tuple[str, str]:

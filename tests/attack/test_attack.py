@@ -10,13 +10,14 @@ import pytest
 import requests
 
 from dropml.azurite import process
-from shared.domain.config import DatasetConfig
-from shared.services.intake.drop import Intake, IntakePlan
+from shared.services.intake.drop import Intake
+from shared.services.intake.ports import IntakePlan
+from shared.services.intake.sweep import Sweep
 from tests.attack import http, http_cases
 from tests.attack.bombs import MIB, gzip_bomb
 from tests.attack.configs import generated_configs, listed_configs
 from tests.attack.drawn import drawn
-from tests.attack.dropping import holds
+from tests.attack.dropping import holds, reported
 from tests.attack.files import Drop, contents, generated_files
 from tests.attack.names import generated_names, listed_names
 from tests.attack.secrets import forms
@@ -30,17 +31,18 @@ PATIENCE = 2.0
 
 def judged(drops: list[Drop]) -> Tally:
     """What intake and sweep make of the files, each delivered once, in memory."""
-    world, files, tally = World(), MemoryFiles("incoming", "data"), Tally()
+    world, files, tally = World(), MemoryFiles("incoming", "data", "dropml-quarantine"), Tally()
     world.clock.now = time.time()
-    intake = Intake(
-        world.context, files, DatasetConfig(), IntakePlan("incoming", "data", max_upload_bytes=10 * MIB)
-    )
+    plan = IntakePlan("incoming", "data", max_upload_bytes=10 * MIB)
+    intake = Intake(world.context, files, plan)
     for drop in drops:
         if drop.sidecar is not None:
             files.put("incoming", f"{drop.dataset}.yaml", drop.sidecar)
         files.put("incoming", drop.name, drop.data, drop.metadata)
-    intake.sweep()
+    Sweep(world.context, files, plan, intake).run()
     states = {run.dataset: str(run.state) for run in world.runs()}
+    reports = (info.name for info in files.list("dropml-quarantine", "_files/"))
+    states |= dict.fromkeys(reported({drop.dataset for drop in drops}, reports), "quarantined")
     for drop in drops:
         state = states.get(drop.dataset, "no verdict")
         tally.expect("files", drop.label, held=holds(drop.verdict, state), seen=state)

@@ -1,4 +1,4 @@
-"""What every data account must do for intake (`shared.services.intake.drop.Files`)."""
+"""What every data account must do for intake (`shared.services.intake.ports.Files`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.domain.errors import Conflict, DropMLError, NotFound
-from shared.services.intake.drop import CHUNK, Files
+from shared.services.intake.ports import CHUNK, Files
 from shared.services.intake.staging import Area
 
 Put = Callable[[str, bytes, dict[str, str]], None]

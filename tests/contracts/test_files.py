@@ -6,7 +6,7 @@ import pytest
 
 from shared.adapters.data_files import DataStore
 from shared.adapters.storage import blob_service_client
-from shared.services.intake.drop import Files
+from shared.services.intake.ports import Files
 from tests.conftest import StorageAccount
 from tests.contracts.files import FilesContract, Put
 from tests.support.memory_files import MemoryFiles

@@ -40,17 +40,21 @@ def test_two_workspaces_and_two_datasets_have_their_own_endpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blob", "dataset"),
+    ("blob", "file"),
     [
-        ("bank.csv", "bank"),
-        ("2024/bank.csv", "2024/bank"),
-        ("bank.yaml", None),
-        (".csv", None),
-        ("bank.CSV", None),
+        ("2024/bank.csv", "bank.csv"),
+        ("..\\..\\evil\x1b[2J.csv", "_.._evil__2J.csv"),
+        ("über größe.csv", "_ber_gr__e.csv"),
+        ("a/...", "file"),
+        ("x" * 1000 + ".csv", "x" * 76 + ".csv"),
     ],
 )
-def test_which_blobs_are_datasets(blob: str, dataset: str | None) -> None:
-    assert names.dataset_of_blob(blob) == dataset
+def test_a_file_is_kept_under_a_name_that_any_system_takes(blob: str, file: str) -> None:
+    assert names.safe_file(blob) == file
+
+
+def test_what_cannot_be_printed_is_shown_as_such() -> None:
+    assert names.shown("a\x00b\ud800é🙂.csv") == "a\ufffdb\ufffdé🙂.csv"
 
 
 @pytest.mark.parametrize(

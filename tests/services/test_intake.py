@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
-from shared.domain.config import DatasetConfig
 from shared.domain.run.states import State
-from shared.services.intake.drop import SWEEP_MEMORY, SWEEP_OVERLAP, Intake, IntakePlan
-from tests.support.memory import World
-from tests.support.memory_files import MemoryFiles
+from shared.services.intake.sweep import SWEEP_MEMORY, SWEEP_OVERLAP
+from tests.support.intake_front import Front
 from tests.support.staging_area import people
-
-PLAN = IntakePlan("incoming", "data", max_upload_bytes=1_000_000)
-
-
-class Front:
-    """The front of the house: files, the intake over them, and what became of both."""
-
-    def __init__(self) -> None:
-        self.world, self.files = World(), MemoryFiles("incoming", "data")
-        self.world.clock.now = time.time()
-
-    @property
-    def intake(self) -> Intake:
-        return Intake(self.world.context, self.files, DatasetConfig(), PLAN)
-
-    def put(self, name: str, text: str | None = None, **metadata: str) -> None:
-        self.files.put("incoming", name, (people() if text is None else text).encode(), metadata)
-
-    def drop(self, name: str) -> str | None:
-        return self.intake.drop("incoming", name)
-
-    def states(self) -> dict[str, str]:
-        return {run.run_id: str(run.state) for run in self.world.runs()}
 
 
 @pytest.fixture
@@ -123,9 +97,9 @@ class TestSweep:
         for name in ("a.csv", "b.csv", "notes.txt"):
             front.put(name)
         front.drop("a.csv")
-        assert front.intake.sweep() == 1
+        assert front.sweep() == 1
         assert set(front.states()) == {"a-1-a1", "b-1-a1"}
-        assert front.intake.sweep() == 0
+        assert front.sweep() == 0
 
     @pytest.mark.parametrize("fault", [OverflowError("year 9999999"), KeyError("x"), RecursionError()])
     def test_goes_on_past_a_file_that_breaks_and_comes_back_to_it(
@@ -141,21 +115,21 @@ class TestSweep:
             return properties(container, name)
 
         monkeypatch.setattr(front.files, "properties", breaking)
-        assert front.intake.sweep() == 1
+        assert front.sweep() == 1
         assert set(front.states()) == {"b-1-a1"}
         monkeypatch.setattr(front.files, "properties", properties)
         front.world.clock.now += 10 * SWEEP_OVERLAP
-        assert front.intake.sweep() == 1, "it was not given up"
+        assert front.sweep() == 1, "it was not given up"
         assert set(front.states()) == {"a-1-a1", "b-1-a1"}
 
     def test_with_nothing_to_find_it_writes_next_to_nothing(self, front: Front) -> None:
         front.put("a.csv")
-        front.intake.sweep()
+        front.sweep()
         before = front.world.docs.get("sweep.json")
         for _ in range(10):
             front.world.clock.now += SWEEP_MEMORY / 20
-            front.intake.sweep()
+            front.sweep()
         assert front.world.docs.get("sweep.json") == before
         front.world.clock.now += SWEEP_MEMORY
-        front.intake.sweep()
+        front.sweep()
         assert front.world.docs.get("sweep.json") != before

@@ -62,6 +62,10 @@ class LiveStack:
     def incoming(self) -> ContainerClient:
         return self.storage.get_container_client("incoming")
 
+    @property
+    def quarantine(self) -> ContainerClient:
+        return self.storage.get_container_client("dropml-quarantine")
+
     def drop(self, name: str, data: bytes, **kwargs: Any) -> None:
         self.incoming.upload_blob(name, data, overwrite=True, **kwargs)
 

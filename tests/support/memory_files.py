@@ -66,6 +66,9 @@ class MemoryFiles:
             if piece := data[start : start + chunk]:
                 yield piece
 
+    def upload_text(self, container: str, name: str, text: str) -> None:
+        self.put(container, name, text.encode())
+
     def list(self, container: str, prefix: str = "", since: float | None = None) -> Iterator[MemoryFile]:
         for name, (info, _) in sorted(self._all(container).items()):
             if name.startswith(prefix) and (since is None or info.last_modified >= since):

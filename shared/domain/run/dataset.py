@@ -73,7 +73,7 @@ class Dataset:
         n, attempt = self.next_n, 1
         known = self.keys.get(key) if (again or self.latest_key == key) else None
         if known and stands(known.run_id):
-            return _remembering(self, delivery, known.run_id), known.run_id, False
+            return self.remembering(delivery, known.run_id), known.run_id, False
         if known:
             n, attempt = known.n, known.attempt + 1
         run = build(n, attempt)
@@ -84,16 +84,16 @@ class Dataset:
             keys=_newest({**self.keys, key: Claim(n, attempt, run.run_id)}),
             open={**self.open, run.run_id: run},
         )
-        return _remembering(taken, delivery, run.run_id), run.run_id, True
+        return taken.remembering(delivery, run.run_id), run.run_id, True
+
+    def remembering(self, delivery: str | None, run_id: str) -> Dataset:
+        """With one more delivery that was taken."""
+        return replace(self, drops=_newest({**self.drops, delivery: run_id})) if delivery else self
 
     def closed(self, run_id: str) -> Dataset:
         """Without a run that has ended."""
         left = {k: v for k, v in self.open.items() if k != run_id}
         return replace(self, open=left, promoting=None if self.promoting == run_id else self.promoting)
-
-
-def _remembering(dataset: Dataset, delivery: str | None, run_id: str) -> Dataset:
-    return replace(dataset, drops=_newest({**dataset.drops, delivery: run_id})) if delivery else dataset
 
 
 def _newest(memory: dict[str, T]) -> dict[str, T]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from shared.domain.documents import to_json
 from shared.domain.run.parts import RunProblem, Source
 
 #: Where a problem may say it is, in the order told.
@@ -24,24 +26,45 @@ class Report:
 
 
 def report(problem: RunProblem, *, dataset: str, run_id: str, source: Source, at: float) -> Report:
-    """The report of a refusal; `at` is unix seconds."""
+    """The report of a refusal; `at` is unix seconds. Without a run the original is not kept beside it."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-    closing = f"Dataset {dataset}, run {run_id}, {moment}, code {problem.code}"
-    return Report(run_id, dataset, moment, source, problem, _text(problem, source, closing))
+    whose = f"Dataset {dataset}, run {run_id}, {moment}" if run_id else moment
+    closing = f"{whose}, code {problem.code}"
+    return Report(
+        run_id, dataset, moment, source, problem, _text(problem, source, closing, kept=bool(run_id))
+    )
 
 
-def _text(problem: RunProblem, source: Source, closing: str) -> str:
+def json_of(report: Report) -> str:
+    """The report for programs."""
+    return json.dumps(to_json(report), indent=2)
+
+
+def _text(problem: RunProblem, source: Source, closing: str, *, kept: bool) -> str:
     places = [f"{place} {problem.where[place]}" for place in _PLACES if place in problem.where]
+    named = problem.where.get("file", source.blob)
+    beside = kept and str(named).endswith(".yaml") and named != source.blob
+    wrong = f"{source.container}/{named}" if beside else f"{source.container}/{source.blob}"
     lines = [
-        f"The file {source.container}/{source.blob} was not taken.",
+        f"The file {wrong} was not taken." + (f" {source.blob} waits for it." if beside else ""),
         "",
         f"What is wrong:  {problem.message}",
         *([f"Where:          {', '.join(places)}"] if places else []),
         f"What to do:     {problem.remedy or 'Correct the file.'}",
         "",
-        "The original is kept beside this report. Drop a corrected file under the same name to try again.",
+        _afterwards(source, str(named), beside=beside, kept=kept),
         "",
         closing,
         *([f"sha256 of the file: {source.content_hash}"] if source.content_hash else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _afterwards(source: Source, named: str, *, beside: bool, kept: bool) -> str:
+    if beside:
+        return f"Drop a corrected {named}, and {source.blob} is taken anew by itself. It is kept beside this report."
+    if kept:
+        return (
+            "The original is kept beside this report. Drop a corrected file under the same name to try again."
+        )
+    return f"The file stays in {source.container}; no run was started for it."

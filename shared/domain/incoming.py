@@ -1,0 +1,130 @@
+"""What a blob's name in the incoming container means: a table, its configuration, something else, or nothing to us. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.errors import InvalidTable
+
+#: Endings of a table, whatever their case. What they hold is for the reader of tables to find out.
+TABLES = (".csv", ".csv.gz", ".tsv")
+CONFIG = ".yaml"
+#: Characters of a dataset's name: Azure's tags, which carry it, end at 256.
+MAX_NAME = 200
+_NEAR_CONFIG = (*(f"{table}{end}" for table in TABLES for end in (".yaml", ".yml")), ".yml")
+_WORKBOOKS = frozenset({"xlsx", "xls", "xlsm", "xlsb", "ods", "numbers"})
+_ARCHIVES = frozenset({"zip", "gz", "tgz", "bz2", "xz", "7z", "rar", "tar", "zst"})
+_OTHER_DATA = frozenset(
+    {"parquet", "feather", "arrow", "orc", "avro", "json", "jsonl", "ndjson", "xml", "sql", "sav", "dta"}
+)
+#: What systems and programs leave beside files.
+_CLUTTER_ENDS = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".crc", "~", "/", ".lock")
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
+#: Characters that turn the direction of what follows, and so show another name than there is.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Kind(StrEnum):
+    TABLE = "table"
+    CONFIG = "config"
+    OTHER = "other"
+    CLUTTER = "clutter"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """`dataset` names a table or the one that a configuration is for; the rest tells of something else."""
+
+    kind: Kind
+    dataset: str = ""
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+
+
+def recognised(name: str) -> Arrival:
+    """What the blob `name` is, by its name alone."""
+    unusable = _unusable(name)
+    if unusable:
+        remedy = (
+            "Rename it: letters, digits, blanks, dashes, underscores, dots and slashes, such as NAME.csv."
+        )
+        return _told(
+            InvalidTable(f"Its name {unusable}, so it was not read.", remedy=remedy, code="unusable-name")
+        )
+    lower, last = name.lower(), name.rpartition("/")[2]
+    if last.startswith((".", "~$")) or lower.endswith(_CLUTTER_ENDS) or last.lower() in _CLUTTER:
+        return Arrival(Kind.CLUTTER)
+    near = next((end for end in _NEAR_CONFIG if lower.endswith(end)), None)
+    if near or (lower.endswith(CONFIG) and not name.endswith(CONFIG)):
+        right = name[: -len(near or CONFIG)] + CONFIG
+        message = f"It looks like a configuration, but only {right} is read."
+        return _told(InvalidTable(message, remedy=f"Rename it to {right}.", code="misnamed-config"))
+    if name.endswith(CONFIG):
+        return _named(Kind.CONFIG, name[: -len(CONFIG)])
+    table = next((end for end in TABLES if lower.endswith(end)), None)
+    if table:
+        return _named(Kind.TABLE, name[: -len(table)])
+    return Arrival(Kind.CLUTTER) if last.startswith("_") else _no_table(last)
+
+
+def config_of(name: str) -> str:
+    """The configuration file of a table."""
+    return f"{recognised(name).dataset}{CONFIG}"
+
+
+def _told(error: InvalidTable) -> Arrival:
+    return Arrival(Kind.OTHER, "", error.error_code, error.message, error.remedy)
+
+
+def _named(kind: Kind, dataset: str) -> Arrival:
+    if len(dataset) <= MAX_NAME:
+        return Arrival(kind, dataset)
+    message = f"Its name has {len(dataset):,} characters before the ending; at most {MAX_NAME} are taken."
+    return _told(
+        InvalidTable(message, remedy="Give it a shorter name, or a shorter folder.", code="unusable-name")
+    )
+
+
+def _unusable(name: str) -> str:
+    """What keeps a name from being read back from every place that it is written to; empty where nothing does."""
+    for character in name:
+        if (
+            character in _TURNING
+            or unicodedata.category(character) in ("Cc", "Cs")
+            or _is_no_character(character)
+        ):
+            return f"holds the character U+{ord(character):04X}, which can't be shown"
+    if "\\" in name:
+        return "holds a backslash"
+    *folders, last = name.split("/")
+    if any(part and not part.strip(".") for part in (*folders, last, last.rpartition(".")[0])):
+        return "has a part that is only dots"
+    return ""
+
+
+def _is_no_character(character: str) -> bool:
+    """Noncharacters: https://www.unicode.org/faq/private_use.html (nonchar1)."""
+    return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF
+
+
+def _no_table(last: str) -> Arrival:
+    stem, dot, ending = last.rpartition(".")
+    stem, ending = (stem, ending.lower()) if dot else (last, "")
+    if ending in _WORKBOOKS:
+        message, remedy = "It is a workbook.", f"Export the sheet as CSV (UTF-8) and drop it as {stem}.csv."
+    elif ending in _ARCHIVES:
+        message, remedy = "It is an archive.", f"Unpack it and drop the table as {stem}.csv."
+    elif ending in _OTHER_DATA:
+        message, remedy = (
+            f"It is a file of the kind .{ending}.",
+            f"Write the table as CSV and drop it as {stem}.csv.",
+        )
+    else:
+        message = f"Its name ends in .{ending[:20]}." if ending else "Its name has no ending."
+        remedy = f"If it is a table, drop it as {stem}.csv."
+    return _told(
+        InvalidTable(f"{message} Only {', '.join(TABLES)} are taken.", remedy=remedy, code="not-a-table")
+    )

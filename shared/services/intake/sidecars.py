@@ -1,0 +1,53 @@
+"""The effective configuration of a file: what stands beside it is read as far as it may be long, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+from shared.domain.config_reader import MAX_SIDECAR
+from shared.domain.config_sources import Effective, effective
+from shared.domain.errors import NotFound
+from shared.domain.incoming import config_of, recognised
+from shared.services.intake.ports import Files, IntakePlan
+
+#: Names beside a file that are looked through for one that was meant to be its configuration.
+_NEIGHBOURS = 50
+
+
+def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: IntakePlan) -> Effective:
+    """Settings, then `{name}.yaml` beside the file, then the blob's own metadata. Raises InvalidConfig."""
+    name = config_of(blob)
+    sidecar = _small(files, plan.incoming, name)
+    said = effective(plan.defaults, sidecar, metadata, sidecar_name=name, owner=plan.owner)
+    if sidecar is not None:
+        return said
+    return Effective(said.config, (*said.remarks, *_misnamed(recognised(blob).dataset, files, plan)))
+
+
+def check_config(name: str, files: Files, plan: IntakePlan) -> None:
+    """Raises InvalidConfig for a configuration file that can't be taken, whatever its data will be."""
+    effective(plan.defaults, _small(files, plan.incoming, name), None, sidecar_name=name, owner=plan.owner)
+
+
+def _small(files: Files, container: str, name: str) -> bytes | None:
+    """The bytes as they are stored, at most one more than are taken; None where there is no such file."""
+    read = b""
+    try:
+        for piece in files.stream(container, name, None, MAX_SIDECAR + 1):
+            read += piece
+            if len(read) > MAX_SIDECAR:
+                break
+    except NotFound:
+        return None
+    return read[: MAX_SIDECAR + 1]
+
+
+def _misnamed(dataset: str, files: Files, plan: IntakePlan) -> list[str]:
+    beside = islice(files.list(plan.incoming, f"{dataset}."), _NEIGHBOURS)
+    return [
+        f"{info.name} is not read as this file's configuration. {found.remedy}"
+        for info in beside
+        if (found := recognised(info.name)).code == "misnamed-config"
+        and found.remedy.endswith(f" {dataset}.yaml.")
+    ]

@@ -1,0 +1,136 @@
+"""One version of one table becomes a run: streamed once into the snapshot, judged, numbered.
+
+Its content's hash tells whether there is anything new to learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain import names
+from shared.domain.config_sources import Effective
+from shared.domain.errors import InvalidInput, InvalidTable
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import RunProblem, Snapshot, Source
+from shared.domain.run.states import State
+from shared.domain.table.holdout import HoldoutRule
+from shared.services.intake.attempts import Attempts
+from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
+from shared.services.intake.sidecars import config_for
+from shared.services.intake.staging import Staged, stage
+from shared.services.run.context import Context
+
+
+class Taker:
+    def __init__(self, context: Context, files: Files, plan: IntakePlan, attempts: Attempts) -> None:
+        self._ctx, self._files, self._plan, self._attempts = context, files, plan, attempts
+
+    def take(self, doc: Dataset, info: FileInfo, delivery: str) -> str:
+        """Stage and judge the file; the id of its run. `delivery` names this arrival of it."""
+        source = Source(self._plan.incoming, info.name, info.etag, info.size)
+        said, folder, problem = Effective(self._plan.defaults), "", None
+        staged: Staged | None = None
+        try:
+            self._check_size(info)
+            said = config_for(info.name, info.metadata, self._files, self._plan)
+            folder = _folder(doc, source, said)
+            self._attempts.begin(info.name, info.etag, folder)
+            staged = self._stage(source, folder, said, doc)
+            content = staged.content_hash
+        except InvalidInput as error:
+            error.where.setdefault("file", source.blob)
+            problem = RunProblem.of(error)
+            content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)
+        source = replace(source, content_hash=content)
+        run_id, fresh = self._claim(doc, source, said, staged, problem, delivery)
+        if not fresh and staged:
+            self._drop_duplicate(run_id, folder, source.blob)
+        self._attempts.over(info.name, info.etag)
+        return run_id
+
+    def refuse(self, doc: Dataset, info: FileInfo, problem: RunProblem) -> str:
+        """A run that ends in quarantine, for a file that nothing more can be done with."""
+        content = names.digest("unreadable", info.etag)
+        source = Source(self._plan.incoming, info.name, info.etag, info.size, content)
+        placed = replace(problem, where={"file": info.name, **problem.where})
+        return self._claim(doc, source, Effective(self._plan.defaults), None, placed, info.etag)[0]
+
+    def _claim(
+        self,
+        doc: Dataset,
+        source: Source,
+        said: Effective,
+        staged: Staged | None,
+        problem: RunProblem | None,
+        delivery: str,
+    ) -> tuple[str, bool]:
+        config_hash = said.config.config_hash()
+        key = names.digest(doc.slug, source.content_hash, config_hash, "drop")
+        folder = _folder(doc, source, said)
+        at = self._ctx.clock()
+
+        def build(n: int, attempt: int) -> Run:
+            version = names.model_version(n, attempt)
+            run = Run(
+                run_id=names.run_id(doc.slug, n, attempt),
+                dataset=doc.dataset,
+                slug=doc.slug,
+                n=n,
+                attempt=attempt,
+                key=key,
+                cause="drop",
+                state=State.DROPPED,
+                created_at=at,
+                entered_at=at,
+                config_hash=config_hash,
+                config=said.config,
+                source=source,
+                snapshot=snapshot_of(staged, folder, version, said.remarks) if staged else None,
+                problem=problem,
+            )
+            return run.opened(at, "blob-trigger")
+
+        return self._ctx.store.claim(doc.slug, key, build, delivery=delivery, brings_data=True)
+
+    def _drop_duplicate(self, run_id: str, folder: str, blob: str) -> None:
+        snapshot = self._ctx.store.load(run_id)[0].snapshot
+        if snapshot is None or snapshot.path != f"{folder}/train":
+            self._files.delete_prefix(self._plan.data, f"{folder}/")
+            self._ctx.log("same content again, no new run", blob=blob, run_id=run_id)
+
+    def _check_size(self, info: FileInfo) -> None:
+        most = self._plan.max_upload_bytes
+        if info.size > most:
+            raise InvalidTable(
+                f"The file has {info.size:,} bytes, more than the {most:,} that are taken.",
+                code="too-large",
+                remedy="Sample or split it, or raise MAX_UPLOAD_BYTES.",
+            )
+
+    def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
+        chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
+        rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold)
+        return stage(chunks, self._files.area(self._plan.data, folder), said.config, rule, doc.dataset)
+
+
+def _folder(doc: Dataset, source: Source, said: Effective) -> str:
+    """Where this version is staged, in the data container; weights and rows depend on the configuration, too."""
+    version = f"{source.etag} {said.config.config_hash()}"
+    return f"{doc.slug}/{names.upload_id(source.container, source.blob, version)}"
+
+
+def snapshot_of(staged: Staged, folder: str, version: str, remarks: tuple[str, ...] = ()) -> Snapshot:
+    """What the run keeps of its data: a repeated attempt of new staging is a new version of the asset."""
+    return Snapshot(
+        version=version,
+        path=f"{folder}/train",
+        holdout_path=f"{folder}/holdout/data.csv",
+        schema=staged.schema,
+        rows=staged.rows,
+        train_rows=staged.train_rows,
+        holdout_rows=staged.holdout_rows,
+        class_counts=staged.class_counts,
+        weight_column=staged.weight_column,
+        warnings=(*remarks, *staged.warnings),
+    )
