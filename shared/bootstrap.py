@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
     from shared.services.intake.drop import Intake
-    from shared.services.intake.ports import IntakePlan
     from shared.services.monitoring.tallies import CanaryWatch
     from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
@@ -203,44 +202,22 @@ def context() -> Context:
 
 
 @Once
-def intake_plan() -> IntakePlan:
-    from shared.domain.config_owner import Owner
-    from shared.domain.config_sources import defaults
-    from shared.services.intake.ports import IntakePlan
-
-    now = settings()
-    owner = Owner(
-        now.override_locked,
-        now.override_max_timeout_minutes or None,
-        now.override_max_concurrent_trials or None,
-        now.override_gate == "any",
-    )
-    return IntakePlan(
-        now.incoming_container,
-        now.data_container,
-        now.max_upload_bytes,
-        now.quarantine_container,
-        now.sweep_hours,
-        now.quarantine_days,
-        defaults(now.dataset_defaults),
-        owner,
-    )
-
-
-@Once
 def intake() -> Intake:
+    from shared.intake_plan import plan
     from shared.services.intake.drop import Intake
 
-    return Intake(context(), data(), intake_plan())
+    return Intake(context(), data(), plan(settings()))
 
 
 def sweep() -> int:
     """Find the files that the trigger missed, and delete what is old; returns how many files got a run."""
+    from shared.intake_plan import plan
     from shared.services.intake.sweep import Sweep
     from shared.services.intake.tidy import Tidy
 
-    taken = Sweep(context(), data(), intake_plan(), intake()).run()
-    Tidy(context(), data(), intake_plan()).run()
+    of_settings = plan(settings())
+    taken = Sweep(context(), data(), of_settings, intake()).run()
+    Tidy(context(), data(), of_settings).run()
     return taken
 
 
