@@ -103,9 +103,7 @@ class Deeds:
         for child in self._children(target):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
+            while child.alive():
+                time.sleep(0.05)
         if target in stack.PARTS:
-            self.restart()
-
-    def restart(self) -> None:
-        """`make up` again."""
-        self.live.again()
+            self.live.again()
