@@ -151,7 +151,11 @@ class Telemetry(NoTelemetry):
     # -- the background thread -------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        envelopes = _Envelopes(self._key)
+        try:
+            envelopes = _Envelopes(self._key)
+        except ImportError as error:  # the package is absent: that costs the telemetry alone
+            log.error("no telemetry: %s", error)
+            return
         while not self._stop.is_set() or not self._queue.empty():
             batch = self._take()
             try:

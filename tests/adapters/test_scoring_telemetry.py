@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +103,19 @@ def test_an_unreachable_service_costs_nothing_and_memory_is_bounded() -> None:
     started = time.monotonic()
     telemetry.close(0.5)
     assert time.monotonic() - started < 3
+
+
+def test_an_absent_package_costs_the_telemetry_alone_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "applicationinsights", None)
+    telemetry = Telemetry("InstrumentationKey=k;IngestionEndpoint=http://127.0.0.1:9/", limit=10)
+    for at in range(50):
+        telemetry.track_event("e", {"n": at})
+    telemetry.close()
+    assert telemetry.dropped >= 40
+    assert "no telemetry: " in caplog.text
+    assert "applicationinsights" in caplog.text
 
 
 def test_connection_strings() -> None:

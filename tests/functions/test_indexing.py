@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,10 @@ def test_wrong_settings_stop_no_function_from_being_indexed() -> None:
     wrong = {"BLOB_SOURCE": "Polling", "CANARY_PERCENT": "250", "DATA_STORAGE__accountName": "acct"}
     assert said(script, **wrong) == said(script)
     assert {"health", "on_drop", "score"} <= set(said(script, **wrong))
+
+
+def test_what_is_indexed_is_what_the_document_lists() -> None:
+    script = "import function_app\nprint(*(f.get_function_name() for f in function_app.app.get_functions()))"
+    table = (ROOT / "docs" / "functions.md").read_text(encoding="utf-8").split("Delivery, and what")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(said(script)) == sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
