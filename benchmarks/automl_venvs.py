@@ -1,4 +1,4 @@
-"""Virtual environments of the libraries that the engine is compared with, made on first use."""
+"""Virtual environments of other libraries: those that the engine is compared with, and Azure ML's clients; made on first use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ FOLDER = Path(__file__).parent / "venvs"
 PACKAGES = {
     "flaml": [["flaml[automl]==2.7.*"]],
     "autogluon": [["torch==2.13.0"], ["autogluon.tabular[lightgbm,xgboost,catboost]==1.6.*"]],
+    "clients": [
+        ["mlflow-skinny==3.1.0", "azureml-mlflow==1.62.0.post6"],
+        ["mltable==1.7.0", "azureml-fsspec==1.4.0"],
+    ],
 }
 
 

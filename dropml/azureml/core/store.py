@@ -115,6 +115,7 @@ class Store:
         top_level: bool = False,
         statuses: tuple[str, ...] | None = None,
         archived: bool | None = None,
+        except_type: str | None = None,
         before: int | None = None,
         limit: int = -1,
         oldest_first: bool = False,
@@ -132,6 +133,9 @@ class Store:
         if archived is not None:
             where.append("archived=?")
             values.append(int(archived))  # type: ignore[arg-type]
+        if except_type is not None:
+            where.append("json_extract(body, '$.type') IS NOT ?")
+            values.append(except_type)
         if before is not None:
             where.append("seq>?" if oldest_first else "seq<?")
             values.append(before)  # type: ignore[arg-type]

@@ -51,7 +51,9 @@ from dropml.azureml.online.deployments import OnlineDeployments
 from dropml.azureml.online.endpoints import OnlineEndpoints
 from dropml.azureml.tracking.artifacts import Artifacts
 from dropml.azureml.tracking.history import History
+from dropml.azureml.tracking.logged_models import LoggedModels
 from dropml.azureml.tracking.mlflow import Mlflow
+from dropml.azureml.tracking.mlflow_writes import MlflowWrites
 from dropml.azureml.tracking.output_uris import OutputUris
 from dropml.azureml.tracking.run_artifacts import RunArtifacts
 from dropml.azureml.workspace.computes import Computes
@@ -162,8 +164,8 @@ def build(settings: Settings) -> Emulator:
     telemetry = Telemetry(context.store, context.clock)
     parts: list[Part] = [
         context.identity, context.operations, Workspace(context), datastores, computes, telemetry,
-        data, models, codes, components, jobs, History(outputs), Mlflow(runs), Artifacts(outputs), RunArtifacts(outputs),
-        OutputUris(outputs), schedules,
+        data, models, codes, components, jobs, History(outputs), Mlflow(runs), MlflowWrites(runs), LoggedModels(runs),
+        Artifacts(outputs), RunArtifacts(outputs), OutputUris(outputs), schedules,
         endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip

@@ -19,10 +19,11 @@ from dropml.azureml.jobs.command_job import command_properties
 from dropml.azureml.jobs.output_uris import container
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.runner import JobRunner
-from dropml.azureml.jobs.runs import TERMINAL, Runs
+from dropml.azureml.jobs.runs import TERMINAL, TRACKED, Runs
 from dropml.azureml.workspace.computes import Computes
 from dropml.azureml.workspace.datastores import ARTIFACTS
 
+_UNSUBMITTED: Doc = {"command": "(tracked)", "environmentId": "azureml:none:1"}
 _MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
 
 
@@ -139,14 +140,18 @@ class Jobs(Resources):
                 "status": doc["status"],
                 "services": self._runs.services(doc["name"]),
             }
-            if doc["type"] == "Command":
+            if doc["type"] == TRACKED:
+                # A run of a script is shown as a command without a command line.
+                properties = command_properties(_UNSUBMITTED) | properties
+            if doc["type"] in ("Command", TRACKED):
                 properties["outputs"] = {"default": _default_output(doc["name"]), **properties["outputs"]}
         data = system_data(doc, full=False)
         del data["lastModifiedAt"]
         return self.envelope(doc, properties, data)
 
     def where(self, request: Request) -> dict[str, Any]:
-        return {"top_level": True, **archived(request)}
+        """Runs that MLflow made are no jobs: run history and MLflow list them."""
+        return {"top_level": True, "except_type": TRACKED, **archived(request)}
 
     async def patch(self, request: Request) -> Response:
         run = self.find(self.key(request))

@@ -12,6 +12,8 @@ from dropml.azureml.core.store import Doc
 
 TERMINAL = ("Completed", "Failed", "Canceled")
 OPEN = ("NotStarted", "Preparing", "Starting", "Queued", "Running", "Finalizing", "CancelRequested")
+#: The type of a run that MLflow made, and no job.
+TRACKED = "Tracked"
 #: The first status of a job by its type, as recorded.
 FIRST = {"AutoML": "NotStarted", "Pipeline": "Preparing", "Command": "Starting"}
 

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.outputs import JobOutputs
-from dropml.azureml.tracking.mlflow_shapes import MlflowError, asked, guarded, run_shape
+from dropml.azureml.tracking.mlflow_errors import MlflowError, guarded
+from dropml.azureml.tracking.mlflow_shapes import asked, run_shape
 
 
 class Artifacts:

@@ -1,38 +1,17 @@
-"""MLflow's errors, and runs, metrics and experiments in its words."""
+"""Runs, metrics and experiments in MLflow's words."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
 
-from dropml.azureml.core.arm import reply
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
+from dropml.azureml.tracking.mlflow_errors import MlflowError
 
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "Canceled": "KILLED", "NotStarted": "SCHEDULED"}
 _STATUS |= {"Queued": "SCHEDULED", "Preparing": "SCHEDULED", "Starting": "SCHEDULED"}
-
-
-class MlflowError(Exception):
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def guarded(handler: Handler) -> Handler:
-    async def call(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except MlflowError as error:
-            return reply({"error_code": error.code, "message": str(error)}, error.status)
-
-    return call
 
 
 def run_shape(runs: Runs, run: Doc) -> Doc:
@@ -61,7 +40,12 @@ def run_shape(runs: Runs, run: Doc) -> Doc:
         "metrics": metrics,
         "params": [{"key": k, "value": str(v)} for k, v in run["params"].items()],
     }
-    return {"info": info, "data": data}
+    shape: Doc = {"info": info, "data": data}
+    if run.get("model_outputs"):
+        shape["outputs"] = {"model_outputs": run["model_outputs"]}
+    if run.get("dataset_inputs"):
+        shape["inputs"] = {"dataset_inputs": run["dataset_inputs"]}
+    return shape
 
 
 def run_tags(run: Doc) -> dict[str, str]:

@@ -1,72 +1,68 @@
-"""MLflow's search of runs: its filter, page by page."""
+"""MLflow's search of runs: filtered, sorted, page by page."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
-from dropml.azureml.tracking.mlflow_shapes import MlflowError, run_shape, run_tags
+from dropml.azureml.tracking.filters import Key, conditions, orders
+from dropml.azureml.tracking.mlflow_errors import MlflowError
+from dropml.azureml.tracking.mlflow_shapes import run_shape, run_tags
 
-#: `metrics.AUC_weighted > 0.9 and tags.x = 'y'`: the comparisons of MLflow's search syntax.
-_TERM = re.compile(
-    r"""^\s*(metrics?|tags?|params?|parameters?|attributes?)\.[`"]?([^`"=<>!]+?)[`"]?\s*(!=|>=|<=|=|>|<)\s*(.+?)\s*$"""
-)
+_MOST = 50_000  # max_results of MLflow
+#: `run_view_type`: whether archived runs are left out (False), alone there (True), or both.
+_VIEWS = {"ACTIVE_ONLY": False, "DELETED_ONLY": True, "ALL": None}
 
 
 def search(runs: Runs, body: Doc) -> Doc:
-    wanted = set(body.get("experiment_ids") or [])
+    """POST runs/search. Newest first where no order is given, and among runs that are equal in it."""
+    wanted = {str(e) for e in body.get("experiment_ids") or []}
     names = {e["name"] for _, _, e in runs.c.store.find("experiment") if not wanted or e["id"] in wanted}
-    limit = int(body.get("max_results") or 1000)
-    terms = _terms(body.get("filter") or body.get("filter_string") or "")
-    token = body.get("page_token")
-    found: list[Doc] = []
-    before = int(token) if token else None
-    while len(found) < limit:
-        rows = runs.c.store.find("run", before=before, limit=500)
-        if not rows:
-            before = None
-            break
-        for seq, _, run in rows:
-            before = seq
-            if run["experiment"] in names and all(_holds(runs, run, *t) for t in terms):
-                found.append(run_shape(runs, run))
-                if len(found) == limit:
-                    break
-    answer: Doc = {"runs": found}
-    if before is not None and len(found) == limit:
-        answer["next_page_token"] = str(before)
+    terms = list(conditions(body.get("filter") or ""))
+    order = orders(body.get("order_by") or [])
+    limit, start = _page(body)
+    found = [
+        run
+        for _, _, run in runs.c.store.find(
+            "run", archived=_VIEWS.get(body.get("run_view_type") or "ACTIVE_ONLY")
+        )
+        if run["experiment"] in names and all(term.holds(_value_of(runs, run, term.key)) for term in terms)
+    ]
+    for key, largest_first in reversed(order):
+        found = _sorted(runs, found, key, largest_first)
+    answer: Doc = {"runs": [run_shape(runs, run) for run in found[start : start + limit]]}
+    if len(found) > start + limit:
+        answer["next_page_token"] = str(start + limit)
     return answer
 
 
-def _holds(runs: Runs, run: Doc, kind: str, key: str, operator: str, wanted: str) -> bool:
-    if kind == "metric":
-        values = run["metrics"].get(key)
-        return bool(values) and _compare(float(values[-1][0]), operator, float(wanted))
-    if kind == "attribute":
-        info = run_shape(runs, run)["info"]
-        names = {"run_name": "run_name", "status": "status", "run_id": "run_id"}
-        return _compare(str(info.get(names.get(key, key))), operator, wanted)
-    source = run_tags(run) if kind == "tag" else run["params"]
-    return key in source and _compare(str(source[key]), operator, wanted)
+def _page(body: Doc) -> tuple[int, int]:
+    try:
+        limit, start = int(body.get("max_results") or 1000), int(body.get("page_token") or 0)
+    except ValueError:
+        raise MlflowError(400, "INVALID_PARAMETER_VALUE", "Invalid page token or max_results.") from None
+    if not 0 < limit <= _MOST or start < 0:
+        raise MlflowError(
+            400, "INVALID_PARAMETER_VALUE", f"max_results must be from 1 to {_MOST}, not {limit}."
+        )
+    return limit, start
 
 
-def _terms(text: str) -> list[tuple[str, str, str, str]]:
-    found = []
-    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else []:
-        match = _TERM.match(part)
-        if not match:
-            raise MlflowError(400, "INVALID_PARAMETER_VALUE", f"Invalid clause in the filter: {part}")
-        kind, key, operator, value = match.groups()
-        kind = {"m": "metric", "t": "tag", "p": "param", "a": "attribute"}[kind[0]]
-        found.append((kind, key.strip(), operator, value.strip("'\"")))
-    return found
+def _sorted(runs: Runs, found: list[Doc], key: Key, largest_first: bool) -> list[Doc]:
+    """Runs without a value come last, whichever way."""
+    values = [(_value_of(runs, run, key), run) for run in found]
+    having = sorted(
+        ((v, run) for v, run in values if v is not None), key=lambda p: p[0], reverse=largest_first
+    )
+    return [run for _, run in having] + [run for value, run in values if value is None]
 
 
-def _compare(left: Any, operator: str, right: Any) -> bool:
-    holds: bool = {
-        "=": left == right, "!=": left != right, ">": left > right, "<": left < right,
-        ">=": left >= right, "<=": left <= right,
-    }[operator]  # fmt: skip
-    return holds
+def _value_of(runs: Runs, run: Doc, key: Key) -> Any:
+    if key.kind == "metric":
+        values = run["metrics"].get(key.name)
+        return float(values[-1][0]) if values else None
+    if key.kind == "attribute":
+        return run_shape(runs, run)["info"].get(key.name)
+    found = (run_tags(run) if key.kind == "tag" else run["params"]).get(key.name)
+    return None if found is None else str(found)
