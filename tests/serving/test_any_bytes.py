@@ -73,7 +73,7 @@ def connect(limits: ConnectionLimits, *, later: bool = False) -> tuple[Connectio
         asked.append(request)
         return None if later else answers.text(200, f"{request.method} {len(request.body)}")
 
-    hub = Hub(limits, handle, answers.text)
+    hub = Hub(limits, handle, answers.text, lambda _headers: None)
     connection, wire = Connection(hub), Wire()
     connection.connection_made(wire)
     return connection, wire, asked

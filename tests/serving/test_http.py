@@ -6,11 +6,16 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from unittest import mock
 
 import psutil
 import pytest
 
+from dropml.azureml.serving import answers
+from dropml.azureml.serving.connection import Connection, Hub
+from dropml.azureml.serving.messages import ConnectionLimits
 from tests.support.serving_support import (
+    PRIMARY,
     Endpoint,
     deployment,
     payload,
@@ -21,6 +26,7 @@ from tests.support.serving_support import (
     tiny_model,
 )
 
+_KNOWN = f"POST /score HTTP/1.1\r\nAuthorization: Bearer {PRIMARY}\r\n".encode()
 BODY = json.dumps(payload(50)).encode()
 
 
@@ -123,7 +129,7 @@ def test_a_body_just_under_the_limit_is_scored(endpoint: Endpoint) -> None:
         (b"POST /score HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST /score HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400),
         (b"POST /score HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST /score HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (_KNOWN + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"GET / HTTP/1.1\r\nBad Header : 1\r\n\r\n", 400),
     ],
 )
@@ -222,3 +228,23 @@ def test_a_client_that_never_reads_is_cut_off_and_memory_stays(endpoint: Endpoin
 def flood(client: socket.socket, data: bytes, times: int) -> None:
     for _ in range(times):
         client.sendall(data)
+
+
+def test_the_body_of_a_stranger_is_not_read(endpoint: Endpoint) -> None:
+    head = "POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n"
+    told = endpoint.raw(f"{head}Content-Length: 1000000\r\n\r\n".encode(), seconds=0.5)
+    assert statuses(told) == [401]
+    chunked = endpoint.raw(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode(), seconds=0.5)
+    assert statuses(chunked) == [401]
+
+
+def test_of_too_many_connections_the_one_goes_that_has_waited_longest_for_nothing() -> None:
+    hub = Hub(ConnectionLimits(connections=3), lambda _: None, answers.text, lambda _: None)
+    slow = [Connection(hub) for _ in range(3)]
+    wires = [mock.Mock() for _ in range(4)]
+    for connection, wire in zip(slow, wires, strict=False):
+        connection.connection_made(wire)
+    slow[0].data_received(b"GET / HTTP/1.1\r\n\r\n")  # a caller who waits for an answer
+    Connection(hub).connection_made(wires[3])
+    assert [wire.abort.called for wire in wires] == [False, True, False, False]
+    assert not wires[3].write.called

@@ -30,7 +30,7 @@ async def json_body(request: Request) -> Doc:
         return {}
     try:
         found = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GatewayError(
             400,
             f"The request content was invalid and could not be deserialized: '{error}'.",

@@ -17,6 +17,7 @@ import uvicorn
 
 from dropml.azureml.core.config import HOST, Settings
 from dropml.azureml.front.app import build
+from dropml.azureml.front.connections import Connection, Server
 from dropml.azureml.front.tls import ensure_certificates
 
 
@@ -37,13 +38,11 @@ def _bind(port: int) -> socket.socket:
     return sock
 
 
-def _server(
-    app: object, settings: Settings, cert: Path | None = None, key: Path | None = None
-) -> uvicorn.Server:
+def _server(app: object, settings: Settings, cert: Path | None = None, key: Path | None = None) -> Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         interface="asgi3",
-        http="httptools",
+        http=Connection,
         proxy_headers=False,
         log_level=settings.log_level,
         access_log=False,
@@ -54,13 +53,13 @@ def _server(
         ssl_certfile=str(cert) if cert else None,
         ssl_keyfile=str(key) if key else None,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     # Signals are handled once, below, for both servers.
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment,method-assign]
     return server
 
 
-async def _answered(servers: list[uvicorn.Server]) -> None:
+async def _answered(servers: list[Server]) -> None:
     """Give requests under way a second."""
     deadline = time.monotonic() + 1
     while any(s.server_state.tasks for s in servers) and time.monotonic() < deadline:

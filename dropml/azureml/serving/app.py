@@ -74,10 +74,12 @@ class EndpointApp:
         path, _, query = target.partition(b"?")
         if path.startswith(b"/_admin/"):
             return self._admin(request, path)
-        refusal = self._guard.refusal(request.headers.get(b"authorization"))
-        if refusal is not None:
-            return _with_lines(refusal, answers.request_ids(request.headers)[2])
-        return self._route(request, path, query)
+        return self.stranger(request.headers) or self._route(request, path, query)
+
+    def stranger(self, headers: dict[bytes, bytes]) -> Answer | None:
+        """The refusal of a caller without a key of this endpoint; None for all others."""
+        refusal = self._guard.refusal(headers.get(b"authorization"))
+        return None if refusal is None else _with_lines(refusal, answers.request_ids(headers)[2])
 
     async def close(self) -> None:
         """Finish what is being scored, then free everything."""

@@ -20,8 +20,20 @@ class Hub:
     limits: ConnectionLimits
     handle: Callable[[Request], Answer | None]
     plain: Callable[[int, str], Answer]
-    connections: set["Connection"] = field(default_factory=set)
+    stranger: Callable[[dict[bytes, bytes]], Answer | None]
+    connections: dict["Connection", None] = field(default_factory=dict)  # in the order they came
     closing: bool = False
+
+    def room(self, most: int) -> bool:
+        """Whether one more connection may be; of too many, the one goes that has waited longest with its first request."""
+        if len(self.connections) < most:
+            return True
+        slow = next((c for c in self.connections if not c.proven), None)
+        if slow is None:
+            return False
+        del self.connections[slow]
+        slow.transport.abort()
+        return True
 
 
 class Connection(RequestReader):
@@ -36,16 +48,16 @@ class Connection(RequestReader):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        if self.hub.closing or len(self.hub.connections) >= self.limits.connections:
+        if self.hub.closing or not self.hub.room(self.limits.connections):
             self._write(self.hub.plain(503, "Too many connections."), close=True)
             transport.close()
             self.dead = True
             return
-        self.hub.connections.add(self)
+        self.hub.connections[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.dead = True
-        self.hub.connections.discard(self)
+        self.hub.connections.pop(self, None)
         self.waiting.clear()
         if self.current is not None:
             self.current.gone = True
@@ -138,8 +150,13 @@ class Connection(RequestReader):
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer what cannot be served, and close once the client has had the time to read that."""
+        self._refuse_with(self.hub.plain(status, sentence))
+
+    def _stranger(self, headers: dict[bytes, bytes]) -> Answer | None:
+        return self.hub.stranger(headers)
+
+    def _refuse_with(self, answer: Answer) -> None:
         self.dead = True
-        answer = self.hub.plain(status, sentence)
         if self.current is not None or self.waiting:
             self._enqueue(answer)
         else:

@@ -13,6 +13,9 @@ import httptools
 
 from dropml.azureml.serving.messages import Answer, ConnectionLimits, Request
 
+#: A body that is larger is read from callers alone whose key has been checked.
+_SMALL_BODY = 16_384
+
 
 class RequestReader(asyncio.Protocol, ABC):
     """The half of a connection that listens; what answers is its subclass."""
@@ -27,6 +30,7 @@ class RequestReader(asyncio.Protocol, ABC):
         self.in_message = False
         self.head_done = True
         self.head_bytes = 0
+        self.proven = False  # it has sent a whole request
         self.dead = False  # no further request is taken
         self.discarded = 0
         self.write_paused = False
@@ -47,6 +51,14 @@ class RequestReader(asyncio.Protocol, ABC):
     @abstractmethod
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer what cannot be served, and take nothing more."""
+
+    @abstractmethod
+    def _stranger(self, headers: dict[bytes, bytes]) -> Answer | None:
+        """The refusal of a caller whose key is wrong, told by the headers alone."""
+
+    @abstractmethod
+    def _refuse_with(self, answer: Answer) -> None:
+        """As `_refuse`, with an answer of one's own."""
 
     @abstractmethod
     def _expectation(self, value: bytes) -> None:
@@ -113,10 +125,16 @@ class RequestReader(asyncio.Protocol, ABC):
             self._refuse(431, "The request's headers are too large.")
         elif int(self.headers.get(b"content-length", 0)) > limits.body:
             self._refuse(413, _too_large(limits.body))
+        elif self._much_to_come() and (answer := self._stranger(self.headers)) is not None:
+            self._refuse_with(answer)
         elif b"expect" in self.headers:
             self._expectation(self.headers[b"expect"])
         if self.current is None and not self.dead:
             self.deadline = time.monotonic() + limits.body_seconds
+
+    def _much_to_come(self) -> bool:
+        headers = self.headers
+        return b"transfer-encoding" in headers or int(headers.get(b"content-length", 0)) > _SMALL_BODY
 
     def on_body(self, chunk: bytes) -> None:
         if self.dead:
@@ -133,6 +151,7 @@ class RequestReader(asyncio.Protocol, ABC):
         self.in_message = False
         if self.dead:
             return
+        self.proven = True
         self.continue_due = False
         parser = self.parser
         http10 = parser.get_http_version() != "1.1"

@@ -28,7 +28,7 @@ class Server:
     def __init__(self, endpoint_dir: Path, settings: EndpointSettings, limits: ConnectionLimits) -> None:
         self.app = EndpointApp(endpoint_dir, settings)
         self._limits = limits
-        self._hub = Hub(self._limited(), self._handle, self._plain)
+        self._hub = Hub(self._limited(), self._handle, self._plain, self.app.stranger)
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
 

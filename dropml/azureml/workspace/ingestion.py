@@ -6,7 +6,6 @@ https://learn.microsoft.com/azure/azure-monitor/app/api-custom-events-metrics
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import logging
 import zlib
@@ -21,6 +20,8 @@ from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.store import Doc, Store
 
 log = logging.getLogger(__name__)
+#: What a packed body may become: so much, and so many times its own size (telemetry packs 10 to 50 times).
+_UNPACKED_BYTES, _SMALL_BYTES, _RATIO = 16 * 2**20, 2**20, 100
 _COLUMNS = ("type", "name", "operation_id", "role", "ikey")
 
 
@@ -31,13 +32,13 @@ class Telemetry:
     async def track(self, request: Request) -> Response:
         """Envelopes as a JSON list, one object, or one object a line; gzip or plain."""
         raw = await request.body()
+        packed = request.headers.get("content-encoding", "").lower() == "gzip"
         try:
-            if request.headers.get("content-encoding", "").lower() == "gzip":
-                raw = await asyncio.to_thread(gzip.decompress, raw)
-            items = _parse(raw.decode())
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            refusal = {"index": 0, "statusCode": 400, "message": f"Invalid JSON: {error}"}
-            return reply({"itemsReceived": 0, "itemsAccepted": 0, "errors": [refusal]}, 400)
+            items = await asyncio.to_thread(lambda: _parse((unpacked(raw) if packed else raw).decode()))
+        except TooMuchError as error:
+            return _refused(413, str(error))
+        except (zlib.error, ValueError, RecursionError) as error:
+            return _refused(400, f"Invalid JSON: {error}")
         errors: list[Doc] = []
         rows = []
         for index, item in enumerate(items):
@@ -114,6 +115,27 @@ class Telemetry:
             Route("/_emulator/telemetry", self.show, methods=["GET"]),
             Route("/_emulator/telemetry", self.forget, methods=["DELETE"]),
         ]
+
+
+class TooMuchError(Exception):
+    """A body unpacks to more than any telemetry does."""
+
+
+def unpacked(raw: bytes) -> bytes:
+    """The content of a gzip body, bounded while it is unpacked. Raises TooMuchError, zlib.error."""
+    most = min(_UNPACKED_BYTES, max(_SMALL_BYTES, _RATIO * len(raw)))
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    found = stream.decompress(raw, most + 1)
+    if len(found) > most:
+        raise TooMuchError(f"The body unpacks to more than {most} bytes.")
+    if not stream.eof:
+        raise zlib.error("the gzip stream is cut off")
+    return found
+
+
+def _refused(status: int, message: str) -> Response:
+    refusal = {"index": 0, "statusCode": status, "message": message}
+    return reply({"itemsReceived": 0, "itemsAccepted": 0, "errors": [refusal]}, status)
 
 
 def _parse(text: str) -> list[Any]:
