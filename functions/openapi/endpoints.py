@@ -8,6 +8,7 @@ from functions.openapi.parts import (
     REQUEST_ID_HEADER,
     TEXT,
     Doc,
+    idempotency,
     json_answer,
     link,
     operation,
@@ -52,7 +53,11 @@ PATHS: Doc = {
             "endpoints",
             "Replace both keys of an endpoint without a failed request",
             description="Keys that others hold stop working. While a rotation is open, asking again means that one.",
-            parameters=[ENDPOINT, REQUEST_ID],
+            parameters=[
+                ENDPOINT,
+                idempotency("The key of the latest rotation means that one, also when it has ended."),
+                REQUEST_ID,
+            ],
             responses=responses(
                 json_answer(
                     "Taken; Location says where its progress is.",

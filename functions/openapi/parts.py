@@ -106,6 +106,12 @@ def header_parameter(name: str, description: str, schema: Doc) -> Doc:
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
+def idempotency(description: str) -> Doc:
+    return header_parameter(
+        "Idempotency-Key", description, {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+    )
+
+
 def operation(operation_id: str, tag: str, summary: str, **rest: object) -> Doc:
     return {"operationId": operation_id, "tags": [tag], "summary": summary, **rest}
 

@@ -8,7 +8,7 @@ from functions.openapi.parts import (
     REQUEST_ID,
     TEXT,
     Doc,
-    header_parameter,
+    idempotency,
     json_answer,
     link,
     listing,
@@ -21,6 +21,11 @@ from functions.openapi.parts import (
 
 DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
 
+
+def _shown(id_: str, description: str) -> Doc:
+    return link("showPipelineRun", description, dataset="$request.path.dataset", id=id_)
+
+
 PATHS: Doc = {
     "/api/pipelines/{dataset}/runs": {
         "get": operation(
@@ -32,6 +37,7 @@ PATHS: Doc = {
                 json_answer(
                     "The pipeline runs.",
                     record({"items": listing(ref("PipelineRun")), "cursor": MAYBE_TEXT, "etag": TEXT}),
+                    links={"newest": _shown("$response.body#/items/0/id", "The newest one.")},
                 ),
                 400,
                 404,
@@ -43,11 +49,7 @@ PATHS: Doc = {
             "Run the published retraining pipeline",
             parameters=[
                 DATASET,
-                header_parameter(
-                    "Idempotency-Key",
-                    "The same key is the same pipeline run.",
-                    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-                ),
+                idempotency("The same key is the same pipeline run."),
                 REQUEST_ID,
             ],
             responses=responses(
@@ -55,7 +57,7 @@ PATHS: Doc = {
                     "Taken; Location says where to look.",
                     ref("PipelineRun"),
                     headers={"Location": {"schema": TEXT}},
-                    links={"progress": link("showPipelineRun", "Its progress.", id="$response.body#/id")},
+                    links={"progress": _shown("$response.body#/id", "Its progress.")},
                 ),
                 400,
                 404,

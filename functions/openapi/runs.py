@@ -19,7 +19,7 @@ from functions.openapi.parts import (
 RUN_ID = path_parameter("id", "The run's id.", "bankmarketing-1-a1")
 
 
-_RUN_LINKS = {
+_RUN_LINKS: Doc = {
     name: link(name, "The newest one.", id="$response.body#/runs/0/run_id")
     for name in ("showRun", "showLeaderboard", "showLedger")
 }
@@ -35,7 +35,7 @@ PATHS: Doc = {
                 query_parameter("state", "Only those in this state.", ref("State")),
                 *PAGE,
             ],
-            responses=responses(json_answer("The runs.", ref("RunList")), 400),
+            responses=responses(json_answer("The runs.", ref("RunList"), links=_RUN_LINKS), 400),
         )
     },
     "/api/runs/{id}": {
@@ -84,7 +84,11 @@ PATHS: Doc = {
             "Try a failed or rejected run again",
             parameters=[RUN_ID],
             responses=responses(
-                json_answer("The next attempt; asking twice starts one.", record({"run_id": TEXT})),
+                json_answer(
+                    "The next attempt; asking twice starts one.",
+                    record({"run_id": TEXT}),
+                    links={"attempt": link("showRun", "The attempt.", id="$response.body#/run_id")},
+                ),
                 404,
                 409,
                 status=202,

@@ -9,6 +9,7 @@ from functions.openapi.parts import (
     TEXT,
     Doc,
     header_parameter,
+    idempotency,
     json_answer,
     link,
     listing,
@@ -50,10 +51,8 @@ _SCORE_HEADERS: Doc = {
         "schema": {"type": "integer", "minimum": 1},
     },
 }
-_IDEMPOTENCY = header_parameter(
-    "Idempotency-Key",
-    "The same key with the same request is the same batch; with another one it is refused.",
-    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+_IDEMPOTENCY = idempotency(
+    "The same key with the same request is the same batch; with another one it is refused."
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from shared.adapters.storage import TIMEOUT
 from shared.adapters.storage_errors import translated
+from shared.domain.errors import NotFound
 from shared.services.batches.taking import FileInfo
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class BlobBatchFiles:
         with translated(f"{container}/{path}"):
             answer = self._blob(container, path).upload_blob(data, overwrite=True, timeout=TIMEOUT)
         return FileInfo(len(data), cast("str", answer["etag"]))
+
+    def delete(self, container: str, path: str) -> None:
+        with suppress(NotFound), translated(f"{container}/{path}"):
+            self._blob(container, path).delete_blob(timeout=TIMEOUT)
 
     def stage(self, container: str, path: str, index: int, data: bytes) -> None:
         with translated(f"{container}/{path}"):

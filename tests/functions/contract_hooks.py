@@ -1,13 +1,17 @@
-"""What schemathesis can't learn from the document: CSV text (loaded by it through SCHEMATHESIS_HOOKS)."""
+"""What schemathesis can't learn from the document: CSV text, and what every refusal holds (loaded through SCHEMATHESIS_HOOKS)."""
 
 from __future__ import annotations
 
 import os
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import schemathesis
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
+CODES = frozenset(re.findall(r"`([a-z0-9-]+)`", PAGE.read_text()))
 HEADER, *ROWS = os.environ["CONTRACT_CSV"].strip().splitlines()
 
 
@@ -39,3 +43,29 @@ def filter_case(ctx: Any, case: Any) -> bool:
     undeclared = "x-schemathesis-unknown-property" in (case.headers or {})
     valueless = any(value in ("", {}, []) for value in (case.query or {}).values())
     return not undeclared and not padded and not valueless
+
+
+@schemathesis.check
+def refusals_are_problems(ctx: Any, response: Any, case: Any) -> None:
+    """Each is problem+json with a documented code, and says where: RFC 9457. What the host refuses has no body."""
+    headers = {name.lower(): " ".join(values) for name, values in response.headers.items()}
+    if response.status_code == 401 or (response.status_code == 404 and not response.content):
+        return
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    if response.status_code < 400:
+        return
+    assert headers["content-type"] == "application/problem+json"
+    told = response.json()
+    assert told["status"] == response.status_code
+    assert told["code"] in CODES, told["code"]
+    assert told["detail"]
+    assert told["request_id"] == headers["x-request-id"]
+    if (
+        response.status_code in (400, 422)
+        and told["code"].startswith("invalid-")
+        and told["code"] != "invalid-json"
+    ):
+        assert told.get("field") or told.get("line") or told.get("errors"), told
+    if response.status_code in (429, 503):
+        assert int(headers["retry-after"]) >= 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -275,3 +277,29 @@ def test_a_label_that_is_a_formula_is_text_in_the_output(bench: Bench) -> None:
     batch = bench.take(bench.upload(f"{HEADER}\n57,technician,1.3,\n"))
     bench.work()
     assert [row["prediction"] for row in bench.output(batch)] == ["'=1+1"]
+
+
+def test_a_dataset_that_hangs_keeps_no_other_waiting(bench: Bench) -> None:
+    hung = threading.Event()
+    bench.app.publish("autumn")
+    score = bench.app.calls.score
+
+    def maybe(target: Any, *args: Any, **kwargs: Any) -> Any:
+        if "autumn" in target.endpoint:
+            hung.wait(60)
+            raise Transient("hung")
+        return score(target, *args, **kwargs)
+
+    bench.app.calls.score = maybe  # type: ignore[method-assign]
+    blob = bench.upload(rows(20))
+    body = json.dumps({"blob": blob}).encode()
+    bench.batches.create("autumn", body, "application/json")
+    batch = bench.take(blob)
+    tick = threading.Thread(target=bench.work)
+    tick.start()
+    until = time.monotonic() + 30
+    while bench.show(batch)["status"] != "completed":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    hung.set()
+    tick.join(30)

@@ -84,8 +84,25 @@ def test_the_same_upload_six_times_at_once_is_one_batch_that_ends_well(bench: Be
     with ThreadPoolExecutor(6) as pool:
         taken = list(pool.map(lambda _: bench.batches.create("bank", data, "text/csv", "once"), range(6)))
     assert len({batch.id for batch in taken}) == 1
+    assert len({batch.source for batch in taken}) == 1, "the same answer for all"
+    inputs = [blob.name for blob in bench.container.list_blobs(name_starts_with="bank/")]
+    assert len(inputs) == 1, "copies that nobody will read are gone"
     bench.work()
     assert bench.batches.show("bank", taken[0].id).status == "completed"
+
+
+def test_a_key_with_another_request_at_the_same_time_is_refused(bench: Bench) -> None:
+    def send(at: int) -> tuple[int, str]:
+        asked = request(
+            rows(20 + at % 2).encode(),
+            headers={"content-type": "text/csv", "Idempotency-Key": "twice"},
+            route={"dataset": "bank"},
+        )
+        response = call(doors.create_batch, asked)
+        return response.status_code, body_of(response).get("code", "")
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(send, range(6))) == [(202, "")] * 3 + [(409, "idempotency-key-reused")] * 3
 
 
 def test_the_same_key_on_two_datasets_is_two_batches(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -261,3 +262,59 @@ def test_rotation_never_destroys_the_only_key_that_works(app: App, monkeypatch: 
     assert rotation.error.code == "key-not-taken"
     assert "doesn't take its primary key" in rotation.error.message
     assert app.endpoint.regenerated == []
+
+
+def test_of_hosts_that_ask_and_tick_at_once_one_rotates(app: App) -> None:
+    hosts = [App(app.endpoint, app.documents) for _ in range(4)]
+    regenerate, under_way, together = (
+        app.endpoint.begin_regenerate,
+        threading.Semaphore(1),
+        threading.Barrier(4),
+    )
+
+    def alone(endpoint: str, which: Slot) -> None:
+        assert under_way.acquire(blocking=False), "two at the same time"
+        time.sleep(0.05)
+        regenerate(endpoint, which)
+        under_way.release()
+
+    app.endpoint.begin_regenerate = alone  # type: ignore[method-assign]
+
+    def host(of: App) -> str:
+        together.wait(30)
+        asked = of.rotations.request("bank-abc123", "monday")
+        together.wait(30)
+        rotation_work.step_rotations(of.rotations, time.monotonic() + 20, observe=told)
+        return asked.id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(host, hosts))) == 1
+    assert sorted(app.endpoint.regenerated) == ["primary", "secondary"]
+    assert work(app).status == "completed"
+
+
+def test_the_key_of_a_rotation_that_has_ended_still_means_it(app: App) -> None:
+    first = app.rotations.request("bank-abc123", "monday")
+    assert work(app).status == "completed"
+    assert app.rotations.request("bank-abc123", "monday").id == first.id
+    assert app.rotations.request("bank-abc123", "monday").status == "completed"
+    assert app.rotations.request("bank-abc123", "tuesday").id != first.id
+    route = {"name": "bank-abc123"}
+    wrong = request(route=route, headers={"Idempotency-Key": "../x"})
+    assert problem(call(doors.rotate_key, wrong)) == (400, "invalid-idempotency-key")
+
+
+def test_a_rotation_that_waits_keeps_no_other_waiting(app: App) -> None:
+    """`autumn` comes first by name, and takes none of its keys."""
+    app.publish("autumn")
+    app.directory._listed = None
+    keys = app.endpoint.keys
+    app.endpoint.keys = (  # type: ignore[method-assign]
+        lambda endpoint: ("none", "taken") if "autumn" in endpoint else keys(endpoint)
+    )
+    app.rotations.request("autumn-abc123")
+    app.rotations.request("bank-abc123")
+    assert work(app, seconds=4.0).status == "completed"
+    waiting = app.rotations.load("autumn-abc123")
+    assert waiting is not None
+    assert waiting[0].status == "running"

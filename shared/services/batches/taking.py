@@ -61,6 +61,9 @@ class BatchFiles(Protocol):
         """A byte range, as it is stored. Raises Conflict when the blob is no longer the one of this ETag."""
 
     def put(self, container: str, path: str, data: bytes) -> FileInfo: ...
+    def delete(self, container: str, path: str) -> None:
+        """One that is gone already is no error."""
+
     def stage(self, container: str, path: str, index: int, data: bytes) -> None:
         """Stage block `index`; staging it again replaces it."""
 
@@ -121,6 +124,8 @@ class Batches:
             self.documents.create(_path(key), to_json(batch))
         except Conflict:  # the same Idempotency-Key at the same time
             found = self.load(key)
+            if found and found[0].source != source and source.blob.startswith(f"{key}/"):
+                self.files.delete(source.container, source.blob)  # the copy that nobody will read
             return _same_request(found[0] if found else batch, request_hash)
         return view(batch)
 

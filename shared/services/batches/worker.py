@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,19 +31,32 @@ ORPHAN_SECONDS = 600.0
 #: Tries of one chunk while the endpoint or storage is unavailable; the pause doubles up to the second figure.
 MAX_ATTEMPTS, MAX_PAUSE = 8, 300.0
 CHUNK_TIMEOUT = 60.0
+#: Datasets whose batches are worked on at a time.
+AT_ONCE = 2
 #: Below this much time left no chunk is begun.
 MARGIN = 2.0
 
 
 def step_batches(batches: Batches, deadline: float) -> int:
-    """Work on open batches until none needs work or `time.monotonic()` reaches `deadline`; rows done."""
+    """Work on open batches until none needs work or `time.monotonic()` reaches `deadline`; rows done.
+
+    A dataset's in turn, and few datasets at a time: scoring shares the process. A hung endpoint stops its own alone.
+    """
     done: list[int] = []
+    datasets: dict[str, list[tuple[str, float]]] = {}
     for key, taken_at in sorted(batches.open.entries().items(), key=lambda pair: pair[1]):
-        if time.monotonic() + MARGIN >= deadline:
-            break
-        guarded(
-            _warn, "batch not worked on", partial(_step, batches, key, taken_at, deadline, done), batch=key
-        )
+        datasets.setdefault(key.partition("/")[0], []).append((key, taken_at))
+
+    def work(waiting: list[tuple[str, float]]) -> None:
+        for key, taken_at in waiting:
+            if time.monotonic() + MARGIN >= deadline:
+                return
+            step = partial(_step, batches, key, taken_at, deadline, done)
+            guarded(_warn, "batch not worked on", step, batch=key)
+
+    if datasets:
+        with ThreadPoolExecutor(min(AT_ONCE, len(datasets)), "batches") as pool:
+            list(pool.map(work, datasets.values()))
     return sum(done)
 
 

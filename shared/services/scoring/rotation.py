@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.domain import documents as json
+from shared.domain import names
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.problems import Fault
 from shared.services.documents import Documents
@@ -68,8 +69,11 @@ class Rotations:
     def open(self) -> OpenIndex:
         return OpenIndex(self.documents, "rotations/open.json")
 
-    def request(self, name: str) -> RotationView:
-        """Take a rotation; while one is open, that one is meant. Raises NotFound, Conflict (no keys in use)."""
+    def request(self, name: str, idempotency_key: str | None = None) -> RotationView:
+        """Take a rotation; while one is open, that one is meant. Raises NotFound, Conflict (no keys in use).
+
+        The Idempotency-Key of the latest rotation means that one, also when it has ended.
+        """
         target = self.endpoints.entry(name).target
         if target.auth_mode != "key":
             raise Conflict(
@@ -77,12 +81,15 @@ class Rotations:
                 code="no-keys-in-use",
             )
         found = self.load(name)
-        if found is not None and found[0].status in OPEN_STATES:
+        id_ = secrets.token_hex(8)
+        if idempotency_key is not None:
+            id_ = names.digest("rotation", name, idempotency_key)[:16]
+        if found is not None and (found[0].status in OPEN_STATES or found[0].id == id_):
             return view(found[0])
         in_use = self.endpoints.calls.keys.slot(target)
         slots = (SLOTS[1 - SLOTS.index(in_use)], in_use)
         now = self.clock()
-        rotation = Rotation(name, secrets.token_hex(8), "queued", slots, (), now, now, now)
+        rotation = Rotation(name, id_, "queued", slots, (), now, now, now)
         # The index first: a crash between the two leaves an entry without open work, which the worker drops.
         self.open.add(f"{name}/{rotation.id}", now)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,6 +27,8 @@ CLAIM_SECONDS = 120.0
 #: How long the endpoint may take to take a key, and to list a new one.
 SETTLE_SECONDS, REGENERATE_SECONDS = 60.0, 600.0
 ASK_SECONDS = 10.0
+#: Rotations worked on at a time.
+AT_ONCE = 8
 #: Between two looks.
 PAUSE = 0.25
 #: Below this much time left no step is begun.
@@ -39,12 +42,20 @@ def step_rotations(
     observe: Callable[..., None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Work on open rotations until none needs work or `time.monotonic()` reaches `deadline`."""
-    for key, taken_at in sorted(rotations.open.entries().items()):
-        if time.monotonic() + MARGIN >= deadline:
-            return
-        work = partial(_work_on, rotations, key, taken_at, lambda work: work.run(deadline, sleep), observe)
-        guarded(observe, "rotation not worked on", work, key=key)
+    """Work on open rotations until none needs work or `time.monotonic()` reaches `deadline`.
+
+    Side by side: one that waits for its endpoint keeps no other one waiting.
+    """
+
+    def work(entry: tuple[str, float]) -> None:
+        key, taken_at = entry
+        if time.monotonic() + MARGIN < deadline:
+            run = partial(_work_on, rotations, key, taken_at, lambda work: work.run(deadline, sleep), observe)
+            guarded(observe, "rotation not worked on", run, key=key)
+
+    if entries := sorted(rotations.open.entries().items()):
+        with ThreadPoolExecutor(min(AT_ONCE, len(entries)), "rotation") as pool:
+            list(pool.map(work, entries))
 
 
 def _work_on(
