@@ -17,6 +17,8 @@ def advance(timer: func.TimerRequest) -> None:
     from shared.services.run import loop
 
     bootstrap.upgraded()
+    if not bootstrap.store().anything_open():
+        return
     loop.tick(bootstrap.context())
     bootstrap.pipeline_runs().tick()
 

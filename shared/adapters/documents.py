@@ -53,6 +53,9 @@ class JsonStore:
             path, doc, overwrite=True, etag=quoted(etag), match_condition=MatchConditions.IfNotModified
         )
 
+    def put(self, path: str, doc: Mapping[str, object]) -> None:
+        self._put(path, doc, overwrite=True)
+
     def _put(self, path: str, doc: Mapping[str, object], **condition: Any) -> str:
         raw = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         with translated(path):

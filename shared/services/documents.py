@@ -32,6 +32,9 @@ class Documents(Protocol):
     def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
         """Write over the version `etag`; returns the new ETag. Raises Conflict when it has changed or is gone."""
 
+    def put(self, path: str, doc: Mapping[str, object]) -> None:
+        """Write the document over whatever is there, for what only spares work. One storage call."""
+
     def delete(self, path: str, etag: str | None = None) -> None:
         """Idempotent; with an ETag only this version, and Conflict where there is none such."""
 

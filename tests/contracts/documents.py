@@ -47,6 +47,19 @@ class DocumentsContract:
         first = documents.create("runs/a.json", {"n": 1})
         assert documents.replace("runs/a.json", {"n": 1}, first) != first
 
+    def test_what_only_spares_work_is_written_over_whatever_is_there(self, documents: Documents) -> None:
+        documents.put("first.json", {"n": 1})
+        seen = documents.get("first.json")
+        documents.put("first.json", {})
+        assert seen is not None
+        with pytest.raises(Conflict):
+            documents.replace("first.json", {"n": 2}, seen[1])
+        documents.mark("first.json", {"x": "1"})
+        documents.put("first.json", {"n": 3})
+        now = documents.get("first.json")
+        assert now is not None
+        assert now[0] == {"n": 3}
+
     def test_what_is_absent_is_none_and_cannot_be_replaced(self, documents: Documents) -> None:
         assert documents.get("runs/none.json") is None
         with pytest.raises(Conflict):

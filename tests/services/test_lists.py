@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shared.domain.errors import InvalidInput
 from shared.services.run import views
+from shared.services.run.first_page import FirstPage
 from shared.services.run.views import PageQuery, RunQuery
 from tests.services.test_lifecycle import drop, tick
-from tests.support.memory import World
+from tests.support.memory import MemoryDocuments, World
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +118,74 @@ def test_datasets_page_by_name(world: World) -> None:
     assert len(second.datasets) == 7
     assert second.cursor is None
     assert second.datasets[0].model == "d3:3"
+
+
+class Counted:
+    """Documents that tell how often storage is asked."""
+
+    page: Any
+
+    def __init__(self, documents: Any) -> None:
+        self._documents = documents
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any) -> Any:
+            self.calls.append(name)
+            return getattr(self._documents, name)(*args)
+
+        return call
+
+
+def first_page() -> tuple[World, Counted, FirstPage]:
+    world = World()
+    drop(world)
+    tick(world)
+    counted = Counted(world.store.documents)
+    return world, counted, FirstPage(counted, "index/runs/", "index/first/runs.json")
+
+
+def test_the_first_page_costs_one_call_until_a_run_moves() -> None:
+    world, counted, first = first_page()
+    asked = [first.page(50), first.page(50), first.page(1)]
+    assert counted.calls == ["get", "page", "replace", "get", "get"]
+    assert asked[0] == asked[1] == asked[2]
+    drop(world, "B")
+    tick(world)
+    counted.calls.clear()
+    assert len(first.page(50)[0]) == 2
+    assert counted.calls == ["get", "page", "replace"]
+
+
+def test_a_longer_first_page_is_listed_anew() -> None:
+    world, counted, first = first_page()
+    drop(world, "B")
+    tick(world)
+    assert len(first.page(1)[0]) == 1
+    assert len(first.page(2)[0]) == 2
+    assert counted.calls.count("page") == 2
+
+
+def test_a_page_that_may_have_missed_a_change_is_not_kept() -> None:
+    world, counted, first = first_page()
+    listing = counted.page
+
+    def moved_meanwhile(*args: Any) -> Any:
+        found = listing(*args)
+        drop(world, "B")
+        tick(world)
+        return found
+
+    counted.page = moved_meanwhile
+    assert len(first.page(50)[0]) == 1
+    del counted.page
+    assert len(first.page(50)[0]) == 2
+
+
+def test_a_first_page_written_by_hand_spares_nothing_and_hides_nothing() -> None:
+    world, _, first = first_page()
+    documents = world.store.documents
+    assert isinstance(documents, MemoryDocuments)
+    for text in ("[]", "{", '{"entries": 1}'):
+        documents.blobs["index/first/runs.json"] = (text, '"x"')
+        assert len(first.page(50)[0]) == 1

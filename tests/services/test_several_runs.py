@@ -53,6 +53,7 @@ def test_they_all_end_and_one_of_them_serves(story: tuple[list[tuple[float, int]
         living(lambda: loop.tick(world.context))
         world.clock.now += 1
 
+    world.points.die_at = None  # who looks now lives on
     runs = world.runs()
     assert len(runs) == len(drops)
     assert {run.state for run in runs} <= {State.LIVE, State.RETIRED, State.REJECTED}

@@ -86,6 +86,11 @@ class MemoryDocuments:
                 raise Conflict(f"{path} was changed by somebody else.", code="blob-changed")
             return self._put(path, text)
 
+    def put(self, path: str, doc: Mapping[str, object]) -> None:
+        text = json.dumps(doc, allow_nan=False)
+        with self._lock:
+            self._put(path, text)
+
     def delete(self, path: str, etag: str | None = None) -> None:
         if etag is not None and (path not in self.blobs or self.blobs[path][1] != etag):
             raise Conflict(f"{path} has changed", code="blob-changed")

@@ -2,7 +2,8 @@
 
 `index/runs/{countdown}~{run id}` carries the run's summary as metadata and is written anew whenever the run moves, and so is
 its like under `index/datasets/{slug}/`;
-`open/runs/{slug}` stands while the dataset has open runs, so that a tick looks at these alone.
+`open/runs/{slug}` stands while the dataset has open runs, so that a tick looks at these alone. The first page of all runs is also
+one document (`services.run.first_page`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Generic, TypeVar
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import DropMLError, InvalidInput
 from shared.services.documents import Documents, Entry
+from shared.services.run.first_page import FirstPage
 
 T = TypeVar("T")
 #: Unix milliseconds are counted down from here, so that later times come first by name (year 2286).
@@ -40,8 +42,10 @@ class Page(Generic[T]):
 class Index(Generic[T]):
     """Summaries of one kind, newest first."""
 
-    def __init__(self, documents: Documents, prefix: str, kind: type[T]) -> None:
-        self._documents, self._prefix, self._kind = documents, prefix, kind
+    def __init__(
+        self, documents: Documents, prefix: str, kind: type[T], first_page: FirstPage | None = None
+    ) -> None:
+        self._documents, self._prefix, self._kind, self._first_page = documents, prefix, kind, first_page
 
     def put(self, created_at: float, name: str, summary: T) -> None:
         """Idempotent; `created_at` and `name` never change for the same thing."""
@@ -49,6 +53,8 @@ class Index(Generic[T]):
         self._documents.mark(
             f"{self._prefix}{_EPOCH - round(created_at * 1000):013d}~{name}", {"summary": text}
         )
+        if self._first_page:
+            self._first_page.forget()
 
     def page(
         self, limit: int, cursor: str | None = None, wanted: Callable[[str, T], bool] | None = None
@@ -56,9 +62,12 @@ class Index(Generic[T]):
         """At most `limit` summaries that are `wanted(name, summary)`. Raises InvalidInput for a cursor of another make."""
         after, last = decoded(cursor)
         size = limit if wanted is None else PAGE
+        kept = self._first_page if wanted is None and not cursor else None
         found: list[tuple[Entry, T]] = []
         for _ in range(MAX_CALLS):
-            entries, following = self._documents.page(self._prefix, size, after)
+            entries, following = (
+                kept.page(size) if kept and not after else self._documents.page(self._prefix, size, after)
+            )
             for entry in entries:
                 summary = self._read(entry) if entry.path > last else None
                 if summary is None or not (wanted is None or wanted(entry.path.partition("~")[2], summary)):

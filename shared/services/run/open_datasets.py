@@ -17,6 +17,10 @@ class OpenDatasets(DatasetStore):
         """Have the next tick look at this dataset."""
         self.documents.mark(f"{OPEN}{slug}", {})
 
+    def anything_open(self) -> bool:
+        """Whether a dataset or a pipeline may have something to be advanced: one listing call."""
+        return bool(self.documents.page("open/", 1)[0])
+
     def open_datasets(self) -> dict[str, str]:
         """Slugs of the datasets that may have open runs, each with its mark's ETag: one listing call a 5,000."""
         marks: dict[str, str] = {}

@@ -18,9 +18,12 @@ from shared.domain.run.documents import Run
 from shared.domain.run.migrations import run_of
 from shared.domain.run.states import RETRYABLE, State
 from shared.services.documents import Documents, Ledger
+from shared.services.run.first_page import FirstPage
 from shared.services.run.index import Index
 from shared.services.run.open_datasets import OpenDatasets
 from shared.services.run.summary import RunSummary, summary
+
+RUNS = "index/runs/"
 
 
 class RunStore(OpenDatasets):
@@ -29,7 +32,7 @@ class RunStore(OpenDatasets):
     def __init__(self, documents: Documents, ledger: Ledger, clock: Callable[[], float]) -> None:
         super().__init__(documents, clock)
         #: Every run, newest first.
-        self.index = Index(documents, "index/runs/", RunSummary)
+        self.index = Index(documents, RUNS, RunSummary, FirstPage(documents, RUNS, "index/first/runs.json"))
         self._ledger = ledger
 
     def claim(
