@@ -19,6 +19,7 @@ from tests.support.live_stack import SMALL, LiveStack, small_table
 
 #: How long a jumped clock stays where it is (seconds).
 JUMPED_SECONDS = 12.0
+TRAINER_SECONDS = 40.0
 #: In service from the beginning to the end: scored all the time, promoted, rotated, killed.
 SERVED = ("alpha", "beta")
 
@@ -29,6 +30,7 @@ class Deeds:
     def __init__(self, live: LiveStack, clock: Path) -> None:
         self.live, self._clock = live, clock
         self.uploads: Counter[str] = Counter()
+        self._when: list[tuple[float, str]] = []
         self.done: Counter[str] = Counter()
         self.failed: list[str] = []
 
@@ -62,8 +64,13 @@ class Deeds:
                 time.sleep(3)
             else:
                 self.uploads[dataset] += 1
+                self._when.append((time.monotonic(), dataset))
                 return
         self.failed.append(f"upload of {dataset}: storage took it in none of five tries")
+
+    def uploads_before(self, moment: float) -> Counter[str]:
+        """By dataset; `moment` is monotonic."""
+        return Counter(dataset for at, dataset in self._when if at < moment)
 
     def promote(self) -> None:
         """New data for a dataset in service, once its last run is over: an upload that replaces one unseen is no run."""
@@ -97,6 +104,13 @@ class Deeds:
         if target == "trainer":
             return self.live.trainers()[:1]
         return [self.live.part(target)]
+
+    def _set_training(self) -> None:
+        """A file of its own, until somebody trains on it or the wait is over."""
+        self.upload(f"set-{len(self.uploads)}")
+        deadline = time.monotonic() + TRAINER_SECONDS
+        while not self.live.trainers() and time.monotonic() < deadline:
+            time.sleep(0.2)
 
     def _kill(self, target: str) -> None:
         """Kill -9; a part of the stack is started again as a person would, the rest comes back by itself."""

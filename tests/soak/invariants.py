@@ -37,9 +37,11 @@ class Invariants:
         self._live, self._whole = live, set[str]()
         self.findings = Findings()
 
-    def look(self) -> None:
-        """Each run: its ledger is whole and it has one owner, one job, one version, one deployment."""
+    def look(self, uploads: Counter[str]) -> None:
+        """Each of the uploads, made some while ago, has its run; each run's ledger is whole, and nothing of it is there twice."""
         runs = list(self._live.runs())
+        for line in without_run(uploads, runs):
+            self._once(self.findings.broken, f"without an owner: {line}")
         self.findings.checked["runs"] += len(runs)
         for summary in runs:
             if summary["run_id"] not in self._whole:
@@ -113,3 +115,17 @@ def judge_uploads(uploads: Counter[str], runs: list[dict[str, Any]]) -> tuple[li
         if count > uploads[name]
     ]
     return lost, doubled
+
+
+def without_run(uploads: Counter[str], runs: list[dict[str, Any]]) -> list[str]:
+    begun = _begun(runs)
+    return [
+        f"{name}: {count} uploads, {begun[name]} runs"
+        for name, count in uploads.items()
+        if begun[name] < count
+    ]
+
+
+def _begun(runs: list[dict[str, Any]]) -> Counter[str]:
+    """First attempts that drops began, by dataset."""
+    return Counter(run["dataset"] for run in runs if run["cause"] == "drop" and run["run_id"].endswith("-a1"))

@@ -150,7 +150,7 @@ def _send(pids: list[int], number: int) -> None:
 
 @contextmanager
 def live_stack(
-    home: Path, *, budget: float = 6.0, extra: dict[str, str] | None = None
+    home: Path, *, budget: float = 60.0, extra: dict[str, str] | None = None
 ) -> Iterator[LiveStack]:
     """A stack under `home`, stopped at the end."""
     try:
