@@ -23,6 +23,8 @@ SWEEP_MEMORY = 900.0
 SWEEP_SECONDS = 240.0
 #: Beginnings of names that are listed one by one where the whole can't be: one name that breaks a page hides no other.
 _BEGINNINGS = sorted(string.ascii_letters + string.digits + "_-(")
+#: So many of them failing one after the other are an outage: storage says 500 to both.
+_AWAY = 2
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,22 @@ class Sweep:
                 yield info
         except Exception as error:  # noqa: BLE001 - a name that breaks a page must not hide the others
             self._failed("", error)
-            if isinstance(error, Transient | NotFound):
-                return  # the account is away: the next sweep
+            if isinstance(error, NotFound):
+                return
         else:
             return
+        away = 0
         for beginning in _BEGINNINGS:
             try:
                 for info in self._files.list(self._plan.incoming, beginning, since):
                     if info.name > last:
                         yield info
+                away = 0
             except Exception as error:  # noqa: BLE001 - as above
                 self._failed(beginning, error)
+                away += isinstance(error, Transient)
+                if away >= _AWAY:  # not the names, then, but the account: the next sweep
+                    return
 
     def _failed(self, beginning: str, error: Exception) -> None:
         self._whole = False

@@ -1,0 +1,81 @@
+"""Intake on a real account: what storage does to odd names, compressed files and empty ones."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from contextlib import suppress
+
+import pytest
+from azure.core.exceptions import AzureError
+from azure.storage.blob import ContainerClient, ContentSettings
+
+from shared.adapters import storage
+from shared.adapters.data_files import DataStore
+from shared.adapters.storage import blob_service_client
+from shared.services.intake.drop import Intake
+from shared.services.intake.ports import IntakePlan
+from shared.services.intake.sweep import Sweep
+from tests.conftest import StorageAccount
+from tests.support.memory import World
+from tests.support.staging_area import people
+
+
+class Front:
+    """Intake over a real account; the state and Azure ML are in memory."""
+
+    def __init__(self, account: StorageAccount) -> None:
+        self.incoming: ContainerClient = account.container("incoming")
+        names = [str(account.container(name).container_name) for name in ("data", "quarantine")]
+        self.plan = IntakePlan(str(self.incoming.container_name), names[0], 1 << 30, names[1])
+        self.files = DataStore(blob_service_client({"DATA_STORAGE": account.connection_string}, lambda: None))
+        self.world = World()
+        self.world.clock.now = time.time()
+        self.intake = Intake(self.world.context, self.files, self.plan)
+
+    def sweep(self) -> int:
+        return Sweep(self.world.context, self.files, self.plan, self.intake).run()
+
+    def states(self) -> dict[str, str]:
+        return {run.dataset: str(run.state) for run in self.world.runs()}
+
+
+@pytest.fixture
+def front(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Front:
+    monkeypatch.setattr(storage, "RETRIES", 0)  # of the listing that a name breaks
+    return Front(storage_account)
+
+
+def test_a_compressed_configuration_is_told_and_never_unpacked(front: Front) -> None:
+    bomb = gzip.compress(b"#" * (64 << 20))
+    front.incoming.upload_blob("a.yaml", bomb, content_settings=ContentSettings(content_encoding="gzip"))
+    front.incoming.upload_blob("a.csv", people())
+    front.intake.drop(front.plan.incoming, "a.csv")
+    problem = front.world.runs()[0].problem
+    assert problem is not None
+    assert (problem.code, problem.where["file"]) == ("invalid-config", "a.yaml")
+    assert "gzip" in problem.message
+
+
+def test_an_empty_configuration_says_nothing(front: Front) -> None:
+    front.incoming.upload_blob("a.yaml", b"")
+    front.incoming.upload_blob("a.csv", people())
+    front.intake.drop(front.plan.incoming, "a.csv")
+    front.intake.drop(front.plan.incoming, "a.yaml")
+    assert front.states().keys() == {"a"}
+
+
+ODD = ["nul\x00", "esc\x1b[2J", "non\ufffe", "back\\slash", "..\\..\\up", "a//b", "dot.", "two..dots", "sp ace ", "שלום",
+       "emoji-🙂", "\u202egpj", "hash#q?%2F", "n" * 900]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_name_stops_no_other(front: Front, name: str) -> None:
+    front.incoming.upload_blob("before.csv", people())
+    with suppress(AzureError, ValueError):  # refused by storage itself
+        front.incoming.upload_blob(f"{name}.csv", people())
+    front.incoming.upload_blob("zebra.csv", people())
+    front.sweep()
+    assert {"before", "zebra"} <= set(front.states())
+    with suppress(AzureError, ValueError):
+        front.incoming.delete_blob(f"{name}.csv")
