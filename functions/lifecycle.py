@@ -13,14 +13,21 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance(timer: func.TimerRequest) -> None:
-    """Every open run and pipeline run, as far as it goes."""
+    """Every open run and pipeline run, as far as it goes, and what keeps house; none of them waits for another's fault."""
+    from shared.services import turns
     from shared.services.run import loop
 
-    bootstrap.upgraded()
-    if not bootstrap.store().anything_open():
-        return
-    loop.tick(bootstrap.context())
-    bootstrap.pipeline_runs().tick()
+    def runs() -> None:
+        if bootstrap.store().anything_open():
+            turns.each(
+                bootstrap.log,
+                runs=lambda: loop.tick(bootstrap.context()),
+                pipelines=lambda: bootstrap.pipeline_runs().tick(),
+            )
+
+    turns.each(
+        bootstrap.log, upgrade=bootstrap.upgraded, open=runs, house=lambda: bootstrap.housekeeping().tick()
+    )
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)

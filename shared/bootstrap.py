@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.services.monitoring.tallies import CanaryWatch
     from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
+    from shared.services.run.housekeeping import Housekeeping
     from shared.services.run.pipeline_runs import PipelineRuns
     from shared.services.run.store import RunStore
     from shared.services.scoring.calling import EndpointCalls
@@ -143,6 +144,15 @@ def upgraded() -> bool:
 
     upgrade(context(), pipeline_runs())
     return True
+
+
+@Once
+def housekeeping() -> Housekeeping:
+    from shared.services.run.housekeeping import Housekeeping, Keep
+
+    now = settings()
+    keep = Keep(now.keep_days, now.data_container, now.batch_container)
+    return Housekeeping(context(), data(), keep)
 
 
 @Once

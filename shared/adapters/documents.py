@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
@@ -127,13 +128,22 @@ def _entry(blob: Element) -> Entry:
     if name is not None and name.get("Encoded") == "true":
         path = unquote(path)
     metadata = {item.tag: item.text or "" for item in blob.iterfind("Metadata/*")}
-    return Entry(path, quoted(blob.findtext("Properties/Etag", "")), _unpacked(metadata))
+    etag, modified = blob.findtext("Properties/Etag", ""), blob.findtext("Properties/Last-Modified", "")
+    return Entry(path, quoted(etag), _unpacked(metadata), _seconds(modified))
+
+
+def _seconds(text: str) -> float:
+    """Unix seconds of an HTTP date; 0 for anything else."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def parsed(raw: bytes, path: str) -> dict[str, Any]:
     try:
         doc = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_document(raw, f"The document {path} is no JSON: {error}.") from error
     if not isinstance(doc, dict):
         raise _no_document(raw, f"The document {path} is no JSON object.")

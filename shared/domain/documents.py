@@ -33,7 +33,7 @@ def from_json(document: object, kind: type[T]) -> T:
 
     try:
         return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidDocument(
             f"A stored {kind.__name__} can't be read: {error}.",
             remedy="It was written by a newer release or changed by hand: restore it from the ledger or an older copy.",

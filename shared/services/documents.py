@@ -14,6 +14,8 @@ class Entry:
     path: str
     etag: str
     metadata: dict[str, str] = field(default_factory=dict)
+    #: Unix seconds; 0 where it isn't known.
+    modified: float = 0.0
 
 
 #: Entries, and where the next page starts ("" after the last).

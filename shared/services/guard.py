@@ -36,6 +36,14 @@ def guarded(log: Callable[..., None], what: str, action: Callable[[], object], *
     try:
         action()
     except Exception as error:  # noqa: BLE001 - one thing's fault, of whatever kind, is that thing's alone
-        log(what, **fields, **told(error).to_dict())
+        safely(log, what, **fields, **told(error).to_dict())
         return False
     return True
+
+
+def safely(log: Callable[..., None], what: str, **fields: object) -> None:
+    """Tell it; a log that fails, in whatever way, costs that line alone."""
+    try:
+        log(what, **fields)
+    except Exception:
+        logging.getLogger("dropml").exception("could not tell: %s", what)

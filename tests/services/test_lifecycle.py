@@ -41,7 +41,9 @@ def drop(
     key = names.digest(slug, content, "cfg", "drop")
 
     def build(n: int, attempt: int) -> Run:
-        snapshot = Snapshot(names.model_version(n, attempt), f"{slug}/{content}/train", "h", schema, rows=100)
+        folder = f"{slug}/{content}"
+        version = names.model_version(n, attempt)
+        snapshot = Snapshot(version, f"{folder}/train", f"{folder}/holdout", schema, rows=100)
         run = Run(
             run_id=names.run_id(slug, n, attempt),
             dataset=dataset,

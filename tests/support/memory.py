@@ -58,6 +58,8 @@ class MemoryDocuments:
     def __init__(self) -> None:
         self.blobs: dict[str, tuple[str, str]] = {}
         self.marks: dict[str, dict[str, str]] = {}
+        #: When each was written, where a test says so.
+        self.modified: dict[str, float] = {}
         self._tags = 0
         self._lock = threading.Lock()
 
@@ -102,7 +104,10 @@ class MemoryDocuments:
 
     def page(self, prefix: str, limit: int, after: str = "") -> Page:
         found = [path for path in self.list(prefix) if path > after]
-        entries = [Entry(path, self.blobs[path][1], dict(self.marks.get(path, {}))) for path in found[:limit]]
+        entries = [
+            Entry(path, self.blobs[path][1], dict(self.marks.get(path, {})), self.modified.get(path, 0.0))
+            for path in found[:limit]
+        ]
         return entries, entries[-1].path if len(found) > limit else ""
 
     def mark(self, path: str, metadata: dict[str, str]) -> None:

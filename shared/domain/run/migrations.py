@@ -85,6 +85,16 @@ PIPELINE_RUN: dict[int, Step] = {1: _pipeline_run_1}
 
 
 def _current(document: Document, steps: dict[int, Step], what: str) -> Document:
+    try:
+        return _migrated(document, steps, what)
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise InvalidDocument(
+            f"This {what} of an earlier release isn't what it should be ({type(error).__name__}).",
+            remedy="It was changed by hand: restore it from the ledger or an older copy.",
+        ) from error
+
+
+def _migrated(document: Document, steps: dict[int, Step], what: str) -> Document:
     version = int(document.get("schema", 1))
     if version > SCHEMA_VERSION:
         raise InvalidDocument(

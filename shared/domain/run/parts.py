@@ -131,13 +131,22 @@ class RunProblem:
 
     @staticmethod
     def of(error: DropMLError) -> RunProblem:
-        return RunProblem(error.error_code, error.message, error.remedy, places(error.where))
+        return RunProblem(error.error_code, brief(error.message), brief(error.remedy), places(error.where))
+
+
+#: Characters of a message that a document keeps: a service may answer with whole pages.
+MOST_CHARACTERS = 4000
+
+
+def brief(message: str) -> str:
+    """The beginning of a message that is longer than a document keeps."""
+    return message if len(message) <= MOST_CHARACTERS else f"{message[: MOST_CHARACTERS - 1]}…"
 
 
 def places(where: Mapping[str, object]) -> dict[str, Place]:
     """What an error says of its place, as JSON has it."""
     return {
-        name: value if isinstance(value, str | int | float) else str(value) for name, value in where.items()
+        name: value if isinstance(value, int | float) else brief(str(value)) for name, value in where.items()
     }
 
 

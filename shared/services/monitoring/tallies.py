@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.domain.canary import MAX_LABELS, Tally
-from shared.domain.documents import from_json, to_json
+from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.errors import DropMLError
 from shared.domain.labels import canonical_label
 from shared.domain.run.serving import ServingEntry
@@ -107,13 +107,23 @@ def observed(documents: Documents, slug: str, since: float) -> dict[str, Tally]:
     """The counts of all processes for one split of the traffic, by deployment."""
     total: dict[str, Tally] = {}
     for path in documents.list(_folder(slug)):
-        found = documents.get(path)
-        counts = from_json(found[0], Counts) if found else None
+        counts = _counts(documents, path)
         if counts is None or counts.since != since:
             continue
         for name, tally in counts.deployments.items():
             total.setdefault(name, Tally()).add(tally)
     return total
+
+
+def _counts(documents: Documents, path: str) -> Counts | None:
+    """None where there are none; those that can't be read are taken away, and their process writes them anew."""
+    try:
+        found = documents.get(path)
+        return from_json(found[0], Counts) if found else None
+    except InvalidDocument as error:
+        log.warning("%s can't be read: %s", path, error.message)
+        documents.delete(path)
+        return None
 
 
 def forget(documents: Documents, slug: str) -> None:

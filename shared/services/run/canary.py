@@ -59,16 +59,21 @@ def _watch(run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Contex
     if now.paced_since is None:  # begun by an earlier release, which knew the clock alone
         now = replace(now, paced_since=ctx.active() - max(0.0, ctx.clock() - (now.since or 0.0)))
     over = ctx.active() - (now.paced_since or 0.0) >= ctx.canary.seconds
-    now, breach = _seen_by_callers(run, champion, now, ctx)
+    now, breach = _seen_by_callers(run, champion, endpoint, now, ctx)
     breach = breach or (_asked_again(run, endpoint, ctx) if over else None)
     if breach is None and not over:
         return replace(run, canary=now)
     return replace(run, canary=replace(now, breach=breach, passed=breach is None))
 
 
-def _seen_by_callers(run: Run, champion: Run, now: Canary, ctx: Context) -> tuple[Canary, str | None]:
-    serving = ctx.store.read(f"serving/{run.slug}.json", ServingEntry)
-    seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at if serving else 0.0)
+def _seen_by_callers(
+    run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Context
+) -> tuple[Canary, str | None]:
+    serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
+    if serving is None:  # somebody took it away, or wrote over it
+        write_serving(run, endpoint, champion, ctx)
+        return now, None
+    seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     old, new = (seen.get(deployment_of(r), Tally()) for r in (champion, run))
     counted = replace(now, calls={"champion": old.calls, "challenger": new.calls})
     return counted, breach_of(old, new, ctx.canary.limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from shared.domain import names
 from shared.domain.documents import to_json
@@ -28,11 +28,11 @@ class DatasetStore(StateDocuments):
         found = self.documents.get(f"datasets/{slug}.json")
         return dataset_of(found[0]) if found else None
 
-    def datasets(self) -> Iterator[Dataset]:
-        for path in self.documents.list("datasets/"):
-            found = self.documents.get(path)
-            if found:
-                yield dataset_of(found[0])
+    def slugs(self) -> list[str]:
+        """Of every dataset: a listing call a 5,000, no reads."""
+        return [
+            path.removeprefix("datasets/").removesuffix(".json") for path in self.documents.list("datasets/")
+        ]
 
     def named(self, name: str) -> Dataset | None:
         """The dataset of this very name; two names may come to the same slug, and then one has another."""

@@ -7,13 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
-from shared.services.guard import guarded, told
+from shared.services.guard import guarded, safely, told
 from shared.services.run import canary, gate, training, trouble
-from shared.services.run.aside import put_aside
+from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
 from shared.services.run.patience import in_state, paced
 
@@ -55,7 +54,7 @@ def step(run_id: str, ctx: Context) -> bool:
     if after == loaded:
         return False
     if after.entered_at != run.entered_at:
-        ctx.log("run moved", run_id=run_id, before=str(run.state), state=str(after.state))
+        safely(ctx.log, "run moved", run_id=run_id, before=str(run.state), state=str(after.state))
         after = replace(after, paced_at=ctx.active())
     ctx.store.save(after, etag)
     return again and after.is_open
@@ -67,7 +66,7 @@ def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
         after = STEPS[run.state](run, ctx)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
         problem = told(error)
-        ctx.log("step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
+        safely(ctx.log, "step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
         return trouble.after(run, problem, ctx), False
     return trouble.found_again(after), after != run
 
@@ -78,10 +77,12 @@ def advance(run_id: str, ctx: Context, deadline: float) -> None:
         while ctx.active() < deadline and step(run_id, ctx):
             continue
     except Conflict:
-        ctx.log("another host works on this run", run_id=run_id)
-    except InvalidDocument as error:
-        ctx.log("the run can't be read and is put aside", run_id=run_id, **error.to_dict())
-        put_aside(run_id, error, ctx.store, ctx.clock())
+        safely(ctx.log, "another host works on this run", run_id=run_id)
+    except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
+        problem = told(error)
+        safely(ctx.log, "the run can't be worked on", run_id=run_id, **problem.to_dict())
+        if given_up(run_id, problem, ctx.store, ctx.clock()):
+            put_aside(run_id, problem, ctx.store, ctx.clock())
 
 
 def tick(ctx: Context) -> int:

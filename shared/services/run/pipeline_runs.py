@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.domain import names
-from shared.domain.documents import to_json
-from shared.domain.errors import Conflict, NotFound, Transient
+from shared.domain.documents import InvalidDocument, to_json
+from shared.domain.errors import Conflict, DropMLError, NotFound, Transient
 from shared.domain.run.documents import Run
 from shared.domain.run.migrations import pipeline_run_of
 from shared.domain.run.parts import Gate, RunProblem, Training
 from shared.domain.run.pipeline_run import PipelineRun
 from shared.domain.run.states import State
 from shared.services.guard import guarded, told
+from shared.services.run.aside import given_up, keep, over
 from shared.services.run.context import Context
 from shared.services.run.index import Index, Page
 from shared.services.run.ports import JOB_DONE, Pipelines
@@ -101,15 +102,38 @@ class PipelineRuns:
         """Each open pipeline run, as far as it goes now; costs what is open."""
         for path, etag, at in self._open():
             slug, _, request_id = path.removeprefix(OPEN).partition("~")
-            work = partial(self._advance, slug, request_id, path, etag, at)
+            work = partial(self._looked_at, slug, request_id, path, etag, at)
             guarded(self._ctx.log, "pipeline run not worked on", work, slug=slug, id=request_id)
+
+    def _looked_at(self, slug: str, request_id: str, mark: str, etag: str, marked_at: float) -> None:
+        try:
+            self._advance(slug, request_id, mark, etag, marked_at)
+        except Conflict:
+            raise  # another host works on it
+        except Exception as raised:
+            error, now = told(raised), self._ctx.clock()
+            if not given_up(f"{slug}~{request_id}", error, self._ctx.store, now):
+                raise
+            self._put_aside(slug, request_id, error, marked_at)
+            self._docs.delete(mark)
+
+    def _put_aside(self, slug: str, request_id: str, error: DropMLError, at: float) -> None:
+        """One that can't be worked on at all has failed; its document is kept as it is."""
+        path, now = _path(slug, request_id), self._ctx.clock()
+        dataset = self._ctx.store.dataset(slug)
+        name = dataset.dataset if dataset else slug
+        ended = PipelineRun(request_id, name, slug, "failed", at or now, now, error=RunProblem.of(error))
+        keep(path, f"{slug}~{request_id}", self._ctx.store)
+        over(path, ended, self._ctx.store)
+        self.put_in_index(ended)
+        self._docs.delete(f"strikes/{slug}~{request_id}.json")
 
     def _open(self) -> list[tuple[str, str, float]]:
         found: list[tuple[str, str, float]] = []
         after = ""
         while True:
             entries, after = self._docs.page(OPEN, 5000, after)
-            found += [(e.path, e.etag, float(e.metadata.get("at", "0"))) for e in entries]
+            found += [(e.path, e.etag, _number(e.metadata.get("at", ""))) for e in entries]
             if not after:
                 return found
 
@@ -136,7 +160,9 @@ class PipelineRuns:
 
     def put_in_index(self, found: PipelineRun) -> None:
         """List the pipeline run as it is now."""
-        run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
+        run: Run | None = None
+        with contextlib.suppress(InvalidDocument, NotFound):  # the list goes without its state
+            run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
         self._index(found.slug).put(found.created_at, found.id, _short(view(found, run)))
 
     def _index(self, slug: str) -> Index[PipelineRunView]:
@@ -206,6 +232,14 @@ class PipelineRuns:
             return run.advance(State.TRAINING, at, detail={"job": child}, training=job)
 
         return ctx.store.claim(now.slug, key, build, delivery=f"pipeline:{now.id}")[0]
+
+
+def _number(text: str) -> float:
+    """What a mark says; nought where somebody else wrote it."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _short(found: PipelineRunView) -> PipelineRunView:

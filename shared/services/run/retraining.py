@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from shared.domain import names
+from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.run.documents import Run
 from shared.domain.run.states import RETRYABLE, State
@@ -13,7 +16,10 @@ from shared.services.run.context import Context
 def latest_data(slug: str, ctx: Context) -> Run:
     """The dataset's newest run whose data was registered. Raises NotFound."""
     for run_id in ctx.store.run_ids(slug):
-        run, _ = ctx.store.load(run_id)
+        try:
+            run, _ = ctx.store.load(run_id)
+        except InvalidDocument:
+            continue  # it ended for that; an older one has data, too
         if any(moment.state is State.REGISTERED for moment in run.history):
             return run
     raise NotFound(f"The dataset {slug!r} has no registered data yet.", remedy="Drop a CSV first.")
@@ -55,15 +61,14 @@ def retrain(slug: str, occurrence: str, ctx: Context) -> str:
 def retrain_all(occurrence: str, ctx: Context) -> list[str]:
     """One scheduled run for each dataset that has a champion and nothing under way."""
     out: list[str] = []
-    for dataset in ctx.store.datasets():
-        if dataset.champion and not dataset.open:
-            slug = dataset.slug
-            guarded(
-                ctx.log,
-                "could not retrain",
-                lambda: out.append(retrain(slug, occurrence, ctx)),  # noqa: B023 - called before the next one
-                dataset=dataset.dataset,
-            )
+
+    def look(slug: str) -> None:
+        dataset = ctx.store.dataset(slug)
+        if dataset and dataset.champion and not dataset.open:
+            out.append(retrain(slug, occurrence, ctx))
+
+    for slug in ctx.store.slugs():
+        guarded(ctx.log, "could not retrain", partial(look, slug), dataset=slug)
     return out
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
 from shared.domain.run.documents import Run
-from shared.domain.run.parts import Canary, RunProblem, Trouble
+from shared.domain.run.parts import Canary, RunProblem, Trouble, brief
 from shared.domain.run.states import State
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone, in_state
@@ -35,7 +35,7 @@ def after(run: Run, error: DropMLError, ctx: Context) -> Run:
     count = before.count + (not passing and abs(now - before.at) > STRIKE_SECONDS)
     if not passing and (count >= STRIKES or verdict):
         return _ended(run, error, now, verdict=verdict)
-    found = Trouble(count, error.message, now, absent)
+    found = Trouble(count, brief(error.message), now, absent)
     return run if replace(found, at=before.at) == before else replace(run, trouble=found)
 
 
@@ -55,11 +55,11 @@ def _ended(run: Run, error: DropMLError, now: float, *, verdict: bool) -> Run:
     """A canary first goes back to the champion: ending here would leave callers with a split that nobody watches."""
     canary = run.canary or Canary(0)
     if run.state is State.CANARY and not (verdict and canary.breach):
-        breach = canary.breach or error.message
+        breach = canary.breach or brief(error.message)
         return replace(
             run,
             canary=replace(canary, breach=breach),
-            trouble=Trouble(STRIKES, error.message, now, isinstance(error, Gone | NotFound)),
+            trouble=Trouble(STRIKES, brief(error.message), now, isinstance(error, Gone | NotFound)),
         )
     return run.fail(now, RunProblem.of(error))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from shared.domain.run.migrations import pipeline_run_of
 from shared.services.guard import guarded
@@ -25,33 +26,41 @@ class Upgrade:
 
 def mark_open(ctx: Context, _: PipelineRuns) -> None:
     """Datasets with open runs are found by their marks."""
-    for dataset in ctx.store.datasets():
-        if dataset.open:
-            ctx.store.mark_open(dataset.slug)
+
+    def look(slug: str) -> None:
+        dataset = ctx.store.dataset(slug)
+        if dataset and dataset.open:
+            ctx.store.mark_open(slug)
+
+    for slug in ctx.store.slugs():
+        guarded(ctx.log, "dataset not looked at", partial(look, slug), slug=slug)
 
 
 def list_runs(ctx: Context, _: PipelineRuns) -> None:
     """Every run into the index."""
+
+    def look(run_id: str) -> None:
+        ctx.store.list_run(ctx.store.load(run_id)[0])
+
     for run_id in ctx.store.every_run_id():
-        guarded(
-            ctx.log,
-            "run not listed",
-            lambda: ctx.store.list_run(ctx.store.load(run_id)[0]),  # noqa: B023 - called before the next one
-            run_id=run_id,
-        )
+        guarded(ctx.log, "run not listed", partial(look, run_id), run_id=run_id)
 
 
 def list_pipeline_runs(ctx: Context, pipelines: PipelineRuns) -> None:
     """Every pipeline run into the index, the open ones marked."""
     documents = ctx.store.documents
-    for path in documents.list("pipelines/"):
+
+    def look(path: str) -> None:
         found = documents.get(path)
         if found is None:
-            continue
+            return
         run = pipeline_run_of(found[0])
         if run.is_open:
             documents.mark(f"{OPEN}{run.slug}~{run.id}", {"at": str(run.created_at)})
         pipelines.put_in_index(run)
+
+    for path in documents.list("pipelines/"):
+        guarded(ctx.log, "pipeline run not listed", partial(look, path), path=path)
 
 
 STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
@@ -63,7 +72,7 @@ STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
 
 def upgrade(ctx: Context, pipelines: PipelineRuns) -> None:
     """Take the steps that are not behind this state yet; a read where there are none."""
-    state = ctx.store.read(DONE, Upgrade) or Upgrade()
+    state = ctx.store.hint(DONE, Upgrade) or Upgrade()
     for name, step in STEPS.items():
         if name not in state.done:
             step(ctx, pipelines)

@@ -67,7 +67,9 @@ class Rotations:
 
     @property
     def open(self) -> OpenIndex:
-        return OpenIndex(self.documents, "rotations/open.json")
+        return OpenIndex(
+            self.documents, "rotations/open.json", lambda _, found: f"{found['endpoint']}/{found['id']}"
+        )
 
     def request(self, name: str, idempotency_key: str | None = None) -> RotationView:
         """Take a rotation; while one is open, that one is meant. Raises NotFound, Conflict (no keys in use).
