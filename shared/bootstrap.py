@@ -6,12 +6,10 @@ import json
 import logging
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable
-from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.once import Once
 from shared.settings import settings
 
 if TYPE_CHECKING:
@@ -39,26 +37,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Calls that the host passes on at a time: host.json, extensions.http.maxConcurrentRequests.
 HTTP_CALLS = 100
-
-
-class Once(Generic[T]):
-    """Makes a builder's result once, however many threads ask at the same time; one that fails is tried again."""
-
-    def __init__(self, build: Callable[[], T]) -> None:
-        self._build = build
-        self._lock = threading.RLock()
-        self._made: list[T] = []
-        update_wrapper(self, build)
-
-    def __call__(self) -> T:
-        if not self._made:
-            with self._lock:
-                if not self._made:
-                    self._made.append(self._build())
-        return self._made[0]
-
-    def cache_clear(self) -> None:
-        self._made.clear()
 
 
 def log(message: str, /, **fields: Any) -> None:

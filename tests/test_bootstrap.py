@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.bootstrap import Once
+from shared.once import Once
 
 
 def test_thread_after_thread_gets_the_one_that_was_made() -> None:
