@@ -16,6 +16,7 @@ NEEDED = {
     "domain.config_values",
     "domain.errors",
     "domain.problems",
+    "once",
     "services",
     "services.flight",
     "services.monitoring",
