@@ -33,7 +33,6 @@ from dropml.azureml.core.operations import Operations
 from dropml.azureml.core.secret import Secret
 from dropml.azureml.core.store import Store
 from dropml.azureml.front.admin import Admin
-from dropml.azureml.front.bodies import Bodies, refused
 from dropml.azureml.front.faults import Faults
 from dropml.azureml.front.gateway import Gateway
 from dropml.azureml.front.guard import Guard
@@ -171,13 +170,8 @@ def build(settings: Settings) -> Emulator:
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip
     app = _front(context, parts)
-    ingestion = _ingestion(context, telemetry)
+    ingestion = Guard(Starlette(routes=telemetry.routes()), context.secret)
     return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, [])
-
-
-def _ingestion(context: Context, telemetry: Telemetry) -> ASGIApp:
-    inner = Starlette(routes=telemetry.routes(), exception_handlers={GatewayError: refused})
-    return Bodies(Guard(inner, context.secret))
 
 
 def _front(context: Context, parts: list[Part]) -> ASGIApp:
@@ -190,7 +184,7 @@ def _front(context: Context, parts: list[Part]) -> ASGIApp:
     inner.add_exception_handler(ArmError, gateway.failure)
     inner.add_exception_handler(404, lambda request, _: gateway.failure(request, _no_route(request)))
     inner.add_exception_handler(405, lambda request, _: gateway.failure(request, _no_method(request)))
-    return Bodies(Guard(faults.wrap(gateway), context.secret))
+    return Guard(faults.wrap(gateway), context.secret)
 
 
 def _no_route(request: Request) -> ArmError:

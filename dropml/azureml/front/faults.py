@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
-from dropml.azureml.front.bodies import Body
 
 ACTIONS = ("status", "delay", "hang", "drop", "half_write", "stale_read")
 _HANG_SECONDS = 3600.0
@@ -201,8 +200,6 @@ async def _drain(receive: Receive) -> None:
 async def _drop(receive: Receive) -> None:
     """Close the connection without an answer. uvicorn's receive belongs to the cycle that holds the transport."""
     cycle = getattr(receive, "__self__", None)
-    while isinstance(cycle, Body):
-        cycle = getattr(cycle.inner, "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is not None:
         transport.abort()

@@ -17,8 +17,9 @@ import uvicorn
 
 from dropml.azureml.core.config import HOST, Settings
 from dropml.azureml.front.app import build
-from dropml.azureml.front.connections import Connection, Server
+from dropml.azureml.front.connections import LIMITS, Server
 from dropml.azureml.front.tls import ensure_certificates
+from dropml.common.bounded_http import Limits, bounded
 
 
 class StartError(Exception):
@@ -38,11 +39,17 @@ def _bind(port: int) -> socket.socket:
     return sock
 
 
-def _server(app: object, settings: Settings, cert: Path | None = None, key: Path | None = None) -> Server:
+def _server(
+    app: object,
+    settings: Settings,
+    cert: Path | None = None,
+    key: Path | None = None,
+    limits: Limits = LIMITS,
+) -> Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         interface="asgi3",
-        http=Connection,
+        http=bounded(limits),
         proxy_headers=False,
         log_level=settings.log_level,
         access_log=False,
