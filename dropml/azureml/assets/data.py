@@ -38,6 +38,7 @@ class Data(Versions):
     kind, label, segments = "data", "data", ("data", "versions")
     container_verbs = ("GET", "PUT", "DELETE")
     shown_above = ("dataType",)
+    unset = None
 
     def __init__(self, context: Context, datastores: Datastores, jobs: JobOutputs) -> None:
         super().__init__(context)

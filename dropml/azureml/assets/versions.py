@@ -19,7 +19,10 @@ class Versions(Resources):
     """One kind of versioned asset, whose containers are a collection of their own."""
 
     names = ("name", "version")
+    version_name = VERSION_NAME
     container_verbs: tuple[str, ...] = ("GET",)
+    #: What a container answers for tags and properties that nobody set.
+    unset: Doc | None = {}  # noqa: RUF012
     #: Properties of the latest version that its container shows, too.
     shown_above: tuple[str, ...] = ()
 
@@ -49,7 +52,7 @@ class Versions(Resources):
         """Name and version of a PUT, checked."""
         name, version = request.path_params["name"], request.path_params["version"]
         check_name(self.label, name)
-        check_name(f"{self.label} version", version, VERSION_NAME)
+        check_name(f"{self.label} version", version, self.version_name)
         return name, version
 
     def save(self, name: str, version: str, properties: Doc, **extra: object) -> tuple[Doc, bool]:
@@ -120,8 +123,8 @@ class Containers(Resources):
         latest = self._versions.get_doc(f"{doc['name']}/{doc['latest']}") if doc.get("latest") else None
         properties = {
             "description": doc["description"],
-            "tags": doc["tags"],
-            "properties": doc["properties"],
+            "tags": doc["tags"] or self._versions.unset,
+            "properties": doc["properties"] or self._versions.unset,
             "isArchived": doc["archived"],
             "latestVersion": doc.get("latest"),
             "nextVersion": str(doc["highest"] + 1),

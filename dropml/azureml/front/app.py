@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.components import Components
 from dropml.azureml.assets.data import Data
+from dropml.azureml.assets.environments import Environments
 from dropml.azureml.assets.models import Models
 from dropml.azureml.batch.deployments import BatchDeployments
 from dropml.azureml.batch.endpoints import BatchEndpoints
@@ -150,11 +151,12 @@ def build(settings: Settings) -> Emulator:
     models = Models(context, data)
     codes = Codes(context, data)
     components = Components(context)
+    environments = Environments(context)
     pipelines = PipelineSpec(context, components, computes)
     nodes = Nodes(computes)
     runner = JobRunner(runs)
     runner.register("AutoML", AutoMLRunner(runs, data, nodes))
-    runner.register("Command", CommandRunner(outputs, data, models, codes, nodes))
+    runner.register("Command", CommandRunner(outputs, data, models, codes, environments, nodes))
     runner.register("Pipeline", PipelineRunner(outputs, pipelines, runner))
     jobs = Jobs(runs, runner, computes, pipelines)
     endpoints = OnlineEndpoints(context, models)
@@ -164,9 +166,9 @@ def build(settings: Settings) -> Emulator:
     telemetry = Telemetry(context.store, context.clock)
     parts: list[Part] = [
         context.identity, context.operations, Workspace(context), datastores, computes, telemetry,
-        data, models, codes, components, jobs, History(outputs), Mlflow(runs), MlflowWrites(runs), LoggedModels(runs),
-        Artifacts(outputs), RunArtifacts(outputs), OutputUris(outputs), schedules,
-        endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
+        data, models, codes, components, environments, jobs, History(outputs),
+        Mlflow(runs), MlflowWrites(runs), LoggedModels(runs), Artifacts(outputs), RunArtifacts(outputs),
+        OutputUris(outputs), schedules, endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip
     app = _front(context, parts)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+import uuid
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dropml.azureml.core.arm import ArmError, EmptyNotFoundError, GatewayError, reply
 from dropml.azureml.core.clock import Clock
@@ -24,6 +28,7 @@ _AREA = re.compile(
     r"^/(history|mlflow|pipelines|artifact|data|modelregistry|datastore)/v([\d.]+)(/subscriptions/.+)$",
     re.IGNORECASE,
 )
+_GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _LOCATION = re.compile(
     rf"^/subscriptions/([^/]+)/providers/{re.escape(PROVIDER)}/locations/[^/]+"
     r"/(mfeOperationsStatus|mfeOperationResults|computeOperationsStatus)/([^/]+)$",
@@ -62,12 +67,31 @@ class Gateway:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if not str(scope["path"]).startswith("/_"):
+            send = self._stamped(Request(scope), send)
         try:
             scope = self._route(scope)
         except ArmError as error:
             await self.failure(Request(scope), error)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _stamped(self, request: Request, send: Send) -> Send:
+        """Resource Manager's headers on every answer: the caller's correlation id or a new one, place and time."""
+        given = request.headers.get("x-ms-correlation-request-id", "")
+        correlation = given if _GUID.match(given) else str(uuid.uuid4())
+        began, place = time.perf_counter(), self.settings.location.upper()
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                moment = f"{datetime.fromtimestamp(self.clock.now(), UTC):%Y%m%dT%H%M%SZ}"
+                headers = MutableHeaders(scope=message)
+                headers["x-ms-correlation-request-id"] = correlation
+                headers["x-ms-routing-request-id"] = f"{place}:{moment}:{uuid.uuid4()}"
+                headers["x-request-time"] = f"{time.perf_counter() - began:.3f}"
+            await send(message)
+
+        return stamped
 
     def failure(self, _request: Request, error: Exception) -> Any:
         """A Starlette exception handler."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.data import Data
+from dropml.azureml.assets.environments import Environments
 from dropml.azureml.assets.models import Models
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import render
@@ -25,7 +26,15 @@ _POLL = 0.1
 
 
 class CommandRunner:
-    def __init__(self, outputs: JobOutputs, data: Data, models: Models, codes: Codes, nodes: Nodes) -> None:
+    def __init__(
+        self,
+        outputs: JobOutputs,
+        data: Data,
+        models: Models,
+        codes: Codes,
+        environments: Environments,
+        nodes: Nodes,
+    ) -> None:
         self._outputs, self._data, self._models, self._codes, self._nodes = (
             outputs,
             data,
@@ -33,6 +42,7 @@ class CommandRunner:
             codes,
             nodes,
         )
+        self._environments = environments
         self._runs, self._c = outputs.runs, outputs.runs.c
         self.children: dict[str, Child] = {}
 
@@ -72,6 +82,7 @@ class CommandRunner:
         written = shlex.quote(str(self._exit_code(name)))
         script = f"({command}\n); code=$?; echo $code > {written}; exit $code"
         log = folder / "user_logs" / "std_log.txt"
+        self._say(log, run["properties"].get("environmentId"))
         line = ["/bin/bash", "-c", script, self._marker(name)]
         child = await asyncio.to_thread(start, line, log, caps, cwd, self._environment(run, folder))
 
@@ -82,6 +93,13 @@ class CommandRunner:
 
         self._runs.edit(name, apply)
         return child
+
+    def _say(self, log: Path, environment: str | None) -> None:
+        """What the job's environment has in Azure and not here, at the head of its log."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(
+            "".join(f"{line}\n" for line in self._environments.said(environment)), encoding="utf-8"
+        )
 
     def _environment(self, run: Doc, folder: Path) -> dict[str, str]:
         """What the service gives a job to find its workspace and run; a token comes from the identity endpoint."""

@@ -19,11 +19,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from dropml.azureml.core.config import Settings
+from dropml.azureml.workspace.shared_key import signed_with
 from dropml.azureml.workspace.storage import DataError, Storage
 
 PREFIX = "/_storage/"
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization"}
 _CHUNK = 1 << 20
+_FORBIDDEN = (
+    '<?xml version="1.0" encoding="utf-8"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to '
+    "authenticate the request. Make sure the value of Authorization header is formed correctly including the "
+    "signature.</Message></Error>"
+)
 
 
 class BlobProxy:
@@ -67,6 +73,14 @@ class BlobProxy:
         raw = request.scope["raw_path"].decode()
         rest = raw[len(PREFIX) :].partition("/")[2]
         query = request.scope["query_string"].decode()
+        if request.headers.get("authorization", "").startswith("SharedKey "):
+            # The account would find the signature wrong: it is of this proxy's path.
+            if not signed_with(account.key, request.method, raw, query, request.headers):
+                return Response(
+                    _FORBIDDEN, 403, {"x-ms-error-code": "AuthenticationFailed"}, "application/xml"
+                )
+            token, _ = await asyncio.to_thread(self._storage.sas, 1.0)
+            query = f"{query}&{token}" if query else token
         url = f"{account.blob_url}/{rest}" + (f"?{query}" if query else "")
         headers = {k: v for k, v in request.headers.items() if k not in _HOP}
         try:

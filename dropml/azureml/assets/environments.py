@@ -1,0 +1,120 @@
+"""Environments: an image with packages, kept as a resource. Nothing is built here: `said` tells what differs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import yaml
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dropml.azureml.assets.versions import Versions, common
+from dropml.azureml.core.arm import ArmError, bad_request, not_found
+from dropml.azureml.core.fields import json_body, one_of, properties_of
+from dropml.azureml.core.store import Doc
+
+#: What makes an environment: a version keeps these for ever.
+_CONTENT = ("image", "build", "condaFile", "osType", "inferenceConfig")
+_PACKAGE = re.compile(r"^\s*([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?\s*(?:==\s*([\w.+!]+))?")
+
+
+class Environments(Versions):
+    kind, label, segments = "environment", "environment", ("environments", "versions")
+    #: azure-ai-ml names an inline environment's version by a hash of 64 characters.
+    version_name = re.compile(r"^[a-zA-Z0-9\-_.]{1,64}$")
+
+    def missing(self, key: str) -> ArmError:
+        return not_found(f"Environment {key.replace('/', ':')} not found.", "NotFound", "EnvironmentNotFound")
+
+    def missing_container(self, name: str) -> ArmError:
+        return not_found(f"No environment exists for name: {name}", "NotFound", "EnvironmentNotFound")
+
+    async def put(self, request: Request) -> Response:
+        name, version = self.named(request)
+        if name.lower().startswith("azureml-"):
+            raise bad_request(
+                f"Environment name {name} can't be used: names that begin with AzureML- are the service's own."
+            )
+        given = properties_of(await json_body(request))
+        properties = self._normal(given)
+        before = self.get_doc(f"{name}/{version}")
+        if before and any(before["properties"][k] != properties[k] for k in _CONTENT):
+            raise bad_request(
+                f"Environment {name}:{version} already exists with another definition. A version can't be changed: "
+                "use a new one.",
+                "BadArgument",
+                "Immutable",
+            )
+        doc, new = self.save(name, version, properties)
+        return self.stored(doc, request, new=new)
+
+    def _normal(self, given: Doc) -> Doc:
+        if given.get("image") and given.get("build"):
+            raise bad_request("An environment has an image or a build context, not both.")
+        if not given.get("image") and not given.get("build"):
+            raise bad_request("An environment needs the field 'image' or 'build'.")
+        if given.get("condaFile"):
+            _conda(given["condaFile"])
+        return {
+            **common(given),
+            "environmentType": "UserCreated",
+            "image": given.get("image"),
+            "condaFile": given.get("condaFile"),
+            "build": given.get("build"),
+            "osType": one_of(given.get("osType") or "Linux", ("Linux", "Windows"), "osType"),
+            "inferenceConfig": given.get("inferenceConfig"),
+            "autoRebuild": given.get("autoRebuild") or "Disabled",
+            "stage": given.get("stage"),
+            "provisioningState": "Succeeded",
+            "intellectualProperty": None,
+        }
+
+    def said(self, environment: str | None) -> list[str]:
+        """Sentences for the log of what runs with an environment: what it would have in Azure and hasn't here."""
+        here = f"the Python {'.'.join(map(str, sys.version_info[:3]))} and packages of the emulator"
+        if not environment:
+            return []
+        found = self.by_id(environment)
+        if found is None:
+            return [f"The environment {environment} isn't registered here: {here} are used."]
+        properties = found["properties"]
+        base = properties["image"] or "a build context"
+        lines = [
+            f"The environment {found['name']}:{found['version']} ({base}) isn't built here: {here} are used."
+        ]
+        differing = _differing(properties["condaFile"])
+        return [*lines, f"Of its packages, these differ: {', '.join(differing)}."] if differing else lines
+
+
+def _conda(text: str) -> Doc:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise bad_request(f"The conda file is no YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise bad_request("The conda file must be a mapping with 'dependencies'.")
+    return found
+
+
+def _differing(conda: str | None) -> list[str]:
+    """Pip's packages of a conda file that aren't installed in the version asked for."""
+    if not conda:
+        return []
+    found = []
+    parts: list[Any] = _conda(conda).get("dependencies") or []
+    for line in (p for part in parts if isinstance(part, dict) for p in part.get("pip") or []):
+        match = _PACKAGE.match(str(line))
+        if match is None:
+            continue
+        name, wanted = match.groups()
+        try:
+            here = version(name)
+        except PackageNotFoundError:
+            found.append(f"{name} (not installed)")
+            continue
+        if wanted and here != wanted:
+            found.append(f"{name} {wanted} ({here} here)")
+    return found

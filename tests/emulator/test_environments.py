@@ -1,0 +1,138 @@
+"""Environments as a resource, and what is said where they can't be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.emulator_sdk import client
+from tests.support.emulator_support import Emulator, emulator, no_schema_download, sdk_environment
+
+CONDA = {
+    "channels": ["conda-forge"],
+    "dependencies": ["python=3.9", {"pip": ["scikit-learn==0.23.2", "no-such-package", "psutil"]}],
+}
+IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator"), azurite) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def ml(running: Emulator) -> Iterator[Any]:
+    with sdk_environment(running), no_schema_download():
+        yield client()
+
+
+def test_an_environment_is_registered_listed_found_and_archived(ml: Any) -> None:
+    from azure.ai.ml.entities import Environment
+
+    made = ml.environments.create_or_update(Environment(name="mine", image=IMAGE, conda_file=CONDA))
+    assert (made.name, made.version, made.image) == ("mine", "1", IMAGE)
+    found = ml.environments.get("mine", label="latest")
+    assert found.conda_file["dependencies"] == CONDA["dependencies"]
+    ml.environments.create_or_update(Environment(name="mine", version="2", image=IMAGE, description="d"))
+    assert [e.version for e in ml.environments.list("mine")] == ["2", "1"]
+    assert "mine" in [e.name for e in ml.environments.list()]
+    ml.environments.archive("mine", version="2")
+    assert [e.version for e in ml.environments.list("mine")] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("AzureML-own", {"image": IMAGE}),
+        ("nothing", {}),
+        ("both", {"image": IMAGE, "build": {"contextUri": "https://x/y"}}),
+        ("yaml", {"image": IMAGE, "condaFile": "a: [b"}),
+        ("kept", {"image": "another"}),
+    ],
+)
+def test_an_environment_that_the_service_refuses_is_refused(
+    running: Emulator, name: str, properties: dict[str, Any]
+) -> None:
+    running.arm(
+        "PUT", "/environments/kept/versions/1", {"properties": {"image": IMAGE, "condaFile": str(CONDA)}}
+    )
+    answer = running.arm("PUT", f"/environments/{name}/versions/1", {"properties": properties})
+    assert answer.status_code == 400, answer.text
+
+
+def test_an_inline_environment_is_kept_with_its_job_whose_log_says_what_is_missing_here(
+    ml: Any, running: Emulator
+) -> None:
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Environment
+
+    job = command(
+        name="inline",
+        command="echo done",
+        environment=Environment(image=IMAGE, conda_file=CONDA),
+        compute="cpu-cluster",
+    )
+    submitted = ml.jobs.create_or_update(job)
+    assert "CliV2AnonymousEnvironment" in submitted.environment
+    name, _, version = (
+        submitted.environment.removeprefix("azureml:").rpartition("/environments/")[2].partition("/versions/")
+    )
+    name, version = (name, version) if version else tuple(name.split(":"))
+    assert ml.environments.get(name, version).image == IMAGE
+    assert running.wait_job("inline") == "Completed"
+    log = running.call("GET", "/_emulator/jobs/inline/logs/std_log.txt").text
+    assert "isn't built here" in log
+    assert "scikit-learn 0.23.2 (" in log
+    assert "no-such-package (not installed)" in log
+    assert "psutil" not in log
+    assert log.split()[-1] == "done"
+
+
+def test_every_answer_carries_the_resource_managers_headers(running: Emulator) -> None:
+    asked = "11111111-2222-3333-4444-555555555555"
+    for path, status in (("/jobs", 200), ("/jobs/none", 404)):
+        answer = running.arm("GET", path, headers={"x-ms-correlation-request-id": asked})
+        assert answer.status_code == status
+        assert answer.headers["x-ms-correlation-request-id"] == asked
+        assert answer.headers["x-ms-routing-request-id"].startswith("WESTEUROPE:")
+        assert float(answer.headers["x-request-time"]) >= 0
+    first, second = (running.arm("GET", "/jobs").headers["x-ms-correlation-request-id"] for _ in range(2))
+    assert first != second
+
+
+def test_a_data_container_that_nobody_described_answers_null(running: Emulator) -> None:
+    running.arm(
+        "PUT", "/data/d/versions/1", {"properties": {"dataType": "uri_file", "dataUri": "https://e.org/a"}}
+    )
+    found = running.properties("/data/d")
+    assert (found["tags"], found["properties"], found["description"]) == (None, None, None)
+
+
+def test_an_upload_signed_with_the_accounts_key_is_taken_and_a_forged_one_refused(
+    running: Emulator, ml: Any, tmp_path: Path
+) -> None:
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.storage.blob import BlobServiceClient
+
+    store = running.properties("/datastores/workspaceblobstore")
+    key = running.arm("POST", "/datastores/workspaceblobstore/listSecrets", api="2022-05-01").json()["key"]
+    url = f"https://{store['accountName']}.blob.{store['endpoint']}"
+    with BlobServiceClient(url, credential=key) as service:
+        blob = service.get_blob_client(store["containerName"], "LocalUpload/a b+c.txt")
+        blob.upload_blob(b"content", overwrite=True, metadata={"name": "x"})
+        assert blob.download_blob().readall() == b"content"
+        listed = service.get_container_client(store["containerName"]).list_blobs(
+            name_starts_with="LocalUpload/a b"
+        )
+        assert [b.name for b in listed] == ["LocalUpload/a b+c.txt"]
+    wrong = key[:10] + ("A" if key[10] != "A" else "B") + key[11:]
+    with (
+        BlobServiceClient(url, credential=wrong, retry_total=0) as service,
+        pytest.raises(ClientAuthenticationError),
+    ):
+        service.get_blob_client(store["containerName"], "LocalUpload/a b+c.txt").download_blob()
