@@ -35,10 +35,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the header line told: the columns as they stand, and the delimiter."""
+    """What the file's beginning told: the columns as they stand, the delimiter, the encoding, whether it is gzip."""
 
     columns: list[str]
     delimiter: str
+    encoding: str = "utf-8"
+    packed: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from shared.domain.gate import GateConfig
 
 Task = Literal["classification", "regression"]
 
+#: What later releases added, and what says nothing of it.
+_ADDED = {"encoding": "auto"}
+
 
 @dataclass(frozen=True)
 class DatasetConfig:
@@ -36,9 +39,18 @@ class DatasetConfig:
     vote_ensemble: bool = True
     stack_ensemble: bool = False
     explain: bool = True
+    #: One of `shared.domain.table.encoding.ENCODINGS`; a byte order mark wins over it.
+    encoding: str = "auto"
     gate: GateConfig = field(default_factory=GateConfig)
 
     def config_hash(self) -> str:
-        """sha256 of the canonical JSON: equal for equal configurations, however they were spelt."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """sha256 of the canonical JSON: equal for equal configurations, however they were spelt.
+
+        What later releases added counts only where something is said of it: files known by then stay known.
+        """
+        said = asdict(self)
+        for name, value in _ADDED.items():
+            if said[name] == value:
+                del said[name]
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
+from shared.domain.table.encoding import ENCODINGS
 
 #: Makes a checked value of what stands in a file, or raises ValueError with what the field takes.
 Parse = Callable[[object], object]
@@ -23,7 +24,7 @@ def _text(value: object) -> str:
 
 
 def _choice(*known: str) -> Callable[[object], str]:
-    plain = {name.replace("_", "").casefold(): name for name in known}
+    plain = {name.replace("_", "").replace("-", "").casefold(): name for name in known}
 
     def parse(value: object) -> str:
         text = value if isinstance(value, str) else ""
@@ -114,6 +115,7 @@ FIELDS: dict[str, Parse] = {
     "vote_ensemble": _flag,
     "stack_ensemble": _flag,
     "explain": _flag,
+    "encoding": _choice(*ENCODINGS),
 }
 #: Keys that take several names.
 LISTS = ("allowed_algorithms", "blocked_algorithms")

@@ -81,6 +81,7 @@ imbalance: off
 vote_ensemble: false
 stack_ensemble: true
 explain: false
+encoding: windows-1252
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """

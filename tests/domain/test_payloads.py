@@ -18,6 +18,7 @@ from shared.domain.rows.cells import MISSING_CELLS
 from shared.domain.rows.validation import RowValidator
 from shared.domain.schema import Column, Schema
 from shared.domain.schema_change import breaking_changes
+from shared.domain.table.invisible import clean
 from tests.support.scoring_support import ROW, SCHEMA
 
 VALIDATOR = RowValidator(SCHEMA)
@@ -26,7 +27,9 @@ ROWS = st.lists(
     st.fixed_dictionaries(
         {
             "age": INT64,
-            "job": st.text(min_size=1).filter(lambda s: s.isprintable() and s not in MISSING_CELLS),
+            "job": st.text(min_size=1).filter(
+                lambda s: clean(s).strip() == s and s.isprintable() and s not in MISSING_CELLS
+            ),
             "euribor3m": st.floats(allow_nan=False, allow_infinity=False),
             "member": st.one_of(st.none(), st.booleans()),
         }

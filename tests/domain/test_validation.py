@@ -31,13 +31,14 @@ class TestOrder:
         assert validator.order(["job", "age"]) == [1, 0]
         assert validator.order(["age"]) == [0, None]
 
-    def test_the_label_is_taken_only_where_it_is_asked_for(self, validator: RowValidator) -> None:
-        assert validator.order(["y", "age", "job"], labelled=True) == [1, 2]
-        assert validator.order(["age", "job"], labelled=True) == [0, 1]
+    def test_others_are_taken_only_where_it_is_asked_for(self, validator: RowValidator) -> None:
+        assert validator.order(["y", "age", "job"], others=True) == [1, 2]
+        assert validator.order(["age", "job"], others=True) == [0, 1]
         with pytest.raises(InvalidRows, match="the very thing that is predicted"):
             validator.order(["y", "age", "job"])
-        with pytest.raises(InvalidRows, match="not in the schema"):
-            validator.order(["z", "age", "job"], labelled=True)
+        assert validator.order(["z", "age", "job"], others=True) == [1, 2]
+        with pytest.raises(InvalidRows, match='Did you mean "job"'):
+            validator.order(["jobb", "age"], others=True)
 
     def test_what_is_wrong_with_a_header_is_raised_at_once(self, validator: RowValidator) -> None:
         for header in (["job"], ["age", "age", "job"], ["age", "jib"]):

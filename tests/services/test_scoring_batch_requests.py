@@ -45,8 +45,10 @@ def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
     [
         (b"age,wage\n1,2\n", (422, "invalid-rows")),
         (b"false", (422, "invalid-rows")),
-        (b"\xff\xfe,\n", (400, "not-utf8")),
-        (b"\n1,2", (400, "no-rows")),
+        (b"\x81,\n", (400, "not-utf8")),
+        (b"\x00a,\n", (400, "binary-file")),
+        (b"x" * 200_000 + b",y\n1,2\n", (400, "invalid-csv")),
+        (b"\n \r\r,,\n", (400, "no-rows")),
     ],
 )
 def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tuple[int, str]) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from shared.domain.errors import Upstream
 from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
+from shared.domain.rows.csv_text import read_csv
 from shared.domain.rows.validation import Checked, RowValidator
 
 Shape = Literal["data", "input_data", "records", "csv"]
@@ -162,30 +163,8 @@ def _nothing() -> MalformedBody:
 
 def _csv(body: bytes) -> Payload:
     check_arrived(body)
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MalformedBody(
-            f"The CSV is not UTF-8 (byte {error.start}).", remedy="Encode it as UTF-8.", code="not-utf8"
-        ) from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sniff(text), strict=True)
-    try:
-        lines = [line for line in reader if line]
-    except csv.Error as error:
-        raise MalformedBody(
-            f"The CSV can't be read: {error}, line {reader.line_num}.",
-            code="invalid-csv",
-            line=reader.line_num,
-        ) from None
-    if not lines:  # a byte order mark alone
-        raise _nothing()
-    return Payload("csv", lines[1:], lines[0])
-
-
-def sniff(text: str) -> str:
-    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of."""
-    header = text.partition("\n")[0]
-    return max(",;\t|", key=header.count)
+    columns, rows = read_csv(body)
+    return Payload("csv", rows, columns)
 
 
 def encode(checked: Checked) -> bytes:

@@ -95,11 +95,12 @@ class RowValidator:
         return self._finish(rows, findings, cells=cells)
 
     def order(
-        self, columns: Sequence[str], findings: _Findings | None = None, *, labelled: bool = False
+        self, columns: Sequence[str], findings: _Findings | None = None, *, others: bool = False
     ) -> list[int | None]:
         """Where each schema column stands in `columns` (None: absent and nullable).
 
-        `labelled` lets the label stand among them. Raises InvalidRows, unless `findings` collects the issues.
+        `others` lets further columns stand among them, but none that may be a misspelt one that is absent.
+        Raises InvalidRows, unless `findings` collects the issues.
         """
         found = _Findings() if findings is None else findings
         where: dict[str, int] = {}
@@ -107,14 +108,22 @@ class RowValidator:
             if name in where:
                 found.add("duplicate-field", partial(_twice, name), short(name), None)
             where[name] = at
-        label = {self.schema.label} if labelled else set()
-        self._unknown(where.keys() - label if label else where, None, found)
+        self._unknown(self._misspelt(where) if others else where, None, found)
         for name in self.names:
             if name not in where and name not in self._defaults:
                 self._missing(name, None, found)
         if findings is None and found.total:
             raise InvalidRows(found.issues, found.total)
         return [where.get(name) for name in self.names]
+
+    def _misspelt(self, names: Iterable[str]) -> list[str]:
+        """The unknown among `names` that are near a column that is absent."""
+        given = set(names)
+        absent = [name.casefold() for name in self.names if name not in given]
+        strangers = sorted(given - self._known - {self.schema.label})
+        return [
+            name for name in strangers if difflib.get_close_matches(name.casefold()[:100], absent, 1, 0.75)
+        ]
 
     def check_cells(self, values: Row) -> tuple[Row, list[RowIssue]]:
         """One CSV row in schema order, and what is wrong with it: a batch goes on after a bad row.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 from shared.domain.errors import InvalidTable
@@ -23,6 +24,27 @@ class Dialect:
     bom: bool = False
 
 
+_SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*\n', re.IGNORECASE)
+
+
+def said(first: str, line: int) -> tuple[str, str] | None:
+    """The delimiter that a line `sep=;` names, as spreadsheets write it before the header, and the text behind it.
+
+    Raises InvalidTable where it names none that is taken.
+    """
+    match = _SEP.match(first)
+    if match is None:
+        return None
+    if match[1] not in DELIMITERS:
+        raise InvalidTable(
+            f"Line {line} names {match[1]!r} as the delimiter; comma, semicolon, tab and pipe are taken.",
+            remedy="Write the file with one of them.",
+            code="no-table",
+            line=line,
+        )
+    return match[1], first[match.end() :]
+
+
 def _rows(window: str, delimiter: str, complete: bool) -> list[list[str]]:
     rows: list[list[str]] = []
     reader = csv.reader(
@@ -40,10 +62,11 @@ def _rows(window: str, delimiter: str, complete: bool) -> list[list[str]]:
     return rows if complete or len(rows) < 2 else rows[:-1]
 
 
-def detect(first: str) -> str:
+def detect(first: str, line: int = 1) -> str:
     """The delimiter that cuts the most rows into as many values as the header has; among equals, into the most.
 
-    `first` is the beginning of the file, whole lines. Raises InvalidTable where no delimiter gives two columns.
+    `first` is the beginning of the file, whole lines, the first of them `line`.
+    Raises InvalidTable where no delimiter gives two columns.
     """
     window, complete = first[:WINDOW], len(first) <= WINDOW
     best: tuple[float, int] | None = None
@@ -56,12 +79,12 @@ def detect(first: str) -> str:
         if best is None or (share, len(header)) > best:
             best, found = (share, len(header)), delimiter
     if not found:
-        line = window.lstrip("\n").partition("\n")[0]
+        text = window.lstrip("\n").partition("\n")[0]
         raise InvalidTable(
             "No delimiter among comma, semicolon, tab and pipe cuts the first line into columns: "
-            f"{line[:120]!r}.",
+            f"{text[:120]!r}.",
             remedy="The first line must name at least two columns, separated by one of them.",
             code="no-table",
-            line=len(window) - len(window.lstrip("\n")) + 1,
+            line=line + len(window) - len(window.lstrip("\n")),
         )
     return found

@@ -13,13 +13,13 @@ from operator import methodcaller
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import Block
-from shared.domain.table.dialect import Dialect, detect
+from shared.domain.table.dialect import Dialect, detect, said
 from shared.domain.table.header import check_header
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
 
 #: Blanks trimmed from both ends of every value.
-_BLANKS = " \t"
+BLANKS = " \t"
 _commas = methodcaller("count", ",")
 
 
@@ -32,15 +32,21 @@ class Table:
         self.header: list[str] = []
         self.header_line = 1
         first = self._first_block()
-        self.dialect = Dialect(detect(first), text.bom)
+        told = said(first, self._line)
+        if told is not None:
+            self._line += 1
+            first = told[1] if told[1].strip() else self._first_block()
+        self.dialect = Dialect(told[0] if told else detect(first, self._line), text.bom)
         self._pending = self._take_header(first)
 
     def _first_block(self) -> str:
         for block in self._blocks:
-            if not block.strip():
-                self._line += block.count("\n")
+            text = block.lstrip("\n")
+            self._line += len(block) - len(text)
+            if not text.strip():
+                self._line += text.count("\n")
                 continue
-            return block
+            return text
         raise InvalidTable(
             "The file is empty.",
             remedy="Drop a file with a header line and at least 50 rows.",
@@ -107,7 +113,7 @@ class Table:
                 if not row:
                     continue
                 raise ragged(start, width, row)
-            rows.append([cell.strip(_BLANKS) for cell in row])
+            rows.append([cell.strip(BLANKS) for cell in row])
             starts.append(start)
         self._line = end
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -167,9 +173,9 @@ class _Feed:
 
 def _may_have_blanks(text: str, delimiter: str) -> bool:
     """Whether a value may begin or end with a blank: one stands beside a delimiter, a quotation mark or a line's end."""
-    if text[0] in _BLANKS:
+    if text[0] in BLANKS:
         return True
-    blanks = " " if delimiter == "\t" else _BLANKS
+    blanks = " " if delimiter == "\t" else BLANKS
     return any(
         blank in text and any(edge + blank in text or blank + edge in text for edge in (delimiter, '"', "\n"))
         for blank in blanks

@@ -1,17 +1,18 @@
-"""Bytes of a dropped file as text, with the file's hash and line numbers. Bounded memory, one pass.
+"""Bytes of a dropped file as clean text, with the file's hash and line numbers. Bounded memory, one pass.
 
-Only UTF-8 (with or without a byte order mark) is taken: any other encoding would have to be guessed, and a wrong guess
-changes values silently.
+Unpacked where it is gzip, decoded, line ends made one, invisible characters taken out: whoever reads tables reads this.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.encoding import Decoder, NotDecodableError
+from shared.domain.table.inflate import unpacked
+from shared.domain.table.invisible import Cleaner
 
 #: Bytes decoded at a time; a block of whole lines is about this long. What fits a CPU's cache is fastest: blocks of 1 MiB
 #: take twice as long.
@@ -21,16 +22,9 @@ MAX_LINE = 1 << 20
 
 _MAGIC = (
     (b"PK\x03\x04", "an Excel workbook or a zip archive"),
-    (b"\x1f\x8b", "a gzip archive"),
     (b"PAR1", "a Parquet file"),
     (b"%PDF", "a PDF document"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-)
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "UTF-32"),
-    (codecs.BOM_UTF16_LE, "UTF-16"),
-    (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 _SAVE_AS = "Save the file as UTF-8 text (in Excel: Save As, 'CSV UTF-8 (comma delimited)') and drop it again."
 
@@ -38,15 +32,28 @@ _SAVE_AS = "Save the file as UTF-8 text (in Excel: Save As, 'CSV UTF-8 (comma de
 class TextReader:
     """Iterates over blocks of whole lines, each line ended by a single newline; CRLF and CR become newlines.
 
-    `digest()` is the sha256 of the original bytes, complete once `drain()` has been called or the blocks are used up.
+    `encoding` is one of ENCODINGS. `digest()` is the sha256 of the original bytes, complete once `drain()` has been called
+    or the blocks are used up; `warnings()` then tells what was guessed and cleaned.
     """
 
-    def __init__(self, source: Iterable[bytes]) -> None:
+    def __init__(self, source: Iterable[bytes], encoding: str = "auto") -> None:
         self._source = iter(source)
         self._hash = hashlib.sha256()
         self._size = 0
         self._lines = 0
-        self.bom = False
+        self._decoder = Decoder(encoding)
+        self._cleaner = Cleaner()
+        self._guessed_line: int | None = None
+
+    @property
+    def bom(self) -> bool:
+        """Whether the file begins with a byte order mark."""
+        return self._decoder.bom
+
+    @property
+    def encoding(self) -> str:
+        """Python's name of the encoding read."""
+        return self._decoder.name
 
     @property
     def size(self) -> int:
@@ -56,67 +63,51 @@ class TextReader:
     def digest(self) -> str:
         return self._hash.hexdigest()
 
+    def warnings(self) -> list[str]:
+        """What was guessed and what was cleaned, a sentence each."""
+        guess = []
+        if self._guessed_line is not None:
+            guess.append(
+                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. If letters look wrong, "
+                "say `encoding:` in the configuration, or save it as UTF-8."
+            )
+        return guess + self._cleaner.warnings()
+
     def drain(self) -> None:
         """Read what is left, for its hash alone."""
-        for chunk in self._source:
-            self._count(chunk)
+        for _ in self._counted_source():
+            continue
 
-    def _count(self, chunk: bytes) -> None:
-        self._hash.update(chunk)
-        self._size += len(chunk)
+    def _counted_source(self) -> Iterator[bytes]:
+        for chunk in self._source:
+            self._hash.update(chunk)
+            self._size += len(chunk)
+            yield chunk
 
     def _pieces(self) -> Iterator[bytes]:
         """The source in pieces of BLOCK bytes, however it arrives: the same file is always cut alike."""
         buffer = bytearray()
-        first = True
-        for chunk in self._source:
-            self._count(chunk)
+        for chunk in unpacked(self._counted_source()):
             buffer += chunk
             while len(buffer) >= BLOCK:
-                piece = bytes(buffer[:BLOCK])
+                yield bytes(buffer[:BLOCK])
                 del buffer[:BLOCK]
-                if first:
-                    self._check_head(piece)
-                    first = False
-                yield piece
-        if first:
-            self._check_head(bytes(buffer))
         if buffer:
             yield bytes(buffer)
 
-    def _check_head(self, head: bytes) -> None:
-        for mark, encoding in _MARKS:
-            if head.startswith(mark):
-                raise InvalidTable(
-                    f"The file is {encoding} text (its first bytes are {head[: len(mark)].hex(' ')}), not UTF-8.",
-                    remedy=_SAVE_AS,
-                    code="not-utf8",
-                    line=1,
-                    byte=0,
-                )
-        for magic, kind in _MAGIC:
-            if head.startswith(magic):
-                raise InvalidTable(
-                    f"The file is {kind}, not CSV text.",
-                    remedy="Export the table as CSV (UTF-8) and drop that.",
-                    code="binary-file",
-                    line=1,
-                    byte=0,
-                )
-        self.bom = head.startswith(codecs.BOM_UTF8)
-
     def blocks(self) -> Iterator[str]:
-        # utf-8-sig drops the mark; the newline decoder keeps a CR and an LF of two pieces together.
+        # The newline decoder keeps a CR and an LF of two pieces together.
         newlines = io.IncrementalNewlineDecoder(None, translate=True)
-        decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
         carry = ""
         done = 0
         for piece in self._pieces():
+            if not done:
+                _check_head(piece)
             done += len(piece)
-            carry += newlines.decode(self._decode(decoder, piece, done, carry))
+            carry += newlines.decode(self._decode(piece, done, carry))
             cut = carry.rfind("\n") + 1
             if cut:
-                yield self._counted(carry[:cut])
+                yield self._cleaned(carry[:cut])
                 carry = carry[cut:]
             if len(carry) > MAX_LINE:
                 raise InvalidTable(
@@ -125,44 +116,62 @@ class TextReader:
                     code="line-too-long",
                     line=self._lines + 1,
                 )
-        carry += newlines.decode(self._decode(decoder, b"", done, carry, final=True), final=True)
+        carry += newlines.decode(self._decode(b"", done, carry, final=True), final=True)
         if carry:
-            yield self._counted(carry if carry.endswith("\n") else carry + "\n")
+            yield self._cleaned(carry if carry.endswith("\n") else carry + "\n")
 
-    def _counted(self, block: str) -> str:
+    def _cleaned(self, block: str) -> str:
+        line = self._lines + 1
         self._lines += block.count("\n")
-        return block
+        return self._cleaner.clean(block, line)
 
-    def _decode(
-        self, decoder: codecs.IncrementalDecoder, piece: bytes, done: int, carry: str, final: bool = False
-    ) -> str:
+    def _decode(self, piece: bytes, done: int, carry: str, final: bool = False) -> str:
         """Decode one piece; `done` counts the bytes up to its end."""
-        nul = piece.find(b"\0")
-        if nul >= 0:
-            line = self._line_at(carry, piece[:nul])
-            offset = done - len(piece) + nul
-            raise InvalidTable(
-                f"The file holds a NUL byte at offset {offset:,} (line {line}): it is binary, or UTF-16 text.",
-                remedy=_SAVE_AS,
-                code="binary-file",
-                line=line,
-                byte=offset,
-            )
+        guessed = self._decoder.guessed
         try:
-            return decoder.decode(piece, final)
-        except UnicodeDecodeError as error:
-            # error.object is what the decoder had kept back plus this piece, so it ends at `done`.
-            bad = error.object[error.start]
-            offset = done - len(error.object) + error.start
-            line = self._line_at(carry, error.object[: error.start])
+            text = self._decoder.decode(piece, final)
+        except NotDecodableError as error:
+            offset = done - error.at
+            line = self._line_at(carry, error.before)
             raise InvalidTable(
-                f"The file is not UTF-8: byte 0x{bad:02x} at offset {offset:,} (line {line}) can't be decoded.",
+                f"The file is not {error.encoding.upper()}: byte 0x{error.bad:02x} at offset {offset:,} (line {line}) "
+                "can't be decoded.",
                 remedy=_SAVE_AS,
                 code="not-utf8",
                 line=line,
                 byte=offset,
             ) from error
+        if self._decoder.guessed and not guessed:
+            before = text[: next(i for i, char in enumerate(text) if not char.isascii())]
+            self._guessed_line = self._line_at(carry, before)
+        if "\0" in text:
+            self._refuse_nul(text, piece, done, carry)
+        return text
 
-    def _line_at(self, carry: str, before: bytes) -> int:
-        plain = before.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return self._lines + carry.count("\n") + plain.count(b"\n") + 1
+    def _refuse_nul(self, text: str, piece: bytes, done: int, carry: str) -> None:
+        line = self._line_at(carry, text[: text.index("\0")])
+        offset = done - len(piece) + piece.find(b"\0") if not self._decoder.wide else None
+        place = "" if offset is None else f" at offset {offset:,}"
+        raise InvalidTable(
+            f"The file holds a NUL byte{place} (line {line}): it is binary, or UTF-16 text without its mark.",
+            remedy=_SAVE_AS,
+            code="binary-file",
+            line=line,
+            byte=offset,
+        )
+
+    def _line_at(self, carry: str, before: str) -> int:
+        plain = before.replace("\r\n", "\n").replace("\r", "\n")
+        return self._lines + carry.count("\n") + plain.count("\n") + 1
+
+
+def _check_head(head: bytes) -> None:
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            raise InvalidTable(
+                f"The file is {kind}, not CSV text.",
+                remedy="Export the table as CSV (UTF-8) and drop that.",
+                code="binary-file",
+                line=1,
+                byte=0,
+            )

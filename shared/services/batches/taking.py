@@ -192,7 +192,7 @@ class Batches:
             return self.files.read(source.container, source.blob, source.etag, offset, length)
 
         layout, position = read_layout(read, source.size)
-        entry.validator.order(layout.columns, labelled=True)
+        entry.validator.order(layout.columns, others=True)
         return layout, position
 
     def _upload(self, key: str, body: bytes) -> Source:

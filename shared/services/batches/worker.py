@@ -153,7 +153,7 @@ class _Work:
     def _begin(self, entry: ServingEntry) -> Layout:
         layout = self.batch.layout
         if not self.batch.blocks:
-            entry.validator.order(layout.columns, labelled=True)  # the model may be another one by now
+            entry.validator.order(layout.columns, others=True)  # the model may be another one by now
             self._stage(csv_chunks.header_line(self._shown(layout)))
             self._save(blocks=1)
         return layout

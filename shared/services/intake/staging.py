@@ -57,7 +57,7 @@ def stage(
     source: Iterable[bytes], area: Area, config: DatasetConfig, holdout: HoldoutRule | None, dataset: str
 ) -> Staged:
     """Stage `source` into `area`. Raises InvalidTable, whose `content_hash` is the sha256 of the whole file."""
-    text = TextReader(source)
+    text = TextReader(source, config.encoding)
     try:
         return _Staging(text, area, config, holdout).run()
     except InvalidTable as error:
@@ -90,7 +90,7 @@ class _Staging:
         self.waived = False
 
     def run(self) -> Staged:
-        warnings = self._write_rows() + self.stats.warnings()
+        warnings = self._write_rows() + self.text.warnings() + self.stats.warnings()
         if self.waived:
             warnings.append(
                 "So few rows that none are held out: the gate will have no evidence to compare models on."

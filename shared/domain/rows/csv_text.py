@@ -1,0 +1,68 @@
+"""A CSV to score, read as intake reads: encodings, line ends, invisible characters, blanks around values, blank rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from shared.domain.errors import InvalidTable
+from shared.domain.problems import MalformedBody
+from shared.domain.table.dialect import said
+from shared.domain.table.reader import BLANKS
+from shared.domain.table.text import TextReader
+
+#: Characters of one request; a packed one may hold more than it weighs.
+MAX_TEXT = 1 << 25
+
+
+def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
+    """The names and the rows. Raises MalformedBody, with code empty-body where there is nothing."""
+    try:
+        text = _text(body)
+        first = text.lstrip("\n")
+        told = said(first, 1)
+    except InvalidTable as error:
+        raise MalformedBody(
+            error.message, remedy="Send CSV text in UTF-8.", code=error.error_code, **error.where
+        ) from None
+    if told is not None:
+        text = told[1]
+    delimiter = told[0] if told else sniff(first)
+    reader = csv.reader(
+        io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    try:
+        rows = [row for record in reader if any(row := [cell.strip(BLANKS) for cell in record])]
+    except csv.Error as error:
+        line = reader.line_num + (told is not None)
+        raise MalformedBody(
+            f"The CSV can't be read: {error}, line {line}.", code="invalid-csv", line=line
+        ) from None
+    if not rows:
+        raise MalformedBody("The body arrived empty.", code="empty-body")
+    return [name.strip() for name in rows[0]], rows[1:]
+
+
+def _text(body: bytes) -> str:
+    blocks, size = [], 0
+    for block in TextReader([body]).blocks():
+        size += len(block)
+        if size > MAX_TEXT:
+            raise InvalidTable(f"The CSV holds more than {MAX_TEXT:,} characters.", code="archive-too-large")
+        blocks.append(block)
+    return "".join(blocks)
+
+
+def said_delimiter(line: str) -> str | None:
+    """What a line `sep=;` before the header names. Raises MalformedBody for a delimiter that isn't taken."""
+    try:
+        told = said(line, 1)
+    except InvalidTable as error:
+        raise MalformedBody(error.message, remedy=error.remedy, code="invalid-csv") from None
+    return told[0] if told else None
+
+
+def sniff(text: str) -> str:
+    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of outside quotation marks."""
+    header = "".join(text.partition("\n")[0].split('"')[::2])
+    return max(",;\t|", key=header.count)

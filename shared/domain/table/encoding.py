@@ -1,0 +1,105 @@
+"""Bytes as text: by the file's mark, by what the configuration says, else UTF-8, else Windows-1252 as a told guess.
+
+The guess is made only where all text before the first byte that is not UTF-8 is plain ASCII: with one letter that UTF-8
+explains, the file is UTF-8 that was damaged, and reading on would change values silently.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+#: What `encoding:` takes, and Python's name of it.
+ENCODINGS = {
+    "auto": "utf-8",
+    "utf-8": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16-le",
+    "utf-16-be": "utf-16-be",
+    "windows-1250": "cp1250",
+    "windows-1251": "cp1251",
+    "windows-1252": "cp1252",
+    "windows-1254": "cp1254",
+    "iso-8859-1": "latin-1",
+    "iso-8859-15": "iso8859-15",
+    "macroman": "mac-roman",
+    "shift-jis": "cp932",
+    "gbk": "gb18030",
+    "big5": "big5",
+    "euc-kr": "cp949",
+}
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+GUESS = "cp1252"
+
+
+class NotDecodableError(Exception):
+    """`before` is the text up to the byte `bad`, which stands `at` bytes before the end of what was given."""
+
+    def __init__(self, before: str, bad: int, at: int, encoding: str) -> None:
+        super().__init__(encoding)
+        self.before, self.bad, self.at, self.encoding = before, bad, at, encoding
+
+
+def mark_of(head: bytes) -> tuple[str, int] | None:
+    """The encoding that a byte order mark names, and the mark's length."""
+    return next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), None)
+
+
+class Decoder:
+    """Decodes a file piece by piece. `encoding` is one of ENCODINGS; a mark in the file wins over it."""
+
+    def __init__(self, encoding: str = "auto") -> None:
+        self._auto = encoding == "auto"
+        self.name = ENCODINGS[encoding]
+        self.bom = self.guessed = False
+        self._plain = True
+        self._begun = False
+        self._decoder = codecs.getincrementaldecoder(self.name)("strict")
+
+    @property
+    def wide(self) -> bool:
+        """Whether a NUL byte is part of ordinary text."""
+        return self.name.startswith(("utf-16", "utf-32"))
+
+    def begin(self, head: bytes) -> bytes:
+        """Look at the file's first bytes, and return them without the mark."""
+        self._begun = True
+        found = mark_of(head)
+        if found is None:
+            return head
+        self.name, length = found
+        self.bom = True
+        self._decoder = codecs.getincrementaldecoder(self.name)("strict")
+        return head[length:]
+
+    def decode(self, piece: bytes, final: bool = False) -> str:
+        """Raises NotDecodableError."""
+        if not self._begun:
+            piece = self.begin(piece)
+        try:
+            text = self._decoder.decode(piece, final)
+        except UnicodeDecodeError as error:
+            return self._guess(error, piece, final)
+        self._plain = self._plain and text.isascii()
+        return text
+
+    def _guess(self, error: UnicodeDecodeError, piece: bytes, final: bool) -> str:
+        held = error.object[: error.start]
+        before = held.decode(self.name, "replace")
+        can_guess = self._auto and not self.bom and not self.guessed and self._plain and held.isascii()
+        if can_guess:
+            try:
+                text = error.object.decode(GUESS)
+            except UnicodeDecodeError:
+                can_guess = False
+        if not can_guess:
+            at = len(error.object) - error.start
+            raise NotDecodableError(before, error.object[error.start], at, self.name) from None
+        self.name, self.guessed = GUESS, True
+        self._decoder = codecs.getincrementaldecoder(GUESS)("strict")
+        return text

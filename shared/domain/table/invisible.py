@@ -1,0 +1,58 @@
+"""Characters that nobody sees and that make two values of one: taken out, or made a plain space; and Unicode's form NFC.
+
+The same cleaning for files to learn from, files to score and batches, so that "yes" is one class everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+#: Zero-width (non-)joiners mean something between letters that need them (Persian, emoji): there they stay.
+_NOTHING = re.compile(
+    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
+
+
+class Cleaner:
+    """Cleans blocks of whole lines, and remembers how much there was to clean and where it began."""
+
+    def __init__(self) -> None:
+        self.removed = self.spaces = self.composed = 0
+        self.first_line: int | None = None
+
+    def clean(self, text: str, line: int = 1) -> str:
+        """`line` is that of the text's first character."""
+        if text.isascii():
+            return text
+        found, removed = _NOTHING.subn("", text)
+        found, spaces = _SPACES.subn(" ", found)
+        if not unicodedata.is_normalized("NFC", found):
+            found = unicodedata.normalize("NFC", found)
+            self.composed += 1
+        if self.first_line is None and found != text:
+            lines = zip(text.split("\n"), found.split("\n"), strict=True)
+            self.first_line = line + next(i for i, (before, after) in enumerate(lines) if before != after)
+        self.removed += removed
+        self.spaces += spaces
+        return found
+
+    def warnings(self) -> list[str]:
+        """What was cleaned, in a sentence, or nothing."""
+        done = []
+        if self.removed:
+            done.append(
+                f"{self.removed:,} invisible characters (zero-width, soft hyphens, marks) were removed"
+            )
+        if self.spaces:
+            done.append(f"{self.spaces:,} non-breaking or special spaces became plain ones")
+        if self.composed:
+            done.append("letters with separate accents were composed (Unicode NFC)")
+        return [f"{'; '.join(done)}; the first on line {self.first_line}."] if done else []
+
+
+def clean(text: str) -> str:
+    """The text, cleaned."""
+    return Cleaner().clean(text)

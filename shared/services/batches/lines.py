@@ -1,0 +1,150 @@
+"""Lines of a large file from a byte position on, read as intake reads: encodings, line ends, gzip, invisible characters."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+
+from shared.domain.batches import Layout
+from shared.domain.errors import InvalidTable
+from shared.domain.problems import MalformedBody
+from shared.domain.table.encoding import GUESS, mark_of
+from shared.domain.table.inflate import MAGIC, unpacked
+from shared.domain.table.invisible import clean
+
+READ_BYTES = 1024 * 1024
+#: One line (or one quoted cell with line breaks) may not be longer.
+MAX_LINE = 4 * 1024 * 1024
+#: Of a packed file the size is known at its end only.
+_UNKNOWN = 1 << 62
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+ReadRange = Callable[[int, int], bytes]
+
+
+class Lines:
+    """Clean lines, each ended by a single newline; `position` is always behind the line last given (unpacked bytes)."""
+
+    def __init__(self, read: ReadRange, layout: Layout, position: int, size: int) -> None:
+        self._read, self._size = (_Unpacked(read, size), _UNKNOWN) if layout.packed else (read, size)
+        self._encoding, self.position = layout.encoding, position
+        self._wide = layout.encoding.startswith(("utf-16", "utf-32"))
+        self._next_read = position
+        self._lines: list[bytes] = []  # whole ones, the next one last
+        self._rest = b""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self._lines:
+            self._fill()
+        raw = self._lines.pop()
+        start, self.position = self.position, self.position + len(raw)
+        if start == 0 and (found := mark_of(raw)) is not None:
+            raw = raw[found[1] :]
+        line = self._decoded(raw, start)
+        if "\0" in line:
+            raise MalformedBody(
+                f"The line at byte {start} holds a NUL byte: the file is binary, or UTF-16 without its mark.",
+                remedy="Save it as UTF-8 text.",
+                code="binary-file",
+            )
+        return clean(line.rstrip("\r\n") + "\n")
+
+    def _decoded(self, raw: bytes, start: int) -> str:
+        try:
+            return raw.decode(self._encoding)
+        except UnicodeDecodeError:
+            if not self._wide:
+                try:
+                    return raw.decode(GUESS)
+                except UnicodeDecodeError:
+                    pass
+        raise MalformedBody(
+            f"The line at byte {start} is neither {self._encoding.upper()} nor Windows-1252.",
+            remedy="Encode the file as UTF-8.",
+            code="not-utf8",
+        )
+
+    def _fill(self) -> None:
+        """Read until a line is whole. Raises StopIteration at the end."""
+        ended = False
+        while not self._lines and not ended:
+            if len(self._rest) > MAX_LINE:
+                raise MalformedBody(
+                    f"The line at byte {self.position} is longer than {MAX_LINE} bytes.",
+                    remedy="Check the file's quotes and line ends.",
+                    code="line-too-long",
+                )
+            length = min(READ_BYTES, self._size - self._next_read)
+            data = self._read(self._next_read, length) if length > 0 else b""
+            self._next_read += len(data)
+            ended = not data
+            lines = self._cut(self._rest + data)
+            # The last line may go on in the next range; a carriage return may be followed by a newline there.
+            self._rest = lines.pop() if lines and not ended else b""
+            self._lines = lines[::-1]
+        if not self._lines:
+            raise StopIteration
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        if not self._wide:
+            return data.splitlines(keepends=True)
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        try:
+            lines = [line.encode(self._encoding) for line in _LINE.findall(decoder.decode(data))]
+        except UnicodeDecodeError:
+            return [data]
+        # What is left is part of a character that goes on in the next range, and so of the last line.
+        left = decoder.getstate()[0]
+        if left and lines and not lines[-1].decode(self._encoding).endswith("\n"):
+            left = lines.pop() + left
+        return [*lines, left] if left else lines
+
+
+class _Unpacked:
+    """Ranges of what a gzip file holds. Going on is cheap; going back, or on in another process, unpacks from the start."""
+
+    def __init__(self, read: ReadRange, size: int) -> None:
+        self._source, self._size = read, size
+        self._at, self._held = 0, b""
+        self._pieces = self._begin()
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        if offset < self._at:
+            self._at, self._held, self._pieces = 0, b"", self._begin()
+        while self._at + len(self._held) < offset + length:
+            piece = self._next()
+            if not piece:
+                break
+            self._held += piece
+            skip = min(max(offset - self._at, 0), len(self._held))
+            self._at, self._held = self._at + skip, self._held[skip:]
+        found, self._held = self._held[:length], self._held[length:]
+        self._at += len(found)
+        return found
+
+    def _next(self) -> bytes:
+        try:
+            return next(self._pieces, b"")
+        except InvalidTable as error:
+            raise MalformedBody(error.message, remedy=error.remedy, code=error.error_code) from None
+
+    def _begin(self) -> Iterator[bytes]:
+        return unpacked(self._ranges())
+
+    def _ranges(self) -> Iterator[bytes]:
+        at = 0
+        while at < self._size and (data := self._source(at, min(READ_BYTES, self._size - at))):
+            at += len(data)
+            yield data
+
+
+def reading(read: ReadRange, size: int) -> Layout:
+    """How the file is encoded and packed, by its first bytes; names and delimiter are still to be found."""
+    packed = size >= len(MAGIC) and read(0, len(MAGIC)) == MAGIC
+    head = (_Unpacked(read, size) if packed else read)(0, min(4, size))
+    found = mark_of(head)
+    return Layout([], ",", encoding=found[0] if found else "utf-8", packed=packed)

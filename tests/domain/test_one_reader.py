@@ -1,0 +1,143 @@
+"""One table is one table, whatever program wrote it, for intake, for scoring by CSV and for batches."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.errors import InvalidTable
+from shared.domain.problems import MalformedBody
+from shared.domain.rows.csv_text import read_csv
+from shared.domain.table.inflate import unpacked
+from shared.domain.table.invisible import clean
+from shared.domain.table.reader import Table
+from shared.domain.table.text import TextReader
+from shared.services.batches.csv_chunks import read_chunks, read_layout
+
+Rows = list[list[str]]
+WORDS = ["yes", "no", "1.5", "Zürich", "x,y", "a;b", "two\nlines", 'say "x"', "", "café"]
+ENDS = ["\n", "\r\n", "\r"]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "cp1252"]
+TABLES = st.lists(
+    st.lists(st.sampled_from(WORDS), min_size=3, max_size=3).filter(any), min_size=1, max_size=12
+)
+
+
+def by_intake(raw: bytes) -> tuple[list[str], Rows]:
+    table = Table(TextReader([raw]))
+    rows = [list(row) for block in table.blocks() for row in zip(*block.columns, strict=True)]
+    return table.header, rows
+
+
+def by_batch(raw: bytes) -> tuple[list[str], Rows]:
+    """Every chunk by a reader of its own, as after a crash: the position alone is kept."""
+
+    def read(offset: int, length: int) -> bytes:
+        return raw[offset : offset + min(length, 7)]
+
+    layout, position = read_layout(read, len(raw))
+    rows = []
+    while chunk := next(read_chunks(read, layout, position, len(raw)), None):
+        rows += [[cell.strip() for cell in record] for record in chunk.records]
+        position = chunk.position
+    return layout.columns, rows
+
+
+def quoted(cell: str) -> str:
+    special = any(mark in cell for mark in '",;\t|\n')
+    return '"' + cell.replace('"', '""') + '"' if special else cell
+
+
+def written(rows: Rows, delimiter: str, end: str, encoding: str, *, sep: bool, packed: bool) -> bytes:
+    lines = [f"sep={delimiter}"] if sep else []
+    lines += [delimiter.join(map(quoted, row)) for row in [["a", "b", "label"], *rows]]
+    raw = "".join(line + end for line in lines).encode(encoding)
+    return gzip.compress(raw) if packed else raw
+
+
+@given(
+    TABLES,
+    st.sampled_from(",;\t|"),
+    st.sampled_from(ENDS),
+    st.sampled_from(ENCODINGS),
+    st.booleans(),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_every_dialect_gives_the_same_rows(
+    rows: Rows, delimiter: str, end: str, encoding: str, sep: bool, packed: bool
+) -> None:
+    raw = written(rows, delimiter, end, encoding, sep=sep, packed=packed)
+    assert by_intake(raw) == read_csv(raw) == by_batch(raw) == (["a", "b", "label"], rows)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_a_table_or_refused_as_such(raw: bytes) -> None:
+    for read, refused in ((by_intake, InvalidTable), (read_csv, MalformedBody), (by_batch, MalformedBody)):
+        with suppress(refused):
+            header, rows = read(raw)
+            assert header
+            assert all(map(any, rows)) or read is by_intake
+
+
+@pytest.mark.parametrize(
+    ("seen", "meant"),
+    [
+        ("yes\u00a0", "yes"),
+        ("\ufeffyes", "yes"),
+        ("ye\u200bs", "yes"),
+        ("y\u00ades", "yes"),
+        ("\u202fyes", "yes"),
+        ("yes\u200d", "yes"),
+        ("cafe\u0301", "café"),
+        ("👩\u200d💻", "👩\u200d💻"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_what_nobody_sees_makes_no_class(seen: str, meant: str) -> None:
+    raw = f"a,label\n1,{meant}\n2,{seen}\n".encode()
+    assert by_intake(raw) == read_csv(raw) == by_batch(raw) == (["a", "label"], [["1", meant], ["2", meant]])
+    assert clean(clean(seen)) == clean(seen)
+
+
+def test_cleaning_and_guessing_are_told_with_their_first_line() -> None:
+    text = TextReader(["a,label\n1,yes\n2,yes\u00a0\n3,n\u200bo\n".encode()])
+    assert list(text.blocks()) == ["a,label\n1,yes\n2,yes \n3,no\n"]
+    [said] = text.warnings()
+    assert "line 3" in said
+    guessed = TextReader([b"a,label\n1,yes\n2,Z\xfcrich\n"])
+    assert "Zürich" in "".join(guessed.blocks())
+    assert "line 3" in guessed.warnings()[0]
+    assert "Windows-1252" in guessed.warnings()[0]
+
+
+def test_the_encoding_that_is_said_is_read() -> None:
+    raw = "a,label\n1,Привет\n".encode("cp1251")
+    assert "Привет" in "".join(TextReader([raw], "windows-1251").blocks())
+
+
+def test_damaged_utf8_is_no_other_encoding() -> None:
+    with pytest.raises(InvalidTable, match="line 3") as caught:
+        list(TextReader(["a,label\n1,Zürich\n2,Bern".encode() + b"\xfc\n"]).blocks())
+    assert caught.value.error_code == "not-utf8"
+
+
+def test_a_delimiter_that_is_said_wins_and_a_strange_one_is_named() -> None:
+    assert by_intake(b"sep=;\na,b;c,d\n1,2;3,4\n") == (["a,b", "c,d"], [["1,2", "3,4"]])
+    with pytest.raises(InvalidTable, match=r"Line 1 names '\^'"):
+        by_intake(b"sep=^\na^b\n")
+    table = Table(TextReader([b"\nsep=;\n\na;b\n1;2\n"]))
+    assert (table.header_line, [list(block.starts) for block in table.blocks()]) == (4, [[5]])
+
+
+@given(st.lists(st.binary(max_size=2000), min_size=1, max_size=4), st.integers(1, 97))
+@settings(max_examples=60, deadline=None)
+def test_gzip_is_unpacked_however_it_arrives(members: list[bytes], size: int) -> None:
+    packed = b"".join(map(gzip.compress, members))
+    pieces = (packed[i : i + size] for i in range(0, len(packed), size))
+    assert b"".join(unpacked(pieces)) == b"".join(members)
