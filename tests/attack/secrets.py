@@ -53,6 +53,8 @@ def known(stand: Stand, endpoint_keys: list[str], canaries: dict[str, str]) -> d
     account = re.search(r"AccountKey=([^;]+)", running.storage)
     if account:
         found["storage key"] = account[1]
+    for path in running.home.rglob("*.secret"):
+        found[path.name] = path.read_text().strip()
     for name, value in _strings(json.loads((running.home / "keys.json").read_text())):
         found[f"function key {name}"] = value
     return {name: value for name, value in found.items() if len(value) >= 12}
