@@ -8,8 +8,11 @@ endpoint wakes up for the first and waits for the second.
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +35,8 @@ POOL_SIZE = 64
 NO_RETRIES = Retry(False, redirect=False)
 #: A TCP and TLS handshake that takes longer than this won't succeed.
 CONNECT_TIMEOUT = 5.0
+#: Between two looks at the calls that are under way.
+WATCH_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,59 @@ class _Route:
 
     pool: Any
     target: str
+
+
+class _Watch:
+    """Cuts off connections whose answer is not whole at the deadline.
+
+    A socket's own timeout is one of each read: an endpoint that sends a byte now and then never meets it.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[float, socket.socket | None]] = {}
+        self._begun = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, until: float) -> None:
+        """A call of this thread begins, which has to end at `until` on the monotonic clock."""
+        self._calls[threading.get_ident()] = (until, None)
+
+    def sent(self, sock: socket.socket) -> None:
+        """The request has gone, and its answer comes from there. Connecting and sending have deadlines of their own."""
+        me = threading.get_ident()
+        self._calls[me] = (self._calls[me][0], sock)
+        if not self._begun.is_set():
+            self._begun.set()
+            if self._thread is None:
+                self._start()
+
+    def end(self) -> None:
+        self._calls.pop(threading.get_ident(), None)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="endpoint-watch", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            self._begun.wait()
+            if not self._calls:
+                self._begun.clear()
+                if self._calls:  # one that began meanwhile
+                    self._begun.set()
+                continue
+            time.sleep(WATCH_SECONDS)
+            now = time.monotonic()
+            for until, sock in list(self._calls.values()):
+                if now >= until and sock is not None:
+                    with suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+
+
+WATCH = _Watch()
 
 
 class _OneWrite:
@@ -55,6 +113,7 @@ class _OneWrite:
         finally:
             self._held = None
         super().send(b"".join(held))  # type: ignore[misc]
+        WATCH.sent(self.sock)  # type: ignore[attr-defined]
 
     def send(self, data: Any) -> None:
         if self._held is None:
@@ -87,6 +146,13 @@ class _PoolAdapter(HTTPAdapter):
         return _Route(pool, self.request_url(request, env["proxies"]))
 
 
+def _too_late(url: str, timeout: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"The endpoint {urlsplit(url).hostname} gave no answer within {timeout:.1f} s.",
+        remedy="Send fewer rows or allow more time.",
+    )
+
+
 class EndpointHttp:
     """Implements `shared.services.scoring.calling.Transport`. Thread-safe."""
 
@@ -103,6 +169,8 @@ class EndpointHttp:
     ) -> Answer:
         """One exchange, no retry. Raises ConnectionLostError (nothing was answered) or DeadlineExceeded."""
         route = self._routes.get(url) or self._route(url)
+        until = time.monotonic() + timeout
+        WATCH.begin(until)
         try:
             answer = route.pool.urlopen(
                 method,
@@ -114,18 +182,21 @@ class EndpointHttp:
                 timeout=Timeout(connect=min(timeout, CONNECT_TIMEOUT), read=timeout),
             )
         except ReadTimeoutError:
-            raise DeadlineExceeded(
-                f"The endpoint {urlsplit(url).hostname} gave no answer within {timeout:.1f} s.",
-                remedy="Send fewer rows or allow more time.",
-            ) from None
+            raise _too_late(url, timeout) from None
         except (NewConnectionError, ConnectTimeoutError) as error:
             raise ConnectionLostError(
                 f"{type(error).__name__} at {urlsplit(url).hostname}", sent=False
             ) from None
         except HTTPError as error:  # reset or closed before the answer: mostly an idle connection gone stale
+            if time.monotonic() >= until:
+                raise _too_late(url, timeout) from None
             raise ConnectionLostError(
                 f"{type(error).__name__} at {urlsplit(url).hostname}", sent=True
             ) from None
+        finally:
+            WATCH.end()
+        if time.monotonic() >= until:  # cut off, perhaps, where only its end says that it is whole
+            raise _too_late(url, timeout)
         return Answer(answer.status, answer.headers, answer.data)
 
     def _route(self, url: str) -> _Route:
