@@ -47,7 +47,7 @@ def check(req: func.HttpRequest) -> None:
                 _beyond("parameter", name, MAX_QUERY),
                 remedy=_SEE,
                 code="invalid-parameter",
-                field=ascii(name[:40])[1:-1],
+                field=ascii(name[:40])[1:-1] or "(no name)",
             )
     for name in HEADERS:
         value = header(req, name)

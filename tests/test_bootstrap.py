@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from shared import bootstrap
 from shared.once import Once
 
 
@@ -42,3 +45,11 @@ def test_a_builder_that_failed_is_asked_again() -> None:
     with pytest.raises(ValueError, match="not yet"):
         moody()
     assert moody() == "made"
+
+
+def test_the_workers_shared_out_are_those_that_the_host_passes_calls_to() -> None:
+    host = json.loads((Path(__file__).resolve().parents[1] / "host.json").read_text())
+    http = host["extensions"]["http"]
+    assert http["maxConcurrentRequests"] == bootstrap.HTTP_CALLS
+    # what waits in the host is answered by the app in words; beyond that the host says 429 without any
+    assert http["maxOutstandingRequests"] >= 4 * bootstrap.HTTP_CALLS

@@ -94,7 +94,7 @@ def rounds(cloud: Cloud, folder: Path, examples: int, seed: int, cases: int) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.functions.contract", description=__doc__)
-    parser.add_argument("--examples", type=int, default=400, help="per operation and phase")
+    parser.add_argument("--examples", type=int, default=60, help="per operation and phase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--cases", type=int, default=WANTED, help="rounds are made, each with the next seed, until so many"

@@ -32,7 +32,7 @@ class BenchmarkOptions:
         doc = payloads.load_json(body) if body.strip() else {}
         limits = {"requests": MAX_REQUESTS, "concurrency": MAX_CONCURRENCY, "rows": MAX_ROWS}
         if not isinstance(doc, dict):
-            raise InvalidInput("The options must be a JSON object.", code="invalid-options")
+            raise InvalidInput("The options must be a JSON object.", code="invalid-options", field="(body)")
         for name, value in doc.items():
             limit = limits.get(name)
             whole = type(value) is int or (type(value) is float and value.is_integer())
