@@ -24,6 +24,24 @@ def rotate(log: Path) -> None:
     log.replace(_numbered(log, 1))
 
 
+def bound(log: Path, limit: int = KEPT_BYTES) -> None:
+    """Cut a log that is being written to its last half once it is larger than `limit` bytes.
+
+    In place: whoever writes it has it open for appending, and goes on behind what is left.
+    """
+    try:
+        if log.stat().st_size <= limit:
+            return
+        with log.open("r+b", buffering=0) as file:
+            file.seek(-limit // 2, os.SEEK_END)
+            rest = file.read()
+            file.truncate(0)
+        with log.open("ab", buffering=0) as file:
+            file.write(rest[rest.find(b"\n") + 1 :])
+    except FileNotFoundError:
+        return
+
+
 def _numbered(log: Path, number: int) -> Path:
     return log.with_name(f"{log.name}.{number}")
 

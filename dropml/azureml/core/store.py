@@ -27,6 +27,9 @@ CREATE INDEX IF NOT EXISTS telemetry_by_type ON telemetry(type, id);
 CREATE INDEX IF NOT EXISTS telemetry_by_operation ON telemetry(operation_id);
 """
 
+_LOG_BYTES = 8 * 2**20
+_FREE_PAGES = 4096  # 16 MiB
+
 
 class Store:
     """Safe to use from any thread; each call is one short statement or one transaction."""
@@ -38,9 +41,20 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         # A killed process loses nothing at NORMAL; a power cut may lose the last moments, never the file.
         self._db.execute("PRAGMA synchronous=NORMAL")
+        # After a burst the log of writes shrinks again.
+        self._db.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
         self._db.executescript(_SCHEMA)
+        self._compact()
         row = self._db.execute("SELECT coalesce(max(seq), 0) FROM documents").fetchone()
         self._seq = int(row[0])
+
+    def _compact(self) -> None:
+        """Give back to the disk what an earlier time needed, where that is most of the file."""
+        pages, free = (
+            int(self._db.execute(f"PRAGMA {n}").fetchone()[0]) for n in ("page_count", "freelist_count")
+        )
+        if free > _FREE_PAGES and free > pages / 2:
+            self._db.execute("VACUUM")
 
     def close(self) -> None:
         with self._lock:

@@ -43,6 +43,7 @@ from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_runner import PipelineRunner
+from dropml.azureml.jobs.retention import Retention
 from dropml.azureml.jobs.routes import Jobs
 from dropml.azureml.jobs.runner import JobRunner
 from dropml.azureml.jobs.runs import TERMINAL, Runs
@@ -77,6 +78,7 @@ class Emulator:
     endpoints: OnlineEndpoints
     datastores: Datastores
     schedules: Schedules
+    retention: Retention
     _tasks: list[asyncio.Task[None]]
 
     async def start(self) -> None:
@@ -92,6 +94,7 @@ class Emulator:
             loop.create_task(self.endpoints.processes.resume()),
             loop.create_task(self.endpoints.processes.supervise()),
             loop.create_task(self.schedules.run()),
+            loop.create_task(self.retention.run()),
             loop.create_task(self._containers()),
         ]
 
@@ -173,7 +176,7 @@ def build(settings: Settings) -> Emulator:
     ]  # fmt: skip
     app = _front(context, parts)
     ingestion = Guard(Starlette(routes=telemetry.routes()), context.secret)
-    return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, [])
+    return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, Retention(runs), [])
 
 
 def _front(context: Context, parts: list[Part]) -> ASGIApp:

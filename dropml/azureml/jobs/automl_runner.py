@@ -19,7 +19,7 @@ from dropml.azureml.jobs.automl_trials import apply_event
 from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.storage import DataError
-from dropml.common.logs import tail
+from dropml.common.logs import bound, tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ class AutoMLRunner:
                 self._drain(name, events)
                 if time.monotonic() - checked > _MEMORY_POLL:
                     checked = time.monotonic()
+                    bound(folder / "user_logs" / "std_log.txt")
                     reason = await self._trespass(child, caps, deadline)
                     if reason:
                         await child.stop(5)

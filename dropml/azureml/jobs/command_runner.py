@@ -19,7 +19,7 @@ from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.runs import TERMINAL
 from dropml.azureml.workspace.storage import DataError
-from dropml.common.logs import tail
+from dropml.common.logs import bound, tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
 
 _POLL = 0.1
@@ -193,6 +193,7 @@ class CommandRunner:
             await child.stop(5)
         try:
             while child.alive():
+                bound(self._runs.folder(name) / "user_logs" / "std_log.txt")
                 await asyncio.sleep(_POLL)
         finally:
             self.children.pop(name, None)

@@ -20,7 +20,7 @@ from dropml.azureml.core.context import Context
 from dropml.azureml.core.loops import contained, every
 from dropml.azureml.core.store import Doc
 from dropml.azureml.online.comeback import Comeback, last_used, listening
-from dropml.common.logs import is_ready, rotate, tail
+from dropml.common.logs import bound, is_ready, rotate, tail
 from dropml.common.processes import Child, find_by_argument, start
 
 log = logging.getLogger(__name__)
@@ -167,6 +167,8 @@ class EndpointProcesses:
 
     async def _restart_dead(self) -> None:
         for name, child in list(self._children.items()):
+            with contained(f"the log of endpoint {name}"):
+                bound(self._log(name))
             if child.alive() or self._closing or self._lock(name).locked():
                 continue
             log.warning("endpoint %s: its process ended; starting it again", name)

@@ -18,8 +18,11 @@ from starlette.routing import Route
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.store import Doc, Store
+from dropml.azureml.workspace.telemetry_rows import TelemetryRows
 
 log = logging.getLogger(__name__)
+#: https://learn.microsoft.com/azure/azure-monitor/service-limits#application-insights
+_ITEM_BYTES = 65_536
 #: What a packed body may become: so much, and so many times its own size (telemetry packs 10 to 50 times).
 _UNPACKED_BYTES, _SMALL_BYTES, _RATIO = 16 * 2**20, 2**20, 100
 _COLUMNS = ("type", "name", "operation_id", "role", "ikey")
@@ -28,6 +31,7 @@ _COLUMNS = ("type", "name", "operation_id", "role", "ikey")
 class Telemetry:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._rows = TelemetryRows(store)
 
     async def track(self, request: Request) -> Response:
         """Envelopes as a JSON list, one object, or one object a line; gzip or plain."""
@@ -52,7 +56,7 @@ class Telemetry:
                 log.exception("an envelope that can't be read")
                 errors.append({"index": index, "statusCode": 400, "message": f"Unreadable: {error!r}"})
         if rows:
-            await asyncio.to_thread(self._keep, rows)
+            await asyncio.to_thread(self._rows.keep, rows)
         status = 200 if not errors else 400 if not rows else 206
         return reply({"itemsReceived": len(items), "itemsAccepted": len(rows), "errors": errors}, status)
 
@@ -71,13 +75,6 @@ class Telemetry:
             tags.get("ai.cloud.role"),
             item.get("iKey"),
             json.dumps(item, separators=(",", ":")),
-        )
-
-    def _keep(self, rows: list[tuple[Any, ...]]) -> None:
-        self._store.executemany(
-            "INSERT INTO telemetry(received, time, type, name, operation_id, role, ikey, body) "
-            "VALUES(?,?,?,?,?,?,?,?)",
-            rows,
         )
 
     async def show(self, request: Request) -> Response:
@@ -105,7 +102,7 @@ class Telemetry:
         return reply({"total": total, "items": items})
 
     async def forget(self, _request: Request) -> Response:
-        self._store.execute("DELETE FROM telemetry")
+        await asyncio.to_thread(self._rows.forget)
         return Response(None, 204)
 
     def routes(self) -> list[Route]:
@@ -152,6 +149,8 @@ def _fault(item: Any) -> str | None:
         return "Field 'data' on type 'Envelope' is required but missing or empty."
     if not item.get("iKey"):
         return "Field 'iKey' on type 'Envelope' is required but missing or empty."
+    if len(json.dumps(item)) > _ITEM_BYTES:
+        return f"Telemetry item is larger than {_ITEM_BYTES} bytes."
     if not item.get("time"):
         return "Field 'time' on type 'Envelope' is required but missing or empty."
     return None
