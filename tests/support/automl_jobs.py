@@ -120,7 +120,7 @@ def run_here(job_dir: Path) -> Finished:
     code = 0
     try:
         spec = read_spec(job_dir)
-        clock = Clock(time.time(), spec.limits.timeout_s)
+        clock = Clock(time.monotonic(), spec.limits.timeout_s)
         events.emit("completed", best=engine._run(spec, job_dir, events, scratch, InlinePool(scratch), clock))
     except UserError as error:
         events.emit("failed", message=str(error), code="UserError")

@@ -56,7 +56,8 @@ def _process_start() -> float:
     """When this process was started: the time limit counts from there, imports included."""
     import psutil
 
-    return min(time.time(), psutil.Process(os.getpid()).create_time())
+    age = time.time() - psutil.Process(os.getpid()).create_time()
+    return time.monotonic() - max(0.0, age)
 
 
 def _raise_cancelled(*_: Any) -> None:

@@ -24,10 +24,17 @@ class Clock:
         self._offset = float(store.meta("clock.offset", "0"))
         frozen = store.meta("clock.frozen")
         self._frozen: float | None = float(frozen) if frozen else None
+        self._stepped = 0.0
+        self._stood: float | None = time.monotonic() if frozen else None
         self._changed = asyncio.Event()
 
     def now(self) -> float:
         return self._frozen if self._frozen is not None else time.time() + self._offset
+
+    def steady(self) -> float:
+        """Seconds that no jump of the machine's clock moves, for durations; a test's steps and freezes count."""
+        here = self._stood if self._stood is not None else time.monotonic()
+        return here + self._stepped
 
     @property
     def frozen(self) -> bool:
@@ -37,6 +44,7 @@ class Clock:
         """Move forward."""
         if seconds < 0:
             raise ValueError("The clock only goes forward: give a step of 0 seconds or more.")
+        self._stepped += seconds
         if self._frozen is not None:
             self._frozen += seconds
         else:
@@ -45,6 +53,7 @@ class Clock:
 
     def freeze(self) -> None:
         self._frozen = self.now()
+        self._stood = self._stood or time.monotonic()
         self._save()
 
     def resume(self) -> None:
@@ -52,11 +61,15 @@ class Clock:
         if self._frozen is not None:
             self._offset = self._frozen - time.time()
             self._frozen = None
+            if self._stood is not None:
+                self._stepped -= time.monotonic() - self._stood
+                self._stood = None
             self._save()
 
-    async def sleep_until(self, moment: float) -> None:
-        """Return once `now() >= moment`, woken by steps too."""
-        while (left := moment - self.now()) > 0:
+    async def sleep(self, seconds: float) -> None:
+        """As long as that by `steady`, woken by steps too."""
+        until = self.steady() + seconds
+        while (left := until - self.steady()) > 0:
             changed = self._changed
             try:
                 await asyncio.wait_for(changed.wait(), None if self.frozen else left)

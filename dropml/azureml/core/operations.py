@@ -129,6 +129,9 @@ class Operations:
         # Let the request that began it commit and answer first.
         await asyncio.sleep(0)
         failure: OperationFailedError | None = None
+        # After a restart it takes what is left, and never longer than a whole one: the clock may have jumped.
+        due = operation["ready"] - self._clock.now()
+        begun, lasts = self._clock.steady(), min(max(due, 0.0), self._settings.operation_seconds)
         try:
             await self._kinds[operation["kind"]].work(operation)
         except OperationFailedError as error:
@@ -136,7 +139,7 @@ class Operations:
         except Exception as error:
             log.exception("operation %s: its work", operation["id"])
             failure = _unexpected(error)
-        await self._clock.sleep_until(operation["ready"])
+        await self._clock.sleep(begun + lasts - self._clock.steady())
         try:
             self._settle(operation, failure)
         except Exception as error:

@@ -52,11 +52,11 @@ class Setting:
 
     @property
     def late(self) -> bool:
-        return time.time() >= self.deadline
+        return time.monotonic() >= self.deadline
 
     @property
     def left(self) -> float:
-        return self.deadline - time.time()
+        return self.deadline - time.monotonic()
 
 
 class Pace:
@@ -68,13 +68,13 @@ class Pace:
     STEPS, PROBE = 10.0, 5
 
     def __init__(self, setting: Setting, rate: float) -> None:
-        self.rate, self._setting, self._start = rate, setting, time.time()
+        self.rate, self._setting, self._start = rate, setting, time.monotonic()
 
     def after(self, rounds: int) -> float | None:
         """The new rate, if it changes after this many rounds."""
         if rounds != self.PROBE or self._setting.rounds is not None:
             return None
-        a_round = (time.time() - self._start) / rounds
+        a_round = (time.monotonic() - self._start) / rounds
         needed = self.STEPS * a_round / max(0.7 * self._setting.left, 1e-3)
         if needed <= self.rate:
             return None

@@ -54,7 +54,7 @@ def _importance(
     columns = prediction[:, 1:] if prediction.shape[1] == 2 else prediction
     total, done, longest = np.zeros(x.shape[1]), 0, 0.3
     for j in np.argsort(-columns.sum(axis=0))[:MAX_CLASSES]:
-        start = time.time()
+        start = time.monotonic()
         if start + 1.5 * longest > deadline:
             break
         target = columns[:, j]
@@ -71,7 +71,7 @@ def _importance(
         surrogate = lightgbm.train(options, lightgbm.Dataset(x, target), ROUNDS)
         contributions = np.asarray(surrogate.predict(x, pred_contrib=True, num_threads=threads))[:, :-1]
         total += np.abs(contributions).mean(axis=0)
-        done, longest = done + 1, max(longest, time.time() - start)
+        done, longest = done + 1, max(longest, time.monotonic() - start)
     return total / done if done else None
 
 

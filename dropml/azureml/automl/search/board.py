@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Trial:
     status: str = "Running"
     outcome: Result | None = None  # of a completed one
     error: str | None = None
+    begun: float = field(default_factory=time.monotonic)  # `start` and `end` are stamps, which may jump
+    over: float | None = None
 
     @property
     def out(self) -> str:
@@ -41,7 +43,7 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        return (self.end or time.time()) - self.start
+        return (self.over or time.monotonic()) - self.begun
 
 
 class Board:
@@ -59,7 +61,7 @@ class Board:
 
     def finished(self, outcome: Outcome) -> Trial:
         trial = next(t for t in self.trials if t.out == outcome.task.out)
-        trial.end = time.time()
+        trial.end, trial.over = time.time(), time.monotonic()
         trial.error = outcome.error
         trial.status = "Failed" if outcome.error else "Completed"
         trial.outcome = outcome.result
@@ -70,7 +72,7 @@ class Board:
     def cancel_running(self) -> None:
         for trial in self.trials:
             if trial.status == "Running":
-                trial.status, trial.end = "Canceled", time.time()
+                trial.status, trial.end, trial.over = "Canceled", time.time(), time.monotonic()
                 self.emit(trial)
 
     def _move_artifacts(self, trial: Trial) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Clock:
-    """`start` unix seconds, `timeout_s` the job's whole time.
+    """`start` as of `time.monotonic()`, which no jump of the clock moves; `timeout_s` the job's whole time.
 
     `refit_s` is what fitting the likely best model on all rows would take, as far as it is known. A guard that keeps
     less than about a fifth of the time overshoots on a busy machine: estimates are kept with a margin.
@@ -41,4 +41,4 @@ class Clock:
         return self.end - self.finish_s
 
     def left(self, moment: float) -> float:
-        return moment - time.time()
+        return moment - time.monotonic()

@@ -27,7 +27,7 @@ def select(facts: Facts, y: np.ndarray, members: dict[str, np.ndarray], deadline
     names = list(members)
     totals = dict.fromkeys(names, 0.0)
     for draw in range(DRAWS):
-        if draw and time.time() > deadline:
+        if draw and time.monotonic() > deadline:
             break
         rows = rng.choice(len(y), min(len(y), MAX_ROWS), replace=True)
         for name, count in _greedy(facts, y[rows], {n: members[n][rows] for n in names}).items():

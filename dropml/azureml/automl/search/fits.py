@@ -23,7 +23,7 @@ def fit_folds(scratch: Scratch, facts: Facts, task: Task, work: Fit) -> Result:
     algorithm = _algorithm(facts, work.algorithm)
     params = {**algorithm.defaults, **work.params}
     at_once = min(task.threads, facts.n_splits)
-    start, cpu = time.time(), time.process_time()
+    start, cpu = time.monotonic(), time.process_time()
 
     def fit_one(k: int) -> tuple[Fold, Model]:
         turn = (k // at_once + 1) / math.ceil(facts.n_splits / at_once)
@@ -40,7 +40,7 @@ def fit_folds(scratch: Scratch, facts: Facts, task: Task, work: Fit) -> Result:
     else:  # the libraries let go of the interpreter lock while they fit
         with ThreadPoolExecutor(at_once) as threads:
             fitted = list(threads.map(fit_one, range(facts.n_splits)))
-    cpu, wall = time.process_time() - cpu, time.time() - start
+    cpu, wall = time.process_time() - cpu, time.monotonic() - start
     scratch.save_object(f"{task.out}/model0", fitted[0][1])
     truths = [np.asarray(fold.valid_y) for fold, _ in fitted]
     predictions = [model.predict(np.asarray(fold.valid_x)) for fold, model in fitted]

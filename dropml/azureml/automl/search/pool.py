@@ -38,26 +38,26 @@ class Pool:
     def start(self, task: Task) -> None:
         process = self._context.Process(target=run, args=(str(self._scratch.root), task), daemon=True)
         process.start()
-        self._running[process.sentinel] = (process, task, time.time())
+        self._running[process.sentinel] = (process, task, time.monotonic())
 
     def wait(self, timeout: float) -> list[Outcome]:
         """Outcomes of the tasks that ended within `timeout` seconds; [] if none did."""
         if not self._running:
             return []
-        limit = time.time() + timeout
+        limit = time.monotonic() + timeout
         while True:
             overdue = min(task.deadline + task.grace for _, task, _ in self._running.values())
-            pause = max(0.0, min(limit, overdue, time.time() + 0.5) - time.time())
+            pause = max(0.0, min(limit, overdue, time.monotonic() + 0.5) - time.monotonic())
             ready = multiprocessing.connection.wait(list(self._running), pause)
             outcomes = [self._collect(sentinel) for sentinel in ready]
             outcomes += self._kill_offenders()
-            if outcomes or time.time() >= limit:
+            if outcomes or time.monotonic() >= limit:
                 return outcomes
 
     def _collect(self, sentinel: Any) -> Outcome:
         process, task, start = self._running.pop(sentinel)
         process.join()
-        seconds = time.time() - start
+        seconds = time.monotonic() - start
         if not self._scratch.has_object(task.result):
             how = (
                 f"signal {-process.exitcode}"
@@ -73,7 +73,7 @@ class Pool:
         outcomes = [
             self._kill(sentinel, "The trial ran into its time limit and was stopped.")
             for sentinel, (_, task, _) in list(self._running.items())
-            if time.time() > task.deadline + task.grace
+            if time.monotonic() > task.deadline + task.grace
         ]
         used = {sentinel: _resident_mb(process.pid) for sentinel, (process, _, _) in self._running.items()}
         while used and sum(used.values()) > self._memory_mb:
@@ -88,7 +88,7 @@ class Pool:
     def _kill(self, sentinel: int, error: str) -> Outcome:
         process, task, start = self._running.pop(sentinel)
         _kill(process)
-        return Outcome(task, error=error, seconds=time.time() - start)
+        return Outcome(task, error=error, seconds=time.monotonic() - start)
 
     def stop(self, keep: Collection[str] = ()) -> None:
         """End the running tasks, except those whose `out` is to be kept."""

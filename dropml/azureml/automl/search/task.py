@@ -59,7 +59,8 @@ Work = Fit | Refit | Vote | Stack | Finish
 class Task:
     """`out`: where in the scratch folder the result goes.
 
-    `deadline`: unix seconds by which the task should end by itself; `grace` seconds later it is killed.
+    `deadline`: the moment of `time.monotonic()`, which all processes share, by which the task should
+    end by itself; `grace` seconds later it is killed.
     """
 
     work: Work

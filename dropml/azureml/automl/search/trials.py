@@ -139,7 +139,7 @@ class Search:
         if kind == "stack":  # it takes them all: so those that are too many are not among them
             members = _affordable(members, trees)
         trial = self.board.add(ENSEMBLES[kind][1], "", None)
-        deadline = time.time() + max(0.5, min(0.04 * self.clock.timeout_s, 20.0))
+        deadline = time.monotonic() + max(0.5, min(0.04 * self.clock.timeout_s, 20.0))
         names = [t.out for t in members]
         work = Stack(names) if kind == "stack" else Vote(names, trees)
         self.pool.start(Task(work, trial.out, self.spec.cpus, deadline, grace=5.0))

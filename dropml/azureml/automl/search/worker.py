@@ -35,10 +35,10 @@ def perform(root: str, task: Task) -> None:
     """Do the task; store {"ok": ..., "seconds": ...} or {"error": ...} as `task.result`."""
     scratch = Scratch(Path(root))
     (scratch.root / task.out).mkdir(parents=True, exist_ok=True)
-    start = time.time()
+    start = time.monotonic()
     try:
         result = _work(scratch, scratch.facts(), task)
-        scratch.save_object(task.result, {"ok": result, "seconds": time.time() - start})
+        scratch.save_object(task.result, {"ok": result, "seconds": time.monotonic() - start})
     except Exception as error:  # noqa: BLE001  whatever a fit raises is this trial's failure, not the job's
         traceback.print_exc(file=sys.stderr)
         scratch.save_object(task.result, {"error": f"{type(error).__name__}: {error}"})
