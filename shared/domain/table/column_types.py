@@ -95,6 +95,11 @@ class ColumnStats:
     def constant(self) -> bool:
         return self._categories is not None and len(self._categories) == 1 and not self.nullable
 
+    @property
+    def largest(self) -> float:
+        """The largest number without its sign; 0 where there is none."""
+        return max(abs(self._low or 0.0), abs(self._high or 0.0))
+
     def update(self, distinct: set[str]) -> None:
         """Take in the distinct values of some rows."""
         if "" in distinct:

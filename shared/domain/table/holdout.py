@@ -1,7 +1,8 @@
 """Which rows are held out, for ever (docs: the frozen holdout).
 
 A row is held out when the salted hash of its values falls below a threshold, both fixed at the dataset's first version:
-a row that was once held out is held out of every later version too, so no model has ever trained on it.
+a row that was once held out is held out of every later version too, so no model has ever trained on it. Of equal rows the
+second, third ... are hashed with their number, or a table of few distinct rows would fall to one side as a whole.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Between the values of a row in what is hashed (ASCII unit separator).
-SEPARATOR = "\x1f"
+#: Between the values of a row in what is hashed (ASCII unit separator), and before the number of a repeated row.
+SEPARATOR, REPEATED = "\x1f", "\x1e"
+#: Distinct rows whose repetitions are counted at a time.
+MAX_COUNTED = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,46 @@ class HoldoutRule:
     salt: str
     threshold: float = 0.1
 
-    def held(self, names: Sequence[str], columns: Sequence[Sequence[str]]) -> list[bool]:
-        """For each row, whether it is held out.
 
-        Values are taken in the order of the columns' names,
-        so that a file with its columns in another order is split alike; equal rows go to the same side.
-        """
-        order = sorted(range(len(names)), key=names.__getitem__)
-        limit = _limit(self.threshold)
-        sha256, salt = hashlib.sha256, self.salt + SEPARATOR
-        rows = map(SEPARATOR.join, zip(*[columns[i] for i in order], strict=True))
-        return [sha256((salt + row).encode()).digest() < limit for row in rows]
+class Splitter:
+    """Splits one file by a rule, block by block. Memory is bounded: it counts the rows that repeat most.
+
+    A row forgotten is counted from one again, so that a row that occurs once is never on another side than it was.
+    """
+
+    def __init__(self, rule: HoldoutRule, names: Sequence[str]) -> None:
+        # In the order of the names: a file with its columns in another order is split alike.
+        self._order = sorted(range(len(names)), key=names.__getitem__)
+        self._salt = rule.salt + SEPARATOR
+        self._limit = _limit(rule.threshold)
+        self._seen: dict[bytes, int] = {}
+
+    def held(self, columns: Sequence[Sequence[str]]) -> list[bool]:
+        """For each row, whether it is held out."""
+        sha256, salt, limit, seen = hashlib.sha256, self._salt, self._limit, self._seen
+        found = []
+        for row in map(SEPARATOR.join, zip(*[columns[i] for i in self._order], strict=True)):
+            digest = sha256((salt + row).encode()).digest()
+            known = seen.get(digest, 0)
+            seen[digest] = known + 1
+            if known:
+                digest = sha256(f"{salt}{row}{REPEATED}{known}".encode()).digest()
+            found.append(digest < limit)
+        if len(seen) > MAX_COUNTED:
+            self._forget()
+        return found
+
+    @property
+    def counted(self) -> int:
+        """Distinct rows whose repetitions are counted now."""
+        return len(self._seen)
+
+    def _forget(self) -> None:
+        """Keep at most half: the rows that occurred most."""
+        least = 1
+        while len(self._seen) > MAX_COUNTED // 2:
+            self._seen = {row: count for row, count in self._seen.items() if count > least}
+            least *= 2
 
 
 def _limit(share: float) -> bytes:

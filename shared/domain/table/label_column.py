@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 
 from shared.domain.config import Task
@@ -17,7 +17,7 @@ MIN_ROWS = 50
 MAX_CLASSES = 500
 #: More rows than this share without a label: the file is not what it seems.
 MAX_UNLABELLED = 0.2
-#: Fewer training rows of a class than this: a warning.
+#: Fewer rows of a class than this, to train on or held out: a warning.
 FEW = 10
 
 
@@ -155,11 +155,17 @@ class LabelStats:
                 code="single-class",
                 column=self.label,
             )
-        rare = [f"{name!r} ({train[name]})" for name in sorted(self.total) if train[name] < FEW]
-        if not rare:
-            return []
-        more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
-        return [f"Classes with fewer than {FEW} training rows: {', '.join(rare[:10])}{more}."]
+        thin = _few(self.total, self.holdout) if self.held else ""
+        rare = _few(self.total, train)
+        return [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare) + [
+            f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."
+        ] * bool(thin)
+
+
+def _few(names: Iterable[str], counts: Counter[str]) -> str:
+    """The classes with fewer than FEW rows, as words; nothing where there are none."""
+    rare = [f"{name!r} ({counts[name]})" for name in sorted(names) if counts[name] < FEW]
+    return ", ".join(rare[:10]) + (f" and {len(rare) - 10} more" if len(rare) > 10 else "")
 
 
 def _one_value(label: str, rows: int) -> InvalidTable:

@@ -12,14 +12,17 @@ from shared.domain.table.column_types import ColumnStats
 
 WEIGHT_COLUMN = "dropml_weight"
 DATA_FILE = "data.csv"
-#: Our types as MLTable names them; a column not listed stays a string.
-_TYPES = {"integer": "int", "number": "float"}
+#: Our types as MLTable names them. A column without any value is a string.
+_TYPES = {"integer": "int", "number": "float", "string": "string", None: "string"}
+#: Whole numbers up to here are exact as floats.
+_EXACT = 2.0**53
 
 
-def render(columns: Sequence[ColumnStats], weight: bool) -> str:
-    """The MLTable text: a relative path, and the type of every column that is no string, spelt out.
+def render(columns: Sequence[ColumnStats], label: str, weight: bool) -> str:
+    """The MLTable text: a relative path, and the type of every column, spelt out.
 
-    Nothing is left to inference: MLTable would look at 200 rows only.
+    Nothing is left to inference: MLTable would look at 200 rows only. Features of whole numbers are floats, so that the
+    model takes a gap or a decimal in them later; the label and numbers that a float would round stay as they are.
     """
     import yaml  # comes with azure-ai-ml; not needed to serve a score
 
@@ -27,7 +30,9 @@ def render(columns: Sequence[ColumnStats], weight: bool) -> str:
     others: list[dict[str, object]] = []
     for column in columns:
         if column.type in _TYPES:
-            typed.setdefault(_TYPES[column.type], []).append(column.name)
+            exact = column.name == label or column.largest > _EXACT
+            kind = "float" if column.type == "integer" and not exact else _TYPES[column.type]
+            typed.setdefault(kind, []).append(column.name)
         elif column.type == "boolean":
             others.append({"columns": [column.name], "column_type": {"boolean": _boolean(column.spellings)}})
         elif column.type == "datetime":
@@ -46,8 +51,7 @@ def render(columns: Sequence[ColumnStats], weight: bool) -> str:
         "support_multi_line": True,
     }
     transformations: list[dict[str, object]] = [{"read_delimited": read}]
-    if conversions:
-        transformations.append({"convert_column_types": conversions})
+    transformations.append({"convert_column_types": conversions})
     doc = {
         "$schema": "https://azuremlschemas.azureedge.net/latest/MLTable.schema.json",
         "type": "mltable",

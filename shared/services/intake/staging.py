@@ -17,7 +17,7 @@ from shared.domain.schema import Schema
 from shared.domain.table import mltable
 from shared.domain.table.blocks import Block
 from shared.domain.table.dialect import Dialect
-from shared.domain.table.holdout import HoldoutRule
+from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
 from shared.domain.table.reader import Table
 from shared.domain.table.table_stats import TableStats
@@ -79,7 +79,7 @@ class _Staging:
     def __init__(
         self, text: TextReader, area: Area, config: DatasetConfig, holdout: HoldoutRule | None
     ) -> None:
-        self.text, self.area, self.config, self.holdout = text, area, config, holdout
+        self.text, self.area, self.config = text, area, config
         self.table = Table(text)
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)
@@ -87,6 +87,7 @@ class _Staging:
         self.stats = TableStats(header, self.at, config.task)
         self.weighted = config.task == "classification" and config.imbalance == "weight"
         self.rows = StagedRows(header, self.at, weighted=self.weighted)
+        self.split = Splitter(holdout, header) if holdout else None
         self.waived = False
 
     def run(self) -> Staged:
@@ -103,7 +104,7 @@ class _Staging:
         if self.config.task == "classification" and self.stats.label.column.type != "integer":
             self.stats.label.column.type = "string"  # so that endpoints answer the very text of the file
         with self.area.writer(MLTABLE) as out:
-            out.write(mltable.render(self.stats.columns, self.weighted).encode())
+            out.write(mltable.render(self.stats.columns, self.stats.label.label, self.weighted).encode())
         return self._staged(warnings, weights)
 
     def _write_rows(self) -> list[str]:
@@ -138,9 +139,7 @@ class _Staging:
             self.rows.write(block, [False] * len(mask), train, held)
 
     def _held(self, block: Block) -> list[bool]:
-        if self.holdout is None:
-            return [False] * len(block)
-        return self.holdout.held(self.table.header, block.columns)
+        return self.split.held(block.columns) if self.split else [False] * len(block)
 
     def _staged(self, warnings: list[str], weights: dict[str, float]) -> Staged:
         label = self.stats.label

@@ -99,6 +99,7 @@ class _Reader:
                 header=None,
                 nrows=1,
                 dtype=str,
+                keep_default_na=False,  # a column may be called NA, None, null
             )
         except pd.errors.EmptyDataError as error:
             raise UserError(f"The data file {file.name} is empty.") from error
