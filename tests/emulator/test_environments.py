@@ -85,12 +85,13 @@ def test_an_inline_environment_is_kept_with_its_job_whose_log_says_what_is_missi
     name, version = (name, version) if version else tuple(name.split(":"))
     assert ml.environments.get(name, version).image == IMAGE
     assert running.wait_job("inline") == "Completed"
-    log = running.call("GET", "/_emulator/jobs/inline/logs/std_log.txt").text
+    logs = running.history("runs/inline/details")["logFiles"]
+    log = running.call("GET", logs["azureml-logs/20_image_build_log.txt"]).text
     assert "isn't built here" in log
     assert "scikit-learn 0.23.2 (" in log
     assert "no-such-package (not installed)" in log
     assert "psutil" not in log
-    assert log.split()[-1] == "done"
+    assert running.call("GET", logs["user_logs/std_log.txt"]).text == "done\n"
 
 
 def test_every_answer_carries_the_resource_managers_headers(running: Emulator) -> None:

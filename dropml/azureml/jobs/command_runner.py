@@ -17,7 +17,7 @@ from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import render
 from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.outputs import JobOutputs
-from dropml.azureml.jobs.runs import TERMINAL
+from dropml.azureml.jobs.runs import BUILD_LOG, TERMINAL
 from dropml.azureml.workspace.storage import DataError
 from dropml.common.logs import bound, tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
@@ -82,7 +82,7 @@ class CommandRunner:
         written = shlex.quote(str(self._exit_code(name)))
         script = f"({command}\n); code=$?; echo $code > {written}; exit $code"
         log = folder / "user_logs" / "std_log.txt"
-        self._say(log, run["properties"].get("environmentId"))
+        self._say(folder / BUILD_LOG, run["properties"].get("environmentId"))
         line = ["/bin/bash", "-c", script, self._marker(name)]
         child = await asyncio.to_thread(start, line, log, caps, cwd, self._environment(run, folder))
 
@@ -95,7 +95,7 @@ class CommandRunner:
         return child
 
     def _say(self, log: Path, environment: str | None) -> None:
-        """What the job's environment has in Azure and not here, at the head of its log."""
+        """What the job's environment has in Azure and not here, where the service tells how it was built."""
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(
             "".join(f"{line}\n" for line in self._environments.said(environment)), encoding="utf-8"

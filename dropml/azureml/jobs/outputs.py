@@ -17,7 +17,7 @@ from dropml.azureml.workspace.datastores import ARTIFACTS, DEFAULT, Datastores
 from dropml.azureml.workspace.storage import DataError
 
 #: A job's folder also holds its inputs and the engine's files, which are no artifacts.
-_ARTIFACT_FOLDERS = ("outputs", "logs", "user_logs", "system_logs")
+_ARTIFACT_FOLDERS = ("outputs", "logs", "user_logs", "system_logs", "azureml-logs")
 #: How run history names the types of models.
 _MODEL_TYPES = {"custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"}
 

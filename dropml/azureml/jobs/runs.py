@@ -12,6 +12,8 @@ from dropml.azureml.core.store import Doc
 
 TERMINAL = ("Completed", "Failed", "Canceled")
 OPEN = ("NotStarted", "Preparing", "Starting", "Queued", "Running", "Finalizing", "CancelRequested")
+#: Logs of a job, by their paths in its folder.
+STD_LOG, BUILD_LOG = "user_logs/std_log.txt", "azureml-logs/20_image_build_log.txt"
 #: The type of a run that MLflow made, and no job.
 TRACKED = "Tracked"
 #: The first status of a job by its type, as recorded.

@@ -15,10 +15,13 @@ from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.loops import contained
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.outputs import JobOutputs
-from dropml.azureml.jobs.runs import TERMINAL
+from dropml.azureml.jobs.runs import BUILD_LOG, STD_LOG, TERMINAL
 from dropml.common.logs import tail
 
 _TYPES = {"AutoML": "automl", "Pipeline": "azureml.PipelineRun", "Command": "azureml.StepRun"}
+
+#: A run's logs by the last part of their paths.
+_LOGS = {path.rpartition("/")[2]: path for path in (STD_LOG, BUILD_LOG)}
 
 #: What run history has fields for, and the emulator nothing to say about.
 _EMPTY: Doc = {
@@ -147,16 +150,20 @@ class History:
             "runId", "target", "status", "parentRunId", "createdUtc", "startTimeUtc", "endTimeUtc", "error",
             "warnings", "tags", "properties", "parameters", "services", "inputDatasets", "outputDatasets",
         )  # fmt: skip
-        path = f"/_emulator/jobs/{run['name']}/logs/std_log.txt"
-        logs = {}
-        if (self._runs.folder(run["name"]) / "user_logs" / "std_log.txt").exists():
-            signature = self._c.secret.signature(path)
-            logs["user_logs/std_log.txt"] = f"{self._c.settings.base_url}{path}?sig={signature}"
+        folder = self._runs.folder(run["name"])
+        logs = {path: self._log_url(run, name) for name, path in _LOGS.items() if (folder / path).exists()}
         return reply({k: found[k] for k in keys} | {"logFiles": logs, "revision": 1, "runDefinition": None})
+
+    def _log_url(self, run: Doc, name: str) -> str:
+        path = f"/_emulator/jobs/{run['name']}/logs/{name}"
+        return f"{self._c.settings.base_url}{path}?sig={self._c.secret.signature(path)}"
 
     async def logs(self, request: Request) -> Response:
         run = self._find(request)
-        return PlainTextResponse(tail(self._runs.folder(run["name"]) / "user_logs" / "std_log.txt", 10_000))
+        path = _LOGS.get(request.path_params["log"])
+        if path is None:
+            raise not_found(f"Run {run['name']} has no log {request.path_params['log']}.")
+        return PlainTextResponse(tail(self._runs.folder(run["name"]) / path, 10_000))
 
     async def patch(self, request: Request) -> Response:
         """Name, tags and properties of a run, merged."""
@@ -201,4 +208,4 @@ class History:
                 Route(base + "/children", self.children, methods=["GET"]),
                 Route(base + "/details", self.details, methods=["GET"]),
             ]
-        return [*out, Route("/_emulator/jobs/{run}/logs/std_log.txt", self.logs, methods=["GET"])]
+        return [*out, Route("/_emulator/jobs/{run}/logs/{log}", self.logs, methods=["GET"])]
