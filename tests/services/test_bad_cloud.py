@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from shared.domain.errors import NotFound, Upstream
+from shared.domain.errors import NotFound, Transient, Upstream
 from shared.domain.run.documents import Run
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.states import State
@@ -251,3 +252,47 @@ def test_an_endpoint_that_first_answers_500_is_asked_again_before_it_is_taken_do
     run_id = drop(world)
     tick(world, 60)
     assert state(world, run_id) == "live"
+
+
+class Storm:
+    """A cloud of which each call may be throttled, hang, answer by halves, be carried out unheard or read back old."""
+
+    def __init__(self, world: World, seed: int, share: float) -> None:
+        self.calm = False
+        self._draw, self._share = random.Random(seed), share
+        for verb in EFFECTS:
+            setattr(world.azureml, verb, self._stormy(getattr(world.azureml, verb), after=True))
+        for verb in READS:
+            setattr(world.azureml, verb, self._stormy(getattr(world.azureml, verb), after=False))
+
+    def _stormy(self, real: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            drawn = self._draw.random()
+            if self.calm or drawn >= self._share:
+                return real(*args, **kwargs)
+            if after and drawn < self._share / 2:
+                real(*args, **kwargs)
+            if not after and drawn < self._share / 4 and real.__name__ != "trials":
+                return None
+            raise Transient("HTTP 503, or an answer that was cut off.")
+
+        return call
+
+
+EFFECTS = ("register_data", "submit", "register_model", "begin_endpoint", "begin_deployment", "begin_traffic")
+READS = ("job", "endpoint", "deployment", "trials")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_run_comes_through_a_storm_with_everything_once(seed: int) -> None:
+    world = World(canary_seconds=5, settle_seconds=60)
+    world.data.holdout = 100
+    storm = Storm(world, seed, 0.35)
+    run_id = drop(world)
+    tick(world, 60)
+    storm.calm = True
+    tick(world, 60)
+    run = world.run(run_id)
+    assert run.state is State.LIVE, run.problem
+    assert world.azureml.submissions == len(world.azureml.models) == len(world.azureml.data) == 1
+    assert verify(world.store.ledger(run_id), run.ledger_head) == Verification()

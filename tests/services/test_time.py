@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from shared.domain.documents import to_json
-from shared.services.run import loop
+from shared.domain.run.ledger import Verification, verify
+from shared.services.run import loop, retraining
 from shared.services.run.pulse import PATH, REST_SECONDS, Beat, Pulse
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import drop, state, tick
@@ -157,3 +159,73 @@ class TestThePulse:
         tick(world, 12)
         more = [label for label in world.points.seen if label.endswith(("create", "replace"))]
         assert len(more) - writes <= 1
+
+
+class TestSchedules:
+    def retrained(self, world: World, minute: str) -> list[str]:
+        return retraining.retrain_all(f"2026-01-05T{minute}", world.context)
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World()
+        drop(world)
+        tick(world)
+        world.clock.now += HOUR
+        return world
+
+    def test_two_hosts_with_clocks_five_minutes_apart_retrain_once(self, world: World) -> None:
+        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        tick(world, 60)
+        world.clock.now += 240
+        assert self.retrained(world, "03:05") == []
+
+    def test_a_clock_that_goes_back_retrains_once(self, world: World) -> None:
+        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        tick(world, 60)
+        world.jump(-600)
+        assert self.retrained(world, "02:51") == []
+        assert self.retrained(world, "03:00") == []
+
+    @pytest.mark.parametrize("missed", [0, 1, 50])
+    def test_however_many_were_missed_one_catches_up(self, world: World, missed: int) -> None:
+        world.jump(missed * 24 * HOUR)
+        world.restart()
+        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        assert self.retrained(world, "03:01") == []
+        tick(world, 60)
+        assert [run.cause for run in world.runs()] == ["drop", "retrain"]
+
+    def test_the_next_one_is_another(self, world: World) -> None:
+        self.retrained(world, "03:00")
+        tick(world, 60)
+        world.clock.now += 24 * HOUR
+        assert self.retrained(world, "03:00 a day later") == ["bank-3-a1"]
+
+
+def test_two_hosts_that_tick_together_do_everything_once() -> None:
+    world = World(canary_seconds=5)
+    world.data.holdout = 100
+    ids = [drop(world, dataset=f"d{n}") for n in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(60):
+            contexts = [world.context, world.context]
+            list(pool.map(loop.tick, contexts))
+            world.clock.now += 1
+    assert {state(world, run_id) for run_id in ids} == {"live"}
+    assert world.azureml.submissions == len(world.azureml.models) == 6
+    for run_id in ids:
+        run = world.run(run_id)
+        assert verify(world.store.ledger(run_id), run.ledger_head, run.pending) == Verification()
+
+
+@pytest.mark.parametrize("missed", [1, 10, 50])
+def test_ticks_that_were_missed_cost_time_alone(missed: int) -> None:
+    world = World(canary_seconds=30)
+    drop(world, "A")
+    tick(world, 60)
+    run_id = drop(world, "B")
+    for _ in range(30):
+        tick(world, 1)
+        world.clock.now += missed * 60
+    assert state(world, run_id) == "live"
+    assert world.azureml.submissions == 2

@@ -12,6 +12,9 @@ from shared.domain.run.states import RETRYABLE, State
 from shared.services.guard import guarded
 from shared.services.run.context import Context
 
+#: Seconds within which a second scheduled run of a dataset is the first one's.
+SAME_OCCURRENCE = 900.0
+
 
 def latest_data(slug: str, ctx: Context) -> Run:
     """The dataset's newest run whose data was registered. Raises NotFound."""
@@ -64,12 +67,23 @@ def retrain_all(occurrence: str, ctx: Context) -> list[str]:
 
     def look(slug: str) -> None:
         dataset = ctx.store.dataset(slug)
-        if dataset and dataset.champion and not dataset.open:
+        if dataset and dataset.champion and not dataset.open and not _just_retrained(slug, ctx):
             out.append(retrain(slug, occurrence, ctx))
 
     for slug in ctx.store.slugs():
         guarded(ctx.log, "could not retrain", partial(look, slug), dataset=slug)
     return out
+
+
+def _just_retrained(slug: str, ctx: Context) -> bool:
+    """The same occurrence may come twice under two names: hosts' clocks differ, or a clock went back."""
+    for run_id in ctx.store.run_ids(slug)[:1]:
+        try:
+            newest, _ = ctx.store.load(run_id)
+        except InvalidDocument:
+            continue
+        return newest.cause == "retrain" and abs(ctx.clock() - newest.created_at) < SAME_OCCURRENCE
+    return False
 
 
 def retry(run_id: str, actor: str, ctx: Context) -> str:

@@ -41,7 +41,12 @@ def after(run: Run, error: DropMLError, ctx: Context) -> Run:
 
 def _may_still_come(run: Run, before: Trouble, ctx: Context) -> bool:
     """Reads lag behind writes: what was just made is waited for, and of what is older no single look is believed."""
-    return not before.absent or (run.state in MAKING and in_state(run, ctx) <= ctx.pace.settle_seconds)
+    if not before.absent:
+        return True
+    if run.state in MAKING:
+        return in_state(run, ctx) <= ctx.pace.settle_seconds
+    made = max((moment.at for moment in run.history if moment.state in MAKING), default=0.0)
+    return abs(ctx.clock() - made) <= ctx.pace.settle_seconds
 
 
 def found_again(run: Run) -> Run:
