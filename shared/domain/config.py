@@ -15,7 +15,7 @@ from shared.domain.gate import GateConfig
 Task = Literal["classification", "regression"]
 
 #: What later releases added, and what says nothing of it.
-_ADDED = {"encoding": "auto"}
+_ADDED: dict[str, object] = {"encoding": "auto", "drop": (), "id": None}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class DatasetConfig:
     explain: bool = True
     #: One of `shared.domain.table.encoding.ENCODINGS`; a byte order mark wins over it.
     encoding: str = "auto"
+    #: Columns kept out of training, which rows may still bring along.
+    drop: tuple[str, ...] = ()
+    #: The column that tells rows apart; kept out as well.
+    id: str | None = None
     gate: GateConfig = field(default_factory=GateConfig)
 
     def config_hash(self) -> str:

@@ -146,6 +146,10 @@ def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
         if wrong:
             message = f"{name} {wrong[0]!r} in {reader.source} is not for {config.task}."
             raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.")
+    for key, out in (("drop", config.drop), ("id", (config.id,))):
+        if config.label in out:
+            message = f"{key} in {reader.source} names the label {config.label!r}."
+            raise reader.error(key, message, "Name another column, or another label.")
     both = sorted(set(config.allowed_algorithms) & set(config.blocked_algorithms))
     remedy = "Take it out of allowed_algorithms or blocked_algorithms."
     if both:

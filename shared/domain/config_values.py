@@ -116,9 +116,11 @@ FIELDS: dict[str, Parse] = {
     "stack_ensemble": _flag,
     "explain": _flag,
     "encoding": _choice(*ENCODINGS),
+    "drop": _names(_text),
+    "id": _optional(_text),
 }
 #: Keys that take several names.
-LISTS = ("allowed_algorithms", "blocked_algorithms")
+LISTS = ("allowed_algorithms", "blocked_algorithms", "drop")
 GATE_FIELDS: dict[str, Parse] = {
     "metric": _choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
     "margin": _number(0, 1, "a number from 0 to 1"),

@@ -31,3 +31,5 @@ class Schema:
     columns: tuple[Column, ...]
     classes: tuple[str, ...] = ()
     example: tuple[dict[str, Value], ...] = field(default=())
+    #: Columns that rows may bring along and the model never sees: identifiers, and what was left out.
+    passed: tuple[str, ...] = ()

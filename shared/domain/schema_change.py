@@ -15,7 +15,11 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
     """
     before = {column.name: column for column in old.columns}
     after = {column.name: column for column in new.columns}
-    gone = [f'Field "{name}" is no longer taken.' for name in before if name not in after]
+    gone = [
+        f'Field "{name}" is no longer taken.'
+        for name in before
+        if name not in after and name not in new.passed
+    ]
     added = [
         f'Field "{name}" is new and must be sent.'
         for name, column in after.items()

@@ -82,6 +82,8 @@ vote_ensemble: false
 stack_ensemble: true
 explain: false
 encoding: windows-1252
+drop: [notes, 007]
+id: 1.10
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """
@@ -92,6 +94,7 @@ gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, a
     assert said["primary_metric"] == "AUC_weighted"
     assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]
     assert said["imbalance"] == "off"
+    assert (said["drop"], said["id"]) == (["007", "notes"], "1.10"), "by the very words of the file"
     assert from_json(said, DatasetConfig) == config
     assert not [
         key
@@ -228,6 +231,22 @@ def test_the_hash_depends_on_the_effective_configuration_alone() -> None:
     orders = ["allowed_algorithms: [KNN, SVM]", "allowed_algorithms: [svm, knn, KNN]"]
     assert len({merge(DEFAULTS, order).config_hash() for order in orders}) == 1
     assert len(plain) == 64
+
+
+def test_what_later_releases_added_makes_no_known_file_a_new_one() -> None:
+    assert DEFAULTS.config_hash() == "9af6dee971f3353d3ee38d4db6bede4a32277c012ef1061b4e5bd5185a20ef27"
+    assert merge(DEFAULTS, "drop: []\nid:\n").config_hash() == DEFAULTS.config_hash()
+    assert merge(DEFAULTS, "drop: [a]\n").config_hash() != DEFAULTS.config_hash()
+
+
+@pytest.mark.parametrize("key", ["drop", "id"])
+def test_the_label_is_not_kept_out(key: str) -> None:
+    assert refused(f"label: z\n{key}: z\n").where == {
+        "file": "people.yaml",
+        "field": key,
+        "line": 2,
+        "column": 1,
+    }
 
 
 def test_the_settings_are_the_defaults_and_are_checked_too() -> None:

@@ -16,6 +16,8 @@ NEEDED = {
     "domain.config_values",
     "domain.errors",
     "domain.problems",
+    "domain.table",
+    "domain.table.encoding",
     "once",
     "services",
     "services.flight",

@@ -50,7 +50,7 @@ class RowValidator:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.names = [column.name for column in schema.columns]
-        self._known = frozenset(self.names)
+        self._known = frozenset(self.names) | frozenset(schema.passed)
         self._width = len(self.names)
         self._plans = {
             cells: [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
@@ -20,6 +20,7 @@ from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
 from shared.domain.table.reader import Table
+from shared.domain.table.selected import Selected
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
 from shared.services.intake.staged_rows import Area, StagedRows, Writer
@@ -80,7 +81,7 @@ class _Staging:
         self, text: TextReader, area: Area, config: DatasetConfig, holdout: HoldoutRule | None
     ) -> None:
         self.text, self.area, self.config = text, area, config
-        self.table = Table(text)
+        self.table = Selected(Table(text), config)
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)
         _refuse_weight_column(header, self.table.header_line)
@@ -151,7 +152,7 @@ class _Staging:
             train_rows=label.rows - label.held,
             holdout_rows=label.held,
             dialect=self.table.dialect,
-            schema=self.stats.schema(),
+            schema=replace(self.stats.schema(), passed=self.table.passed),
             label_type=label.column.type or "string",
             class_counts=counts if self.config.task == "classification" else {},
             weight_column=mltable.WEIGHT_COLUMN if self.weighted else None,

@@ -1,0 +1,48 @@
+"""A table without the columns that its configuration keeps out of training."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from shared.domain.config import DatasetConfig
+from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import Block
+from shared.domain.table.reader import Table
+
+
+class Selected:
+    """What staging reads of a table. Raises InvalidTable for a column to be left out that isn't there."""
+
+    def __init__(self, table: Table, config: DatasetConfig) -> None:
+        self._table = table
+        self.dialect, self.header_line = table.dialect, table.header_line
+        #: Columns that rows may bring along and no model sees, in the order of the file.
+        self.passed = _passed(table.header, config, table.header_line)
+        self._kept = [i for i, name in enumerate(table.header) if name not in self.passed]
+        self.header = [table.header[i] for i in self._kept]
+
+    def blocks(self) -> Iterator[Block]:
+        for block in self._table.blocks():
+            if not self.passed:
+                yield block
+            else:
+                yield Block([block.columns[i] for i in self._kept], block.starts, block.plain)
+
+
+def _passed(header: Sequence[str], config: DatasetConfig, line: int) -> tuple[str, ...]:
+    named = {"drop": config.drop, "id": (config.id,) if config.id else ()}
+    for key, names in named.items():
+        for name in names:
+            if name not in header:
+                near = difflib.get_close_matches(name, header, 1, 0.7)
+                guess = f" Did you mean {near[0]!r}?" if near else ""
+                raise InvalidTable(
+                    f"The column {name!r}, which `{key}` keeps out of training, is not in the file.{guess}",
+                    remedy=f"Correct `{key}` in the configuration, or add the column.",
+                    code="column-missing",
+                    line=line,
+                    column=name,
+                )
+    out = {*config.drop, config.id}
+    return tuple(name for name in header if name in out)

@@ -1,0 +1,55 @@
+"""Columns that a configuration keeps out of training: no model sees them, and requests may still bring them along."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.config import DatasetConfig
+from shared.domain.problems import InvalidRows
+from shared.domain.rows.validation import RowValidator
+from shared.domain.schema_change import breaking_changes
+from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN
+from tests.support.staging_area import MemoryArea, people, refusal, staged
+
+CONFIG = DatasetConfig(drop=("city", "joined"), id="code", imbalance="off")
+RAW = people().replace("Bern", '"Bern, old"')
+
+
+def test_nothing_of_them_is_staged() -> None:
+    area = MemoryArea()
+    done = staged(RAW, CONFIG, area=area)
+    kept = ["age", "income", "member", "y"]
+    assert [column.name for column in done.schema.columns] == kept[:-1]
+    assert done.schema.passed == ("code", "city", "joined")
+    for name in (TRAIN, HOLDOUT):
+        rows = area.rows(name)
+        assert rows[0] == kept
+        assert {len(row) for row in rows} == {4}
+    assert done.rows == done.train_rows + done.holdout_rows == 200
+    assert b"city" not in area.blobs[MLTABLE]
+    assert set(done.schema.example[0]) == set(kept[:-1])
+
+
+def test_a_request_may_bring_them_along_or_not() -> None:
+    check = RowValidator(staged(RAW, CONFIG).schema)
+    row = {"age": 1, "income": 2.0, "member": True}
+    brought = row | {"code": "00007", "city": "Oslo"}
+    assert check.check_records([brought]).rows == check.check_records([row]).rows
+    assert check.check_table(["code", *row], [["7", *row.values()]]).rows == check.check_records([row]).rows
+    with pytest.raises(InvalidRows):
+        check.check_records([row | {"town": "Oslo"}])
+
+
+def test_keeping_a_column_out_breaks_no_caller() -> None:
+    before, after = staged(RAW).schema, staged(RAW, CONFIG).schema
+    assert breaking_changes(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "key"), [(DatasetConfig(drop=("ctiy",)), "drop"), (DatasetConfig(id="cod"), "id")]
+)
+def test_one_that_is_not_there_is_told_with_the_one_meant(config: DatasetConfig, key: str) -> None:
+    error = refusal(RAW, config)
+    assert (error.error_code, error.where["line"]) == ("column-missing", 1)
+    assert f"`{key}`" in error.message
+    assert "Did you mean" in error.message
