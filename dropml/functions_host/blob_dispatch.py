@@ -15,6 +15,7 @@ from azure.storage.queue import QueueMessage
 
 from dropml.functions_host.bindings import blob_value
 from dropml.functions_host.blob_messages import POISON_QUEUE, BlobMessage, BlobQueue, send
+from dropml.functions_host.blob_paths import can_be_asked_for
 from dropml.functions_host.blob_scan import BlobTrigger
 from dropml.functions_host.connections import StorageAccount, queue_client
 from dropml.functions_host.invocation import Invoker, WorkerEndedError
@@ -187,6 +188,9 @@ class BlobDispatcher:
                 "Blob '%s': there is no function %s any more; dropped", content.blob, content.function_id
             )
             return True
+        if not can_be_asked_for(content.blob):
+            log.error("Blob '%s/%s': no client can ask for a name like that", content.container, content.blob)
+            return False
         blob = trigger.account.blobs.get_blob_client(content.container, content.blob)
         try:
             properties = blob.get_blob_properties()
@@ -220,9 +224,10 @@ class BlobDispatcher:
 
     def _poison(self, message: QueueMessage, lease: _Lease, attempts: int) -> None:
         """Copy to the poison queue beside the blobs, then delete: a crash between leaves two, never none."""
-        trigger = None
+        trigger, what = None, f"message {message.id}"
         with contextlib.suppress(ValueError):
-            trigger = self._triggers.get(BlobMessage.from_json(message.content).function_id)
+            content = BlobMessage.from_json(message.content)
+            trigger, what = self._triggers.get(content.function_id), f"{content.container}/{content.blob}"
         account = trigger.account if trigger else self._host_account
         try:
             send(queue_client(account, POISON_QUEUE), message.content)
@@ -233,9 +238,10 @@ class BlobDispatcher:
             lease.release()
             return
         log.error(
-            "Message has reached MaxDequeueCount of %d (%d). Moved to '%s'.",
+            "Message has reached MaxDequeueCount of %d (%d). Moved to '%s': %s",
             self._poison_after,
             attempts,
             POISON_QUEUE,
+            what,
         )
         lease.delete()

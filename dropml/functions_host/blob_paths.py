@@ -10,6 +10,11 @@ from dropml.functions_host.errors import BindingError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def can_be_asked_for(name: str) -> bool:
+    """False where every HTTP client would fold the name's dot segments away (RFC 3986, 5.2.4) and ask for another."""
+    return not {".", ".."} & set(name.split("/"))
+
+
 @dataclass(frozen=True)
 class BlobPathPattern:
     """A container and a pattern of blob names; `{x}` stands for any text, `/` included."""

@@ -20,7 +20,8 @@ from azure.storage.blob import BlobClient, ContainerClient
 
 from dropml.functions_host.blob_listing import ListedBlob, list_page
 from dropml.functions_host.blob_messages import BlobMessage, BlobQueue
-from dropml.functions_host.blob_paths import BlobPathPattern
+from dropml.functions_host.blob_paths import BlobPathPattern, can_be_asked_for
+from dropml.functions_host.blob_walk import Unlistable
 from dropml.functions_host.connections import StorageAccount
 from dropml.functions_host.indexing import FunctionDefinition
 from dropml.functions_host.leases import SingletonLock, ensure_container
@@ -32,6 +33,9 @@ BLOBS_PER_POLL = 10_000  # shared by all containers
 #: A poll rests so many times the processor time that its listing took: half a percent of one processor, however many
 #: blobs there are; but never longer than the real host does between two polls.
 REST, LONGEST_REST_S = 200.0, 10.0
+#: How far a blob may be ahead of its service's clock, and how far before it everything is looked at again then.
+SET_BACK, LOOK_BACK = timedelta(seconds=2), timedelta(minutes=5)
+MOST_TOLD = 10_000  # names remembered as told
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +63,8 @@ class _ContainerScan:
         default_factory=dict
     )  # as new as the newest, with all their receipts
     turn: int = 0
+    unlistable: Unlistable = field(default_factory=Unlistable)
+    told: set[str] = field(default_factory=set)  # names that no client can ask for, each told once
 
     def take(self, page: list[ListedBlob], *, last: bool) -> list[ListedBlob]:
         """Note a page of the listing; what of it has to be looked at.
@@ -78,6 +84,14 @@ class _ContainerScan:
             newest = self.last_sweep
             self.settled = {n: blob for n, blob in self.settled.items() if blob.last_modified >= newest}
         return fresh
+
+    def keep_up_with(self, now: datetime) -> None:
+        """Where the service's clock was set back, blobs of now are older than the newest of before: look at them all."""
+        if self.last_sweep > now + SET_BACK:
+            log.warning(
+                "The storage's clock was set back: it was %s and is %s", self.last_sweep, now.isoformat()
+            )
+            self.last_sweep, self.this_sweep = now - LOOK_BACK, _BEGINNING
 
     def settle(self, blob: ListedBlob) -> None:
         self.pending.pop(blob.name, None)
@@ -155,8 +169,10 @@ class BlobScanner:
 
     def _poll_container(self, scan: _ContainerScan, limit: int, stop: threading.Event) -> None:
         before, began = scan.last_sweep, time.thread_time()
-        page = list_page(scan.container, limit, scan.continuation)
+        page = list_page(scan.container, limit, scan.continuation, scan.unlistable)
         scan.continuation = page.continuation
+        if page.now is not None:
+            scan.keep_up_with(page.now)
         found = scan.take(page.blobs, last=page.continuation is None)
         self._listing_s += time.thread_time() - began
         for blob in found:
@@ -190,6 +206,9 @@ class BlobScanner:
     def _offer(self, scan: _ContainerScan, blob: ListedBlob) -> None:
         """Offer a blob to each function on its container, again at the next poll where that fails."""
         container = str(scan.container.container_name)
+        if not can_be_asked_for(blob.name):
+            self._pass_over(scan, blob)
+            return
         done = True
         for trigger in scan.triggers:
             if trigger.pattern.match(container, blob.name) is None:
@@ -209,6 +228,17 @@ class BlobScanner:
             scan.settle(blob)
         else:
             self._again.put(scan.container.get_blob_client(blob.name))
+
+    @staticmethod
+    def _pass_over(scan: _ContainerScan, blob: ListedBlob) -> None:
+        if blob.name not in scan.told and len(scan.told) < MOST_TOLD:
+            scan.told.add(blob.name)
+            log.error(
+                "Blob '%s' is passed over: no client can ask for a name with '.' or '..' between slashes;"
+                " upload it under another one",
+                blob.name,
+            )
+        scan.settle(blob)
 
     def _progress_blob(self, container: ContainerClient) -> BlobClient:
         path = f"blobscaninfo/{self._host_id}/{container.account_name}/{container.container_name}/scanInfo"

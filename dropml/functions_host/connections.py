@@ -53,7 +53,8 @@ def resolve(connection: str | None, settings: Mapping[str, str] | None = None) -
     """Find the account behind a binding's `connection`, as the real host does.
 
     Setting `X` or `AzureWebJobsX` with a connection string; or, for an identity, `X__blobServiceUri` with
-    `X__queueServiceUri` (a blob trigger needs both), or `X__accountName`. Raises BindingError if there is none.
+    `X__queueServiceUri` (a blob trigger needs both); `X__accountName` is
+    refused, as the extension does. Raises BindingError if there is none.
     """
     env = os.environ if settings is None else settings
     name = connection or STORAGE_SETTING
@@ -71,10 +72,11 @@ def resolve(connection: str | None, settings: Mapping[str, str] | None = None) -
 
 def _service_uris(setting: str, env: Mapping[str, str]) -> tuple[str, str] | None:
     blob, queue = env.get(f"{setting}__blobServiceUri"), env.get(f"{setting}__queueServiceUri")
-    account = env.get(f"{setting}__accountName")
-    if account:
-        blob = blob or f"https://{account}.blob.core.windows.net"
-        queue = queue or f"https://{account}.queue.core.windows.net"
+    if not blob and env.get(f"{setting}__accountName"):
+        raise BindingError(
+            f"{setting}__accountName is set, and the blob extension takes none: set {setting}__blobServiceUri"
+            f" and {setting}__queueServiceUri."
+        )
     if blob and not queue:
         raise BindingError(
             f"{setting}__blobServiceUri is set, {setting}__queueServiceUri is not: blob triggers keep their"

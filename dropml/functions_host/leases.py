@@ -57,8 +57,8 @@ SPARE_SECONDS = 12
 class SingletonLock:
     """A lease on `azure-webjobs-hosts/locks/{host id}/{name}`.
 
-    `held` is judged by this machine's monotonic clock from before the request that renewed it, so it never
-    outlasts the lease itself.
+    `held` is judged from before the request that renewed it, so it never outlasts the lease itself: by the monotonic
+    clock, which nobody sets, and by the wall clock, which goes on while a machine sleeps. Either may end it.
     """
 
     def __init__(
@@ -77,16 +77,24 @@ class SingletonLock:
         self._seconds = seconds
         self._every_s = renew_every_s or max(seconds / 2, seconds - SPARE_SECONDS)
         self._lease: BlobLeaseClient | None = None
-        self._valid_until = 0.0
+        self._valid_until = self._valid_until_by_wall = 0.0
         self._stop_renewal = threading.Event()
 
     @property
     def held(self) -> bool:
-        return self._lease is not None and time.monotonic() < self._valid_until
+        return (
+            self._lease is not None
+            and time.monotonic() < self._valid_until
+            and time.time() < self._valid_until_by_wall
+        )
+
+    def _extend(self, asked: float, asked_by_wall: float) -> None:
+        self._valid_until = asked + self._seconds
+        self._valid_until_by_wall = asked_by_wall + self._seconds
 
     def try_acquire(self) -> bool:
         """Take the lease if it is free; False if another host holds it. Raises AzureError if storage fails."""
-        asked = time.monotonic()
+        asked, asked_by_wall = time.monotonic(), time.time()
         try:
             lease: Any = self._blob.acquire_lease(lease_duration=self._seconds, timeout=10, read_timeout=10)
         except ResourceNotFoundError:
@@ -96,7 +104,8 @@ class SingletonLock:
             return self.try_acquire()
         except ResourceExistsError:
             return self._free_if_dead() and self.try_acquire()
-        self._lease, self._valid_until = lease, asked + self._seconds
+        self._lease = lease
+        self._extend(asked, asked_by_wall)
         with contextlib.suppress(AzureError):  # only tells others who holds it
             self._blob.set_blob_metadata({_OWNER: self._instance, _LEASE: lease.id}, lease=lease)
         self._stop_renewal = threading.Event()
@@ -131,10 +140,11 @@ class SingletonLock:
     def _renew(self, stop: threading.Event) -> None:
         lease, pause = self._lease, self._until_renewal()
         while lease is not None and not stop.wait(pause):
-            asked = time.monotonic()
+            asked, asked_by_wall = time.monotonic(), time.time()
             try:
                 lease.renew(timeout=10, read_timeout=10)
-                self._valid_until, pause = asked + self._seconds, self._until_renewal()
+                self._extend(asked, asked_by_wall)
+                pause = self._until_renewal()
             except (ResourceExistsError, ResourceNotFoundError) as error:
                 log.warning("Singleton lock lost (%s): %s", self.name, error.reason or type(error).__name__)
                 self._valid_until = 0.0

@@ -26,6 +26,7 @@ _PATTERNS = re.compile(
 )
 _HINTS = re.compile(r"(?i)(?:key|signature|code|sig)['\"]?\s*[=:]")
 _SECRET_NAME = re.compile(r"(?i)(key|secret|password|token|connectionstring|connection_string)$")
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
 MASK = "***"
 _OWN_LIBRARIES = frozenset({"azure", "urllib3", "uvicorn", "asyncio", "msal"})
 
@@ -54,7 +55,9 @@ class LineFormatter(logging.Formatter):
             )
             self._second = (second, stamp)
         line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname} {record.name} {self.mask(text)}"
-        return line.replace("\r", "").replace("\n", "\\n")
+        line = line.replace("\r", "").replace("\n", "\\n")
+        # A file's name, say, must not steer the terminal that shows the log.
+        return line if line.isprintable() else _STEERING.sub(lambda found: ascii(found[0])[1:-1], line)
 
     def mask(self, text: str) -> str:
         for secret in self._secrets:  # much faster than one pattern of them all

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -26,6 +27,7 @@ from dropml.functions_host.leases import SingletonLock, ensure_container
 log = logging.getLogger("Host.Triggers.Timer")
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_SET_BACK = timedelta(seconds=2)  # less is the clock being kept right
 _TICK_S = 1.0  # how often the wall clock is looked at while waiting: it may jump
 
 
@@ -71,6 +73,8 @@ def at_start(status: ScheduleStatus | None, schedule: Schedule, now: datetime) -
     """
     if status is None:
         return ScheduleStatus(NEVER, schedule.next(now), now), False
+    if max(status.last, status.last_updated) > now + _SET_BACK:  # the clock was set back while no host ran
+        return ScheduleStatus(NEVER, resumed(schedule, status.next, now), now), False
     base = status.last if status.last > NEVER else status.last_updated
     expected = schedule.next(base if base > NEVER else now)
     if status.next != expected:
@@ -78,6 +82,16 @@ def at_start(status: ScheduleStatus | None, schedule: Schedule, now: datetime) -
             base, expected = now, schedule.next(now)
         status = ScheduleStatus(NEVER, expected, base)
     return status, now > status.next
+
+
+def resumed(schedule: Schedule, due: datetime, now: datetime) -> datetime:
+    """When a timer that was due at `due` runs next after the clock was set back to `now`.
+
+    Occurrences that have been are not repeated, unless waiting for the first new one would leave out more than one of
+    the new time's: then the schedule begins anew by the new time.
+    """
+    anew = schedule.next(now)
+    return anew if schedule.next(anew) < due else due
 
 
 class StatusStore(Protocol):
@@ -136,12 +150,15 @@ class TimerListener:
         lock: SingletonLock,
         invoker: Invoker,
         now: Callable[[], datetime] = _utc_now,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._trigger = trigger
         self._store = store
         self._lock = lock
         self._invoker = invoker
         self._now = now
+        self._steady = steady
+        self._seen = (now(), steady())  # both clocks at the last look
 
     def listen(self, stop: threading.Event) -> None:
         """Run on schedule until told to stop or until the lock is lost. Raises AzureError at the start only."""
@@ -156,17 +173,35 @@ class TimerListener:
             status = self._run(status, "past due", stop)
         elif trigger.run_on_startup:
             status = self._run(status, "run on startup", stop)
-        while self._wait_until(status.next, stop):
-            status = self._run(status, "schedule", stop)
+        while (due := self._wait_until(status, stop)) is not None:
+            status = self._run(due, "schedule", stop)
 
-    def _wait_until(self, due: datetime, stop: threading.Event) -> bool:
-        """False if the host stops or the lock is lost first."""
+    def _wait_until(self, status: ScheduleStatus, stop: threading.Event) -> ScheduleStatus | None:
+        """The status once its time has come; None if the host stops or the lock is lost first.
+
+        The wall clock says what is due; the steady one tells when somebody has set the wall clock back.
+        """
         while not stop.is_set() and self._lock.held:
-            remaining = (due - self._now()).total_seconds()
+            now, (wall, steady) = self._now(), self._seen
+            self._seen = (now, self._steady())
+            behind = timedelta(seconds=self._seen[1] - steady) - (now - wall)
+            if behind > _SET_BACK:
+                status = self._after_setting_back(status, now, behind)
+            remaining = (status.next - now).total_seconds()
             if remaining <= 0:
-                return True
+                return status
             stop.wait(min(remaining, _TICK_S))
-        return False
+        return None
+
+    def _after_setting_back(self, status: ScheduleStatus, now: datetime, by: timedelta) -> ScheduleStatus:
+        following = resumed(self._trigger.schedule, status.next, now)
+        log.warning(
+            "The clock was set back by %.0f s: timer %s is next due at %s",
+            by.total_seconds(),
+            self._trigger.function.name,
+            following.isoformat(),
+        )
+        return ScheduleStatus(status.last, following, status.last_updated)
 
     def _run(self, status: ScheduleStatus, cause: str, stop: threading.Event) -> ScheduleStatus:
         """Run once, whatever was missed, and write the status down, also after a failure: it isn't made up."""
@@ -188,7 +223,8 @@ class TimerListener:
 
     def _finish(self, began: datetime, status: ScheduleStatus, cause: str) -> ScheduleStatus:
         # Fired a moment early, the next occurrence after `began` would be this very one.
-        base = max(began, status.next) if cause == "schedule" else began
+        early = cause == "schedule" and began < status.next <= began + _SET_BACK
+        base = status.next if early else began
         after = ScheduleStatus(base, self._trigger.schedule.next(base), base)
         if self._trigger.monitored:
             self._store.write(after)

@@ -48,6 +48,22 @@ def test_lock_taken_away_is_noticed_at_the_next_renewal(storage_account: Storage
     thief.release()
 
 
+def test_a_machine_that_slept_trusts_no_lease_from_before(
+    storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = lock(storage_account)
+    assert mine.try_acquire()
+    now = time.time
+    with monkeypatch.context() as asleep:  # the monotonic clock stands still while a machine sleeps
+        asleep.setattr(time, "time", lambda: now() + 3600)
+        assert not mine.held
+        mine.release()
+        assert mine.try_acquire()
+        assert mine.held
+    assert mine.held, "set back, the monotonic clock holds"
+    mine.release()
+
+
 def test_lock_that_cannot_be_renewed_ends_with_its_lease(
     storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,8 +130,9 @@ def test_connections_are_found_as_the_real_host_finds_them() -> None:
     assert connections.resolve("", {"AzureWebJobsStorage": AZURITE}).connection == "AzureWebJobsStorage"
     both = {"Data__blobServiceUri": "https://b.example/", "Data__queueServiceUri": "https://q.example/"}
     assert connections.resolve("Data", both).queues.url.startswith("https://q.example")
-    named = connections.resolve("Data", {"Data__accountName": "abc"})
-    assert named.blobs.url == "https://abc.blob.core.windows.net/"
+    with pytest.raises(BindingError, match=r"Data__accountName is set, .* set Data__blobServiceUri"):
+        connections.resolve("Data", {"Data__accountName": "abc"})
+    assert connections.resolve("Data", both | {"Data__accountName": "abc"}).blobs.url == "https://b.example/"
     with pytest.raises(BindingError, match="need both"):
         connections.resolve("Data", {"Data__blobServiceUri": "https://b.example/"})
     with pytest.raises(BindingError, match='connection "Data" is not set: add app setting Data'):

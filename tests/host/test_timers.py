@@ -64,6 +64,15 @@ class FakeTime:
     def __init__(self, start: datetime, end: datetime) -> None:
         self.now = start
         self.end = end
+        self._start, self._jumped = start, timedelta(0)
+
+    def steady(self) -> float:
+        """Seconds that have passed, whatever the clock was set to."""
+        return (self.now - self._start - self._jumped).total_seconds()
+
+    def jump(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self._jumped += timedelta(seconds=seconds)
 
     def is_set(self) -> bool:
         return self.now >= self.end
@@ -98,12 +107,14 @@ def simulate(
     fails: bool = False,
     lock: Any = None,
     now: Callable[[], datetime] | None = None,
+    note: Callable[[], None] = lambda: None,
 ) -> list[tuple[datetime, bool]]:
     """Let a listener run in simulated time; (time, past due) of each run."""
     runs: list[tuple[datetime, bool]] = []
 
     def handler(timer: Any) -> None:
         runs.append((clock.now, timer.past_due))
+        note()
         clock.now += timedelta(seconds=takes)
         if fails:
             raise RuntimeError("a failing run")
@@ -119,6 +130,7 @@ def simulate(
         cast("SingletonLock", lock or HeldLock()),
         Invoker(None),
         now=now or (lambda: clock.now),
+        steady=clock.steady,
     )
     listener.listen(cast("threading.Event", clock))
     return runs
@@ -171,23 +183,75 @@ def test_failed_run_is_not_made_up() -> None:
     assert store.status.next == NOON + timedelta(hours=1)
 
 
-@given(jumps=st.lists(st.floats(-7200, 7200), max_size=5))
-@settings(deadline=None, max_examples=40)
-def test_clock_jumps_never_run_an_occurrence_twice(jumps: list[float]) -> None:
-    class Jumping(FakeTime):
-        def wait(self, seconds: float) -> bool:
-            super().wait(seconds)
-            if jumps and self.now.second == 30:
-                self.now += timedelta(seconds=jumps.pop())
-            return self.is_set()
+class Jumping(FakeTime):
+    """Its clock is set at the `at`-th second that has passed; it ends after `seconds` of them."""
 
-    store = Store()
-    runs = simulate("0 */10 * * * *", store, Jumping(NOON, NOON + timedelta(hours=3)))
+    def __init__(self, start: datetime, seconds: float, jumps: dict[int, float]) -> None:
+        super().__init__(start, start)
+        self._seconds, self._jumps = seconds, dict(jumps)
+
+    def is_set(self) -> bool:
+        return self.steady() >= self._seconds
+
+    def wait(self, seconds: float) -> bool:
+        super().wait(seconds)
+        for at in [at for at in self._jumps if at <= self.steady()]:
+            self.jump(self._jumps.pop(at))
+        return self.is_set()
+
+
+@given(jumps=st.dictionaries(st.integers(0, 10_000), st.floats(0, 7200), max_size=5))
+@settings(deadline=None, max_examples=40)
+def test_a_clock_set_forward_runs_no_occurrence_twice(jumps: dict[int, float]) -> None:
+    runs = simulate("0 */10 * * * *", Store(), Jumping(NOON, 3 * 3600, jumps))
     # An occurrence is the latest scheduled time at or before the run.
     occurrences = Counter(
         run.replace(minute=run.minute // 10 * 10, second=0, microsecond=0) for run, _ in runs
     )
     assert max(occurrences.values(), default=0) <= 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "interval"), [("*/10 * * * * *", 10), ("0 * * * * *", 60), ("0 */10 * * * *", 600)]
+)
+@given(jumps=st.dictionaries(st.integers(0, 3000), st.floats(-7200, 7200), max_size=4))
+@settings(deadline=None, max_examples=6)
+def test_whatever_the_clock_is_set_to_no_timer_rests_or_rushes(
+    expression: str, interval: int, jumps: dict[int, float]
+) -> None:
+    clock = Jumping(NOON, 4000, jumps)
+    steady: list[float] = []
+    runs = simulate(expression, Store(), clock, note=lambda: steady.append(clock.steady()))
+    gaps = [later - earlier for earlier, later in zip([0.0, *steady], [*steady, 4000.0], strict=True)]
+    assert max(gaps) <= 2 * interval + 3
+    assert len(runs) <= 4000 / interval + len(jumps) + 1
+
+
+def test_a_daily_timer_skips_what_has_been_when_the_clock_is_set_back_a_little() -> None:
+    start = NOON.replace(hour=2, minute=50)
+    runs = simulate("0 0 3 * * *", Store(), Jumping(start, 26 * 3600, {900: -600}))
+    assert [run for run, _ in runs] == [
+        start.replace(hour=3, minute=0),
+        start.replace(day=7, hour=3, minute=0),
+    ]
+
+
+def test_a_clock_set_back_during_a_run_or_while_no_host_ran_starves_nothing() -> None:
+    store = Store()
+    clock = Jumping(NOON, 3600, {})
+    jumps = iter([0, -1200])
+    runs = simulate("0 * * * * *", store, clock, note=lambda: clock.jump(next(jumps, 0)))
+    assert len(runs) >= 58
+    assert store.status is not None
+    later = store.status.next - timedelta(hours=5)
+    again = simulate("0 * * * * *", store, Jumping(later, 600, {}))
+    assert len(again) >= 9
+
+
+def test_a_resumed_machine_catches_up_once() -> None:
+    runs = simulate("0 * * * * *", Store(), Jumping(NOON, 300, {90: 3600}))
+    assert len(runs) == 5
+    assert len({run for run, _ in runs}) == 5
 
 
 def test_clock_set_back_at_the_moment_of_firing_does_not_fire_twice() -> None:
