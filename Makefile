@@ -71,7 +71,7 @@ bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-ser
 bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
 	@$(BIN)/python -m benchmarks.scale
 attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outages (MINUTES=30, SEED=1)
-	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
+	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --publish
 soak: setup-dev ## An hour of kills, outages, clock jumps and promotions under scoring (MINUTES=60, SEED=1); writes docs/reliability.md
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --publish
 coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take

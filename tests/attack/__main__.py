@@ -22,6 +22,7 @@ from tests.attack import configs, dropping, emulated, files, http, http_cases, n
 from tests.attack.stand import BYSTANDER, Stand
 from tests.attack.tally import Tally
 from tests.support.live_stack import LiveStack, live_stack
+from tests.support.published import publish
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "attack.json"
 QUICK_MINUTES = 4.0
@@ -128,6 +129,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"as --minutes {QUICK_MINUTES:g}")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default="", help="only these, with commas between")
+    parser.add_argument("--publish", action="store_true", help="write the report into docs/reliability.md")
     parser.add_argument("--keep", type=Path, help="copy the stack's folder here at the end")
     options = parser.parse_args()
     minutes = QUICK_MINUTES if options.quick else options.minutes
@@ -141,6 +143,10 @@ def main() -> int:
             shutil.copytree(home, options.keep, dirs_exist_ok=True)
     figures = tally.figures()
     print(*tally.told(), *(figure.line() for figure in figures), sep="\n")
+    if options.publish:
+        publish(
+            "attack", f"{minutes:g} minutes' worth of drawn cases, seed {plan.seed}.", figures, tally.told()
+        )
     RESULTS.parent.mkdir(exist_ok=True)
     document: dict[str, Any] = {"machine": machine.facts("hypothesis"), "seed": plan.seed, "minutes": minutes}
     document |= {"figures": [figure.to_dict() for figure in figures], "told": tally.told()}

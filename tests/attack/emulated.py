@@ -8,7 +8,7 @@ from tests.attack import http, http_cases
 from tests.attack.bombs import gzip_bomb
 from tests.attack.stand import Stand, workspace
 from tests.attack.tally import Tally
-from tests.attack.wire import REFUSED, send
+from tests.attack.wire import REFUSED, SILENT, send
 
 OWN_ROUTES = [
     ("GET", "/_emulator/clock"), ("POST", "/_emulator/clock"), ("GET", "/_emulator/api-versions"),
@@ -86,6 +86,8 @@ def _posted(tally: Tally, url: str, body: bytes, headers: dict[str, str], allowe
     what = f"{url.rpartition('/')[2]} {body[:30]!r} of {len(body)} bytes {headers}"
     try:
         found = requests.post(url, data=body, headers=headers, timeout=60).status_code
+    except requests.Timeout:
+        found = SILENT
     except requests.ConnectionError:
         found = 413  # hung up on while it was still sending
     tally.answered("ingestion", what, found, allowed)

@@ -24,10 +24,11 @@ from tests.soak.deeds import SERVED, Deeds
 from tests.soak.growth import Growth
 from tests.soak.invariants import Invariants
 from tests.soak.plan import Event, plan
-from tests.soak.report import ROOT, Report
+from tests.soak.report import Report
 from tests.support.live_stack import LiveStack, live_stack
 from tests.support.watching import Call, Calls
 
+ROOT = Path(__file__).resolve().parents[2]
 LOOK_SECONDS = 60.0
 SETTLE_SECONDS = 300.0
 #: An upload has its run within this, outages included.

@@ -16,8 +16,11 @@ from benchmarks.figure import Figure
 from tests.soak.growth import grown
 from tests.soak.invariants import judge_runs, judge_uploads
 from tests.soak.plan import KINDS, QUIET_KINDS, TROUBLED, plan
-from tests.soak.report import BEGIN, END, PAGE, ROOT, Report
+from tests.soak.report import Report
+from tests.support.published import PAGE, marks
 from tests.support.watching import Call
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(run_id: str, dataset: str = "a", state: str = "live", cause: str = "drop") -> dict[str, Any]:
@@ -70,7 +73,8 @@ def test_a_caller_can_repeat_what_was_told_as_passing(status: int, *, again: boo
 
 def test_the_report_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nan old report\n{END}\nafter\n")
+    begin, end = marks("soak")
+    page.write_text(f"before\n{begin}\nan old report\n{end}\nafter\n")
     figures = [Figure("soak_lost", 1, 0, at_least=False, note="of 9")]
     Report(5, 3, figures, Counter({"kill host": 2}), ["x: 2 uploads, 1 runs"]).publish(page)
     text = page.read_text()
@@ -78,8 +82,9 @@ def test_the_report_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert "an old report" not in text
     assert "| soak_lost | 1 (of 9) | ≤ 0 | **short** |" in text
-    assert "- x: 2 uploads, 1 runs" in text
-    assert PAGE.read_text().count(BEGIN) == PAGE.read_text().count(END) == 1
+    assert "- `x: 2 uploads, 1 runs`" in text
+    real = PAGE.read_text(encoding="utf-8")
+    assert [real.count(mark) for command in ("soak", "attack") for mark in marks(command)] == [1, 1, 1, 1]
 
 
 def test_the_clock_of_a_process_jumps_and_what_measures_spans_goes_on(tmp_path: Path) -> None:
