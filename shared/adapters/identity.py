@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters.tries import CONNECT, READ
 from shared.domain.errors import InvalidSetting, Transient
@@ -26,7 +27,7 @@ def credential(kind: str = "default") -> TokenCredential:
     from shared.adapters.sdk_retries import BoundedRetries
 
     kinds: dict[str, Callable[..., TokenCredential]] = {
-        "default": identity.DefaultAzureCredential,
+        "default": _default,
         "interactive": identity.InteractiveBrowserCredential,
         "device_code": identity.DeviceCodeCredential,
     }
@@ -36,6 +37,23 @@ def credential(kind: str = "default") -> TokenCredential:
         f"The setting CREDENTIAL is {kind!r}.",
         remedy="Use default, interactive or device_code.",
         field="CREDENTIAL",
+    )
+
+
+def _default(**options: Any) -> TokenCredential:
+    """DefaultAzureCredential. Without an identity endpoint it asks the machine's own metadata service, whose credential
+    takes no retry policy but its own: that one is made apart, after the service principal and before all others.
+    """
+    from azure import identity
+
+    if {"IDENTITY_ENDPOINT", "MSI_ENDPOINT"} & set(os.environ):
+        return identity.DefaultAzureCredential(**options)
+    return identity.ChainedTokenCredential(
+        identity.EnvironmentCredential(**options),
+        identity.ManagedIdentityCredential(),
+        identity.DefaultAzureCredential(
+            exclude_environment_credential=True, exclude_managed_identity_credential=True, **options
+        ),
     )
 
 

@@ -204,6 +204,14 @@ def test_the_sdk_is_held_to_the_same() -> None:
             assert len(service.seen) == calls
 
 
+def test_a_machine_without_an_identity_endpoint_has_credentials_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person at a shell, a service principal in CI: there the machine's own metadata service stands in the chain."""
+    for name in ("IDENTITY_ENDPOINT", "MSI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    made = credential()
+    assert hasattr(made, "get_token")
+
+
 def test_an_identity_that_asks_for_an_hour_s_wait_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted(usual=Reply(429, headers=AN_HOUR)) as service:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{service.url}/msi/token")
