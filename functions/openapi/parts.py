@@ -20,7 +20,7 @@ from shared.domain.problems import (
 
 Doc = dict[str, object]
 
-#: Status -> what it means here. 401 comes from the Functions host, before any of our code, and has no body.
+#: Status -> what it means here. 401 comes from the Functions host, before any of our code, and has no code.
 REFUSALS = {
     400: "The request can't be read; `code` says why.",
     401: "The function key is missing or wrong.",
