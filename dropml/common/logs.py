@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import stat
+import threading
+import time
 from pathlib import Path
 
 KEPT = 5  # starts before this one
 KEPT_BYTES = 16 * 2**20  # of each; the end is what tells why a process is gone
+LIVE_BYTES = 32 * 2**20  # of one that is being written
+_LOOK_S = 10.0
 _TAIL_BYTES = 262_144
 
 
@@ -56,6 +62,34 @@ def _shorten(log: Path, limit: int) -> None:
         whole.readline()
         shutil.copyfileobj(whole, end)
     short.replace(log)
+
+
+def keep_short(descriptor: int, limit: int = LIVE_BYTES) -> bool:
+    """Where the open log has grown over `limit`, keep its last half; True if that was so.
+
+    It is shortened in place, by the process that writes it: opened for reading and appending, as `processes.start` does.
+    """
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size <= limit:
+        return False
+    end = os.pread(descriptor, limit // 2, found.st_size - limit // 2)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, end[end.find(b"\n") + 1 :])
+    return True
+
+
+def watch(descriptor: int) -> None:
+    """Have a thread of this process keep its own log short."""
+
+    def look() -> None:
+        while True:
+            time.sleep(_LOOK_S)
+            with contextlib.suppress(
+                OSError
+            ):  # a log that can't be read back, or a full disk: looked at again
+                keep_short(descriptor)
+
+    threading.Thread(target=look, name="log", daemon=True).start()
 
 
 def tail(path: Path, lines: int) -> str:

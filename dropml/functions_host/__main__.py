@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from dropml.common.logs import watch
 from dropml.functions_host import log as logs
 from dropml.functions_host import worker_environment
 from dropml.functions_host.config import (
@@ -37,6 +38,7 @@ def main() -> NoReturn:
     arguments = _parse()
     environment, directory = dict(os.environ), str(Path.cwd())
     formatter = logs.setup()
+    watch(sys.stdout.fileno())
     try:
         _serve(arguments, formatter, environment, directory)
     except (HostError, BindingError) as error:

@@ -38,6 +38,11 @@ class Invocation:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: float = field(default_factory=time.monotonic)
     abandon: Callable[[], None] | None = None
+    quiet: bool = False  # it runs so often that only its failures are news
+
+    @property
+    def level(self) -> int:
+        return logging.DEBUG if self.quiet else logging.INFO
 
     @property
     def log_name(self) -> str:
@@ -105,6 +110,7 @@ class Invoker:
         *,
         stop: threading.Event,
         abandon: Callable[[], None] | None = None,
+        quiet: bool = False,
     ) -> bool:
         """Run a timer or blob function with its retry policy on this thread; True if it succeeded.
 
@@ -113,8 +119,14 @@ class Invoker:
         """
         retries, error = 0, None
         while True:
-            invocation = Invocation(definition, abandon=abandon)
-            log.info("Executing '%s' (Reason='%s', Id=%s)", invocation.log_name, reason, invocation.id)
+            invocation = Invocation(definition, abandon=abandon, quiet=quiet)
+            log.log(
+                invocation.level,
+                "Executing '%s' (Reason='%s', Id=%s)",
+                invocation.log_name,
+                reason,
+                invocation.id,
+            )
             error = self._run_once(invocation, value, retries, error)
             if error is None:
                 return True
@@ -177,8 +189,12 @@ class Invoker:
         self._running.pop(invocation, None)
         took = (time.monotonic() - invocation.started) * 1000
         if error is None:
-            log.info(
-                "Executed '%s' (Succeeded, Id=%s, Duration=%.0fms)", invocation.log_name, invocation.id, took
+            log.log(
+                invocation.level,
+                "Executed '%s' (Succeeded, Id=%s, Duration=%.0fms)",
+                invocation.log_name,
+                invocation.id,
+                took,
             )
         else:
             log.error(

@@ -213,6 +213,7 @@ class TimerListener:
             lambda: timer_request(trigger.function, shown, past_due=cause == "past due"),
             f"Timer fired at {began.isoformat()} ({cause})",
             stop=stop,
+            quiet=not trigger.monitored,
             abandon=lambda: self._abandon(began, status, cause, stop),
         )
         return self._finish(began, status, cause)

@@ -119,3 +119,16 @@ def test_nothing_to_rotate_leaves_the_kept_ones_alone(tmp_path: Path) -> None:
 def test_a_wanted_port_is_taken_where_it_is_free() -> None:
     port = free_port()
     assert free_port(port) == port
+
+
+def test_a_log_is_kept_short_while_it_is_written(tmp_path: Path) -> None:
+    with (tmp_path / "x.log").open("a+b", buffering=0) as log:
+        for number in range(1000):
+            log.write(b"line %d\n" % number)
+        assert not logs.keep_short(log.fileno(), 100_000)
+        assert logs.keep_short(log.fileno(), 5_000)
+        log.write(b"the next line\n")
+    lines = (tmp_path / "x.log").read_text().splitlines()
+    assert lines[-2:] == ["line 999", "the next line"]
+    assert lines == [f"line {n}" for n in range(1001 - len(lines), 1000)] + ["the next line"]
+    assert (tmp_path / "x.log").stat().st_size <= 2_600
