@@ -72,6 +72,25 @@ def test_a_half_write_happens_although_its_caller_never_learns(running: Emulator
     assert running.arm("GET", "/data/half/versions/1").status_code == 200
 
 
+def test_a_truncated_answer_ends_in_the_middle_of_its_body(running: Emulator) -> None:
+    order(running, "truncate", "/computes/")
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        running.arm("GET", "/computes/cpu-cluster")
+    assert running.arm("GET", "/computes/cpu-cluster").status_code == 200
+
+
+def test_a_rule_may_strike_now_and_then_and_alike_for_a_seed(running: Emulator) -> None:
+    def drawn() -> list[int]:
+        rule = order(running, "status", "/computes/", count=1000, status=503, chance=0.5, seed=7)
+        found = [running.arm("GET", "/computes/cpu-cluster").status_code for _ in range(20)]
+        running.call("DELETE", f"/_emulator/faults/{rule}")
+        return found
+
+    first = drawn()
+    assert set(first) == {200, 503}
+    assert drawn() == first
+
+
 def test_a_stale_read_answers_as_before_the_write(running: Emulator) -> None:
     order(running, "stale_read", "/data/stale/versions/1", count=2)
     assert running.arm("PUT", "/data/stale/versions/1", DATA).status_code == 201

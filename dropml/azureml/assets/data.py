@@ -138,6 +138,11 @@ class Data(Versions):
 
 
 def _copy(source: Path, target: Path) -> int:
+    """Raises DataError for a link that would bring in what lies elsewhere."""
+    real = source.resolve()
+    for path in (source, *source.rglob("*")):
+        if path.is_symlink() and real not in path.resolve().parents:
+            raise DataError(f"{path.name} is a link that leaves the job's output.")
     if source.is_dir():
         shutil.copytree(source, target, dirs_exist_ok=True)
         return sum(1 for p in target.rglob("*") if p.is_file())

@@ -1,12 +1,13 @@
 """Faults that a test orders: a status, a delay, a hang, a dropped connection, a write whose answer is lost, a stale read.
 
-A rule: `{"action", "method": regex, "path": regex, "count": n, "status", "body", "headers", "seconds"}`.
+A rule: `{"action", "method": regex, "path": regex, "count": n, "status", "body", "headers", "seconds", "chance", "seed"}`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,9 @@ from dropml.azureml.core.arm import reply
 from dropml.azureml.core.fields import json_body
 from dropml.azureml.core.store import Doc
 
-ACTIONS = ("status", "delay", "hang", "drop", "half_write", "stale_read")
+ACTIONS = ("status", "delay", "hang", "drop", "half_write", "truncate", "stale_read")
 _HANG_SECONDS = 3600.0
+_FLUSH_SECONDS = 0.1
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Rule:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     hits: int = 0
+    chance: float = 1.0
+    dice: random.Random = field(default_factory=random.Random)
     kept: dict[str, tuple[int, list[tuple[bytes, bytes]], bytes]] = field(default_factory=dict)
 
     def shape(self) -> Doc:
@@ -50,6 +54,7 @@ class Rule:
             "status": self.status,
             "seconds": self.seconds,
             "hits": self.hits,
+            "chance": self.chance,
         }
 
 
@@ -87,7 +92,7 @@ class Faults:
         for rule in self._rules.values():
             # A stale read watches the writes of its path, too, whatever its method says.
             method = rule.action == "stale_read" or rule.method.fullmatch(scope["method"])
-            if rule.left > 0 and method and rule.path.search(target):
+            if rule.left > 0 and method and rule.path.search(target) and rule.dice.random() < rule.chance:
                 return rule
         return None
 
@@ -119,6 +124,10 @@ class Faults:
             # The write happens; its caller never learns.
             await self.app(scope, receive, Recorder())
             await _drop(receive)
+        elif rule.action == "truncate":
+            answer = Recorder()
+            await self.app(scope, receive, answer)
+            await _half(answer, receive, send)
         else:
             await _drain(receive)
             body = rule.body or {
@@ -162,6 +171,8 @@ class Faults:
                 given.get("body"),
                 {str(k): str(v) for k, v in (given.get("headers") or {}).items()},
                 float(given.get("seconds", 0)),
+                chance=float(given.get("chance", 1)),
+                dice=random.Random(given.get("seed")),
             )
         except (KeyError, ValueError, TypeError, re.error) as error:
             return reply({"message": f"The rule is invalid: {error!r}"}, 400)
@@ -195,6 +206,17 @@ async def _empty() -> Message:
 async def _drain(receive: Receive) -> None:
     while (await receive()).get("more_body"):
         pass
+
+
+async def _half(answer: Recorder, receive: Receive, send: Send) -> None:
+    """All of the head, the first half of the body, and the end of the connection."""
+    told = (b"content-length", b"%d" % len(answer.body))
+    headers = [(k, v) for k, v in answer.headers if k.lower() != b"content-length"]
+    await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, told]})
+    half = answer.body[: len(answer.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await asyncio.sleep(_FLUSH_SECONDS)  # what was written is on its way before the connection is cut
+    await _drop(receive)
 
 
 async def _drop(receive: Receive) -> None:

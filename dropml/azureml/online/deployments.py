@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from starlette.requests import Request
@@ -20,7 +21,11 @@ from dropml.azureml.online.process import EndpointDownError
 from dropml.azureml.online.shapes import MAX_DEPLOYMENTS, deployment_properties, deployment_resource, sku
 from dropml.common.logs import tail
 
+log = logging.getLogger(__name__)
 _LOAD_SECONDS = 180.0
+#: How often a deployment's process may end while the model loads before the deployment fails.
+_STARTS = 3
+_PAUSE_SECONDS = 1.0
 _GUIDE = "Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-resourcenotready"
 
 
@@ -84,23 +89,34 @@ class OnlineDeployments(LongRunning):
         return reply(deployment_resource(self.c, doc, answer_to_put=True), 201, headers)
 
     async def work_put(self, operation: Doc) -> None:
+        """A process that ends while it loads is started again, as the service starts a container again."""
+        for attempt in range(1, _STARTS + 1):
+            try:
+                await self._load(operation)
+            except EndpointDownError as error:
+                if attempt == _STARTS:
+                    raise OperationFailedError(f"{error} {_GUIDE}", "ResourceNotReady") from None
+                log.warning("deployment %s: start %d: %s", operation["target"], attempt, error)
+                await asyncio.sleep(attempt * _PAUSE_SECONDS)
+            else:
+                return
+
+    async def _load(self, operation: Doc) -> None:
+        """Raises OperationFailedError for the model's fault, EndpointDownError for the process' end."""
         endpoint, _, name = operation["target"].partition("/")
         deadline = time.monotonic() + _LOAD_SECONDS
-        try:
-            status = await self._endpoints.processes.reload(endpoint)
-            while time.monotonic() < deadline:
-                found = (status.get("deployments") or {}).get(name) or {}
-                if found.get("status") == "ready":
-                    return
-                if found.get("status") == "failed":
-                    raise OperationFailedError(
-                        f"User container has crashed or terminated: {found.get('error')}. {_GUIDE}",
-                        "ResourceNotReady",
-                    )
-                await asyncio.sleep(0.1)
-                status = await self._endpoints.processes.status(endpoint)
-        except EndpointDownError as error:
-            raise OperationFailedError(f"{error} {_GUIDE}", "ResourceNotReady") from None
+        status = await self._endpoints.processes.reload(endpoint)
+        while time.monotonic() < deadline:
+            found = (status.get("deployments") or {}).get(name) or {}
+            if found.get("status") == "ready":
+                return
+            if found.get("status") == "failed":
+                raise OperationFailedError(
+                    f"User container has crashed or terminated: {found.get('error')}. {_GUIDE}",
+                    "ResourceNotReady",
+                )
+            await asyncio.sleep(0.1)
+            status = await self._endpoints.processes.status(endpoint)
         raise OperationFailedError(
             f"The model was not loaded within {_LOAD_SECONDS:.0f} s. {_GUIDE}", "ResourceNotReady"
         )

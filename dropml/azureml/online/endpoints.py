@@ -81,6 +81,7 @@ class OnlineEndpoints(LongRunning):
         timeout = seconds(settings["requestTimeout"], "requestTimeout")
         return {
             "model_dir": str(self._models.folder(name, version)),
+            "models_dir": str(self.c.folder("models")),
             "model": f"{name}:{version}",
             "request_timeout_s": timeout,
             "app_insights": properties["appInsightsEnabled"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from dropml.azureml.serving import origin
 from dropml.azureml.serving.deployment import INLINE_SECONDS, Deployment
 from dropml.azureml.serving.parity_cache import ParityCache
 from dropml.azureml.serving.reference_process import ReferenceProcessError
@@ -43,6 +44,7 @@ async def _load(deployment: Deployment, cache: ParityCache) -> None:
     model_dir = deployment.settings.model_dir
     if not (model_dir / "MLmodel").is_file():
         raise FileNotFoundError(f"{model_dir} holds no MLflow model (no file MLmodel)")
+    origin.check(model_dir, deployment.settings.models_dir)
     # A damaged compiled form can end the process that reads it (LightGBM's library calls terminate), so
     # the child reads it first; here it is loaded once it has been found sound.
     deployment.note = await _check(deployment, cache)

@@ -20,6 +20,7 @@ class DeploymentSettings:
     name: str
     model_dir: Path
     model: str
+    models_dir: Path | None = None  # of all registered models
     request_timeout_s: float = 5.0
     app_insights: bool = False
     log_file: Path | None = None
@@ -114,6 +115,7 @@ def _deployment(name: str, value: dict[str, Any]) -> DeploymentSettings:
         name=name,
         model_dir=Path(value["model_dir"]),
         model=value.get("model") or name,
+        models_dir=Path(value["models_dir"]) if value.get("models_dir") else None,
         request_timeout_s=float(value.get("request_timeout_s") or 5.0),
         app_insights=bool(value.get("app_insights")),
         log_file=Path(value["log_file"]) if value.get("log_file") else None,
