@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from shared.domain.config import DatasetConfig
 from shared.domain.gate import GateConfig
 
+#: With more values (rows times columns) Azure wants more than this many minutes:
+#: https://learn.microsoft.com/azure/machine-learning/how-to-configure-auto-train (exit criteria).
+MANY_VALUES, SHORT_MINUTES = 10_000_000, 60.0
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -72,3 +76,15 @@ def settled(config: DatasetConfig) -> tuple[DatasetConfig, list[str]]:
         )
         config = replace(config, max_concurrent_trials=config.max_trials)
     return config, remarks
+
+
+def too_short(config: DatasetConfig, rows: int, columns: int) -> list[str]:
+    """A sentence where Azure may refuse to train a table of this size in this time."""
+    if rows * columns <= MANY_VALUES or config.timeout_minutes > SHORT_MINUTES:
+        return []
+    return [
+        (
+            f"The table has {rows * columns:,} values; above {MANY_VALUES:,} Azure wants timeout_minutes above "
+            f"{SHORT_MINUTES:g}, and it is {config.timeout_minutes:g}."
+        )
+    ]

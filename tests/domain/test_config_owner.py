@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.automl_names import ALGORITHMS
 from shared.domain.config import DatasetConfig
-from shared.domain.config_owner import Owner
+from shared.domain.config_owner import Owner, too_short
 from shared.domain.config_sources import defaults, effective
 from shared.domain.errors import InvalidConfig
 from shared.domain.gate import GateConfig
@@ -123,3 +123,10 @@ def test_the_owner_says_so_in_settings() -> None:
     found = read({"OVERRIDE_LOCKED": "label, gate.margin"})
     assert found.override_locked == {"label", "gate.margin"}
     assert Settings().override_gate == "stricter"
+
+
+def test_a_large_table_is_warned_of_the_time_that_azure_wants_for_it() -> None:
+    assert too_short(DatasetConfig(timeout_minutes=60), 1_000_000, 10) == []
+    (sentence,) = too_short(DatasetConfig(timeout_minutes=60), 1_000_001, 10)
+    assert "timeout_minutes above 60" in sentence
+    assert too_short(DatasetConfig(timeout_minutes=61), 9_000_000, 10) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain import names
+from shared.domain.config_owner import too_short
 from shared.domain.config_sources import Effective
 from shared.domain.errors import InvalidInput, InvalidTable
 from shared.domain.run.dataset import Dataset
@@ -38,6 +39,8 @@ class Taker:
             self._attempts.begin(info.name, info.etag, folder)
             staged = self._stage(source, folder, said, doc)
             content = staged.content_hash
+            short = too_short(said.config, staged.rows, len(staged.schema.columns) + 1)
+            said = replace(said, remarks=(*said.remarks, *short))
         except InvalidInput as error:
             error.where.setdefault("file", source.blob)
             problem = RunProblem.of(error)
