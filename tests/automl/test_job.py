@@ -66,15 +66,24 @@ def _artifacts_are_there(done: Finished) -> None:
     for iteration, trial in done.trials.items():
         folder = done.job_dir / "trials" / str(iteration)
         assert all((folder / name).is_file() for name in trial["artifacts"])
-        assert {"metrics/confusion_matrix.json", "metrics/accuracy_table.json"} <= set(trial["artifacts"])
-        assert {"outputs/mlflow-model/MLmodel", "outputs/mlflow-model/model.pkl"} <= set(trial["artifacts"])
+        assert {"confusion_matrix", "accuracy_table"} <= set(trial["artifacts"])
+        assert {"outputs/mlflow-model/MLmodel", "outputs/mlflow-model/model.pkl", "outputs/model.pkl"} <= set(
+            trial["artifacts"]
+        )
 
 
 def _the_best_is_explained(done: Finished) -> None:
     folder = done.job_dir / "trials" / str(done.best["iteration"])
-    document = json.loads((folder / "outputs" / "explanation" / "global_importance.json").read_text())
-    assert set(document["raw"]["features"][:2]) == {"age", "job"}
-    assert document["raw"]["features"][-1] in ("income", "joined")
+    told = {}
+    for explanation in (folder / "explanation").iterdir():
+        assert len(explanation.name) == 8
+        raw = json.loads((explanation / "rich_metadata.interpret.json").read_text())["is_raw"]
+        told[raw] = json.loads((explanation / "global_names" / "0.interpret.json").read_text())
+        values = json.loads((explanation / "global_values" / "0.interpret.json").read_text())
+        assert values == sorted(values, reverse=True)
+    assert set(told[True][:2]) == {"age", "job"}
+    assert told[True][-1] in ("income", "joined")
+    assert len(told[False]) >= len(told[True])
 
 
 def test_metrics_have_the_services_names(tmp_path: Path) -> None:

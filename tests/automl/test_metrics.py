@@ -11,7 +11,6 @@ from sklearn import metrics as sk
 from dropml.azureml.automl.fit.metrics import classification_metrics, metric_name, regression_metrics
 from dropml.azureml.automl.model.charts import (
     accuracy_table,
-    calibration_curve,
     confusion_matrix,
     predicted_true,
     residuals,
@@ -133,15 +132,6 @@ def test_confusion_matrix_and_tables_count_every_row() -> None:
             sum(~above & (y == 1)),
         )
     ]
-
-
-def test_a_calibrated_model_lies_on_the_diagonal() -> None:
-    rng = np.random.default_rng(2)
-    p = rng.random(50_000)
-    y = (rng.random(50_000) < p).astype(int)
-    curve = calibration_curve(["no", "yes"], y, np.column_stack([1 - p, p]))["data"]["curves"][1]
-    assert np.allclose(curve["predicted"], curve["observed"], atol=0.03)
-    assert sum(curve["counts"]) == 50_000
 
 
 def test_regression_charts_count_every_row() -> None:

@@ -91,7 +91,7 @@ def test_an_inline_environment_is_kept_with_its_job_whose_log_says_what_is_missi
     assert "scikit-learn 0.23.2 (" in log
     assert "no-such-package (not installed)" in log
     assert "psutil" not in log
-    assert running.call("GET", logs["user_logs/std_log.txt"]).text == "done\n"
+    assert running.call("GET", logs["user_logs/std_log.txt"]).text.strip() == "done"
 
 
 def test_every_answer_carries_the_resource_managers_headers(running: Emulator) -> None:

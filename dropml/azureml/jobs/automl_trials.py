@@ -84,8 +84,21 @@ def _guardrails(runs: Runs, name: str, guardrails: list[Doc]) -> None:
     """Kept as the artifact that the service writes."""
     outputs = runs.folder(name) / "outputs"
     outputs.mkdir(parents=True, exist_ok=True)
-    (outputs / "verifier_results.json").write_text(json.dumps({"VerifierResults": guardrails}, indent=1))
+    document = {"schema_version": "1.0.0", "faults": [_fault(g) for g in guardrails]}
+    (outputs / "verifier_results.json").write_text(json.dumps(document, indent=1))
     runs.change(name, guardrails=guardrails)
+
+
+def _fault(guardrail: Doc) -> Doc:
+    """A guardrail in the words of the service's file; the link to learn more stands apart."""
+    said, learn, link = str(guardrail.get("description") or "").partition("Learn more about")
+    return {
+        "friendly_type": guardrail.get("type"),
+        "result": str(guardrail.get("status") or "").upper(),
+        "friendly_result": said.strip(),
+        "friendly_learn_more": (learn + link).strip(),
+        "friendly_parameters": (guardrail.get("parameters") or {}).get("details") or [],
+    }
 
 
 def _outcome(runs: Runs, name: str, event: Doc) -> None:

@@ -26,6 +26,11 @@ def child_name(pipeline: str, node: str) -> str:
     return str(uuid.uuid5(_NAMES, f"{pipeline}/{node}"))
 
 
+def _module(body: Doc, node: str) -> str:
+    """The name of the component that a node runs, which the service shows as its module's; a node without one, its own."""
+    return str(body.get("componentId") or "").rpartition("/components/")[2].partition("/")[0] or node
+
+
 class PipelineRunner:
     def __init__(self, outputs: JobOutputs, spec: PipelineSpec, runner: JobRunner) -> None:
         self._outputs_of, self._spec, self._runner = outputs, spec, runner
@@ -103,7 +108,7 @@ class PipelineRunner:
             "azureml.nodeid": name[:8],
             "azureml.pipelinerunid": pipeline["name"],
             "azureml.rootpipelinerunid": pipeline["root"],
-            "azureml.moduleName": node,
+            "azureml.moduleName": _module(body, node),
             "azureml.pipeline": pipeline["name"],
             "azureml.pipelineComponent": "mastercloud",
         }

@@ -9,7 +9,8 @@ from dropml.azureml.automl.fit import boosting, classic
 from dropml.azureml.automl.fit.fitting import Fold, Params, Setting
 from dropml.azureml.automl.fit.models import Model
 
-SCALED, TREES = "StandardScalerWrapper", "TargetRateEncoder"
+#: The service's name for what scales the engineered features before each algorithm.
+SCALED, TREES = "StandardScalerWrapper", "MaxAbsScaler"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Data for plots, in the service's artifact shapes.
 
 Classification: confusion_matrix and accuracy_table (counts [tp, fp, tn, fn] of each class at 100 thresholds, from which
-ROC, precision-recall, lift and gain curves follow), and the curves themselves ready to draw. Regression: residuals and
-predictions.
+ROC, precision-recall, calibration, lift and gain curves follow). Regression: residuals and predictions.
 """
 
 from __future__ import annotations
@@ -22,16 +21,13 @@ MAX_TABLES = 20  # classes with a table of their own
 
 
 def write(facts: Facts, y: np.ndarray, prediction: np.ndarray, threshold: float | None, folder: Path) -> None:
-    """One JSON file a chart into `folder`."""
+    """One JSON file a chart into `folder`, named as the service names it, without a suffix."""
     folder.mkdir(parents=True, exist_ok=True)
     if facts.classification:
         labels = facts.labels or []
-        table = accuracy_table(labels, y, prediction)
         documents = {
             "confusion_matrix": confusion_matrix(labels, y, decide(prediction, threshold)),
-            "accuracy_table": table,
-            **_curves(table),
-            "calibration_curve": calibration_curve(labels, y, prediction),
+            "accuracy_table": accuracy_table(labels, y, prediction),
         }
     else:
         documents = {
@@ -39,7 +35,7 @@ def write(facts: Facts, y: np.ndarray, prediction: np.ndarray, threshold: float 
             "predicted_true": predicted_true(y, prediction[:, 0]),
         }
     for name, document in documents.items():
-        (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+        (folder / name).write_text(json.dumps(document), encoding="utf-8")
 
 
 def _document(schema: str, version: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -82,44 +78,6 @@ def _counts(score: np.ndarray, positive: np.ndarray, thresholds: np.ndarray) -> 
     fp = len(others) - np.searchsorted(others, thresholds, side="left")
     counts: list[list[int]] = np.column_stack([tp, fp, len(others) - fp, len(hits) - tp]).tolist()
     return counts
-
-
-def _curves(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """ROC and precision-recall points of each class, from the percentile table (its points lie evenly on the rows)."""
-    roc, pr = [], []
-    for rows in table["data"]["percentile_tables"]:
-        tp, fp, tn, fn = np.array(rows, dtype="float64").T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            recall = np.nan_to_num(tp / (tp + fn))
-            precision = np.where(tp + fp > 0, tp / (tp + fp), 1.0)
-            fall_out = np.nan_to_num(fp / (fp + tn))
-        roc.append(
-            {"false_positive_rate": [*fall_out.tolist(), 0.0], "true_positive_rate": [*recall.tolist(), 0.0]}
-        )
-        pr.append({"recall": [*recall.tolist(), 0.0], "precision": [*precision.tolist(), 1.0]})
-    labels = table["data"]["class_labels"]
-    return {
-        "roc_curve": _document("roc_curve", "1.0.0", {"class_labels": labels, "curves": roc}),
-        "precision_recall_curve": _document(
-            "precision_recall_curve", "1.0.0", {"class_labels": labels, "curves": pr}
-        ),
-    }
-
-
-def calibration_curve(labels: list[Any], y: np.ndarray, proba: np.ndarray) -> dict[str, Any]:
-    """Mean predicted probability and true share in ten bins of each class's probability; empty bins are left out."""
-    curves = []
-    for j in range(min(len(labels), MAX_TABLES)):
-        bins = np.minimum((proba[:, j] * BINS).astype(int), BINS - 1)
-        counts = np.bincount(bins, minlength=BINS)
-        used = counts > 0
-        predicted = np.bincount(bins, proba[:, j], minlength=BINS)[used] / counts[used]
-        observed = np.bincount(bins, y == j, minlength=BINS)[used] / counts[used]
-        curves.append(
-            {"predicted": predicted.tolist(), "observed": observed.tolist(), "counts": counts[used].tolist()}
-        )
-    data = {"class_labels": [str(v) for v in labels[:MAX_TABLES]], "curves": curves}
-    return _document("calibration_curve", "1.0.0", data)
 
 
 def residuals(y: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:

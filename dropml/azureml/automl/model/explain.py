@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from dropml.azureml.automl.data.table import Table
 from dropml.azureml.automl.model.pipeline import AutoMLPipeline
 
 ROWS, ROUNDS, MAX_CLASSES = 1_000, 40, 5
+METHOD = "mimic explainer: LightGBM surrogate of the model's output, mean absolute SHAP value"
+#: How azureml-interpret stores an explanation: up to three blocks of a hundred features, the last taking the rest.
+_BLOCKS, _BLOCK, _SUFFIX = 3, 100, ".interpret.json"
 
 
 def explain(
     pipeline: AutoMLPipeline, table: Table, folder: Path, threads: int, seed: int, deadline: float
 ) -> bool:
-    """Write `global_importance.json`: raw and engineered features, most important first.
+    """Write the importance of raw and of engineered features, each in a folder named by 8 characters of its id.
 
     False, and no file, if not even one class could be explained before `deadline` (unix seconds).
     """
@@ -34,15 +38,36 @@ def explain(
     for (column, _), value in zip(names, values, strict=True):
         raw[column] += float(value)
     engineered = {f"{column}_{feature}": float(v) for (column, feature), v in zip(names, values, strict=True)}
-    document = {
-        "method": "mimic explainer: LightGBM surrogate of the model's output, mean absolute SHAP value",
-        "rows": len(x),
-        "raw": _ordered(raw),
-        "engineered": _ordered(engineered),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "global_importance.json").write_text(json.dumps(document), encoding="utf-8")
+    for is_raw, importances in ((True, raw), (False, engineered)):
+        _write(folder / uuid.uuid4().hex[:8], importances, is_raw=is_raw, rows=len(x))
     return True
+
+
+def _write(folder: Path, importances: dict[str, float], *, is_raw: bool, rows: int) -> None:
+    """Names, ranks and values, most important first, in blocks of a hundred features."""
+    original = list(importances)
+    order = sorted(range(len(original)), key=lambda i: -importances[original[i]])
+    columns: dict[str, list[Any]] = {
+        "global_names": [original[i] for i in order],
+        "global_rank": order,
+        "global_values": [importances[original[i]] for i in order],
+    }
+    for name, values in columns.items():
+        for block, part in enumerate(_blocks(values)):
+            _document(folder / name / f"{block}{_SUFFIX}", part)
+    _document(folder / f"features{_SUFFIX}", original)
+    _document(folder / f"rich_metadata{_SUFFIX}", {"is_raw": is_raw, "method": METHOD, "rows": rows})
+
+
+def _blocks(values: list[Any]) -> list[list[Any]]:
+    """The last block takes what is left over, however much."""
+    cuts = [i * _BLOCK for i in range(max(1, min(_BLOCKS, -(-len(values) // _BLOCK))))]
+    return [values[start:end] for start, end in zip(cuts, [*cuts[1:], None], strict=True)]
+
+
+def _document(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _importance(
@@ -73,8 +98,3 @@ def _importance(
         total += np.abs(contributions).mean(axis=0)
         done, longest = done + 1, max(longest, time.monotonic() - start)
     return total / done if done else None
-
-
-def _ordered(values: dict[str, float]) -> dict[str, list[Any]]:
-    names = sorted(values, key=lambda name: -values[name])
-    return {"features": names, "importances": [values[name] for name in names]}

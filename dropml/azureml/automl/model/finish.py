@@ -22,7 +22,8 @@ def save_best(
     """Save, compile and check the best model; explain it if time is left before `deadline` (unix seconds)."""
     pipeline = assemble(scratch, facts, mixture, refitted=refitted)
     example = scratch.object("example")
-    save.save_best(pipeline, example, model_dir, facts.job)
+    iteration = model_dir.parents[1].name
+    save.save_best(pipeline, example, model_dir, f"{facts.job}_{iteration}")
     if explain_dir is not None:
         explain.explain(pipeline, example, explain_dir, 1, facts.seed, deadline)
 
@@ -31,4 +32,4 @@ def save_trial(scratch: Scratch, facts: Facts, out: str, mixture: Mixture) -> No
     """The model of a trial as its first fold left it, in reference form only."""
     folder = scratch.root / out / "outputs" / "mlflow-model"
     pipeline = assemble(scratch, facts, mixture, refitted=False)
-    save.save_other(pipeline, scratch.object("example"), folder, facts.job)
+    save.save_other(pipeline, scratch.object("example"), folder, f"{facts.job}_{out.removeprefix('trial')}")

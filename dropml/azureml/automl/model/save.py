@@ -15,8 +15,10 @@ import numpy as np
 import yaml
 
 from dropml.azureml.automl.data.table import Table
+from dropml.azureml.automl.model.code import CODE, copy_code
 from dropml.azureml.automl.model.compile import NotCompilableError, compile_pipeline
 from dropml.azureml.automl.model.pipeline import AutoMLPipeline
+from dropml.azureml.automl.model.run_files import write_run_files
 from scorer import PARITY_LIMIT, check_parity
 
 EXAMPLE_ROWS = 5
@@ -24,28 +26,29 @@ PARITY_ROWS = 200
 MLFLOW_VERSION = "3.1.0"  # of the format written here
 
 
-def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
+def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, run_id: str) -> None:
     """Save `pipeline` into `folder` in both forms; `dropml/form.json` tells which is to serve, why, and the parity."""
-    _save_reference(pipeline, example, folder, job)
+    _save_reference(pipeline, example, folder, run_id)
     _save_compiled(pipeline, example, folder)
 
 
-def save_other(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
+def save_other(pipeline: AutoMLPipeline, example: Table, folder: Path, run_id: str) -> None:
     """Save a model that is not the job's best: compiling and checking every trial's would cost it its time."""
-    _save_reference(pipeline, example, folder, job)
+    _save_reference(pipeline, example, folder, run_id)
     _write_form(
         folder, {"form": "reference", "reason": "only the best model of a job is compiled", "parity": None}
     )
 
 
-def _save_reference(pipeline: AutoMLPipeline, example: Table, folder: Path, job: str) -> None:
+def _save_reference(pipeline: AutoMLPipeline, example: Table, folder: Path, run_id: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "model.pkl").open("wb") as file:
         pickle.dump(pipeline, file, protocol=5)
     _write_example(example.take(np.arange(min(EXAMPLE_ROWS, len(example)))), folder)
-    _write_environment(folder)
+    copy_code(folder)
+    write_run_files(folder.parent, _write_environment(folder))
     (folder / "MLmodel").write_text(
-        yaml.safe_dump(_mlmodel(pipeline, job), sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(_mlmodel(pipeline, run_id), sort_keys=False), encoding="utf-8"
     )
 
 
@@ -91,7 +94,7 @@ def _odd_rows(table: Table) -> list[list[Any]]:
     return odd
 
 
-def _mlmodel(pipeline: AutoMLPipeline, job: str) -> dict[str, Any]:
+def _mlmodel(pipeline: AutoMLPipeline, run_id: str) -> dict[str, Any]:
     inputs = [{"type": kind, "name": name, "required": True} for name, kind in pipeline.types.items()]
     dtype = "float64" if pipeline.labels is None else np.array(pipeline.labels).dtype
     output = {"type": "tensor", "tensor-spec": {"dtype": _dtype_name(dtype), "shape": [-1]}}
@@ -100,6 +103,7 @@ def _mlmodel(pipeline: AutoMLPipeline, job: str) -> dict[str, Any]:
         "artifact_path": "outputs/mlflow-model",
         "flavors": {
             "python_function": {
+                "code": CODE,
                 "env": environment,
                 "loader_module": "mlflow.sklearn",
                 "model_path": "model.pkl",
@@ -107,7 +111,7 @@ def _mlmodel(pipeline: AutoMLPipeline, job: str) -> dict[str, Any]:
                 "python_version": _python(),
             },
             "sklearn": {
-                "code": None,
+                "code": CODE,
                 "pickled_model": "model.pkl",
                 "serialization_format": "cloudpickle",
                 "sklearn_version": version("scikit-learn"),
@@ -115,7 +119,7 @@ def _mlmodel(pipeline: AutoMLPipeline, job: str) -> dict[str, Any]:
         },
         "mlflow_version": MLFLOW_VERSION,
         "model_uuid": uuid.uuid4().hex,
-        "run_id": job,
+        "run_id": run_id,
         "saved_input_example_info": {
             "artifact_path": "input_example.json",
             "pandas_orient": "split",
@@ -140,7 +144,7 @@ def _python() -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
 
-def _write_environment(folder: Path) -> None:
+def _write_environment(folder: Path) -> dict[str, Any]:
     packages = [f"{p}=={version(p)}" for p in ("numpy", "pandas", "scikit-learn", "lightgbm", "xgboost-cpu")]
     packages.insert(0, f"mlflow=={MLFLOW_VERSION}")
     (folder / "requirements.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
@@ -152,3 +156,4 @@ def _write_environment(folder: Path) -> None:
         "name": "mlflow-env",
     }
     (folder / "conda.yaml").write_text(yaml.safe_dump(conda, sort_keys=False), encoding="utf-8")
+    return conda

@@ -25,7 +25,7 @@ class Best:
             mixture,
             refitted=refitted,
             model_dir=outputs / "mlflow-model",
-            explain_dir=outputs / "explanation" if self._explain() else None,
+            explain_dir=outputs.parent / "explanation" if self._explain() else None,
         )
         task = Task(work, "finish", self.spec.cpus, self.clock.end, grace=120.0)
         self.pool.start(task)

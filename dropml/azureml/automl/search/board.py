@@ -76,12 +76,10 @@ class Board:
                 self.emit(trial)
 
     def _move_artifacts(self, trial: Trial) -> None:
-        for name in ("metrics", "outputs"):
-            source = self.scratch.root / trial.out / name
-            if source.is_dir():
-                target = self.folder(trial)
-                target.mkdir(parents=True, exist_ok=True)
-                shutil.move(source, target / name)
+        made, target = self.scratch.root / trial.out, self.folder(trial)
+        for source in [*made.glob("metrics/*"), *made.glob("outputs")]:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target / source.name)
 
     def folder(self, trial: Trial) -> Path:
         return self.job_dir / "trials" / str(trial.iteration)
