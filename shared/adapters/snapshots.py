@@ -43,6 +43,11 @@ class Snapshots:
         if rest:
             yield rest
 
+    def put_aside(self, path: str, folder: str) -> None:
+        """Copy staged rows that can't be trained on to the quarantine's folder; again, over what is there."""
+        settings = self._settings
+        self._store.copy(settings.data_container, path, settings.quarantine_container, f"{folder}/rows.csv")
+
     def quarantine(self, source: Source, folder: str, report: Report) -> None:
         """Original and report side by side under `folder`; the report comes first, so that a crash shows why."""
         container = self._settings.quarantine_container

@@ -15,7 +15,7 @@ from shared.domain.gate import GateConfig
 Task = Literal["classification", "regression"]
 
 #: What later releases added, and what says nothing of it.
-_ADDED: dict[str, object] = {"encoding": "auto", "drop": (), "id": None}
+_ADDED: dict[str, object] = {"encoding": "auto", "max_bad_rows": 0.001, "drop": (), "id": None}
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class DatasetConfig:
     drop: tuple[str, ...] = ()
     #: The column that tells rows apart; kept out as well.
     id: str | None = None
+    #: Rows that may be put aside while the rest trains: below 1 a share of the file, else a count.
+    max_bad_rows: float = 0.001
     gate: GateConfig = field(default_factory=GateConfig)
 
     def config_hash(self) -> str:

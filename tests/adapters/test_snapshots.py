@@ -93,3 +93,17 @@ def test_a_regression_s_holdout_is_drawn_without_classes() -> None:
     rows, truth = drawn(text, schema, 50)
     assert len(rows) == len(truth) == 50
     assert [str(x / 7) for (x,) in rows] == truth
+
+
+def test_rows_put_aside_lie_in_the_quarantine_beside_the_run() -> None:
+    copied: list[tuple[str, ...]] = []
+
+    class Copies:
+        def copy(self, *places: str) -> None:
+            copied.append(places)
+
+    store: Any = Copies()
+    Snapshots(store, Settings()).put_aside("people/1/work/rows.csv", "people/people-1-a1")
+    assert copied == [
+        ("dropml-data", "people/1/work/rows.csv", "dropml-quarantine", "people/people-1-a1/rows.csv")
+    ]

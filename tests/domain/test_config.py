@@ -84,6 +84,7 @@ explain: false
 encoding: windows-1252
 drop: [notes, 007]
 id: 1.10
+max_bad_rows: 5
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """

@@ -279,12 +279,16 @@ class MemoryData:
     def __init__(self, holdout: int = 1000) -> None:
         self.holdout = holdout
         self.quarantined: dict[str, Report] = {}
+        self.aside: dict[str, str] = {}
         #: ETags of dropped files that are no longer the latest.
         self.replaced: set[str] = set()
 
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
         return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
+
+    def put_aside(self, path: str, folder: str) -> None:
+        self.aside[folder] = path
 
     def quarantine(self, source: Source, folder: str, report: Report) -> None:
         if source.etag in self.replaced:

@@ -39,6 +39,11 @@ class Snapshot:
     class_counts: dict[str, dict[str, int]] = field(default_factory=dict)
     weight_column: str | None = None
     warnings: tuple[str, ...] = ()
+    #: Rows of the file, and those put aside: `rows` and `bad_rows` are all of them.
+    input_rows: int = 0
+    bad_rows: int = 0
+    #: Where those put aside were staged; the quarantine has a copy as `rows.csv`.
+    bad_rows_path: str = ""
 
     @property
     def columns(self) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import compress
 
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
+from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats, numbers
 
@@ -51,8 +52,8 @@ class LabelStats:
         self.unlabelled = 0
         self.first_unlabelled: int | None = None
 
-    def drop_unlabelled(self, block: Block, column: int) -> Block:
-        """The block without the rows that have no label."""
+    def drop_unlabelled(self, block: Block, column: int, bad: BadRows | None) -> Block:
+        """The block without the rows that have no label, which are put aside."""
         values = block.columns[column]
         if "" not in values:
             return block
@@ -60,6 +61,11 @@ class LabelStats:
         self.unlabelled += missing
         if self.first_unlabelled is None:
             self.first_unlabelled = block.starts[values.index("")]
+        if bad is not None:
+            reason = f"No value in the label column {self.label!r}."
+            for line, start, value in zip(block.lines(), block.starts, values, strict=True):
+                if value == "":
+                    bad.put_aside(start, "no-label", reason, line)
         return block.keep([value != "" for value in values])
 
     def update(self, block: Block, column: int, held: Sequence[bool]) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from operator import methodcaller
 
 from shared.domain.errors import InvalidTable
-from shared.domain.table.blocks import Block
+from shared.domain.table.bad_rows import BadRows
+from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect, detect, said
 from shared.domain.table.header import check_header
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
@@ -26,9 +27,13 @@ _commas = methodcaller("count", ",")
 class Table:
     """The header, then the rows. Reading it raises InvalidTable with the line of what is wrong."""
 
-    def __init__(self, text: TextReader) -> None:
+    def __init__(self, text: TextReader, bad: BadRows | None = None) -> None:
+        """With `bad`, rows that can't be read are put there; without it they are raised."""
+        self._bad = bad
+        #: Rows without any value, passed over.
+        self.blank = 0
         self._blocks = text.blocks()
-        self._line = 1
+        self._line = self._parsed = 1
         self.header: list[str] = []
         self.header_line = 1
         first = self._first_block()
@@ -76,13 +81,20 @@ class Table:
                     return
             block = self._split(pending) or self._slow(pending)
             pending = ""
+            if self._bad is not None:
+                self._bad.read += len(block)
             if len(block):
                 yield block
 
     def _split(self, text: str) -> Block | None:
         """The block by plain splitting; None where that might not be what a CSV parser reads."""
         delimiter, width = self.dialect.delimiter, len(self.header)
-        if "\n\n" in text or text[0] == "\n" or _may_have_blanks(text, delimiter):
+        if (
+            "\n\n" in text
+            or text[0] == "\n"
+            or _has_blank_row(text, delimiter * (width - 1))
+            or _may_have_blanks(text, delimiter)
+        ):
             return None
         if delimiter != ",":
             if "," in text:
@@ -107,15 +119,17 @@ class Table:
         width = len(self.header)
         rows: list[list[str]] = []
         starts: list[int] = []
-        end = self._line
-        for row, start, end in self._parse(_Feed(text, self._blocks)):  # noqa: B007
-            if len(row) != width:
-                if not row:
-                    continue
-                raise ragged(start, width, row)
-            rows.append([cell.strip(BLANKS) for cell in row])
-            starts.append(start)
-        self._line = end
+        self._parsed = self._line
+        for row, start, _ in self._parse(_Feed(text, self._blocks)):
+            row = [cell.strip(BLANKS) for cell in row]
+            if not any(row):
+                self.blank += len(row) > 0
+            elif len(row) != width:
+                self._put_aside(ragged(start, width, row), csv_lines([row])[0])
+            else:
+                rows.append(row)
+                starts.append(start)
+        self._line = self._parsed
         columns = [list(column) for column in zip(*rows, strict=True)]
         return Block(columns, starts, plain=False)
 
@@ -123,16 +137,31 @@ class Table:
         """(values, line of its first character, line after it) for each row of the feed's text."""
         reader = csv.reader(feed, delimiter=self.dialect.delimiter, skipinitialspace=True, strict=True)
         start = self._line
-        try:
-            for row in reader:
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                end = self._line + reader.line_num
+                refused = unparsable(error, start, end - 1)
+                if end - start > 1:  # where a row of several lines ends is anybody's guess
+                    raise refused from error
+                self._put_aside(refused, feed.line)
+            else:
                 end = self._line + reader.line_num
                 yield row, start, end
-                start = end
-                feed.row_done()
-                if reader.line_num == feed.total_lines:
-                    return
-        except csv.Error as error:
-            raise unparsable(error, start, self._line + reader.line_num - 1) from error
+            start = end
+            self._parsed = end
+            feed.row_done()
+            if reader.line_num == feed.total_lines:
+                return
+
+    def _put_aside(self, error: InvalidTable, row: str) -> None:
+        if self._bad is None or not self.header:
+            raise error
+        self._bad.read += 1
+        self._bad.add(error, row)
 
 
 class _Feed:
@@ -144,6 +173,8 @@ class _Feed:
         self._more = more
         self.total_lines = text.count("\n")
         self._open = len(text)
+        #: The line last given.
+        self.line = ""
 
     def __iter__(self) -> _Feed:
         return self
@@ -161,6 +192,7 @@ class _Feed:
             if self._open > MAX_ROW:
                 raise csv.Error(ROW_TOO_LONG)
             line = next(self._lines)
+        self.line = line.rstrip("\n")
         return line
 
     def row_done(self) -> None:
@@ -169,6 +201,10 @@ class _Feed:
     def rest(self) -> str:
         """What is left unread of the text read so far."""
         return "".join(self._lines)
+
+
+def _has_blank_row(text: str, row: str) -> bool:
+    return text.startswith(f"{row}\n") or f"\n{row}\n" in text
 
 
 def _may_have_blanks(text: str, delimiter: str) -> bool:

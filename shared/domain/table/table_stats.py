@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domain.config import Task
 from shared.domain.schema import Schema
+from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
 from shared.domain.table.label_column import LabelStats
@@ -24,7 +25,7 @@ class TableStats:
         self._missing: dict[str, dict[str, int]] = {}
         self._examples: list[tuple[str, ...]] = []
 
-    def learn(self, block: Block) -> Block:
+    def learn(self, block: Block, bad: BadRows | None = None) -> Block:
         """Blank out missing values, leave out rows without a label, and take in what the columns hold."""
         distinct = [set(column) for column in block.columns]
         for i, values in enumerate(distinct):
@@ -33,7 +34,7 @@ class TableStats:
                 self._blank(block, i, spelt)
                 distinct[i] = (values - spelt) | {""}
         full = len(block)
-        block = self.label.drop_unlabelled(block, self._at)
+        block = self.label.drop_unlabelled(block, self._at, bad)
         if len(block) < full:
             distinct = [set(column) for column in block.columns]
         for i, values in enumerate(distinct):

@@ -15,7 +15,8 @@ from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
 from shared.domain.schema import Schema
 from shared.domain.table import mltable
-from shared.domain.table.blocks import Block
+from shared.domain.table.bad_rows import HEADER, BadRows
+from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
@@ -25,11 +26,12 @@ from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
 from shared.services.intake.staged_rows import Area, StagedRows, Writer
 
-__all__ = ["HOLDOUT", "MLTABLE", "TRAIN", "Area", "Staged", "stage"]
+__all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "TRAIN", "Area", "Staged", "stage"]
 
 TRAIN = "train/data.csv"
 MLTABLE = "train/MLTable"
 HOLDOUT = "holdout/data.csv"
+BAD_ROWS = "work/rows.csv"
 _MARKED = "work/train.csv"
 
 
@@ -52,6 +54,9 @@ class Staged:
     paths: tuple[str, ...]
     #: True where the file is so small that holding rows out would leave too few to train on.
     holdout_waived: bool = False
+    #: Rows of the file, and those of them put aside (in BAD_ROWS): `rows` and these are all of them.
+    input_rows: int = 0
+    bad_rows: int = 0
 
 
 def stage(
@@ -68,6 +73,23 @@ def stage(
         raise
 
 
+class _Aside:
+    """Writes what is put aside, to a blob that there is only where something is."""
+
+    def __init__(self, area: Area, stack: ExitStack, bad: BadRows) -> None:
+        self._area, self._stack, self._bad = area, stack, bad
+        self._out: Writer | None = None
+
+    def write(self) -> None:
+        lines = self._bad.take()
+        if not lines:
+            return
+        if self._out is None:
+            self._out = self._stack.enter_context(self._area.writer(BAD_ROWS))
+            lines = csv_lines([HEADER])[0] + "\n" + lines
+        self._out.write(lines.encode())
+
+
 @dataclass
 class _Buffer:
     """Rows held back until it is sure that enough are left to train on."""
@@ -81,7 +103,9 @@ class _Staging:
         self, text: TextReader, area: Area, config: DatasetConfig, holdout: HoldoutRule | None
     ) -> None:
         self.text, self.area, self.config = text, area, config
-        self.table = Selected(Table(text), config)
+        self.bad = BadRows(config.max_bad_rows)
+        self.source = Table(text, self.bad)
+        self.table = Selected(self.source, config)
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)
         _refuse_weight_column(header, self.table.header_line)
@@ -93,6 +117,8 @@ class _Staging:
 
     def run(self) -> Staged:
         warnings = self._write_rows() + self.text.warnings() + self.stats.warnings()
+        if self.source.blank:
+            warnings.append(f"{self.source.blank:,} rows without any value were passed over.")
         if self.waived:
             warnings.append(
                 "So few rows that none are held out: the gate will have no evidence to compare models on."
@@ -114,8 +140,10 @@ class _Staging:
             train = stack.enter_context(self.area.writer(_MARKED if self.weighted else TRAIN))
             held = stack.enter_context(self.area.writer(HOLDOUT))
             self.rows.write_headers(train, held)
+            aside = _Aside(self.area, stack, self.bad)
             for found in self.table.blocks():
-                block = self.stats.learn(found)
+                block = self.stats.learn(found, self.bad)
+                aside.write()
                 mask = self._held(block)
                 self.stats.label.update(block, self.at, mask)
                 if buffer is None:
@@ -129,8 +157,22 @@ class _Staging:
                     buffer = None
             if buffer is not None:
                 self._waive(buffer, train, held)
+            aside.write()
             # Before the writers commit: a refused file leaves nothing staged.
-            return self.stats.label.verdict()
+            self.bad.check()
+            warnings = self.stats.label.verdict() + self.bad.warnings()
+            self._check_sum()
+            return warnings
+
+    def _check_sum(self) -> None:
+        """Every row of the file is taken or put aside; raises InvalidTable where one is neither."""
+        taken, aside, read = self.stats.label.rows, self.bad.aside, self.bad.read
+        if taken + aside != read:
+            raise InvalidTable(
+                f"{taken:,} rows taken and {aside:,} put aside are not the {read:,} of the file.",
+                code="rows-lost",
+                remedy="Report this: it is a fault of the product.",
+            )
 
     def _waive(self, buffer: _Buffer, train: Writer, held: Writer) -> None:
         """A file of 50-odd rows: all of them train, or too few would be left to."""
@@ -160,6 +202,8 @@ class _Staging:
             warnings=warnings,
             paths=(TRAIN, MLTABLE, HOLDOUT),
             holdout_waived=self.waived,
+            input_rows=self.bad.read,
+            bad_rows=self.bad.aside,
         )
 
 

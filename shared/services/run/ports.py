@@ -117,5 +117,8 @@ class Data(Protocol):
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         """At most `limit` rows of a holdout, drawn from all of it: feature values in schema order, and true labels."""
 
+    def put_aside(self, path: str, folder: str) -> None:
+        """Copy staged rows that can't be trained on to the quarantine's folder, as `rows.csv`."""
+
     def quarantine(self, source: Source, folder: str, report: Report) -> None:
         """Keep the original and its report; raises Conflict when the source has been replaced meanwhile."""

@@ -78,6 +78,8 @@ def validating(run: Run, ctx: Context) -> Run:
     if run.problem is not None:
         return _quarantined(run, run.problem, ctx)
     snapshot = snapshot_of(run)
+    if snapshot.bad_rows_path:
+        ctx.data.put_aside(snapshot.bad_rows_path, f"{run.slug}/{run.run_id}")
     ctx.azureml.register_data(
         run.slug,
         snapshot.version,

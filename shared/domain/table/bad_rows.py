@@ -1,0 +1,71 @@
+"""Rows put aside while the rest trains: which, why, and how many may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import csv_lines
+
+HEADER = ["line", "code", "reason", "row"]
+#: Past so many, a file with too large a share of bad rows is read no further.
+PATIENCE = 1000
+#: Characters kept of a row put aside.
+MAX_KEPT = 1 << 16
+
+
+@dataclass
+class BadRows:
+    """`most`: below 1 a share of the file's rows, else a count. `read` counts the rows of the file, bad ones included."""
+
+    most: float
+    read: int = 0
+    #: Rows that can't be read.
+    count: int = 0
+    #: All rows put aside, those without a label included.
+    aside: int = 0
+    first: InvalidTable | None = None
+    _waiting: list[list[str]] = field(default_factory=list)
+
+    def add(self, error: InvalidTable, row: str) -> None:
+        """A row that can't be read. Raises the first one's error where there are too many whatever follows."""
+        self.first = self.first or error
+        self.count += 1
+        self.put_aside(error.where["line"], error.error_code, error.message, row)
+        if self.most == 0 or self.count > max(PATIENCE, 10 * self._allowed()):
+            self.check()
+
+    def put_aside(self, line: object, code: str, reason: str, row: str) -> None:
+        self.aside += 1
+        self._waiting.append([str(line), code, reason, row[:MAX_KEPT]])
+
+    def take(self) -> str:
+        """What was put aside since the last call, as CSV lines."""
+        lines = csv_lines(sorted(self._waiting, key=lambda row: int(row[0])))
+        self._waiting = []
+        return "".join(f"{line}\n" for line in lines)
+
+    def _allowed(self) -> int:
+        return int(self.most * self.read) if self.most < 1 else int(self.most)
+
+    def check(self) -> None:
+        """Raises the first row's error where more are bad than may be."""
+        allowed = self._allowed()
+        if self.first is None or self.count <= allowed:
+            return
+        error = self.first
+        if self.count > 1 or allowed:
+            error.message = (
+                f"{error.message} So far {self.count:,} of {self.read:,} rows can't be read; at most {allowed:,} are put "
+                f"aside (max_bad_rows: {self.most:g})."
+            )
+        error.remedy += " Or set max_bad_rows, a share or a count, to train on the rest."
+        error.where["bad_rows"] = self.count
+        raise error
+
+    def warnings(self) -> list[str]:
+        if self.first is None:
+            return []
+        return [
+            f"{self.count:,} of {self.read:,} rows can't be read and were put aside; the first: {self.first.message}"
+        ]
