@@ -122,9 +122,9 @@ def test_an_idle_poll_costs_one_listing_and_one_receipt_however_many_blobs(
     receipts = scans.scanner._receipts
     known = receipts._create_or_find_open
 
-    def listing(container: ContainerClient, limit: int, continuation: str | None) -> Any:
+    def listing(container: ContainerClient, limit: int, continuation: str | None, bad: Any) -> Any:
         listings.append(len(looked))
-        return list_page(container, limit, continuation)
+        return list_page(container, limit, continuation, bad)
 
     def look(receipt: Any) -> bool:
         looked.append(receipt.blob_name)
