@@ -138,7 +138,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, secrets.planted() as canaries:
         home = Path(folder) / "stack"
         with live_stack(home) as live:
-            attack(live, plan, canaries, tally)
+            try:
+                attack(live, plan, canaries, tally)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what was tried until then is told
+                tally.wrong.append(f"ended early: {type(error).__name__}: {str(error)[:300]}")
         if options.keep:
             shutil.copytree(home, options.keep, dirs_exist_ok=True)
     figures = tally.figures()
