@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from dropml.common.family import started
 from dropml.common.processes import MARK, Child
 
 
@@ -27,7 +28,7 @@ def marked(home: Path) -> list[Child]:
         # Of another user's process, or one that has just ended, nothing can be read: it isn't ours.
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid not in kin and process.environ().get(MARK) == str(home):
-                found.append(Child(process.pid, process.create_time()))
+                found.append(Child(process.pid, started(process)))
     return [child for child in found if child.alive()]
 
 

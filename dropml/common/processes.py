@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import resource
@@ -67,7 +68,7 @@ class Caps:
 
 
 class Child:
-    """A process by pid and start time: a reused pid is never taken for it."""
+    """A process by pid and time of start (`family.started`): a reused pid is never taken for it."""
 
     def __init__(self, pid: int, started: float, popen: subprocess.Popen[bytes] | None = None) -> None:
         self.pid, self.started, self._popen = pid, started, popen
@@ -91,8 +92,7 @@ class Child:
             return self._popen.poll() is None
         try:
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.started) < 1
-            return bool(same and found.status() != psutil.STATUS_ZOMBIE)
+            return family.is_same(found, self.started) and found.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
@@ -156,22 +156,23 @@ def find_by_argument(argument: str) -> Child | None:
 
     It closes the gap between starting a process and writing down its pid.
     """
-    for process in psutil.process_iter(["cmdline", "pid", "create_time"]):
-        line = process.info["cmdline"] or []
-        if argument in line and process.info["pid"] != os.getpid():
-            return Child(process.info["pid"], process.info["create_time"])
+    for process in psutil.process_iter(["cmdline"]):
+        if argument in (process.info["cmdline"] or []) and process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                return Child(process.pid, family.started(process))
     return None
 
 
 def working_in(folder: Path) -> list[Child]:
     """Live processes of ours whose command line names the folder or something in it: what a crash has left behind."""
     found = []
-    for process in psutil.process_iter(["cmdline", "pid", "create_time"]):
+    for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
         ours = any(word.startswith("dropml.") for word in line[1:4]) or line[1:2] == ["-c"]
         inside = any(word == str(folder) or word.startswith(f"{folder}{os.sep}") for word in line)
-        if ours and inside and process.info["pid"] != os.getpid():
-            found.append(Child(process.info["pid"], process.info["create_time"]))
+        if ours and inside and process.pid != os.getpid():
+            with contextlib.suppress(psutil.Error):
+                found.append(Child(process.pid, family.started(process)))
     return found
 
 
@@ -227,10 +228,10 @@ def start(
     try:
         if caps:
             _limit(popen.pid, caps)
-        started = psutil.Process(popen.pid).create_time()
+        started = family.started(psutil.Process(popen.pid))
     except (psutil.Error, ProcessLookupError):
         # It has ended already; its exit code tells the rest.
-        started = time.time()
+        started = 0.0
     return Child(popen.pid, started, popen)
 
 

@@ -15,6 +15,8 @@ import psutil
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobLeaseClient, ContainerClient
 
+from dropml.common import family
+
 log = logging.getLogger("Host.Singleton")
 
 HOSTS_CONTAINER = "azure-webjobs-hosts"
@@ -24,7 +26,7 @@ _LEASE = "LeaseId"
 
 def instance_id() -> str:
     """Names this process so that another host on this machine can tell when it is dead."""
-    return f"{_machine()}/{os.getpid()}/{psutil.Process().create_time():.2f}/{uuid.uuid4().hex[:8]}"
+    return f"{_machine()}/{os.getpid()}/{family.started(psutil.Process()):.2f}/{uuid.uuid4().hex[:8]}"
 
 
 def _machine() -> str:
@@ -37,7 +39,7 @@ def owner_is_dead(owner: str) -> bool:
         machine, pid, created, _ = owner.split("/")
         if machine != _machine():
             return False
-        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) > 1)
+        return not family.is_same(psutil.Process(int(pid)), float(created))
     except psutil.NoSuchProcess:
         return True
     except (ValueError, psutil.Error):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from dropml.common import logs
+from dropml.common import family, logs
 from dropml.common.processes import (
     Child,
     StartError,
@@ -132,3 +134,23 @@ def test_a_log_is_kept_short_while_it_is_written(tmp_path: Path) -> None:
     assert lines[-2:] == ["line 999", "the next line"]
     assert lines == [f"line {n}" for n in range(1001 - len(lines), 1000)] + ["the next line"]
     assert (tmp_path / "x.log").stat().st_size <= 2_600
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Child]:
+    child = start([*SLEEPER, str(tmp_path)], tmp_path / "x.log")
+    yield child
+    child.end(1)
+
+
+def test_a_process_is_the_same_whatever_the_clock_is_set_to(
+    sleeper: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: time.time() + 3600)
+    assert sleeper.pid in [member.pid for member in family.group(sleeper.pid, sleeper.started)]
+    assert Child.adopt(sleeper.pid, sleeper.started) is not None
+    assert family.age(sleeper.started) < 600
+
+
+def test_a_process_that_an_earlier_release_wrote_down_is_found(sleeper: Child) -> None:
+    assert Child.adopt(sleeper.pid, psutil.Process(sleeper.pid).create_time()) is not None

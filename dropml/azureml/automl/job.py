@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -56,8 +55,9 @@ def _process_start() -> float:
     """When this process was started: the time limit counts from there, imports included."""
     import psutil
 
-    age = time.time() - psutil.Process(os.getpid()).create_time()
-    return time.monotonic() - max(0.0, age)
+    from dropml.common import family
+
+    return time.monotonic() - family.age(family.started(psutil.Process()))
 
 
 def _raise_cancelled(*_: Any) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from dropml.common.family import started
 from dropml.common.processes import Child
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def orphans(data: Path, known: Callable[[Path], bool]) -> list[Child]:
         with contextlib.suppress(psutil.Error, OSError):
             kin = {pid, os.getpgid(pid), *(parent.pid for parent in process.parents())}
             if not kin & keep:
-                left.append(Child(pid, process.create_time()))
+                left.append(Child(pid, started(process)))
     return left
 
 

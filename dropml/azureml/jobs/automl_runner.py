@@ -19,6 +19,7 @@ from dropml.azureml.jobs.automl_trials import apply_event
 from dropml.azureml.jobs.nodes import Nodes
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.storage import DataError
+from dropml.common import family
 from dropml.common.logs import bound, tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
 
@@ -161,7 +162,7 @@ class AutoMLRunner:
             await child.stop(10)
         allowed = self._allowed(run)
         # What it has run under an earlier emulator counts, unless the clock has jumped.
-        deadline = time.monotonic() + allowed - min(max(time.time() - child.started, 0.0), allowed)
+        deadline = time.monotonic() + allowed - min(family.age(child.started), allowed)
         try:
             while child.alive():
                 self._drain(name, events)
