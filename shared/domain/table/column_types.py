@@ -12,6 +12,7 @@ from datetime import datetime
 from math import isfinite
 
 from shared.domain.schema import Column, ColumnType
+from shared.domain.table.notations import Notations
 
 #: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
@@ -25,7 +26,6 @@ _NOT_INTEGER = re.compile(r"[^0-9\n-]")
 _NOT_NUMBER = re.compile(r"[^0-9eE+.\n-]")
 _LONG_INTEGER = re.compile(r"\n[+-]?[0-9]{19,}(?:\n|$)")
 _LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
-_DECIMAL_COMMA = re.compile(r"-?[0-9]+(,[0-9]+)?")
 _DATETIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:([T ])[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
@@ -88,8 +88,8 @@ class ColumnStats:
         self._high: float | None = None
         #: The first value that made a string of a column of numbers.
         self.spoiler: str | None = None
-        #: The column looks like numbers with a decimal comma.
-        self.decimal_comma = False
+        #: Numbers and dates in other notations, which make text of the column.
+        self.notations = Notations()
 
     @property
     def constant(self) -> bool:
@@ -111,13 +111,12 @@ class ColumnStats:
             self._categories |= distinct
             if len(self._categories) > MAX_CATEGORIES or max(map(len, distinct)) > MAX_CATEGORY:
                 self._categories = None
-        if self.type == "string":
-            return
-        found = self._type_of(distinct)
+        found = "string" if self.type == "string" else self._type_of(distinct)
+        if found not in ("integer", "number"):
+            self.notations.update(distinct)
         if self.type in (None, found):
             if self.type is None and found == "string":
                 self._note_spoiler(distinct, mostly=True)
-                self.decimal_comma = "," in "".join(distinct) and all(map(_DECIMAL_COMMA.fullmatch, distinct))
             self.type = found
         elif {self.type, found} == {"integer", "number"}:
             self.type = "number"

@@ -36,19 +36,23 @@ class Splitter:
         self._order = sorted(range(len(names)), key=names.__getitem__)
         self._salt = rule.salt + SEPARATOR
         self._limit = _limit(rule.threshold)
-        self._seen: dict[bytes, int] = {}
+        # By the rows' hashes within this process, of 64 bits.
+        self._seen: dict[int, int] = {}
 
     def held(self, columns: Sequence[Sequence[str]]) -> list[bool]:
         """For each row, whether it is held out."""
         sha256, salt, limit, seen = hashlib.sha256, self._salt, self._limit, self._seen
-        found = []
-        for row in map(SEPARATOR.join, zip(*[columns[i] for i in self._order], strict=True)):
-            digest = sha256((salt + row).encode()).digest()
-            known = seen.get(digest, 0)
-            seen[digest] = known + 1
-            if known:
-                digest = sha256(f"{salt}{row}{REPEATED}{known}".encode()).digest()
-            found.append(digest < limit)
+        rows = list(map(SEPARATOR.join, zip(*[columns[i] for i in self._order], strict=True)))
+        found = [sha256((salt + row).encode()).digest() < limit for row in rows]
+        keys = list(map(hash, rows))
+        if len(set(keys)) == len(keys) and seen.keys().isdisjoint(keys):
+            seen.update(dict.fromkeys(keys, 1))
+        else:
+            for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
+                known = seen.get(key, 0)
+                seen[key] = known + 1
+                if known:
+                    found[at] = sha256(f"{salt}{row}{REPEATED}{known}".encode()).digest() < limit
         if len(seen) > MAX_COUNTED:
             self._forget()
         return found

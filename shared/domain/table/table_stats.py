@@ -82,8 +82,8 @@ def _warning(column: ColumnStats) -> str | None:
         return f"Column {column.name!r} is empty."
     if column.constant:
         return f"Column {column.name!r} has the same value in every row."
+    if column.type == "string" and (told := column.notations.sentence(column.name)):
+        return told
     if column.spoiler is not None:
         return f"Column {column.name!r} is text: it holds {column.spoiler[:60]!r} among numbers."
-    if column.decimal_comma:
-        return f"Column {column.name!r} is text: its numbers have a decimal comma; write a point."
     return None

@@ -1,0 +1,74 @@
+"""Numbers and dates as people write them, which stay text: which notation it is, in words, with a value written well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_MONEY = r"[$€£¥]|USD|EUR|GBP|CHF|JPY"
+_NOTATIONS = (
+    (
+        re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
+        "commas between thousands",
+        "write 1507 for 1,507",
+    ),
+    (
+        re.compile(r"[-+]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?"),
+        "points between thousands",
+        "write 14182.5 for 14.182,5",
+    ),
+    (
+        re.compile(r"[-+]?[0-9]{1,3}(?:[ ’'][0-9]{3})+(?:[.,][0-9]+)?"),
+        "gaps between thousands",
+        "write 1507 for 1 507",
+    ),
+    (re.compile(r"[-+]?[0-9]*,[0-9]+"), "a decimal comma", "write 1.5 for 1,5"),
+    (re.compile(r"[-+]?[0-9.,]+ ?%"), "percent signs", "write 45 or 0.45 for 45%"),
+    (
+        re.compile(rf"[-+(]?(?:{_MONEY}) ?-?[0-9.,]+\)?|[-+]?[0-9.,]+ ?(?:{_MONEY})"),
+        "currency signs",
+        "write 1234.5 for $1,234.50",
+    ),
+    (
+        re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})"),
+        "dates whose day and month could be taken for each other",
+        "write 2024-01-31 for 31/01/2024",
+    ),
+)
+_PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
+
+
+def notation_of(value: str) -> tuple[str, str] | None:
+    """What is unusual about a number or date, and how to write it; None for plain numbers and other text."""
+    return next(((what, how) for pattern, what, how in _NOTATIONS if pattern.fullmatch(value)), None)
+
+
+@dataclass
+class Notations:
+    """Watches a column of text for as long as all its values are numbers or dates in some notation."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    example: str = ""
+    alive: bool = True
+
+    def update(self, values: Iterable[str]) -> None:
+        for value in values:
+            if not self.alive:
+                return
+            words = notation_of(value)
+            if words is not None:
+                self.example = min(self.example, value) if self.example else value
+                self.found[words[0]] = words[1]
+            elif not _PLAIN.fullmatch(value):
+                self.alive = False
+
+    def sentence(self, name: str) -> str | None:
+        """A warning that names the cause, or None where the column is plain text."""
+        if not self.alive or not self.found:
+            return None
+        causes, ways = (
+            " and ".join(sorted(self.found)),
+            "; ".join(self.found[key] for key in sorted(self.found)),
+        )
+        return f"Column {name!r} is text: it holds {causes}, such as {self.example[:60]!r}; {ways}."
