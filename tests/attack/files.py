@@ -82,7 +82,7 @@ def contents() -> list[tuple[str, bytes, Verdict]]:
         ("utf32", GOOD.encode("utf-32"), either),
         ("utf7", GOOD.encode("utf-7"), either),
         ("archive", _archive(), refused),
-        ("gzip-bytes", gzip.compress(GOOD.encode()), refused),
+        ("gzip-bytes", gzip.compress(GOOD.encode()), either),
         ("html", b"<html><body>404</body></html>\n" * 60, refused),
         ("json", b'{"a": 1}\n' * 60, refused),
         ("one-column", b"y\n" + b"yes\nno\n" * 60, either),
