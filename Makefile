@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: attack soak help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
+.PHONY: attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -72,6 +72,10 @@ bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of
 	@$(BIN)/python -m benchmarks.scale
 attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outages (MINUTES=30, SEED=1)
 	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --publish
+fuzz-intake: setup-dev ## 20,000 damaged files, one verdict each (FILES=20000, SEED=1)
+	@$(BIN)/python -m tests.fuzz --files $(or $(FILES),20000) --seed $(or $(SEED),1)
+bench-intake: setup-dev ## The pass over a file beside polars, and its memory (MB=1000; needs polars, see requirements-tools.txt)
+	@$(BIN)/python -m benchmarks.intake --megabytes $(or $(MB),1000)
 soak: setup-dev ## An hour of kills, outages, clock jumps and promotions under scoring (MINUTES=60, SEED=1); writes docs/reliability.md
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --publish
 coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take
