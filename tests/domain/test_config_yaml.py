@@ -35,6 +35,7 @@ def place(error: InvalidConfig) -> tuple[object, object]:
         ("label: y\ngate: &g {margin: 0}\n", (2, 7), "anchors"),
         ("label: y\nexplain: *g\n", (2, 10), "aliases"),
         ("gate:\n  <<: {margin: 0}\n", (2, 3), "merge key"),
+        ('max_trials: 3\nlabel: "a\\ud800"\n', (2, 8), "half of a character"),
         ("label: !!python/name:os.system x\n", (1, 8), "tags"),
         ("max_trials: !!int ''\n", (1, 13), "tags"),
         ("explain: !!bool maybe\n", (1, 10), "tags"),

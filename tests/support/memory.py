@@ -64,6 +64,7 @@ class MemoryDocuments:
         self._lock = threading.Lock()
 
     def _put(self, path: str, text: str) -> str:
+        text.encode()  # raises where a real document could not be written
         self._tags += 1
         etag = f'"{self._tags}"'
         self.blobs[path] = (text, etag)
