@@ -91,3 +91,10 @@ def test_a_sound_file_has_nothing_put_aside() -> None:
     area = MemoryArea()
     done = staged(people(), area=area)
     assert (done.input_rows, done.bad_rows, BAD_ROWS in area.blobs) == (200, 0, False)
+
+
+def test_a_delimiter_at_each_row_s_end_is_named_as_the_cause() -> None:
+    header, *rows = people().splitlines()
+    error = refusal("\n".join([header, *(row + "," for row in rows)]))
+    assert (error.error_code, error.where["line"]) == ("ragged-row", 2)
+    assert "ends with a delimiter" in error.remedy

@@ -17,9 +17,11 @@ ROW_TOO_LONG = "row too long"
 
 def ragged(line: int, expected: int, row: Sequence[str]) -> InvalidTable:
     found = len(row)
+    hint = " The row ends with a delimiter: leave that out." if found == expected + 1 and not row[-1] else ""
     return InvalidTable(
         f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
-        remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks.",
+        remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks."
+        + hint,
         code="ragged-row",
         line=line,
         expected=expected,
