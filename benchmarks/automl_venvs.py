@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "venvs"
@@ -14,6 +15,11 @@ PACKAGES = {
     "clients": [
         ["mlflow-skinny==3.1.0", "azureml-mlflow==1.62.0.post6"],
         ["mltable==1.7.0", "azureml-fsspec==1.4.0"],
+        ["azure-ai-ml==1.20.0", "marshmallow<3.24", "azure-storage-blob==12.27.1"],
+        [
+            "pandas==2.3.3",
+            *(f"{p}=={version(p)}" for p in ("numpy", "scikit-learn", "lightgbm", "xgboost-cpu")),
+        ],
     ],
 }
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from dropml.azurite import process
+from tests.conformance import clients
 from tests.conformance.report import figures, write
 from tests.conformance.run import check
 
@@ -29,11 +30,15 @@ def main() -> int:
             # The SDK prints progress; stdout is for the figures.
             with contextlib.redirect_stdout(sys.stderr):
                 result = check(azurite.connection_string, reference)
+                result.programs = clients.run_all(azurite.connection_string)
         finally:
             azurite.stop()
     write(result, ROOT)
     for text in result.deviations:
         print(f"deviation {text}")
+    for name, fault in result.programs.items():
+        if fault:
+            print(f"program {name}: {fault}")
     for rule in result.idle:
         print(f"idle exception {rule.route} {rule.fault}")
     for name, value, target, met in figures(result):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.automl_venvs import FOLDER, python_of
-from tests.support.emulator_support import STANDIN, Emulator, automl, emulator, upload_table
+from tests.support.emulator_support import STANDIN, Emulator, automl, emulator, trained_model, upload_table
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -30,6 +30,7 @@ def run_program(running: Emulator, program: Path, folder: Path) -> str:
         "REQUESTS_CA_BUNDLE": authority,
         "SSL_CERT_FILE": authority,
         "MODEL_RUN": "auto_0",
+        "MODEL_FOLDER": str(trained_model()),
     }
     done = subprocess.run(
         [str(python_of("clients")), str(program), uri, str(folder)],

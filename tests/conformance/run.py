@@ -48,6 +48,8 @@ class Result:
     rows: dict[str, Row] = field(default_factory=dict)
     used: set[Allowance] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
+    #: Programs of other clients, each with its fault, empty where it passed.
+    programs: dict[str, str] = field(default_factory=dict)
 
     def row(self, exchange: Exchange) -> Row:
         return self.rows.setdefault(f"{exchange.method} {exchange.route}", Row())

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from tests.support.emulator_sdk import client
-from tests.support.emulator_support import Emulator, emulator, no_schema_download, sdk_environment
+from tests.support.emulator_support import WS, Emulator, emulator, no_schema_download, sdk_environment
 
 CONDA = {
     "channels": ["conda-forge"],
@@ -118,7 +119,6 @@ def test_an_upload_signed_with_the_accounts_key_is_taken_and_a_forged_one_refuse
     running: Emulator, ml: Any, tmp_path: Path
 ) -> None:
     from azure.core.exceptions import ClientAuthenticationError
-    from azure.storage.blob import BlobServiceClient
 
     store = running.properties("/datastores/workspaceblobstore")
     key = running.arm("POST", "/datastores/workspaceblobstore/listSecrets", api="2022-05-01").json()["key"]
@@ -137,3 +137,23 @@ def test_an_upload_signed_with_the_accounts_key_is_taken_and_a_forged_one_refuse
         pytest.raises(ClientAuthenticationError),
     ):
         service.get_blob_client(store["containerName"], "LocalUpload/a b+c.txt").download_blob()
+
+
+def test_a_datastores_files_are_reached_by_clients_of_the_data_plane(running: Emulator, azurite: str) -> None:
+    """As mltable does: what opens the datastore first, then a list below a prefix that names the container, too."""
+    described = running.call("GET", f"/datastore/v1.0{WS}/datastores/workspaceblobstore").json()
+    section = described["azureStorageSection"]
+    assert (described["dataStoreType"], section["credentialType"]) == ("AzureBlob", "AccountKey")
+    own = f"https://{section['accountName']}.blob.{section['endpoint']}"
+    with BlobServiceClient(own, credential=section["accountKey"]) as service:
+        service.get_blob_client(section["containerName"], "listed/a.txt").upload_blob(b"a", overwrite=True)
+    url, _, host = own.rpartition("/")
+    credential = {
+        "account_name": url.removeprefix("https://").partition("/")[0],
+        "account_key": section["accountKey"],
+    }
+    with ContainerClient(url.rpartition("/")[0], "_storage", credential=credential) as mistaken:
+        prefix = f"{host}/{section['containerName']}/listed/"
+        assert [b.name for b in mistaken.list_blobs(name_starts_with=prefix)] == [f"{prefix}a.txt"]
+    missing = running.call("GET", f"/datastore/v1.0{WS}/datastores/none")
+    assert (missing.status_code, "none" in missing.text) == (404, True)

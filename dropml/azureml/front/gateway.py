@@ -43,7 +43,7 @@ _SEGMENTS = {
         "token", "getLogs", "listSecrets", "cancel", "listNodes", "startPendingUpload", "skus",
     )
 }  # fmt: skip
-_PUBLIC = ("/msi/", "/metadata/", "/discovery", "/_emulator/", "/_storage/", "/batch/")
+_PUBLIC = ("/msi/", "/metadata/", "/discovery", "/_emulator/", "/_storage", "/batch/")
 
 
 class Gateway:

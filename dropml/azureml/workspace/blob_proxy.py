@@ -8,6 +8,7 @@ comes back to that path is passed on, signature and all.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -19,8 +20,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from dropml.azureml.core.config import Settings
+from dropml.azureml.workspace.blob_listing import real_listing, told
 from dropml.azureml.workspace.shared_key import signed_with
-from dropml.azureml.workspace.storage import DataError, Storage
+from dropml.azureml.workspace.storage import Account, DataError, Storage
 
 PREFIX = "/_storage/"
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization"}
@@ -73,14 +75,10 @@ class BlobProxy:
         raw = request.scope["raw_path"].decode()
         rest = raw[len(PREFIX) :].partition("/")[2]
         query = request.scope["query_string"].decode()
-        if request.headers.get("authorization", "").startswith("SharedKey "):
-            # The account would find the signature wrong: it is of this proxy's path.
-            if not signed_with(account.key, request.method, raw, query, request.headers):
-                return Response(
-                    _FORBIDDEN, 403, {"x-ms-error-code": "AuthenticationFailed"}, "application/xml"
-                )
-            token, _ = await asyncio.to_thread(self._storage.sas, 1.0)
-            query = f"{query}&{token}" if query else token
+        signed = await self._resigned(request, account, query)
+        if signed is None:
+            return Response(_FORBIDDEN, 403, {"x-ms-error-code": "AuthenticationFailed"}, "application/xml")
+        query = signed
         url = f"{account.blob_url}/{rest}" + (f"?{query}" if query else "")
         headers = {k: v for k, v in request.headers.items() if k not in _HOP}
         try:
@@ -94,6 +92,39 @@ class BlobProxy:
         kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP - {"content-length"}}
         return StreamingResponse(_pieces(answer), answer.status_code, kept)
 
+    async def _resigned(self, request: Request, account: Account, query: str) -> str | None:
+        """The query that the account takes: a signature with its key is of this proxy's path, and is made anew.
+
+        None where the signature is wrong.
+        """
+        if not request.headers.get("authorization", "").startswith("SharedKey "):
+            return query
+        if not signed_with(
+            account.key, request.method, request.scope["raw_path"].decode(), query, request.headers
+        ):
+            return None
+        token, _ = await asyncio.to_thread(self._storage.sas, 1.0)
+        return f"{query}&{token}" if query else token
+
+    async def listing(self, request: Request) -> Response:
+        """Blobs below a prefix that names the container, too."""
+        account, query = self._storage.account(), request.scope["query_string"].decode()
+        asked = real_listing(query)
+        if account is None or asked is None:
+            return Response("There is no such container.", 404, media_type="text/plain")
+        if await self._resigned(request, account, query) in (None, query):
+            return Response(_FORBIDDEN, 403, {"x-ms-error-code": "AuthenticationFailed"}, "application/xml")
+        before, container, own = asked
+        token, _ = await asyncio.to_thread(self._storage.sas, 1.0)
+        try:
+            url = f"{account.blob_url}/{container}?{own}&{token}"
+            headers = {k: v for k, v in request.headers.items() if k == "x-ms-version"}
+            answer = await asyncio.to_thread(self._send, "GET", url, headers, io.BytesIO())
+            xml = told(await asyncio.to_thread(lambda: answer.text), before)
+        except requests.RequestException as error:
+            return Response(f"The storage account does not answer: {error}", 502, media_type="text/plain")
+        return Response(xml, answer.status_code, media_type="application/xml")
+
     def _send(self, method: str, url: str, headers: dict[str, str], body: IO[bytes]) -> requests.Response:
         # An empty file would be sent in chunks, which the storage protocol refuses.
         data = body if body.tell() else b""
@@ -103,6 +134,7 @@ class BlobProxy:
     def routes(self) -> list[Route]:
         methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
         return [
+            Route(PREFIX.rstrip("/"), self.listing, methods=["GET"]),
             Route(PREFIX + "{account}", self.relay, methods=methods),
             Route(PREFIX + "{account}/{path:path}", self.relay, methods=methods),
         ]

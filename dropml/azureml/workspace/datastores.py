@@ -129,6 +129,42 @@ class Datastores(Resources):
         token, _ = await asyncio.to_thread(self.storage.sas, float(body.get("expireAfterHours") or 1))
         return reply({"secretsType": "Sas", "sasToken": "?" + token})
 
+    async def described(self, request: Request) -> Response:
+        """The data plane's own form of a datastore, with what opens it, as mltable and azureml-fsspec ask for it."""
+        doc, account = self.find(request.path_params["name"]), self.storage.account()
+        if account is None:
+            raise not_found("The emulator has no storage account: start it with DROPML_STORAGE.")
+        shown = self.shape(doc)["properties"]
+        section = {
+            "accountName": shown["accountName"],
+            "containerName": doc["container"],
+            "endpoint": shown["endpoint"],
+            "protocol": shown["protocol"],
+            "credentialType": "AccountKey",
+            "credential": account.key,
+            "subscriptionId": shown["subscriptionId"],
+            "resourceGroup": shown["resourceGroup"],
+            "areWorkspaceManagedIdentitiesAllowed": False,
+            "blobCacheTimeout": 0,
+            "isSas": False,
+            "accountKey": account.key,
+            "sasToken": None,
+            "clientCredentials": None,
+        }
+        return reply(
+            {
+                "name": doc["name"],
+                "dataStoreType": "AzureBlob",
+                "isDefault": shown["isDefault"],
+                "hasBeenValidated": True,
+                "tags": doc.get("tags") or {},
+                "azureStorageSection": section,
+                "createdTime": stamp(doc["created"]),
+                "modifiedTime": stamp(doc["modified"]),
+            }
+        )
+
     def routes(self) -> list[Route]:
+        described = Route("/datastore/datastores/{name}", self.described, methods=["GET"])
         secrets = Route("/ws/datastores/{name}/listSecrets", self.secrets, methods=["POST"])
-        return [*self.proxy.routes(), *super().routes(), secrets]
+        return [*self.proxy.routes(), *super().routes(), secrets, described]

@@ -24,6 +24,9 @@ from scorer import PARITY_LIMIT, check_parity
 EXAMPLE_ROWS = 5
 PARITY_ROWS = 200
 MLFLOW_VERSION = "3.1.0"  # of the format written here
+PANDAS_VERSION = (
+    "2.3.3"  # MLflow installs with no pandas 3, whose texts its signatures refuse; the model reads both
+)
 
 
 def save_best(pipeline: AutoMLPipeline, example: Table, folder: Path, run_id: str) -> None:
@@ -145,8 +148,8 @@ def _python() -> str:
 
 
 def _write_environment(folder: Path) -> dict[str, Any]:
-    packages = [f"{p}=={version(p)}" for p in ("numpy", "pandas", "scikit-learn", "lightgbm", "xgboost-cpu")]
-    packages.insert(0, f"mlflow=={MLFLOW_VERSION}")
+    packages = [f"{p}=={version(p)}" for p in ("numpy", "scikit-learn", "lightgbm", "xgboost-cpu")]
+    packages = [f"mlflow=={MLFLOW_VERSION}", f"pandas=={PANDAS_VERSION}", *packages]
     (folder / "requirements.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
     python_env = {"python": _python(), "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
     (folder / "python_env.yaml").write_text(yaml.safe_dump(python_env, sort_keys=False), encoding="utf-8")
