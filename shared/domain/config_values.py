@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
+from shared.domain.names import unwritable
 from shared.domain.table.encoding import ENCODINGS
+from shared.domain.table.invisible import clean
 
 #: Makes a checked value of what stands in a file, or raises ValueError with what the field takes.
 Parse = Callable[[object], object]
@@ -18,9 +20,14 @@ _NOTHING = frozenset({"", "~", "null", "none"})
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
+    """A column's name, cleaned as a header's is; it may have lines, as a quoted one may."""
+    text = clean(value).strip() if isinstance(value, str) else ""
+    if not text:
         raise ValueError("text that is not empty")
-    return value.strip()
+    character = unwritable(text, allowed="\n\t")
+    if character:
+        raise ValueError(f"text that can be shown, without {character}")
+    return text
 
 
 def _choice(*known: str) -> Callable[[object], str]:

@@ -7,7 +7,6 @@ types, are refused before anything is built of them.
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ import yaml
 
 from shared.domain.config_reader import MAX_SIDECAR, Place
 from shared.domain.errors import InvalidConfig
+from shared.domain.names import unwritable
 
 #: Mappings and lists inside one another; the deepest known key needs two.
 MAX_DEPTH = 8
-#: What an escape can write and UTF-8 can't: no document could hold it.
-_HALF = re.compile("[\ud800-\udfff]")
 _REMEDY = "Write one `key: value` per line."
 
 
@@ -86,8 +84,8 @@ class _Loader(yaml.BaseLoader):
             self._refuse("anchors (&name)", event)
         if event.tag is not None:
             self._refuse("tags (!name)", event)
-        if isinstance(event, yaml.ScalarEvent) and _HALF.search(event.value):
-            self._refuse("half of a character (\\ud800)", event)
+        if isinstance(event, yaml.ScalarEvent) and (character := unwritable(event.value, allowed="\n\t")):
+            self._refuse(f"the character {character}", event)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._refuse(f"more than {MAX_DEPTH} levels", event)

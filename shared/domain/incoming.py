@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.errors import InvalidTable
+from shared.domain.names import unwritable
 
 #: Endings of a table, whatever their case. What they hold is for the reader of tables to find out.
 TABLES = (".csv", ".csv.gz", ".tsv")
@@ -22,8 +22,6 @@ _OTHER_DATA = frozenset(
 #: What systems and programs leave beside files.
 _CLUTTER_ENDS = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".crc", "~", "/", ".lock")
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
-#: Characters that turn the direction of what follows, and so show another name than there is.
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Kind(StrEnum):
@@ -90,24 +88,15 @@ def _named(kind: Kind, dataset: str) -> Arrival:
 
 def _unusable(name: str) -> str:
     """What keeps a name from being read back from every place that it is written to; empty where nothing does."""
-    for character in name:
-        if (
-            character in _TURNING
-            or unicodedata.category(character) in ("Cc", "Cs")
-            or _is_no_character(character)
-        ):
-            return f"holds the character U+{ord(character):04X}, which can't be shown"
+    character = unwritable(name)
+    if character:
+        return f"holds the character {character}, which can't be shown"
     if "\\" in name:
         return "holds a backslash"
     *folders, last = name.split("/")
     if any(part and not part.strip(".") for part in (*folders, last, last.rpartition(".")[0])):
         return "has a part that is only dots"
     return ""
-
-
-def _is_no_character(character: str) -> bool:
-    """Noncharacters: https://www.unicode.org/faq/private_use.html (nonchar1)."""
-    return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF
 
 
 def _no_table(last: str) -> Arrival:

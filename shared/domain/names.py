@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 
 SLUG_MAX = 18
@@ -17,6 +18,8 @@ SLUG_TRIES = 20
 _SLUG = re.compile(r"[a-z](?:-?[a-z0-9]){0,17}")
 _NO_FILE = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
+#: Characters that turn the direction of what follows, and so show another name than there is.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
 
 
@@ -113,3 +116,20 @@ def safe_file(blob: str) -> str:
 def shown(blob: str) -> str:
     """A blob's name as it may be printed and stored: what can't be shown is the replacement character."""
     return "".join(c if c.isprintable() else "\ufffd" for c in blob)
+
+
+def unwritable(name: str, allowed: str = "") -> str:
+    """The first character, as `U+0000`, that can't be shown or written to every place; empty where there is none."""
+    for character in name:
+        if character not in allowed and (
+            character in _TURNING
+            or unicodedata.category(character) in ("Cc", "Cs")
+            or _is_no_character(character)
+        ):
+            return f"U+{ord(character):04X}"
+    return ""
+
+
+def _is_no_character(character: str) -> bool:
+    """Noncharacters: https://www.unicode.org/faq/private_use.html (nonchar1)."""
+    return ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF

@@ -13,6 +13,7 @@ from azure.storage.blob import ContainerClient, ContentSettings
 from shared.adapters import storage
 from shared.adapters.data_files import DataStore
 from shared.adapters.storage import blob_service_client
+from shared.domain.incoming import recognised
 from shared.services.intake.drop import Intake
 from shared.services.intake.ports import IntakePlan
 from shared.services.intake.sweep import Sweep
@@ -35,6 +36,20 @@ class Front:
 
     def sweep(self) -> int:
         return Sweep(self.world.context, self.files, self.plan, self.intake).run()
+
+    def listed(self) -> list[str]:
+        """Names as storage gives them back; those behind one that breaks the listing are missing."""
+        found: list[str] = []
+        with suppress(AzureError):
+            found.extend(blob.name for blob in self.incoming.list_blobs())
+        return found
+
+    def ended(self, blob: str) -> bool:
+        """Whether the file has a run that ended or goes on, was told of, or isn't there under this name."""
+        dataset = recognised(blob).dataset
+        if dataset in self.states() or self.intake.notes.id_of(blob) in self.intake.notes.told():
+            return True
+        return not self.incoming.get_blob_client(blob).exists()
 
     def states(self) -> dict[str, str]:
         return {run.dataset: str(run.state) for run in self.world.runs()}
@@ -77,5 +92,9 @@ def test_an_odd_name_stops_no_other(front: Front, name: str) -> None:
     front.incoming.upload_blob("zebra.csv", people())
     front.sweep()
     assert {"before", "zebra"} <= set(front.states())
+    front.intake.drop(front.plan.incoming, f"{name}.csv")  # as an event may bring it
+    assert front.ended(f"{name}.csv"), "as it was uploaded"
+    for blob in front.listed():
+        assert front.ended(blob), "as storage has it"
     with suppress(AzureError, ValueError):
         front.incoming.delete_blob(f"{name}.csv")

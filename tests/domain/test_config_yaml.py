@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.domain.config import DatasetConfig
 from shared.domain.config_reader import MAX_SIDECAR
-from shared.domain.config_sources import effective
+from shared.domain.config_sources import defaults, effective
 from shared.domain.config_yaml import MAX_DEPTH, parse_yaml
 from shared.domain.errors import InvalidConfig
 
@@ -35,7 +36,6 @@ def place(error: InvalidConfig) -> tuple[object, object]:
         ("label: y\ngate: &g {margin: 0}\n", (2, 7), "anchors"),
         ("label: y\nexplain: *g\n", (2, 10), "aliases"),
         ("gate:\n  <<: {margin: 0}\n", (2, 3), "merge key"),
-        ('max_trials: 3\nlabel: "a\\ud800"\n', (2, 8), "half of a character"),
         ("label: !!python/name:os.system x\n", (1, 8), "tags"),
         ("max_trials: !!int ''\n", (1, 13), "tags"),
         ("explain: !!bool maybe\n", (1, 10), "tags"),
@@ -65,6 +65,43 @@ def test_what_cannot_be_taken_is_told_at_its_line_and_column(
     error = refused(text)
     assert place(error) == at
     assert said in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        ('label: "\\ud800"\n', (1, 8), "U+D800"),
+        ('task: classification\nlabel: "a\\0b"\n', (2, 8), "U+0000"),
+        ('drop: [x, "\\udfff y"]\n', (1, 7), "U+DFFF"),
+        ('id: "\\x1b[31m"\n', (1, 5), "U+001B"),
+        ('label: "\\ufffe"\n', (1, 8), "U+FFFE"),
+        ('"\\ud800": 1\n', (1, 1), "U+D800"),
+        ('gate:\n  "\\u0007": 1\n', (2, 3), "U+0007"),
+        ('task: "\\ud800"\n', (1, 7), "U+D800"),
+        ('encoding: "\\ud800"\n', (1, 11), "U+D800"),
+    ],
+)
+def test_escapes_of_what_no_text_holds_are_told_and_every_word_of_it_can_be_written(
+    text: str, at: tuple[int, int], said: str
+) -> None:
+    error = refused(text)
+    assert place(error) == at
+    assert said in error.message
+    assert json.dumps(error.to_dict(), ensure_ascii=False).encode()
+
+
+def test_so_are_those_in_metadata_and_settings() -> None:
+    with pytest.raises(InvalidConfig, match=r"dropml_label .*U\+D800"):
+        effective(DatasetConfig(), None, {"dropml_label": "\ud800"})
+    with pytest.raises(InvalidConfig, match=r"LABEL_COLUMN .*U\+DCFF"):
+        defaults({"label": "\udcff"})
+
+
+def test_a_columns_name_is_cleaned_as_its_header_is() -> None:
+    said = "label: gro\u0308\u00dfe\u200b\ndrop: ['a\u00a0b']\n".encode()
+    config = effective(DatasetConfig(), said).config
+    assert effective(DatasetConfig(), b'label: "a\\nb"').config.label == "a\nb"
+    assert (config.label, config.drop) == ("gr\u00f6\u00dfe", ("a b",))
 
 
 def test_tabs_are_told_by_name() -> None:
