@@ -72,7 +72,7 @@ def test_what_cannot_be_taken_is_told_at_its_line_and_column(
     [
         ('label: "\\ud800"\n', (1, 8), "U+D800"),
         ('task: classification\nlabel: "a\\0b"\n', (2, 8), "U+0000"),
-        ('drop: [x, "\\udfff y"]\n', (1, 7), "U+DFFF"),
+        ('drop: [x, "\\udfff y"]\n', (1, 11), "U+DFFF"),
         ('id: "\\x1b[31m"\n', (1, 5), "U+001B"),
         ('label: "\\ufffe"\n', (1, 8), "U+FFFE"),
         ('"\\ud800": 1\n', (1, 1), "U+D800"),
