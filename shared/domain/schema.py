@@ -33,3 +33,5 @@ class Schema:
     example: tuple[dict[str, Value], ...] = field(default=())
     #: Columns that rows may bring along and the model never sees: identifiers, and what was left out.
     passed: tuple[str, ...] = ()
+    #: Whether features of whole numbers were declared as floats, so that the model takes gaps and decimals in them.
+    whole_as_float: bool = False

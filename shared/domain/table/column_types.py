@@ -21,6 +21,8 @@ MISSING_LABEL = MISSING - {"None"}
 MAX_CATEGORIES = 50
 MAX_CATEGORY = 200
 INT64 = 1 << 63
+#: Whole numbers up to here are exact as floats.
+EXACT = 2.0**53
 
 _NOT_INTEGER = re.compile(r"[^0-9\n-]")
 _NOT_NUMBER = re.compile(r"[^0-9eE+.\n-]")

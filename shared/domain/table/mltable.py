@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.column_types import EXACT, ColumnStats
 
 WEIGHT_COLUMN = "dropml_weight"
 DATA_FILE = "data.csv"
 #: Our types as MLTable names them. A column without any value is a string.
 _TYPES = {"integer": "int", "number": "float", "string": "string", None: "string"}
-#: Whole numbers up to here are exact as floats.
-_EXACT = 2.0**53
 
 
 def render(columns: Sequence[ColumnStats], label: str, weight: bool) -> str:
@@ -30,7 +28,7 @@ def render(columns: Sequence[ColumnStats], label: str, weight: bool) -> str:
     others: list[dict[str, object]] = []
     for column in columns:
         if column.type in _TYPES:
-            exact = column.name == label or column.largest > _EXACT
+            exact = column.name == label or column.largest > EXACT
             kind = "float" if column.type == "integer" and not exact else _TYPES[column.type]
             typed.setdefault(kind, []).append(column.name)
         elif column.type == "boolean":

@@ -74,7 +74,9 @@ class TableStats:
             }
             for row in self._examples
         )
-        return Schema(self.label.label, features, tuple(sorted(self.label.total)), example)
+        return Schema(
+            self.label.label, features, tuple(sorted(self.label.total)), example, whole_as_float=True
+        )
 
 
 def _warning(column: ColumnStats) -> str | None:

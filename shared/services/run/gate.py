@@ -6,15 +6,18 @@ One run of a dataset at a time is between gate and live: the dataset's document 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
 
 from shared.domain import gate as rules
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
+from shared.domain.fitting import fitting
 from shared.domain.gate import Verdict
 from shared.domain.labels import canonical_label
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.states import State
+from shared.domain.schema import Schema, Value
 from shared.domain.schema_change import breaking_changes
 from shared.services.run.context import Context
 from shared.services.run.ports import Endpoint
@@ -126,10 +129,17 @@ def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
     classes = run.config.task == "classification"
     rows, truth = ctx.data.draw_holdout(snapshot.holdout_path, snapshot.schema, ctx.gate_rows)
 
-    def answers(of: Run) -> list[str]:
-        return ctx.scorer.labels(endpoint, deployment_of(of), snapshot.columns, rows) if rows else []
+    old_rows = _as_the_champion_takes(champion, snapshot.schema, rows, ctx) if champion else []
+    if champion:
+        kept = [row is not None for row in old_rows]
+        rows, truth = list(compress(rows, kept)), list(compress(truth, kept))
 
-    new, old = answers(run), answers(champion) if champion else None
+    def answers(of: Run, asked: list[list[Value]]) -> list[str]:
+        columns = snapshot_of(of).columns
+        return ctx.scorer.labels(endpoint, deployment_of(of), columns, asked) if asked else []
+
+    new = answers(run, rows)
+    old = answers(champion, [row for row in old_rows if row is not None]) if champion else None
     if not classes:
         numbers = [float(a) for a in old] if old is not None else None
         return rules.judge_regression([float(t) for t in truth], [float(a) for a in new], numbers, config)
@@ -137,3 +147,16 @@ def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
     if old is None:
         return rules.judge_first(labels, mine, config, seed=run.run_id)
     return rules.judge(labels, [canonical_label(a) for a in old], mine, config, seed=run.run_id)
+
+
+def _as_the_champion_takes(
+    champion: Run, drawn: Schema, rows: list[list[Value]], ctx: Context
+) -> list[list[Value] | None]:
+    """Each model is asked in its own schema's types; rows that the champion can't take are told and left out for both."""
+    found = fitting(rows, drawn, snapshot_of(champion).schema)
+    lost = found.count(None)
+    if lost:
+        ctx.log(
+            "holdout rows that the champion's schema can't take, left out", run_id=champion.run_id, rows=lost
+        )
+    return found
