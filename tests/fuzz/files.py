@@ -62,7 +62,7 @@ def _damaged(rng: random.Random, line: str) -> str:
         return line + rng.choice((",", ";", ",x,y", '"'))
     if kind == 3:
         return rng.choice((",,,,,,", " ", '"', "\x1a"))
-    return line * rng.choice((2, 40))
+    return (line * rng.choice((2, 40)))[:200_000]
 
 
 def _struck(rng: random.Random, raw: bytes) -> bytes:

@@ -134,7 +134,7 @@ def test_the_gate_asks_for_so_many_rows_and_no_more() -> None:
     for _ in range(20):
         loop.tick(context)
         world.clock.now += 1
-    assert asked == [("h", 50)]
+    assert asked == [("bank/A/holdout", 50)]
     gate = world.run(run_id).gate
     assert gate is not None
     assert gate.numbers is not None
