@@ -1,0 +1,80 @@
+"""The figures of one column, from the rows of a sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+
+from shared.domain.schema import ColumnType
+from shared.domain.table.profile.parts import (
+    BINS,
+    FREQUENT,
+    QUANTILES,
+    SHOWN,
+    ColumnProfile,
+    Frequent,
+    Histogram,
+)
+
+
+def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
+    """What is known of all rows, with what the sample's values add; gaps are the empty string."""
+    values = Counter(sample)
+    gaps = values.pop("", 0)
+    numbers: list[float] = []
+    if whole.type in ("integer", "number"):
+        numbers = sorted(map(float, filter(None, sample)))
+        values = Counter({plain(value, whole.type): count for value, count in Counter(numbers).items()})
+    dated = whole.type == "datetime" and values
+    return replace(
+        whole,
+        sampled=len(sample),
+        sampled_gaps=gaps,
+        earliest=min(values) if dated else "",
+        latest=max(values) if dated else "",
+        quantiles=quantiles(numbers),
+        frequent=frequent(values, len(sample)),
+        histogram=histogram(numbers),
+    )
+
+
+def plain(value: float, kind: ColumnType) -> str:
+    """A number as it is shown among others of its column."""
+    return str(int(value)) if kind == "integer" else repr(value)
+
+
+def shown(value: str) -> str:
+    """A value as it may be shown: bounded in length."""
+    return value if len(value) <= SHOWN else f"{value[: SHOWN - 1]}…"
+
+
+def frequent(values: Counter[str], rows: int) -> tuple[Frequent, ...]:
+    """The most frequent of the values, gaps left out; of many values, only those that occur more than once."""
+    found = sorted(values.items(), key=lambda item: (-item[1], item[0]))
+    if len(found) > FREQUENT:
+        found = [(value, count) for value, count in found[:FREQUENT] if count > 1]
+    return tuple(Frequent(shown(value), count, round(count / rows, 6)) for value, count in found)
+
+
+def quantiles(ordered: Sequence[float]) -> tuple[float, ...]:
+    """At QUANTILES: each a value that occurs (the smallest that at least so large a share doesn't exceed)."""
+    if not ordered:
+        return ()
+    steps = len(QUANTILES) - 1
+    return tuple(ordered[max(0, -(-step * len(ordered) // steps) - 1)] for step in range(steps + 1))
+
+
+def histogram(ordered: Sequence[float]) -> Histogram | None:
+    """Bins of equal width over the range of the values; one bin where there is one value."""
+    if not ordered:
+        return None
+    low, high = ordered[0], ordered[-1]
+    width = (high - low) / BINS
+    if not (width > 0 and isfinite(width) and low + width > low and high - width < high):
+        return Histogram((low, high), (len(ordered),))
+    counts = [0] * BINS
+    for value in ordered:
+        counts[min(BINS - 1, int((value - low) / width))] += 1
+    return Histogram((*(low + width * step for step in range(BINS)), high), tuple(counts))
