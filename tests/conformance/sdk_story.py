@@ -12,6 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from tests.support.emulator_support import Emulator, eventually
 
 ENVIRONMENT = "azureml:AzureML-sklearn-1.5:1"
+IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
 
 class Story:
@@ -27,7 +28,15 @@ class Story:
         )
 
     def tell(self) -> None:
-        for chapter in (self.data, self.jobs, self.models, self.endpoints, self.pipelines, self.schedules):
+        for chapter in (
+            self.data,
+            self.jobs,
+            self.environments,
+            self.models,
+            self.endpoints,
+            self.pipelines,
+            self.schedules,
+        ):
             chapter()
 
     def data(self) -> None:
@@ -109,6 +118,20 @@ class Story:
         with contextlib.suppress(ResourceNotFoundError):
             ml.jobs.get("nope")
 
+    def environments(self) -> None:
+        from azure.ai.ml.entities import Environment
+
+        ml = self.ml
+        conda = {"dependencies": ["python=3.11", {"pip": ["numpy"]}]}
+        ml.environments.create_or_update(Environment(name="own", version="1", image=IMAGE, conda_file=conda))
+        ml.environments.create_or_update(Environment(name="unversioned", image=IMAGE))
+        ml.environments.get("own", "1")
+        ml.environments.get("own", label="latest")
+        list(ml.environments.list())
+        list(ml.environments.list("own"))
+        with contextlib.suppress(ResourceNotFoundError):
+            ml.environments.get("nope", "1")
+
     def models(self) -> None:
         from azure.ai.ml.entities import Model
 
@@ -122,6 +145,8 @@ class Story:
         ml.models.create_or_update(Model(name="served", version="1", type="mlflow_model", path=stored))
         ml.models.get("child", "1")
         ml.models.get("child", label="latest")
+        ml.models.download("child", "1", str(self.scratch / "model"))
+        ml.jobs.download("story-1", download_path=str(self.scratch / "job"))
         list(ml.models.list())
         list(ml.models.list("child"))
         with contextlib.suppress(ResourceNotFoundError):
