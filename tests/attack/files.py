@@ -41,7 +41,8 @@ class Drop:
 
     @property
     def dataset(self) -> str:
-        return self.name.removesuffix(".csv")
+        """Of the name as storage keeps it, which makes a slash of a backslash."""
+        return self.name.replace("\\", "/").removesuffix(".csv")
 
     @property
     def label(self) -> str:
