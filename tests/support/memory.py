@@ -184,6 +184,7 @@ class MemoryAzureML:
 
     def cancel(self, name: str) -> None:
         self.cancelled.append(name)
+        self.job_status[name] = "Canceled"
 
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         values: dict[str, float | None] = {"AUC_weighted": 0.95, "accuracy": 0.91} if metrics else {}
@@ -324,7 +325,11 @@ class World:
         self.points = CrashPoints()
         self.points.wrap(self.docs, ["create", "replace", "mark", "delete"])
         self.points.wrap(self.ledger_store, ["append"])
-        effects = [m for m in dir(MemoryAzureML) if m.startswith(("begin_", "register_", "submit", "trials"))]
+        effects = [
+            m
+            for m in dir(MemoryAzureML)
+            if m.startswith(("begin_", "register_", "submit", "trials", "cancel"))
+        ]
         self.points.wrap(self.azureml, effects)
         self.points.wrap(self.data, ["quarantine"])
         self.canary = CanaryPlan(canary_percent, canary_seconds)

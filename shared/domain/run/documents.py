@@ -18,6 +18,7 @@ from shared.domain.run.parts import (
     RunProblem,
     Snapshot,
     Source,
+    Superseded,
     Training,
     Trial,
     Trouble,
@@ -56,6 +57,7 @@ class RunDetail:
     problem: RunProblem | None = None
     trouble: Trouble | None = None
     history: tuple[Moment, ...] = ()
+    superseded: Superseded | None = None
     #: Parts that the service itself let fail and that were begun a second time: job, endpoint, deployment.
     repeated: tuple[str, ...] = ()
 
@@ -105,7 +107,8 @@ class Run(RunDetail):
 
         A step that the state machine doesn't know raises Conflict: it would be a bug, not an event.
         """
-        if state is not State.FAILED and state not in NEXT[self.state]:
+        ended = state is State.FAILED or (state is State.CANCELLED and self.is_open)
+        if not ended and state not in NEXT[self.state]:
             raise Conflict(f"A run can't go from {self.state} to {state}.", code="illegal-transition")
         moved = replace(
             self,
@@ -128,6 +131,11 @@ class Run(RunDetail):
         """Ended in FAILED with an explanation and a remedy; the state it failed in is kept with them."""
         explained = replace(problem, failed_in=self.state)
         return self.advance(State.FAILED, at, detail={"problem": to_json(explained)}, problem=explained)
+
+    def cancel(self, at: float, problem: RunProblem) -> Run:
+        """Ended in CANCELLED with the reason; nothing went wrong."""
+        explained = replace(problem, failed_in=self.state)
+        return self.advance(State.CANCELLED, at, detail={"problem": to_json(explained)}, problem=explained)
 
     def detail(self) -> RunDetail:
         """Without what the store keeps for itself."""

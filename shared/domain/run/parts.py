@@ -173,3 +173,11 @@ class Moment:
     state: State
     at: float
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Another run of the same drop, `by`, takes this one's place; since `at` (unix seconds)."""
+
+    by: str
+    at: float

@@ -21,6 +21,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     RETIRED = "retired"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 S = State
@@ -41,8 +42,9 @@ NEXT: dict[State, frozenset[State]] = {
     S.REJECTED: frozenset(),
     S.RETIRED: frozenset(),
     S.FAILED: frozenset(),
+    S.CANCELLED: frozenset(),
 }
-#: States that the timer works on; any of them may end in FAILED.
+#: States that the timer works on; any of them may end in FAILED or CANCELLED.
 OPEN = frozenset(s for s, following in NEXT.items() if following and s is not S.LIVE)
 #: States after which the same data may be tried again under the next attempt.
 RETRYABLE = frozenset({S.QUARANTINED, S.FAILED, S.REJECTED})

@@ -22,6 +22,7 @@ from shared.services.intake.sidecars import check_config, config_for
 from shared.services.intake.taking import Taker
 from shared.services.run.context import Context
 from shared.services.run.loop import advance
+from shared.services.run.superseding import supersede
 
 
 class Intake:
@@ -38,6 +39,12 @@ class Intake:
 
         What went wrong is raised, to be tried again, until there were enough tries for a verdict.
         """
+        run_id = self._taken(container, blob)
+        if run_id:
+            self._set_going(run_id)
+        return run_id
+
+    def _taken(self, container: str, blob: str) -> str | None:
         found = recognised(blob)
         if found.kind is Kind.CLUTTER or container != self._plan.incoming:
             self._ctx.log("not a dataset, ignored", container=container, blob=shown(blob))
@@ -65,9 +72,7 @@ class Intake:
         if found.kind is Kind.CONFIG:
             return self._configured(found, info)
         doc = self._ctx.store.ensure_dataset(found.dataset)
-        run_id = doc.drops.get(info.etag) or self._taker.take(doc, info, info.etag)
-        self._set_going(run_id)
-        return run_id
+        return doc.drops.get(info.etag) or self._taker.take(doc, info, info.etag)
 
     def _set_going(self, run_id: str) -> None:
         """As far as it goes by itself; what stops it is the next tick's to see to."""
@@ -79,12 +84,9 @@ class Intake:
         """A verdict on a file that could not be worked on: its run ends in quarantine, else a report says so."""
         if info is not None and found.kind is Kind.TABLE:
             try:
-                run_id = self._taker.refuse(self._ctx.store.ensure_dataset(found.dataset), info, problem)
+                return self._taker.refuse(self._ctx.store.ensure_dataset(found.dataset), info, problem)
             except Exception as error:  # noqa: BLE001 - the same fault may stand in the way of a run, too
                 self._ctx.log("no run for a refused file", blob=blob, error=type(error).__name__)
-            else:
-                self._set_going(run_id)
-                return run_id
         self.notes.tell(blob, problem, info.etag if info else "")
         return None
 
@@ -93,7 +95,7 @@ class Intake:
     def _configured(self, found: Arrival, config: FileInfo) -> str | None:
         """Start the dataset's newest file anew where what holds for it has changed; the run, if there is one."""
         table = self._newest_table(found.dataset)
-        run_id = self.drop(self._plan.incoming, table.name) if table else None
+        run_id = self._taken(self._plan.incoming, table.name) if table else None
         try:
             if run_id is None or table is None:
                 check_config(config.name, self._files, self._plan)
@@ -112,13 +114,14 @@ class Intake:
         said = config_for(table.name, table.metadata, self._files, self._plan)
         run = self._latest(run_id, table.etag)
         if run.config_hash == said.config.config_hash() and not _for_config(run):
+            supersede(run, self._ctx)  # where the host died in between
             return run.run_id
         doc = self._ctx.store.ensure_dataset(run.dataset)
         self._ctx.log(
             "the configuration has changed, the file is taken anew", blob=table.name, run_id=run.run_id
         )
         run_id = self._taker.take(doc, table, f"{table.etag} {config.etag}")
-        self._set_going(run_id)
+        supersede(self._ctx.store.load(run_id)[0], self._ctx)
         return run_id
 
     def _latest(self, run_id: str, etag: str) -> Run:

@@ -11,7 +11,7 @@ from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
-from shared.services.run import canary, gate, training, trouble
+from shared.services.run import canary, gate, superseding, training, trouble
 from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
 from shared.services.run.patience import in_state, paced
@@ -63,7 +63,8 @@ def step(run_id: str, ctx: Context) -> bool:
 def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
     """The run after its step, and whether it may move again at once."""
     try:
-        after = STEPS[run.state](run, ctx)
+        step_of = superseding.ending if superseding.is_over(run) else STEPS[run.state]
+        after = step_of(run, ctx)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
         problem = told(error)
         safely(ctx.log, "step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
