@@ -13,9 +13,17 @@ from typing import Literal
 from shared.domain.gate import GateConfig
 
 Task = Literal["classification", "regression"]
+#: What a version may change against the one before (`shared.domain.contract`).
+SchemaPolicy = Literal["compatible", "strict", "free"]
 
 #: What later releases added, and what says nothing of it.
-_ADDED: dict[str, object] = {"encoding": "auto", "max_bad_rows": 0.001, "drop": (), "id": None}
+_ADDED: dict[str, object] = {
+    "encoding": "auto",
+    "max_bad_rows": 0.001,
+    "drop": (),
+    "id": None,
+    "schema": "compatible",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class DatasetConfig:
     id: str | None = None
     #: Rows that may be put aside while the rest trains: below 1 a share of the file, else a count.
     max_bad_rows: float = 0.001
+    schema: SchemaPolicy = "compatible"
     gate: GateConfig = field(default_factory=GateConfig)
 
     def config_hash(self) -> str:

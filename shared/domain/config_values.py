@@ -126,6 +126,7 @@ FIELDS: dict[str, Parse] = {
     "drop": _names(_text),
     "id": _optional(_text),
     "max_bad_rows": _number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
+    "schema": _choice("compatible", "strict", "free"),
 }
 #: Keys that take several names.
 LISTS = ("allowed_algorithms", "blocked_algorithms", "drop")

@@ -1,11 +1,42 @@
-"""Whether a new model version still takes the rows that callers of the old one send."""
+"""How a table's columns and label differ from the version before, and what of it breaks callers of the old one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.domain.labels import canonical_label
 from shared.domain.schema import Column, Schema
 
+Kind = Literal[
+    "added",
+    "removed",
+    "retyped",
+    "nullable",
+    "label",
+    "label-values",
+    "label-shift",
+    "distribution",
+    "volume",
+]
 #: Types whose every value the other type takes too.
 _WIDER = {("integer", "number"), ("datetime", "string")}
+#: Values named in one change.
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two versions. `column` is empty where it is of the whole table; `message` is a sentence."""
+
+    kind: Kind
+    column: str
+    before: str
+    after: str
+    message: str
+    #: Whether a row that was valid before may be refused now, or an answer mean something else.
+    breaking: bool = False
 
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
@@ -13,28 +44,61 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
 
     New categories, ranges and the order of columns break nobody: they give warnings at most.
     """
+    return [change.message for change in schema_changes(old, new) if change.breaking]
+
+
+def schema_changes(old: Schema, new: Schema) -> list[Change]:
+    """Everything that differs in columns, types and the label's values."""
     before = {column.name: column for column in old.columns}
     after = {column.name: column for column in new.columns}
-    gone = [
-        f'Field "{name}" is no longer taken.'
-        for name in before
+    found = [
+        Change("removed", name, column.type, "", f'Field "{name}" is no longer taken.', breaking=True)
+        for name, column in before.items()
         if name not in after and name not in new.passed
     ]
-    added = [
-        f'Field "{name}" is new and must be sent.'
-        for name, column in after.items()
-        if name not in before and not column.nullable
-    ]
-    changed = [
-        sentence for name in before if name in after for sentence in _changed(before[name], after[name])
-    ]
-    return gone + added + changed
+    for name, column in after.items():
+        if name in before:
+            found += _retyped(before[name], column)
+        elif column.nullable:
+            found.append(Change("added", name, "", column.type, f'Field "{name}" is new and may be empty.'))
+        else:
+            must = f'Field "{name}" is new and must be sent.'
+            found.append(Change("added", name, "", column.type, must, breaking=True))
+    return [*found, *_label(old, new)]
 
 
-def _changed(old: Column, new: Column) -> list[str]:
-    found = []
-    if old.type != new.type and (old.type, new.type) not in _WIDER:
-        found.append(f'Field "{old.name}" was {old.type} and is now {new.type}.')
+def _retyped(old: Column, new: Column) -> Iterator[Change]:
+    if old.type != new.type:
+        message = f'Field "{old.name}" was {old.type} and is now {new.type}.'
+        breaking = (old.type, new.type) not in _WIDER
+        yield Change("retyped", old.name, old.type, new.type, message, breaking)
     if old.nullable and not new.nullable:
-        found.append(f'Field "{old.name}" might be empty and no longer may.')
-    return found
+        message = f'Field "{old.name}" might be empty and no longer may.'
+        yield Change("nullable", old.name, "may be empty", "never empty", message, breaking=True)
+
+
+def _label(old: Schema, new: Schema) -> Iterator[Change]:
+    if old.label != new.label:
+        message = f'The label was "{old.label}" and is now "{new.label}".'
+        yield Change("label", new.label, old.label, new.label, message, breaking=True)
+        return
+    if bool(old.classes) != bool(new.classes):
+        before, after = ("classes", "numbers") if old.classes else ("numbers", "classes")
+        message = f'The label "{new.label}" held {before} and now holds {after}.'
+        yield Change("label", new.label, before, after, message, breaking=True)
+        return
+    was, now = {canonical_label(c) for c in old.classes}, {canonical_label(c) for c in new.classes}
+    if was == now:
+        return
+    said = []
+    if now - was:
+        said.append(f"has values that it never had: {_names(now - was)}")
+    if was - now:
+        said.append(f"no longer has {_names(was - now)}")
+    message = f'The label "{new.label}" {" and ".join(said)}.'
+    yield Change("label-values", new.label, _names(was), _names(now), message, breaking=not was & now)
+
+
+def _names(values: set[str]) -> str:
+    shown = ", ".join(f'"{value[:60]}"' for value in sorted(values)[:_NAMED])
+    return shown + (f" and {len(values) - _NAMED} more" if len(values) > _NAMED else "")

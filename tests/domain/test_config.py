@@ -85,6 +85,7 @@ encoding: windows-1252
 drop: [notes, 007]
 id: 1.10
 max_bad_rows: 5
+schema: strict
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """
@@ -289,6 +290,7 @@ def test_the_page_on_intake_knows_every_key_and_every_code() -> None:
     merge(DEFAULTS, example)
     shared = root / "shared"
     modules = [*(shared / "domain/table").glob("*.py"), *(shared / "services/intake").glob("stag*.py")]
+    modules.append(shared / "domain/contract.py")
     codes = {code for module in modules for code in re.findall(r'code="([a-z0-9-]+)"', module.read_text())}
     table = page.partition("## Refused")[2].partition("## Per")[0]
     assert codes == set(re.findall(r"`([a-z0-9-]+)`", table)) - {"dropml-quarantine"}

@@ -138,7 +138,7 @@ def test_a_schema_that_breaks_callers_is_held_unless_allowed() -> None:
     tick(world)
     run = world.run(second)
     assert run.state is State.REJECTED
-    assert "allow_schema_change" in str(run.gate)
+    assert "schema: free" in str(run.gate)
     third = drop(world, "C", schema=wider, config=replace(CONFIG, gate=GateConfig(allow_schema_change=True)))
     tick(world)
     assert state(world, third) == "live"

@@ -48,6 +48,9 @@ class Dataset:
     champion: str | None = None
     #: The one run that is between gate and live.
     promoting: str | None = None
+    #: The run whose table the next one is held against, and the last one that a person accepted as that.
+    contract: str | None = None
+    accepted: str | None = None
     #: How often nothing was open any more; a write that claims can tell from it.
     rests: int = 0
     schema: int = SCHEMA_VERSION
@@ -81,6 +84,8 @@ class Dataset:
             self,
             next_n=max(self.next_n, n + 1),
             latest_key=key if brings_data else self.latest_key,
+            contract=run.run_id if brings_data and run.sets_contract else self.contract,
+            accepted=run.run_id if run.cause == "accept-schema" else self.accepted,
             keys=_newest({**self.keys, key: Claim(n, attempt, run.run_id)}),
             open={**self.open, run.run_id: run},
         )

@@ -31,7 +31,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class RunDetail:
-    """What anyone may see of a run. `cause` is drop, retrain, pipeline or retry."""
+    """What anyone may see of a run. `cause` is drop, retrain, pipeline, retry, release or accept-schema."""
 
     run_id: str
     dataset: str
@@ -60,10 +60,17 @@ class RunDetail:
     superseded: Superseded | None = None
     #: Parts that the service itself let fail and that were begun a second time: job, endpoint, deployment.
     repeated: tuple[str, ...] = ()
+    #: Rules that a person waived for this run alone: schema, max_bad_rows.
+    waived: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def sets_contract(self) -> bool:
+        """Whether the next version is held against this one; what was let pass once is no rule."""
+        return self.problem is None and self.cause != "release"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from shared.domain.errors import DropMLError
 from shared.domain.gate import Verdict
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
+from shared.domain.schema_change import Change
 
 #: Where a problem is: file, field, column (text), line, row, byte (numbers) and the like.
 Place = str | int | float | bool
@@ -44,6 +45,8 @@ class Snapshot:
     bad_rows: int = 0
     #: Where those put aside were staged; the quarantine has a copy as `rows.csv`.
     bad_rows_path: str = ""
+    #: What differs from the version before, as far as it was let pass.
+    changes: tuple[Change, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -133,6 +136,8 @@ class RunProblem:
     where: dict[str, Place] = field(default_factory=dict)
     failed_in: State | None = None
     note: str | None = None
+    #: What differs from the version before, where that is why.
+    changes: tuple[Change, ...] = ()
 
     @staticmethod
     def of(error: DropMLError) -> RunProblem:

@@ -50,6 +50,7 @@ def _text(problem: RunProblem, source: Source, closing: str, *, kept: bool) -> s
         "",
         f"What is wrong:  {problem.message}",
         *([f"Where:          {', '.join(places)}"] if places else []),
+        *_changed(problem),
         f"What to do:     {problem.remedy or 'Correct the file.'}",
         "",
         _afterwards(source, str(named), beside=beside, kept=kept),
@@ -58,6 +59,15 @@ def _text(problem: RunProblem, source: Source, closing: str, *, kept: bool) -> s
         *([f"sha256 of the file: {source.content_hash}"] if source.content_hash else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _changed(problem: RunProblem) -> list[str]:
+    if not problem.changes:
+        return []
+    table = [("change", "column", "before", "after")]
+    table += [(c.kind, c.column or "(table)", c.before or "-", c.after or "-") for c in problem.changes]
+    widths = [max(len(row[i]) for row in table) for i in range(2)]
+    return ["", *(f"  {a:{widths[0]}}  {b:{widths[1]}}  {c} -> {d}" for a, b, c, d in table), ""]
 
 
 def _afterwards(source: Source, named: str, *, beside: bool, kept: bool) -> str:

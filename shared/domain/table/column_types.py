@@ -24,6 +24,16 @@ INT64 = 1 << 63
 #: Whole numbers up to here are exact as floats.
 EXACT = 2.0**53
 
+#: Types that every value of the narrower type has, too.
+_FITS: dict[ColumnType | None, tuple[ColumnType, ...]] = {
+    None: ("integer", "number", "boolean", "datetime", "string"),
+    "integer": ("number", "string"),
+    "number": ("string",),
+    "boolean": ("string",),
+    "datetime": ("string",),
+}
+#: How a column without any value would be spelt.
+_SPELT: dict[ColumnType, set[str]] = {"boolean": {"true", "false"}, "datetime": {"%Y-%m-%d"}}
 _NOT_INTEGER = re.compile(r"[^0-9\n-]")
 _NOT_NUMBER = re.compile(r"[^0-9eE+.\n-]")
 _LONG_INTEGER = re.compile(r"\n[+-]?[0-9]{19,}(?:\n|$)")
@@ -159,6 +169,15 @@ class ColumnStats:
         words = sorted(value for value in values if numbers([value], "\n" + value) is None)
         if words and not (mostly and len(words) * 2 > len(values)):
             self.spoiler = words[0]
+
+    def hold(self, before: Column) -> None:
+        """Stay of the type that the column had, where all values fit it, and as empty as it might be."""
+        if self.type is None:
+            self.nullable = True
+            self.spellings |= _SPELT.get(before.type, set())
+        if before.type in _FITS.get(self.type, ()):
+            self.type = before.type
+        self.nullable |= before.nullable
 
     def column(self) -> Column:
         """The column as the schema has it. One without any value is a nullable string."""

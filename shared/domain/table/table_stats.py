@@ -62,6 +62,13 @@ class TableStats:
         features = [column for i, column in enumerate(self.columns) if i != self._at]
         return found + [sentence for column in features if (sentence := _warning(column))]
 
+    def hold(self, before: Schema) -> None:
+        """Keep the types of the version before where this table's values fit them."""
+        earlier = {column.name: column for column in before.columns}
+        for i, column in enumerate(self.columns):
+            if i != self._at and column.name in earlier:
+                column.hold(earlier[column.name])
+
     def schema(self) -> Schema:
         """The features as seen, the label's classes (none in a regression) and the example rows."""
         features = tuple(column.column() for i, column in enumerate(self.columns) if i != self._at)

@@ -60,12 +60,20 @@ class Staged:
 
 
 def stage(
-    source: Iterable[bytes], area: Area, config: DatasetConfig, holdout: HoldoutRule | None, dataset: str
+    source: Iterable[bytes],
+    area: Area,
+    config: DatasetConfig,
+    holdout: HoldoutRule | None,
+    dataset: str,
+    before: Schema | None = None,
 ) -> Staged:
-    """Stage `source` into `area`. Raises InvalidTable, whose `content_hash` is the sha256 of the whole file."""
+    """Stage `source` into `area`; columns stay of the types that they had `before`, where all values fit them.
+
+    Raises InvalidTable, whose `content_hash` is the sha256 of the whole file.
+    """
     text = TextReader(source, config.encoding)
     try:
-        return _Staging(text, area, config, holdout).run()
+        return _Staging(text, area, config, holdout, before).run()
     except InvalidTable as error:
         text.drain()
         error.content_hash = text.digest()
@@ -100,8 +108,14 @@ class _Buffer:
 
 class _Staging:
     def __init__(
-        self, text: TextReader, area: Area, config: DatasetConfig, holdout: HoldoutRule | None
+        self,
+        text: TextReader,
+        area: Area,
+        config: DatasetConfig,
+        holdout: HoldoutRule | None,
+        before: Schema | None,
     ) -> None:
+        self.before = before
         self.text, self.area, self.config = text, area, config
         self.bad = BadRows(config.max_bad_rows)
         self.source = Table(text, self.bad)
@@ -130,6 +144,8 @@ class _Staging:
             self.area.delete(_MARKED)
         if self.config.task == "classification" and self.stats.label.column.type != "integer":
             self.stats.label.column.type = "string"  # so that endpoints answer the very text of the file
+        if self.before:
+            self.stats.hold(self.before)
         with self.area.writer(MLTABLE) as out:
             out.write(mltable.render(self.stats.columns, self.stats.label.label, self.weighted).encode())
         return self._staged(warnings, weights)

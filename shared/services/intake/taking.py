@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain import names
+from shared.domain import contract, names
+from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import too_short
 from shared.domain.config_sources import Effective
-from shared.domain.errors import InvalidInput, InvalidTable
+from shared.domain.documents import InvalidDocument
+from shared.domain.errors import InvalidInput, InvalidTable, NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
-from shared.domain.run.states import State
+from shared.domain.run.states import RETRYABLE, State
 from shared.domain.table.holdout import HoldoutRule
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
@@ -37,7 +39,8 @@ class Taker:
             said = config_for(info.name, info.metadata, self._files, self._plan)
             folder = _folder(doc, source, said)
             self._attempts.begin(info.name, info.etag, folder)
-            staged = self._stage(source, folder, said, doc)
+            before = contract_of(doc, said.config, self._ctx)
+            staged = self._stage(source, folder, said, doc, before)
             content = staged.content_hash
             short = too_short(said.config, staged.rows, len(staged.schema.columns) + 1)
             said = replace(said, remarks=(*said.remarks, *short))
@@ -47,8 +50,8 @@ class Taker:
             content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)
         source = replace(source, content_hash=content)
         run_id, fresh = self._claim(doc, source, said, staged, problem, delivery)
-        if not fresh and staged:
-            self._drop_duplicate(run_id, folder, source.blob)
+        if staged:
+            self._drop_unused(run_id, folder, source.blob, fresh=fresh)
         self._attempts.over(info.name, info.etag)
         return run_id
 
@@ -74,9 +77,10 @@ class Taker:
         at = self._ctx.clock()
 
         def build(n: int, attempt: int) -> Run:
-            version = names.model_version(n, attempt)
+            run_id = names.run_id(doc.slug, n, attempt)
+            snapshot, wrong = self._judged(doc, said, staged, folder, run_id)
             run = Run(
-                run_id=names.run_id(doc.slug, n, attempt),
+                run_id=run_id,
                 dataset=doc.dataset,
                 slug=doc.slug,
                 n=n,
@@ -89,18 +93,39 @@ class Taker:
                 config_hash=config_hash,
                 config=said.config,
                 source=source,
-                snapshot=snapshot_of(staged, folder, version, said.remarks) if staged else None,
-                problem=problem,
+                snapshot=snapshot,
+                problem=problem or wrong,
             )
             return run.opened(at, "blob-trigger")
 
         return self._ctx.store.claim(doc.slug, key, build, delivery=delivery, brings_data=True)
 
-    def _drop_duplicate(self, run_id: str, folder: str, blob: str) -> None:
+    def _judged(
+        self, doc: Dataset, said: Effective, staged: Staged | None, folder: str, run_id: str
+    ) -> tuple[Snapshot | None, RunProblem | None]:
+        """The snapshot where it can be the next version, else why not; held against the newest one at this moment."""
+        if staged is None:
+            return None, None
+        parsed = names.parse_run_id(run_id)
+        version = names.model_version(parsed[1], parsed[2]) if parsed else ""
+        snapshot = snapshot_of(staged, folder, version, said.remarks)
+        before = contract_of(self._ctx.store.dataset(doc.slug) or doc, said.config, self._ctx)
+        if before is None or before.snapshot is None:
+            return snapshot, None
+        found = contract.changes(before.snapshot, snapshot)
+        wrong = contract.problem(found, contract.policy_of(said.config), before.run_id, run_id)
+        if wrong:
+            return None, wrong
+        told = (*snapshot.warnings, *contract.warnings(found, before.run_id))
+        return replace(snapshot, changes=found, warnings=told), None
+
+    def _drop_unused(self, run_id: str, folder: str, blob: str, *, fresh: bool) -> None:
+        """Delete what was staged where its run has other data, or none."""
         snapshot = self._ctx.store.load(run_id)[0].snapshot
         if snapshot is None or snapshot.path != f"{folder}/train":
             self._files.delete_prefix(self._plan.data, f"{folder}/")
-            self._ctx.log("same content again, no new run", blob=blob, run_id=run_id)
+            if not fresh:
+                self._ctx.log("same content again, no new run", blob=blob, run_id=run_id)
 
     def _check_size(self, info: FileInfo) -> None:
         most = self._plan.max_upload_bytes
@@ -111,10 +136,33 @@ class Taker:
                 remedy="Sample or split it, or raise MAX_UPLOAD_BYTES.",
             )
 
-    def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
+    def _stage(
+        self, source: Source, folder: str, said: Effective, doc: Dataset, before: Run | None
+    ) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
         rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold)
-        return stage(chunks, self._files.area(self._plan.data, folder), said.config, rule, doc.dataset)
+        area = self._files.area(self._plan.data, folder)
+        earlier = before.snapshot.schema if before and before.snapshot else None
+        return stage(chunks, area, said.config, rule, doc.dataset, earlier)
+
+
+def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None:
+    """The run whose table the dataset's next one is held against, if there is one.
+
+    That is the newest one that was taken. The champion is in its place where that one failed or was rejected and nobody
+    accepted its schema, or where the configuration asks for another label now.
+    """
+    for run_id in filter(None, (doc.contract, doc.champion)):
+        try:
+            run = ctx.store.load(run_id)[0]
+        except (InvalidDocument, NotFound) as error:
+            ctx.log("the version before can't be read", run_id=run_id, error=type(error).__name__)
+            continue
+        stands = run.state not in RETRYABLE or run_id == doc.accepted
+        same = (run.config.label, run.config.task) == (config.label, config.task)
+        if run.snapshot and (run_id == doc.champion or (stands and same)):
+            return run
+    return None
 
 
 def _folder(doc: Dataset, source: Source, said: Effective) -> str:

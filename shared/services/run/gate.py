@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import compress
 
 from shared.domain import gate as rules
+from shared.domain.contract import policy_of
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
 from shared.domain.fitting import fitting
 from shared.domain.gate import Verdict
@@ -76,7 +77,8 @@ def gate(run: Run, ctx: Context) -> Run:
     if seen.decision == "promote":
         return take_all(run, None, endpoint, ctx)
     champion = ctx.store.load(dataset.champion)[0] if dataset.champion else None
-    held = _held(run, champion)
+    accepted = ctx.store.load(dataset.accepted)[0] if champion and dataset.accepted else None
+    held = _held(run, champion, accepted)
     if held:
         return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
     verdict = _compared(run, champion, endpoint, ctx)
@@ -107,20 +109,24 @@ def _claimed(dataset: Dataset, run_id: str) -> Dataset:
     return replace(dataset, promoting=run_id) if dataset.promoting is None else dataset
 
 
-def _held(run: Run, champion: Run | None) -> str | None:
-    """Why the run can't be promoted whatever its numbers; None where nothing holds it."""
+def _held(run: Run, champion: Run | None, accepted: Run | None) -> str | None:
+    """Why the run can't be promoted whatever its numbers; None where nothing holds it.
+
+    A schema that a person `accepted` since the champion is what callers know of.
+    """
     if champion is None:
         return None
     if champion.n > run.n:
         return f"superseded: {champion.run_id} is newer and already live"
-    if run.config.gate.allow_schema_change:
+    if "schema" in run.waived or policy_of(run.config) == "free":
         return None
-    changes = breaking_changes(snapshot_of(champion).schema, snapshot_of(run).schema)
+    known = accepted if accepted and accepted.snapshot and accepted.n > champion.n else champion
+    changes = breaking_changes(snapshot_of(known).schema, snapshot_of(run).schema)
     if not changes:
         return None
     return (
         f"held: the input schema breaks its callers. {' '.join(changes)} To promote it all the same, set "
-        "gate.allow_schema_change: true in the dataset's yaml and drop the file again."
+        "schema: free in the dataset's yaml and drop the file again."
     )
 
 

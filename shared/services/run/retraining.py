@@ -45,6 +45,7 @@ def derive(base: Run, n: int, attempt: int, *, key: str, cause: str, actor: str,
         config=base.config,
         source=base.source,
         snapshot=base.snapshot,
+        waived=base.waived,
     )
     return run.opened(at, actor)
 

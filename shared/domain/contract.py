@@ -1,0 +1,126 @@
+"""What a dataset's next version must keep: compared with the version before, before any money is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import log, sqrt
+
+from shared.domain.config import DatasetConfig, SchemaPolicy
+from shared.domain.errors import InvalidTable
+from shared.domain.run.parts import RunProblem, Snapshot
+from shared.domain.schema_change import Change, schema_changes
+
+#: A shift that matters, by the usual rule for the population stability index (below 0.1 none, above 0.25 a major one).
+MAJOR = 0.25
+#: Fewer rows than this share of the version before are worth a word.
+FEWER = 0.5
+#: Changes that a message spells out; the report has all.
+_SPELT = 3
+_DRIFTS = ("label-shift", "distribution", "volume")
+
+
+def policy_of(config: DatasetConfig) -> SchemaPolicy:
+    """Who lets the gate pass a changed schema means the same of intake."""
+    return "free" if config.gate.allow_schema_change else config.schema
+
+
+def changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
+    """All that differs between two versions of a dataset, structure first."""
+    found = schema_changes(before.schema, after.schema)
+    if not any(change.kind == "label" for change in found):
+        found += _label_shift(before, after)
+    if after.rows < before.rows * FEWER:
+        message = f"The table has {after.rows:,} rows; the version before had {before.rows:,}, more than twice as many."
+        found.append(Change("volume", "", f"{before.rows:,}", f"{after.rows:,}", message))
+    return tuple(found)
+
+
+def refused(found: Sequence[Change], policy: SchemaPolicy) -> list[Change]:
+    """Those of the changes that this policy doesn't take."""
+    if policy == "free":
+        return []
+    if policy == "strict":
+        return list(found)
+    return [change for change in found if change.breaking or _unfit(change)]
+
+
+def _unfit(change: Change) -> bool:
+    """A date that turns into text breaks no caller, but is no longer what the column was."""
+    return change.kind == "retyped" and (change.before, change.after) != ("integer", "number")
+
+
+def problem(found: Sequence[Change], policy: SchemaPolicy, before: str, run_id: str) -> RunProblem | None:
+    """Why the file can't be taken as the next version after the run `before`; None where it can."""
+    wrong = refused(found, policy)
+    if not wrong:
+        return None
+    spelt = " ".join(change.message for change in wrong[:_SPELT])
+    more = f" And {len(wrong) - _SPELT} more, listed below." if len(wrong) > _SPELT else ""
+    message = f"The file does not fit the version before ({before}). {spelt}{more}"
+    remedy = (
+        "Correct the file and drop it again. Is it meant so? "
+        f"POST /api/quarantine/{run_id}/accept-schema takes it and asks the same of the files that follow; "
+        f"POST /api/quarantine/{run_id}/release takes this file alone; `schema: free` in the yaml asks no more."
+    )
+    column = next((change.column for change in wrong if change.column), None)
+    if all(change.kind in _DRIFTS for change in wrong):
+        error = InvalidTable(message, remedy=remedy, code="data-drift", column=column, before=before)
+    else:
+        error = InvalidTable(message, remedy=remedy, code="schema-incompatible", column=column, before=before)
+    return replace(RunProblem.of(error), changes=tuple(found))
+
+
+def warnings(found: Sequence[Change], before: str) -> tuple[str, ...]:
+    """A sentence for each change that was let pass."""
+    return tuple(f"Against {before}: {change.message}" for change in found)
+
+
+def _label_shift(before: Snapshot, after: Snapshot) -> list[Change]:
+    was, now = _counts(before), _counts(after)
+    if not was or not now or not shifted(was, now):
+        return []
+    name = after.schema.label
+    message = f'The label "{name}" is distributed otherwise: it was {_shares(was)} and is {_shares(now)}.'
+    return [Change("label-shift", name, _shares(was), _shares(now), message)]
+
+
+def _counts(snapshot: Snapshot) -> dict[str, int]:
+    """Rows of each class, held out or not."""
+    total: dict[str, int] = {}
+    for part in snapshot.class_counts.values():
+        for name, rows in part.items():
+            total[name] = total.get(name, 0) + rows
+    return total
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    rows = sum(counts.values()) or 1
+    first = sorted(counts.items(), key=lambda item: -item[1])[:5]
+    return ", ".join(f'{100 * count / rows:.3g} % "{name[:40]}"' for name, count in first)
+
+
+def shifted(was: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Whether the population stability index is major, and beyond what chance does with so few rows.
+
+    Without any shift the index is about (1/n + 1/m) times a chi-square of one less than the bins: Yurdakul, Statistical
+    Properties of the Population Stability Index (2018). Held against its 99.9th percentile (Wilson and Hilferty).
+    """
+    bins = sorted(was.keys() | now.keys())
+    n, m, free = sum(was.values()), sum(now.values()), len(bins) - 1
+    if not n or not m or free < 1:
+        return False
+    chi = free * (1 - 2 / (9 * free) + 3.09 * sqrt(2 / (9 * free))) ** 3
+    return stability(was, now) > max(MAJOR, (1 / n + 1 / m) * chi)
+
+
+def stability(was: Mapping[str, int], now: Mapping[str, int]) -> float:
+    """The population stability index of two counts by bin; half a row stands in an empty bin."""
+    bins = was.keys() | now.keys()
+    n = sum(was.values()) + len(bins) / 2
+    m = sum(now.values()) + len(bins) / 2
+    total = 0.0
+    for name in bins:
+        p, q = (was.get(name, 0) + 0.5) / n, (now.get(name, 0) + 0.5) / m
+        total += (q - p) * log(q / p)
+    return total

@@ -1,0 +1,189 @@
+"""A file is held against the version before, before any money is spent; what is incompatible is told with a diff."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from shared.domain.contract import shifted
+from shared.domain.run.parts import RunProblem
+from tests.support.intake_front import Front
+from tests.support.staging_area import people
+
+Rows = list[list[str]]
+
+
+@pytest.fixture
+def front() -> Front:
+    front = Front()
+    front.put("people.csv")
+    assert front.world.run(str(front.drop("people.csv"))).problem is None
+    return front
+
+
+def table(change: Callable[[Rows], Rows] = lambda rows: rows, rows: int = 200) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(change(list(csv.reader(io.StringIO(people(rows))))))
+    return out.getvalue()
+
+
+def column(rows: Rows, name: str, value: Callable[[int, str], str]) -> Rows:
+    at = rows[0].index(name)
+    return [rows[0]] + [[*row[:at], value(i, row[at]), *row[at + 1 :]] for i, row in enumerate(rows[1:])]
+
+
+def without(rows: Rows, name: str) -> Rows:
+    at = rows[0].index(name)
+    return [row[:at] + row[at + 1 :] for row in rows]
+
+
+def added(rows: Rows, value: Callable[[int], str]) -> Rows:
+    return [["extra", *rows[0]]] + [[value(i), *row] for i, row in enumerate(rows[1:])]
+
+
+def dropped(front: Front, text: str, policy: str = "", **metadata: str) -> str:
+    """The run of the next version."""
+    if policy:
+        metadata["dropml_schema"] = policy
+    front.put("people.csv", text, **metadata)
+    return str(front.drop("people.csv"))
+
+
+BREAKING = {
+    "removed": lambda rows: without(rows, "income"),
+    "retyped": lambda rows: column(rows, "age", lambda i, value: "unknown" if i == 7 else value),
+    "date that is text": lambda rows: column(rows, "joined", lambda i, value: f"{value[8:]}.{value[5:7]}."),
+    "added, and must be sent": lambda rows: added(rows, lambda i: str(i % 9)),
+    "labels that share nothing": lambda rows: column(
+        rows, "y", lambda i, value: {"yes": "ja"}.get(value, "nein")
+    ),
+}
+HARMLESS = {
+    "added, and may be empty": lambda rows: added(rows, lambda i: "" if i % 3 else "7"),
+    "whole numbers with decimals": lambda rows: column(rows, "age", lambda i, value: f"{value}.5"),
+    "a new label value": lambda rows: column(rows, "y", lambda i, value: "maybe" if i % 5 == 0 else value),
+    "label shift": lambda rows: column(rows, "y", lambda i, value: "yes" if i % 20 else "no"),
+    "half the rows and fewer": lambda rows: rows[:90],
+}
+
+
+@pytest.mark.parametrize("kind", BREAKING)
+def test_what_breaks_the_contract_is_quarantined_with_its_diff_and_nothing_stays_staged(
+    front: Front, kind: str
+) -> None:
+    staged = sorted(info.name for info in front.files.list("data"))
+    run_id = dropped(front, table(BREAKING[kind]))
+    assert front.states()[run_id] == "quarantined"
+    problem = front.problem(run_id)
+    assert problem.code == "schema-incompatible"
+    assert any(change.breaking or change.kind == "retyped" for change in problem.changes)
+    report = front.world.data.quarantined[f"people/{run_id}"]
+    for change in problem.changes:
+        assert change.message in f"{problem.message} {report.text}" or change.kind in report.text
+    assert f"/api/quarantine/{run_id}/accept-schema" in problem.remedy
+    assert sorted(info.name for info in front.files.list("data")) == staged
+    assert front.world.azureml.submissions <= 1, "no money was spent on it"
+
+
+def test_the_report_lists_what_was_and_what_is(front: Front) -> None:
+    run_id = dropped(front, table(lambda rows: BREAKING["retyped"](without(rows, "income"))))
+    text = front.world.data.quarantined[f"people/{run_id}"].text
+    assert "  removed  income  number -> -" in text
+    assert "  retyped  age     integer -> string" in text
+    assert [(c.kind, c.column, c.before, c.after) for c in front.problem(run_id).changes] == [
+        ("removed", "income", "number", ""),
+        ("retyped", "age", "integer", "string"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [*BREAKING, *HARMLESS])
+def test_free_refuses_nothing_and_tells_it(front: Front, kind: str) -> None:
+    run = front.world.run(dropped(front, table((BREAKING | HARMLESS)[kind]), "free"))
+    assert run.problem is None
+    assert run.snapshot is not None
+    assert run.snapshot.changes
+    assert all(f": {change.message}" in " ".join(run.snapshot.warnings) for change in run.snapshot.changes)
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_compatible_takes_what_breaks_nobody(front: Front, kind: str) -> None:
+    run = front.world.run(dropped(front, table(HARMLESS[kind])))
+    assert run.problem is None
+    assert run.snapshot is not None
+    assert run.snapshot.changes
+
+
+@pytest.mark.parametrize("kind", [*BREAKING, *HARMLESS])
+def test_strict_takes_only_the_same_again(front: Front, kind: str) -> None:
+    problem = front.problem(dropped(front, table((BREAKING | HARMLESS)[kind]), "strict"))
+    drift = kind in ("label shift", "half the rows and fewer")
+    assert problem.code == ("data-drift" if drift else "schema-incompatible")
+
+
+def test_the_same_kind_of_table_is_taken_under_every_policy(front: Front) -> None:
+    for i, policy in enumerate(("strict", "compatible", "free")):
+        run = front.world.run(dropped(front, table(rows=210 + i), policy))
+        assert run.problem is None
+        assert run.snapshot is not None
+        assert run.snapshot.changes == ()
+
+
+def test_who_lets_the_gate_pass_a_changed_schema_is_not_stopped_at_intake(front: Front) -> None:
+    run_id = dropped(front, table(BREAKING["removed"]), dropml_gate_allow_schema_change="true")
+    assert front.states()[run_id] != "quarantined"
+
+
+def test_a_column_that_is_kept_out_is_no_change(front: Front) -> None:
+    run_id = dropped(front, table(rows=201), dropml_drop="income")
+    assert front.states()[run_id] != "quarantined"
+
+
+def test_types_hold_where_all_values_fit_them(front: Front) -> None:
+    """Numbers that happen to be whole, identifiers without a leading zero, no gap, nothing at all."""
+
+    def narrower(rows: Rows) -> Rows:
+        rows = column(rows, "income", lambda i, _: str(i))
+        rows = column(rows, "member", lambda _i, _value: "")
+        return column(rows, "code", lambda i, _: str(10_000 + i))
+
+    run = front.world.run(dropped(front, table(narrower), "strict"))
+    assert run.problem is None, run.problem
+    assert run.snapshot is not None
+    types = {column.name: (column.type, column.nullable) for column in run.snapshot.schema.columns}
+    assert types["income"] == ("number", False)
+    assert types["code"] == ("string", False)
+    assert types["member"] == ("boolean", True)
+    text = b"".join(front.files.stream("data", f"{run.snapshot.path}/MLTable")).decode()
+    kinds = {
+        name: conversion["column_type"]
+        for step in yaml.safe_load(text)["transformations"]
+        for conversion in step.get("convert_column_types", [])
+        for name in conversion["columns"]
+    }
+    assert kinds["code"] == "string"
+    assert kinds["income"] == "float"
+    assert "boolean" in kinds["member"]
+    again = front.world.run(dropped(front, table(rows=220), "compatible"))
+    assert again.problem is None, "the gap may close again"
+    assert again.snapshot is not None
+    assert next(c for c in again.snapshot.schema.columns if c.name == "member").nullable
+
+
+def test_a_version_that_failed_binds_nobody(front: Front) -> None:
+    second = dropped(front, table(HARMLESS["added, and may be empty"]))
+    run, etag = front.world.store.load(second)
+    front.world.store.save(run.fail(1.0, RunProblem("training-failed", "It failed.")), etag)
+    third = dropped(front, table(BREAKING["removed"]))
+    assert front.states()[third] != "quarantined", "no version before it stands: the first is no champion yet"
+
+
+def test_a_shift_of_few_rows_is_chance() -> None:
+    assert not shifted({"a": 3, "b": 7}, {"a": 6, "b": 4})
+    assert shifted({"a": 300, "b": 700}, {"a": 600, "b": 400})
+    assert not shifted({"a": 300, "b": 700}, {"a": 330, "b": 670})
+    assert not shifted({"a": 300}, {"a": 3})
+    assert not shifted({}, {"a": 3, "b": 1})
