@@ -29,7 +29,7 @@ PREFIX = "serving/"
 MAX_KNOWN = 1000
 #: Short forms of a name without anything in service that are looked at before the name is unknown.
 FORMS = 2
-#: Documents read at a time for callers who can't go on without them: where storage hangs, the rest is told at once.
+#: Documents read at a time for callers who can't go on without them: where storage hangs, the rest is told soon.
 MAX_READS = 8
 
 
@@ -62,7 +62,9 @@ class StoredServing:
         self._listed: list[str] | None = None
         self._listed_at = float("-inf")
         self._reads: dict[str, Flight[None]] = {}
-        self._lock = threading.Lock()
+        #: Those of them that callers can't go on without.
+        self._needed: set[str] = set()
+        self._lock = threading.Condition(threading.Lock())
 
     def get(self, dataset: str) -> ServingEntry | None:
         """By name, else by slug. A short form that another dataset has, or that nothing has yet, is looked past."""
@@ -73,7 +75,12 @@ class StoredServing:
                 return entry
         absent, by_slug = 0, None
         for slug in names.slugs(dataset):
-            entry = self._get(slug)
+            try:
+                entry = self._get(slug)
+            except Transient:
+                if by_slug is not None:
+                    break  # found under its short form; what the name may mean besides is asked the next time
+                raise
             if entry is not None and entry.dataset == dataset:
                 self._named[dataset] = slug
                 return entry
@@ -113,10 +120,12 @@ class StoredServing:
         flight = self._reads.get(slug)
         if flight is None or flight.landed:
             with self._lock:
+                if not known and not self._lock.wait_for(partial(self._may_read, slug), self._patience):
+                    raise _unavailable(slug)
                 flight = self._reads.get(slug)
                 if flight is None or flight.landed:
-                    if not known and len(self._reads) >= MAX_READS:
-                        raise _unavailable(slug)
+                    if not known:
+                        self._needed.add(slug)
                     flight = self._reads[slug] = Flight(partial(self._landing, slug, read), f"serving-{slug}")
         if known:
             if age >= self._stale:
@@ -126,12 +135,18 @@ class StoredServing:
             raise _unavailable(slug)
         flight.result()
 
+    def _may_read(self, slug: str) -> bool:
+        """A burst of names that are not known yet passes; where storage hangs, no more than a few wait for it."""
+        return slug in self._needed or len(self._needed) < MAX_READS
+
     def _landing(self, slug: str, read: Callable[[], None]) -> None:
         try:
             read()
         finally:
             with self._lock:
                 self._reads.pop(slug, None)
+                self._needed.discard(slug)
+                self._lock.notify_all()
 
     def _list(self) -> None:
         try:

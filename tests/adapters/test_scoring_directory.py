@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -190,3 +192,39 @@ def test_a_dataset_is_found_by_name_and_slug(app: App, directory: StoredServing)
         assert entry.dataset == dataset
     assert directory.get("sales-2024-eu") is None
     assert {entry.slug for entry in directory.all()} == {"bank", slug}
+
+
+def test_documents_read_again_take_no_place_of_a_name_not_known_yet(
+    app: App, directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    known = documents.blobs["serving/bank.json"][0]
+    names = [f"d{n}" for n in range(20)]
+    for name in names:
+        documents.create(f"serving/{name}.json", {**json.loads(known), "dataset": name, "slug": name})
+        directory.get(name)
+    clock.now += 10
+    documents.open.clear()
+    for name in names:  # all of them are being read again, and storage takes its time
+        assert directory.get(name) is not None
+    threading.Timer(0.2, documents.open.set).start()
+    assert live(directory) == "m1-a1"
+
+
+def test_a_burst_of_names_not_known_yet_passes(app: App, documents: SlowDocuments) -> None:
+    directory = StoredServing(documents, patience=5.0)
+    documents.open.clear()
+    with ThreadPoolExecutor(24) as pool:
+        asked = [pool.submit(directory.get, f"nobody-{n}") for n in range(24)]
+        eventually(lambda: documents.reads == 8)
+        documents.open.set()
+        assert [found.result() for found in asked] == [None] * 24
+
+
+def test_where_storage_hangs_few_wait_for_names_not_known_yet(app: App, documents: SlowDocuments) -> None:
+    directory = StoredServing(documents, patience=0.05, first_patience=0.5)
+    documents.open.clear()
+    with ThreadPoolExecutor(24) as pool:
+        asked = [pool.submit(directory.get, f"nobody-{n}") for n in range(24)]
+        assert [type(found.exception()) for found in asked] == [Transient] * 24
+    assert documents.reads == 8
+    documents.open.set()
