@@ -15,6 +15,8 @@ _HINT = (
     "on a realistic data sample (training dataset) that includes missing values. Alternatively, you can declare integer "
     "columns as doubles (float64) whenever these columns may have missing values."
 )
+#: pandas keeps whole numbers beyond these as objects, which MLflow refuses.
+_INT64 = range(-(2**63), 2**63)
 _NUMPY = {
     "long": "int64",
     "double": "float64",
@@ -48,6 +50,26 @@ class Signature:
             out.append([check(name, value) for check, name, value in zip(checks, names, row, strict=True)])
         return out
 
+    def faults(self, columns: list[str], data: list[list[Any]], most: int) -> list[dict[str, Any]]:
+        """What is wrong with which row (from 0), column and value: the first `most` of it. All columns must be there."""
+        found: list[dict[str, Any]] = []
+        position = {name: i for i, name in enumerate(columns)}
+        for number, row in enumerate(data):
+            if len(row) != len(columns):
+                message = f"{len(columns)} columns passed, passed data had {len(row)} columns"
+                found.append({"row": number, "message": message})
+                continue
+            for name, check in zip(self.columns, self._checks, strict=True):
+                value = row[position[name]]
+                try:
+                    check(name, value)
+                except SignatureError as error:
+                    shown = value if value is None or isinstance(value, bool | float) else str(value)[:80]
+                    found.append({"row": number, "column": name, "value": shown, "message": str(error)})
+            if len(found) >= most:
+                break
+        return found[:most]
+
     def _arranged(self, columns: list[str], data: list[list[Any]]) -> list[list[Any]]:
         position = {name: i for i, name in enumerate(columns)}
         missing = [name for name in self.columns if name not in position]
@@ -68,13 +90,15 @@ class Signature:
 def _refuse(name: str, value: Any, due: str, hint: str = "") -> SignatureError:
     kinds = {bool: "bool", int: "int64", float: "float64"}
     have = kinds.get(type(value), "object")
+    if have == "int64" and value not in _INT64:
+        have = "object"
     return SignatureError(
         f"Incompatible input types for column {name}. Can not safely convert {have} to {_NUMPY[due]}.{hint}"
     )
 
 
 def _long(name: str, value: Any) -> Any:
-    if type(value) is int:
+    if type(value) is int and value in _INT64:
         return value
     if value is None or (type(value) is float and math.isnan(value)):
         raise _refuse(name, math.nan, "long", _HINT)
@@ -87,7 +111,10 @@ def _double(name: str, value: Any) -> Any:
     if value is None:
         return math.nan
     if type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise _refuse(name, value, "double") from None
     raise _refuse(name, value, "double")
 
 

@@ -1,0 +1,111 @@
+"""What a deployment answers: labels or numbers, and how sure the model is of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+from scorer.compiled import CompiledScorer
+from scorer.errors import RequestError, SignatureError
+from scorer.request import Asked, missing_inputs
+from scorer.signature import Signature
+
+Answer = dict[str, Any]
+#: Of what is wrong with rows, so much is told.
+_MOST_FAULTS = 20
+
+
+class Served(Protocol):
+    """A model in whatever form. `labels`: None where it has no probabilities."""
+
+    columns: list[str] | None
+    optional: frozenset[str]
+    labels: list[Any] | None
+    signature: Signature | None
+
+    def answer(self, columns: list[str] | None, rows: list[list[Any]], *, probabilities: bool) -> Answer:
+        """`result` and what goes with it. Raises RequestError, SignatureError."""
+
+
+class CompiledModel:
+    """The compiled form; no pandas is imported."""
+
+    optional: frozenset[str] = frozenset()
+
+    def __init__(self, scorer: CompiledScorer) -> None:
+        self._scorer = scorer
+        self.columns: list[str] | None = scorer.columns
+        self.labels = scorer.labels
+        self.signature: Signature | None = Signature(scorer.types)
+
+    def answer(self, columns: list[str] | None, rows: list[list[Any]], *, probabilities: bool) -> Answer:
+        scorer = self._scorer
+        columns = columns or scorer.columns
+        if scorer.labels is None:
+            return {"result": scorer.predict(columns, rows)}
+        shares = scorer.predict_proba(columns, rows)
+        result = [decided(row, scorer.labels, scorer.threshold) for row in shares]
+        return labelled(result, scorer.labels, scorer.threshold, shares if probabilities else None)
+
+
+def decided(shares: list[float], labels: list[Any], threshold: float | None) -> Any:
+    """The second of two labels from its threshold on; without one the more probable label."""
+    if threshold is not None:
+        return labels[shares[1] >= threshold]
+    return labels[shares.index(max(shares))]
+
+
+def labelled(
+    result: list[Any], labels: list[Any] | None, threshold: float | None, shares: list[list[float]] | None
+) -> Answer:
+    answer: Answer = {"result": result}
+    if labels is not None and shares is not None:
+        answer |= {"probabilities": shares, "classes": labels}
+        if threshold is not None:
+            answer["threshold"] = threshold
+    return answer
+
+
+def answer(model: Served, asked: Asked) -> Answer:
+    """The answer to a request. Raises RequestError, which names rows, columns and values."""
+    if asked.method == "predict_proba" and model.labels is None:
+        raise RequestError(
+            400, "no-probabilities", "this model has no probabilities: it answers results only."
+        )
+    columns, optional = asked.columns, model.optional
+    if model.columns is not None and columns is not None and columns != model.columns:
+        missing = [name for name in model.columns if name not in columns and name not in optional]
+        if missing:
+            raise missing_inputs(missing, [name for name in columns if name not in model.columns])
+    try:
+        found = model.answer(columns, asked.rows, probabilities=asked.method != "predict")
+    except SignatureError as error:
+        raise _refused(model, asked, error) from None
+    _finite(found)
+    return found
+
+
+def _refused(model: Served, asked: Asked, error: SignatureError) -> RequestError:
+    columns = asked.columns or model.columns
+    faults = []
+    if model.signature is not None and columns is not None:
+        faults = model.signature.faults(columns, asked.rows, _MOST_FAULTS)
+    if not faults:
+        return RequestError(400, "invalid-rows", str(error))
+    first = faults[0]
+    where = f"row {first['row']}"
+    if "column" in first:
+        where += f", column {first['column']!r}, value {first['value']!r}"
+    return RequestError(400, "invalid-rows", f"{where}: {first['message']}", faults)
+
+
+def _finite(found: Answer) -> None:
+    """Numbers too large for the model end as NaN, which is no JSON."""
+    values = found.get("probabilities") or found["result"]
+    for number, value in enumerate(values):
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(one, float) and not math.isfinite(one) for one in numbers):
+            message = "the model finds no finite number for it; are its values in range?"
+            raise RequestError(
+                400, "invalid-rows", f"row {number}: {message}", [{"row": number, "message": message}]
+            )

@@ -1,0 +1,73 @@
+"""The entry script of a deployment: `init` and `run` by the contract of azureml-inference-server-http.
+
+Source of the contract: azureml_inference_server_http/server/user_script.py and input_parsers.py, 1.5.1. The server loads this
+file by its path, calls `init` once, then `run` with each request's body as text; what `run` returns becomes JSON. Raising
+is answered as 500 without a word, so what is wrong with a request is returned as an AMLResponse.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def _load_package(folder: Path) -> None:
+    """`scorer`, from this file's folder: Azure mounts uploaded code under a name of its own choice."""
+    where = [str(folder)]
+    spec = importlib.util.spec_from_file_location(
+        "scorer", folder / "__init__.py", submodule_search_locations=where
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} holds no package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["scorer"] = package
+    spec.loader.exec_module(package)
+
+
+if "scorer" not in sys.modules:
+    _load_package(Path(__file__).resolve().parent)
+
+from scorer.answer import Answer, Served, answer  # noqa: E402
+from scorer.errors import RequestError  # noqa: E402
+from scorer.folder import find_model, model_name  # noqa: E402
+from scorer.forms import load_form  # noqa: E402
+from scorer.request import read  # noqa: E402
+
+_model: Served | None = None
+_name: str | None = None
+
+
+def init() -> None:
+    """Load the model in AZUREML_MODEL_DIR. Raises NoModelError, and what loading raises: the deployment fails with it."""
+    global _model, _name  # noqa: PLW0603 - the contract is two functions of a module
+    root = Path(os.environ.get("AZUREML_MODEL_DIR", ""))
+    started = time.monotonic()
+    _name = model_name(root)
+    _model = load_form(find_model(root), print)
+    print(f"{_name or 'the model'} is ready after {time.monotonic() - started:.2f} s", flush=True)
+
+
+def run(raw_data: Any) -> Any:
+    """The answer to one request: text or bytes of JSON, or what was decoded from it."""
+    if _model is None:
+        raise RuntimeError("init has not been called, or has failed")
+    try:
+        found: Answer = answer(_model, read(raw_data, _model))
+    except RequestError as error:
+        return _refusal(error)
+    found["model"] = _name
+    return found
+
+
+def _refusal(error: RequestError) -> Any:
+    """As the server answers errors: its own response with the status. Where there is no server, the error is raised."""
+    try:
+        from azureml_inference_server_http.api.aml_response import AMLResponse
+    except ImportError:
+        raise error from None
+    print(f"{error.status} {error.code}", flush=True)
+    return AMLResponse(error.body, error.status, json_str=True)

@@ -1,0 +1,327 @@
+"""A deployment's entry script, in this process and under the real azureml-inference-server-http: the same answers."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import BayesianRidge, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from scorer import load
+from tests.support.automl_jobs import people, run_here, write_data, write_spec
+from tests.support.inference_server import Deployment, ScriptRefusalError, in_process, served
+
+COLUMNS = ["age", "income", "job", "member", "joined"]
+ROWS: list[list[Any]] = [[70, 2500.0, "pilot", True, "2021-06-01"], [20, None, "clerk", False, None]]
+RECORDS = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
+SPLIT = {"columns": COLUMNS, "index": [0, 1], "data": ROWS}
+START = {"in process": in_process, "inference server": served}
+#: The server's packages take a minute or two to install, and each deployment seconds to start.
+BOTH = [pytest.param("in process"), pytest.param("inference server", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the engine's job leaves: an MLflow model folder with a compiled form."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = people(300)
+    label = data.pop("y")
+    data["income"] = np.where(np.arange(300) % 10 == 0, np.nan, data["income"])
+    training = {
+        "allowedTrainingAlgorithms": ["LightGBM"],
+        "enableVoteEnsemble": False,
+        "enableStackEnsemble": False,
+    }
+    spec = {"validation_size": 0.3, "limits": {"timeout_s": 40, "max_trials": 1}, "training": training}
+    done = run_here(write_spec(folder / "job", write_data(folder / "data", {**data, "y": label}), **spec))
+    assert done.failure == ""
+    mounted = folder / "azureml-models" / "people" / "3"
+    shutil.copytree(done.model_dir, mounted / "mlflow-model")
+    return mounted
+
+
+@pytest.fixture(scope="module")
+def reference_only(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model without its compiled form: MLflow's where MLflow is installed."""
+    mounted = tmp_path_factory.mktemp("reference") / "azureml-models" / "people" / "4"
+    shutil.copytree(trained, mounted)
+    shutil.rmtree(mounted / "mlflow-model" / "dropml")
+    return mounted
+
+
+@pytest.fixture(scope="module")
+def plain_pickle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scikit-learn pipeline as people pickle one, without any description beside it."""
+    data = people(200)
+    steps = [
+        ("words", OneHotEncoder(handle_unknown="ignore"), ["job"]),
+        ("numbers", StandardScaler(), ["age", "income"]),
+    ]
+    model = make_pipeline(ColumnTransformer(steps), LogisticRegression())
+    model.fit(pd.DataFrame(data)[["age", "income", "job"]], data["y"])
+    folder = tmp_path_factory.mktemp("pickle")
+    (folder / "model.pkl").write_bytes(pickle.dumps(model))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unsure_numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A regression that knows how far off it may be, fitted on arrays: its columns have no names."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(300, 2))
+    folder = tmp_path_factory.mktemp("numbers")
+    model = BayesianRidge().fit(x, x @ [2.0, -1.0] + rng.normal(scale=0.5, size=300))
+    (folder / "model.pkl").write_bytes(pickle.dumps(model))
+    return folder
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def deploy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path], Deployment]]:
+    """Deploys a model folder, once."""
+    running: dict[Path, Deployment] = {}
+    with ExitStack() as stack:
+
+        def start(model_dir: Path) -> Deployment:
+            if model_dir not in running:
+                folder = tmp_path_factory.mktemp("deployment")
+                running[model_dir] = stack.enter_context(START[request.param](model_dir, folder))
+            return running[model_dir]
+
+        yield start
+
+
+Deploy = Callable[[Path], Deployment]
+
+
+class TestACompiledModel:
+    def test_answers_labels_and_probabilities_of_the_model_itself(
+        self, deploy: Deploy, trained: Path
+    ) -> None:
+        status, answer = deploy(trained).post({"input_data": SPLIT})
+        model = load(trained / "mlflow-model", "compiled")
+        assert status == 200
+        assert answer == {
+            "result": model.predict(COLUMNS, ROWS),
+            "probabilities": model.predict_proba(COLUMNS, ROWS),
+            "classes": ["no", "yes"],
+            "model": "people:3",
+        }
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"input_data": RECORDS},
+            {"input_data": ROWS},
+            {"input_data": {"columns": ["extra", *COLUMNS[::-1]], "data": [[1, *row[::-1]] for row in ROWS]}},
+            {"input_data": [RECORDS[0], {k: v for k, v in RECORDS[1].items() if v is not None}]},
+            {"dataframe_split": SPLIT, "params": {"method": "predict_proba"}},
+            {"dataframe_records": RECORDS, "params": {}},
+            {"Inputs": {"data": RECORDS}, "GlobalParameters": {"method": "predict_proba"}},
+            {"Inputs": {"data": ROWS}},
+            {"data": RECORDS},
+            RECORDS,
+            "\ufeff" + json.dumps(RECORDS),
+            json.dumps({"input_data": ROWS}).replace("null", "NaN"),
+        ],
+    )
+    def test_takes_every_shape_and_means_the_same(self, deploy: Deploy, trained: Path, body: Any) -> None:
+        deployment = deploy(trained)
+        assert deployment.post(body) == deployment.post({"input_data": SPLIT})
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"Inputs": {"data": RECORDS}, "GlobalParameters": {"method": "predict"}},
+            {"dataframe_records": RECORDS, "params": {"method": "predict"}},
+            {"data": RECORDS, "method": "predict"},
+        ],
+    )
+    def test_answers_labels_alone_where_that_is_asked(self, deploy: Deploy, trained: Path, body: Any) -> None:
+        status, answer = deploy(trained).post(body)
+        assert (status, set(answer)) == (200, {"result", "model"})
+
+    def test_no_rows_have_no_results(self, deploy: Deploy, trained: Path) -> None:
+        status, answer = deploy(trained).post({"input_data": []})
+        assert (status, answer["result"], answer["probabilities"]) == (200, [], [])
+
+    def test_nothing_is_unpickled_for_it(self, deploy: Deploy, trained: Path) -> None:
+        deployment = deploy(trained)
+        assert "nothing is unpickled" in deployment.log
+        assert "people:3 is ready" in deployment.log
+
+    def test_a_wrong_value_is_named_by_row_and_column(self, deploy: Deploy, trained: Path) -> None:
+        rows = [ROWS[0], ["old", *ROWS[1][1:]], [33, "much", "pilot", None, None], ROWS[0][:4]]
+        status, answer = deploy(trained).post({"input_data": {"columns": COLUMNS, "data": rows}})
+        sentence = "Incompatible input types for column age. Can not safely convert object to int64."
+        assert (status, answer["code"]) == (400, "invalid-rows")
+        assert answer["message"] == f"row 1, column 'age', value 'old': {sentence}"
+        assert answer["errors"] == [
+            {"row": 1, "column": "age", "value": "old", "message": sentence},
+            {
+                "row": 2,
+                "column": "income",
+                "value": "much",
+                "message": "Incompatible input types for column income. Can not safely convert object to float64.",
+            },
+            {"row": 3, "message": "5 columns passed, passed data had 4 columns"},
+        ]
+
+    @pytest.mark.parametrize("age", [10**30, -(10**400), 70.5, True, None, [70], {"years": 70}])
+    def test_what_is_no_whole_number_is_refused(self, deploy: Deploy, trained: Path, age: Any) -> None:
+        status, answer = deploy(trained).post({"input_data": [RECORDS[0], {**RECORDS[0], "age": age}]})
+        assert (status, answer["errors"][0]["row"], answer["errors"][0]["column"]) == (400, 1, "age")
+
+    def test_a_number_beyond_all_floats_is_refused(self, deploy: Deploy, trained: Path) -> None:
+        status, answer = deploy(trained).post({"input_data": [{**RECORDS[0], "income": 10**400}]})
+        assert (status, answer["errors"][0]["column"]) == (400, "income")
+
+    def test_a_column_that_no_row_has_is_missing(self, deploy: Deploy, trained: Path) -> None:
+        wrong = [{**record, "Age": record["age"]} for record in RECORDS]
+        for record in wrong:
+            del record["age"]
+        table = {"columns": list(wrong[0]), "data": [list(record.values()) for record in wrong]}
+        for body in (wrong, table):
+            status, answer = deploy(trained).post({"input_data": body})
+            assert (status, answer["code"]) == (400, "missing-columns")
+            assert answer["message"] == (
+                "Model is missing inputs ['age']. Note that there were extra inputs: ['Age']"
+            )
+
+    @pytest.mark.parametrize(
+        ("body", "sentence"),
+        [
+            ("", "the body is empty"),
+            ("{", "the body is not JSON"),
+            ("[" * 100_000, "the body is nested too deeply"),
+            ("[[Infinity]]", "Infinity is no value"),
+            ("7", "the body is a number"),
+            ({}, "the body has the keys []"),
+            ({"rows": ROWS}, "the body has the keys ['rows']"),
+            ({"input_data": ROWS, "Inputs": {"data": ROWS}}, "has both input_data and Inputs"),
+            ({"input_data": ROWS, "param": {}}, "unknown keys ['param'] beside input_data"),
+            ({"input_data": 5}, "the rows are a number"),
+            ({"input_data": [RECORDS[0], ROWS[0]]}, "row 1 is a list and should be an object of columns"),
+            ({"input_data": [ROWS[0], None]}, "row 1 is null and should be a list of values"),
+            ({"input_data": {"columns": COLUMNS}}, "a table has columns, data"),
+            ({"input_data": {**SPLIT, "index": [0]}}, "index must be a list as long as data, which has 2"),
+            ({"input_data": {"columns": ["age", "age"], "data": []}}, "columns are named twice: ['age']"),
+            ({"input_data": {"columns": [1], "data": []}}, "columns must be a list of names"),
+            ({"input_data": {"columns": COLUMNS, "data": [{}]}}, "row 0 is an object and should be a list"),
+            ({"Inputs": ROWS}, 'Inputs must be an object with the one key "data"'),
+            ({"Inputs": {"data": ROWS}, "GlobalParameters": 1.0}, "GlobalParameters must be an object"),
+            ({"input_data": ROWS, "params": {"method": "forecast"}}, "the method 'forecast' is unknown"),
+        ],
+    )
+    def test_a_body_of_no_known_shape_is_told_what_is_wrong(
+        self, deploy: Deploy, trained: Path, body: Any, sentence: str
+    ) -> None:
+        status, answer = deploy(trained).post(body)
+        assert (status, answer["code"]) == (400, "invalid-request")
+        assert sentence in answer["message"]
+
+    def test_what_is_sent_is_bounded(self, deploy: Deploy, trained: Path) -> None:
+        deployment = deploy(trained)
+        assert deployment.post({"input_data": [[]] * 50_001})[0] == 413
+        assert deployment.post(" " * (8 * 2**20 + 1))[0] == 413
+
+    def test_bytes_that_are_no_text_are_refused(self, deploy: Deploy, trained: Path) -> None:
+        assert deploy(trained).post(b'{"input_data": "\xff"}')[0] == 400
+
+
+class TestAModelWithoutCompiledForm:
+    def test_answers_the_same_through_its_data_frames(
+        self, deploy: Deploy, trained: Path, reference_only: Path
+    ) -> None:
+        status, answer = deploy(reference_only).post({"input_data": SPLIT})
+        expected = deploy(trained).post({"input_data": SPLIT})[1]
+        assert (status, answer["result"], answer["classes"]) == (200, expected["result"], ["no", "yes"])
+        assert np.allclose(answer["probabilities"], expected["probabilities"], atol=1e-6)
+        assert answer["model"] == "people:4"
+
+    def test_says_what_it_unpickled(self, deploy: Deploy, reference_only: Path) -> None:
+        log = deploy(reference_only).log
+        assert "Unpickling, which runs the code put into it: model.pkl (" in log
+        assert "sha256" in log
+        assert "MLflow's model in" in log or "MLflow is not installed" in log
+
+    def test_names_wrong_values_alike(self, deploy: Deploy, trained: Path, reference_only: Path) -> None:
+        body = {"input_data": [RECORDS[0], {**RECORDS[0], "job": 7}]}
+        assert deploy(reference_only).post(body) == deploy(trained).post(body)
+
+
+class TestAPickledEstimator:
+    def test_answers_labels_and_probabilities(self, deploy: Deploy, plain_pickle: Path) -> None:
+        status, answer = deploy(plain_pickle).post({"input_data": [*RECORDS[:1], RECORDS[0] | {"age": 19}]})
+        assert status == 200
+        assert answer["result"] == ["yes", "no"]
+        assert answer["classes"] == ["no", "yes"]
+        assert [sum(shares) for shares in answer["probabilities"]] == pytest.approx([1.0, 1.0])
+        assert answer["model"] is None
+
+    def test_a_row_that_it_refuses_is_named(self, deploy: Deploy, plain_pickle: Path) -> None:
+        rows = [{"age": 40, "income": 1.0, "job": "pilot"} for _ in range(9)]
+        rows[6] = {"age": "forty", "income": 1.0, "job": "pilot"}
+        status, answer = deploy(plain_pickle).post({"input_data": rows})
+        assert (status, answer["code"], answer["errors"][0]["row"]) == (400, "invalid-rows", 6)
+
+    def test_a_regression_answers_intervals_where_it_knows_them(
+        self, deploy: Deploy, unsure_numbers: Path
+    ) -> None:
+        status, answer = deploy(unsure_numbers).post({"input_data": [[1.0, 0.0], [0.0, 1.0]]})
+        assert (status, answer["coverage"]) == (200, 0.95)
+        assert answer["result"] == pytest.approx([2.0, -1.0], abs=0.2)
+        for value, (low, high) in zip(answer["result"], answer["intervals"], strict=True):
+            assert low < value < high
+            assert high - low == pytest.approx(2 * 1.96 * 0.5, rel=0.2)
+
+    def test_a_regression_has_no_probabilities(self, deploy: Deploy, unsure_numbers: Path) -> None:
+        body = {"input_data": [[1.0, 0.0]], "params": {"method": "predict_proba"}}
+        status, answer = deploy(unsure_numbers).post(body)
+        assert (status, answer["code"]) == (400, "no-probabilities")
+
+    def test_rows_of_another_width_are_named(self, deploy: Deploy, unsure_numbers: Path) -> None:
+        status, answer = deploy(unsure_numbers).post({"input_data": [[1.0, 0.0], [1.0]]})
+        assert (status, answer["errors"][0]["row"]) == (400, 1)
+
+
+@pytest.mark.parametrize("how", BOTH)
+class TestWhatCannotBeDeployed:
+    def test_an_empty_folder(self, how: str, tmp_path: Path) -> None:
+        (tmp_path / "model" / "notes").mkdir(parents=True)
+        with pytest.raises(
+            ScriptRefusalError, match=r"neither an MLmodel file nor a model.pkl, only \['notes'\]"
+        ):
+            START[how](tmp_path / "model", tmp_path).__enter__()
+
+    def test_two_models_at_once(self, how: str, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / "model" / name).mkdir(parents=True)
+            (tmp_path / "model" / name / "MLmodel").write_text("flavors: {}")
+        with pytest.raises(ScriptRefusalError, match="holds 2 models"):
+            START[how](tmp_path / "model", tmp_path).__enter__()
+
+
+def test_the_threshold_of_the_models_own_card_decides(trained: Path, tmp_path: Path) -> None:
+    mounted = tmp_path / "model"
+    shutil.copytree(trained / "mlflow-model", mounted)
+    card = mounted / "dropml" / "pipeline.json"
+    with in_process(trained, tmp_path) as deployment:
+        shares = deployment.post({"input_data": ROWS})[1]["probabilities"]
+    for threshold, due in ((0.0, ["yes", "yes"]), (shares[1][1], ["yes", "yes"]), (1.0, ["no", "no"])):
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"threshold": threshold}))
+        with in_process(mounted, tmp_path) as deployment:
+            answer = deployment.post({"input_data": ROWS})[1]
+        assert (answer["result"], answer["threshold"]) == (due, threshold)
