@@ -10,6 +10,9 @@ from shared.domain.rows.cells import INT64_MAX, INT64_MIN
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column, Schema
 
+#: One value of the column that tells rows apart.
+ID: Doc = {"type": ["string", "number", "boolean", "null"]}
+
 
 def column_schema(column: Column) -> Doc:
     """JSON Schema of one field. Seen categories are told in words: an unseen one is a warning, not an error."""
@@ -33,9 +36,14 @@ def column_schema(column: Column) -> Doc:
 
 
 def row_schema(schema: Schema) -> Doc:
+    passed: Doc = {name: {"description": "Taken, and seen by no model."} for name in schema.passed}
+    if schema.id:
+        passed[schema.id] = ID | {
+            "description": "Tells rows apart, is seen by no model, and comes back in `ids`."
+        }
     return {
         "type": "object",
-        "properties": {column.name: column_schema(column) for column in schema.columns},
+        "properties": {column.name: column_schema(column) for column in schema.columns} | passed,
         "required": [column.name for column in schema.columns if not column.nullable],
         "additionalProperties": False,
     }

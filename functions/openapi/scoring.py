@@ -21,7 +21,7 @@ from functions.openapi.parts import (
     ref,
     responses,
 )
-from functions.openapi.rows import body, only, result_schema
+from functions.openapi.rows import ID, body, only, result_schema
 from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
 from shared.domain.run.serving import ServingEntry
@@ -71,10 +71,13 @@ def blob_source(containers: Collection[str]) -> Doc:
 
 def _answers(schema: Schema) -> Doc:
     result = listing(result_schema(schema))
+    more = {"probabilities": listing({}), "warnings": listing(ref("RowIssue"))}
+    if schema.id:
+        more["ids"] = listing(ID)
     shaped: Doc = {
         "anyOf": [
             {
-                **record({"result": result}, probabilities=listing({}), warnings=listing(ref("RowIssue"))),
+                **record({"result": result}, **more),
                 "additionalProperties": False,
             },
             result,

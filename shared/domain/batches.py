@@ -41,6 +41,8 @@ class Layout:
     delimiter: str
     encoding: str = "utf-8"
     packed: bool = False
+    #: Where the column stands that comes first in the output: the one that tells rows apart.
+    first: int = 0
 
 
 @dataclass(frozen=True)

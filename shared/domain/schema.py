@@ -33,5 +33,7 @@ class Schema:
     example: tuple[dict[str, Value], ...] = field(default=())
     #: Columns that rows may bring along and the model never sees: identifiers, and what was left out.
     passed: tuple[str, ...] = ()
+    #: The one of them that tells rows apart: it comes back with the answers.
+    id: str | None = None
     #: Whether features of whole numbers were declared as floats, so that the model takes gaps and decimals in them.
     whole_as_float: bool = False

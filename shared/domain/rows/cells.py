@@ -63,16 +63,20 @@ def _boolean(value: object) -> bool:
 def _string(value: object) -> str:
     if type(value) is not str:
         raise BadCellError("wrong-type")
-    if not value.isascii():
-        _encodable(value)
+    if not encodable(value):
+        raise BadCellError("not-unicode")
     return value
 
 
-def _encodable(value: str) -> None:
+def encodable(value: str) -> bool:
+    """Whether it is all Unicode: for half of a surrogate pair no UTF-8 exists."""
+    if value.isascii():
+        return True
     try:
         value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: no UTF-8 exists for it
-        raise BadCellError("not-unicode") from None
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _datetime(value: object) -> str:

@@ -22,6 +22,7 @@ from shared.domain.errors import Upstream
 from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
 from shared.domain.rows.csv_text import read_csv
 from shared.domain.rows.validation import Checked, RowValidator
+from shared.domain.schema import Value
 
 Shape = Literal["data", "input_data", "records", "csv"]
 
@@ -210,15 +211,33 @@ def read_answer(body: bytes, rows: int) -> Prediction:
 AnswerShape = Literal["result", "list", "csv"]
 
 
-def answer(prediction: Prediction, shape: AnswerShape, warnings: list[RowIssue]) -> bytes:
-    """The body for the caller: `{"result": [...]}`, the bare list, or CSV with the header `prediction`."""
+@dataclass(frozen=True)
+class Ids:
+    """What tells the rows apart: the column's name, and its value in each row, as it came."""
+
+    name: str
+    values: list[Value]
+
+
+def answer(
+    prediction: Prediction, shape: AnswerShape, warnings: list[RowIssue], ids: Ids | None = None
+) -> bytes:
+    """The body for the caller: `{"result": [...]}`, the bare list, or CSV with the header `prediction`.
+
+    `ids` stand beside the results in the first, and before them in the last.
+    """
     if shape == "list":
         return _encode(prediction.result).encode()
     if shape == "csv":
         out = io.StringIO()
-        csv.writer(out).writerows([["prediction"], *([value] for value in prediction.result)])
+        lines: list[list[object]] = [["prediction"], *([value] for value in prediction.result)]
+        if ids is not None:
+            lines = [[key, *line] for key, line in zip([ids.name, *ids.values], lines, strict=True)]
+        csv.writer(out).writerows(lines)
         return out.getvalue().encode()
     doc: dict[str, object] = {"result": prediction.result}
+    if ids is not None:
+        doc["ids"] = ids.values
     if prediction.probabilities is not None:
         doc["probabilities"] = prediction.probabilities
     if warnings:

@@ -31,7 +31,7 @@ class Checked:
 
 
 @dataclass
-class _Findings:
+class Findings:
     """Issues listed up to a bound, all counted."""
 
     issues: list[RowIssue] = field(default_factory=list)
@@ -65,7 +65,7 @@ class RowValidator:
 
     def check_records(self, records: Sequence[object]) -> Checked:
         """Records (JSON objects) to rows. Raises InvalidRows naming row and field."""
-        findings = _Findings()
+        findings = Findings()
         rows: list[Row] = []
         for index, record in enumerate(records):
             if type(record) is not dict:
@@ -82,7 +82,7 @@ class RowValidator:
 
     def check_table(self, columns: Sequence[str], data: Sequence[object], *, cells: bool = False) -> Checked:
         """Rows under column names in any order; `cells` says they are CSV text. Raises InvalidRows."""
-        findings = _Findings()
+        findings = Findings()
         order = self.order(columns, findings)
         width = len(columns)
         rows: list[Row] = []
@@ -95,14 +95,14 @@ class RowValidator:
         return self._finish(rows, findings, cells=cells)
 
     def order(
-        self, columns: Sequence[str], findings: _Findings | None = None, *, others: bool = False
+        self, columns: Sequence[str], findings: Findings | None = None, *, others: bool = False
     ) -> list[int | None]:
         """Where each schema column stands in `columns` (None: absent and nullable).
 
         `others` lets further columns stand among them, but none that may be a misspelt one that is absent.
         Raises InvalidRows, unless `findings` collects the issues.
         """
-        found = _Findings() if findings is None else findings
+        found = Findings() if findings is None else findings
         where: dict[str, int] = {}
         for at, name in enumerate(columns):
             if name in where:
@@ -134,24 +134,24 @@ class RowValidator:
             return [memo[cell] for memo, cell in zip(self._memos, values, strict=True)], []
         except KeyError:
             pass
-        findings = _Findings()
-        row = self._row(values, None, True, findings, _Findings())
+        findings = Findings()
+        row = self._row(values, None, True, findings, Findings())
         if not findings.total:
             for memo, cell, value in zip(self._memos, values, row, strict=True):
                 if len(memo) < self._memo_size and len(cell) <= MAX_MEMO_TEXT:
                     memo[cell] = value
         return row, findings.issues
 
-    def _finish(self, rows: list[Row], findings: _Findings, *, cells: bool) -> Checked:
+    def _finish(self, rows: list[Row], findings: Findings, *, cells: bool) -> Checked:
         if findings.total:  # row numbers would no longer match; these come first anyway
             raise InvalidRows(findings.issues, findings.total)
-        warnings = _Findings()
+        warnings = Findings()
         checked = [self._row(row, index, cells, findings, warnings) for index, row in enumerate(rows)]
         if findings.total:
             raise InvalidRows(findings.issues, findings.total)
         return Checked(self.names, checked, warnings.issues, warnings.total)
 
-    def _row(self, row: Row, index: int | None, cells: bool, findings: _Findings, warnings: _Findings) -> Row:
+    def _row(self, row: Row, index: int | None, cells: bool, findings: Findings, warnings: Findings) -> Row:
         out: Row = []
         for (column, check, nullable, categories), given in zip(self._plans[cells], row, strict=True):
             value = None if cells and given in MISSING_CELLS else given
@@ -170,7 +170,7 @@ class RowValidator:
             out.append(value)
         return out
 
-    def _fill(self, record: dict[str, object], index: int, findings: _Findings) -> Row:
+    def _fill(self, record: dict[str, object], index: int, findings: Findings) -> Row:
         row = []
         for name in self.names:
             if name not in record and name not in self._defaults:
@@ -178,10 +178,10 @@ class RowValidator:
             row.append(record.get(name))
         return row
 
-    def _missing(self, name: str, index: int | None, findings: _Findings) -> None:
+    def _missing(self, name: str, index: int | None, findings: Findings) -> None:
         findings.add("missing-field", lambda: f'Field "{name}" is missing.', name, index)
 
-    def _unknown(self, names: Iterable[object], index: int | None, findings: _Findings) -> None:
+    def _unknown(self, names: Iterable[object], index: int | None, findings: Findings) -> None:
         for name in names:
             if name not in self._known:
                 findings.add("unknown-field", partial(self._stranger, name), short(name), index)

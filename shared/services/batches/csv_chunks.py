@@ -113,7 +113,7 @@ def check_chunk(records: list[list[str]], layout: Layout, validator: RowValidato
 
 
 def header_line(layout: Layout) -> bytes:
-    return _csv([[*layout.columns, *EXTRA_COLUMNS]])
+    return _csv([[*_in_front(layout.columns, layout.first), *EXTRA_COLUMNS]])
 
 
 def result_lines(
@@ -125,11 +125,15 @@ def result_lines(
     """
     width = len(layout.columns)
     return _csv(
-        [*(record + [""] * width)[:width], "", verdict]
+        [*_in_front((record + [""] * width)[:width], layout.first), "", verdict]
         if isinstance(verdict, str)
-        else [*record, label_text(labels[verdict]), ""]
+        else [*_in_front(record, layout.first), label_text(labels[verdict]), ""]
         for record, verdict in zip(records, checked.verdicts, strict=True)
     )
+
+
+def _in_front(record: list[str], first: int) -> list[str]:
+    return [record[first], *record[:first], *record[first + 1 :]] if first else record
 
 
 def _csv(rows: Iterable[list[str]]) -> bytes:

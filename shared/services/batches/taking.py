@@ -193,6 +193,9 @@ class Batches:
 
         layout, position = read_layout(read, source.size)
         entry.validator.order(layout.columns, others=True)
+        name = entry.schema.id
+        if name in layout.columns:
+            layout = replace(layout, first=layout.columns.index(name))
         return layout, position
 
     def _upload(self, key: str, body: bytes) -> Source:

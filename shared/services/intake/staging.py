@@ -210,7 +210,7 @@ class _Staging:
             train_rows=label.rows - label.held,
             holdout_rows=label.held,
             dialect=self.table.dialect,
-            schema=replace(self.stats.schema(), passed=self.table.passed),
+            schema=replace(self.stats.schema(), passed=self.table.passed, id=self.config.id),
             label_type=label.column.type or "string",
             class_counts=counts if self.config.task == "classification" else {},
             weight_column=mltable.WEIGHT_COLUMN if self.weighted else None,

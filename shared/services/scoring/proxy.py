@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from shared.domain.errors import InvalidInput, NotFound, Upstream
 from shared.domain.problems import ModelRefused, TooLarge
 from shared.domain.rows import payloads
+from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
 from shared.domain.run.serving import ServingEntry
 from shared.services.bulkhead import Bulkhead
@@ -118,6 +119,7 @@ class Scoring:
             raise too_large(len(request.body), self.limits.max_body)
         payload = payloads.parse(request.body, request.content_type, max_rows=self.limits.max_rows)
         checked = payload.check(entry.validator)
+        ids = ids_of(payload, entry.schema)
         body = payloads.encode(checked)
         if len(body) > MAX_ENDPOINT_BODY:
             raise too_large(len(body), MAX_ENDPOINT_BODY)
@@ -125,7 +127,7 @@ class Scoring:
         headers = {"x-dropml-model": scored.model, "x-dropml-run": scored.run_id}
         if checked.total_warnings:
             headers["x-dropml-warnings"] = str(checked.total_warnings)
-        answer = payloads.answer(scored.prediction, shape, checked.warnings)
+        answer = payloads.answer(scored.prediction, shape, checked.warnings, ids)
         return ScoreAnswer(answer, CONTENT_TYPES[shape], headers)
 
     def entry(self, dataset: str | None) -> ServingEntry:
