@@ -21,7 +21,7 @@ from shared.domain.table.column_types import MISSING
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.reader import Table
-from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN, Staged
+from shared.services.intake.staging import HOLDOUT, MLTABLE, PROFILE, TRAIN, Staged
 from tests.support.staging_area import RULE, MemoryArea, people, staged
 
 PLAIN = DatasetConfig(imbalance="off")
@@ -47,7 +47,7 @@ def test_every_row_lands_on_exactly_one_side(done: Staged, area: MemoryArea) -> 
     assert sorted(row["code"] for row in train + held) == [f"{i:05d}" for i in range(400)]
     assert (done.rows, done.train_rows, done.holdout_rows) == (400, len(train), len(held))
     assert 20 < len(held) < 70
-    assert set(area.blobs) == set(done.paths) == {TRAIN, MLTABLE, HOLDOUT}
+    assert set(area.blobs) == set(done.paths) == {TRAIN, MLTABLE, HOLDOUT, PROFILE}
 
 
 def test_the_hash_is_the_original_file_s(done: Staged) -> None:

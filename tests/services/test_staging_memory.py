@@ -45,6 +45,10 @@ source = {
     "distinct": lambda: (line for i in range(megabytes)
                          for line in [b"a,y\\n"] * (i == 0) + ["".join(
                              f"{i}-{j}-{'x' * 40},{j % 2}\\n" for j in range(20_000)).encode()]),
+    "wide distinct": lambda: (line for i in range(megabytes)
+                         for line in [",".join([*(f"c{j}" for j in range(WIDE)), "y"]).encode() + b"\\n"] * (i == 0) + [
+                             b"".join(b",".join([b"%d.%d" % (j, i * 20 + k) for j in range(WIDE)]) + b",%d\\n" % (k % 2)
+                                      for k in range(20))]),
     "open quote": lambda: rows(b"x,y\\n", b'a,y\\n1,"'),
     "long row": lambda: rows(b'"' + b"x\\n" * 5_000 + b'",', b"a,y\\n"),
     "no newline": lambda: rows(b"x", b"a,y\\n"),

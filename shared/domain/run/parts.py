@@ -47,6 +47,8 @@ class Snapshot:
     bad_rows_path: str = ""
     #: What differs from the version before, as far as it was let pass.
     changes: tuple[Change, ...] = ()
+    #: Where the profile of its columns lies; empty for what earlier releases staged.
+    profile_path: str = ""
 
     @property
     def columns(self) -> list[str]:

@@ -8,6 +8,8 @@ from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
 from shared.domain.table.label_column import LabelStats
+from shared.domain.table.profile.parts import Profile
+from shared.domain.table.profile.profiler import Profiler
 from shared.domain.table.values import convert
 
 #: Example rows that the schema keeps.
@@ -21,6 +23,7 @@ class TableStats:
         self._header, self._at = header, at
         self.label = LabelStats(header[at], task)
         self.columns = [self.label.column if i == at else ColumnStats(name) for i, name in enumerate(header)]
+        self._profiler = Profiler(len(header))
         self._missing_label = MISSING_LABEL if task == "classification" else MISSING
         self._missing: dict[str, dict[str, int]] = {}
         self._examples: list[tuple[str, ...]] = []
@@ -37,6 +40,7 @@ class TableStats:
         block = self.label.drop_unlabelled(block, self._at, bad)
         if len(block) < full:
             distinct = [set(column) for column in block.columns]
+        self._profiler.update(block, distinct)
         for i, values in enumerate(distinct):
             if i != self._at:
                 self.columns[i].update(values)
@@ -69,6 +73,10 @@ class TableStats:
             if i != self._at and column.name in earlier:
                 column.hold(earlier[column.name])
 
+    def profile(self) -> Profile:
+        """Of all rows that were taken."""
+        return self._profiler.profile(self.columns, self._at, self.label.task, self.label.total)
+
     def schema(self) -> Schema:
         """The features as seen, the label's classes (none in a regression) and the example rows."""
         features = tuple(column.column() for i, column in enumerate(self.columns) if i != self._at)
@@ -87,10 +95,8 @@ class TableStats:
 
 
 def _warning(column: ColumnStats) -> str | None:
-    if column.type is None:
-        return f"Column {column.name!r} is empty."
     if column.constant:
-        return f"Column {column.name!r} has the same value in every row."
+        return None  # the profile tells of it
     if column.type == "string" and (told := column.notations.sentence(column.name)):
         return told
     if column.spoiler is not None:

@@ -7,11 +7,13 @@ filled in a second pass from blob to blob, at the speed of copying.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from shared.domain.config import DatasetConfig
+from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
 from shared.domain.schema import Schema
 from shared.domain.table import mltable
@@ -20,17 +22,19 @@ from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
+from shared.domain.table.profile.parts import TOLD
 from shared.domain.table.reader import Table
 from shared.domain.table.selected import Selected
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
 from shared.services.intake.staged_rows import Area, StagedRows, Writer
 
-__all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "TRAIN", "Area", "Staged", "stage"]
+__all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "PROFILE", "TRAIN", "Area", "Staged", "stage"]
 
 TRAIN = "train/data.csv"
 MLTABLE = "train/MLTable"
 HOLDOUT = "holdout/data.csv"
+PROFILE = "profile.json"
 BAD_ROWS = "work/rows.csv"
 _MARKED = "work/train.csv"
 
@@ -148,7 +152,15 @@ class _Staging:
             self.stats.hold(self.before)
         with self.area.writer(MLTABLE) as out:
             out.write(mltable.render(self.stats.columns, self.stats.label.label, self.weighted).encode())
+        warnings += self._write_profile()
         return self._staged(warnings, weights)
+
+    def _write_profile(self) -> list[str]:
+        """Returns what of it is worth a warning."""
+        profile = self.stats.profile()
+        with self.area.writer(PROFILE) as out:
+            out.write(json.dumps(to_json(profile), ensure_ascii=False, allow_nan=False).encode())
+        return [finding.sentence for finding in profile.findings if finding.code in TOLD]
 
     def _write_rows(self) -> list[str]:
         buffer: _Buffer | None = _Buffer()
@@ -216,7 +228,7 @@ class _Staging:
             weight_column=mltable.WEIGHT_COLUMN if self.weighted else None,
             weights=weights,
             warnings=warnings,
-            paths=(TRAIN, MLTABLE, HOLDOUT),
+            paths=(TRAIN, MLTABLE, HOLDOUT, PROFILE),
             holdout_waived=self.waived,
             input_rows=self.bad.read,
             bad_rows=self.bad.aside,

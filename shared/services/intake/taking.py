@@ -21,7 +21,7 @@ from shared.domain.table.holdout import HoldoutRule
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import config_for
-from shared.services.intake.staging import BAD_ROWS, Staged, stage
+from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, stage
 from shared.services.run.context import Context
 
 
@@ -186,5 +186,6 @@ def snapshot_of(staged: Staged, folder: str, version: str, remarks: tuple[str, .
         warnings=(*remarks, *staged.warnings),
         input_rows=staged.input_rows,
         bad_rows=staged.bad_rows,
+        profile_path=f"{folder}/{PROFILE}",
         bad_rows_path=f"{folder}/{BAD_ROWS}" if staged.bad_rows else "",
     )

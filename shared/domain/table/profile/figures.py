@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import isfinite
 
 from shared.domain.schema import ColumnType
@@ -21,12 +23,12 @@ from shared.domain.table.profile.parts import (
 
 def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
     """What is known of all rows, with what the sample's values add; gaps are the empty string."""
-    values = Counter(sample)
-    gaps = values.pop("", 0)
-    numbers: list[float] = []
+    gaps, numbers = sample.count(""), list[float]()
     if whole.type in ("integer", "number"):
         numbers = sorted(map(float, filter(None, sample)))
-        values = Counter({plain(value, whole.type): count for value, count in Counter(numbers).items()})
+        values = {plain(value, whole.type): count for value, count in Counter(numbers).items()}
+    else:
+        values = Counter(filter(None, sample))
     dated = whole.type == "datetime" and values
     return replace(
         whole,
@@ -50,7 +52,7 @@ def shown(value: str) -> str:
     return value if len(value) <= SHOWN else f"{value[: SHOWN - 1]}…"
 
 
-def frequent(values: Counter[str], rows: int) -> tuple[Frequent, ...]:
+def frequent(values: Mapping[str, int], rows: int) -> tuple[Frequent, ...]:
     """The most frequent of the values, gaps left out; of many values, only those that occur more than once."""
     found = sorted(values.items(), key=lambda item: (-item[1], item[0]))
     if len(found) > FREQUENT:
@@ -74,7 +76,6 @@ def histogram(ordered: Sequence[float]) -> Histogram | None:
     width = (high - low) / BINS
     if not (width > 0 and isfinite(width) and low + width > low and high - width < high):
         return Histogram((low, high), (len(ordered),))
-    counts = [0] * BINS
-    for value in ordered:
-        counts[min(BINS - 1, int((value - low) / width))] += 1
-    return Histogram((*(low + width * step for step in range(BINS)), high), tuple(counts))
+    edges = (*(low + width * step for step in range(BINS)), high)
+    below = [*(bisect_left(ordered, edge) for edge in edges[:-1]), len(ordered)]
+    return Histogram(edges, tuple(end - start for start, end in pairwise(below)))

@@ -15,6 +15,8 @@ QUANTILES = tuple(step / 20 for step in range(21))
 BINS = 20
 
 FindingCode = Literal["leakage", "identifier", "constant", "empty", "duplicate"]
+#: Findings that are warnings of the run, too.
+TOLD: frozenset[FindingCode] = frozenset({"leakage", "identifier", "constant", "empty"})
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,9 @@ def _share_up_to(value: float, quantiles: Sequence[float]) -> float:
     if above == len(quantiles):
         return 1.0
     low, high = quantiles[above - 1], quantiles[above]
-    return QUANTILES[above - 1] + (value - low) / (high - low) * (QUANTILES[above] - QUANTILES[above - 1])
+    return QUANTILES[above - 1] + (value / 2 - low / 2) / (high / 2 - low / 2) * (
+        QUANTILES[above] - QUANTILES[above - 1]
+    )
 
 
 def _values(before: ColumnProfile, after: ColumnProfile) -> tuple[list[float], list[float]]:

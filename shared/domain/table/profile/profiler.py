@@ -1,0 +1,59 @@
+"""The profile of a table that streams by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from shared.domain.config import Task
+from shared.domain.table.blocks import Block
+from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.profile.figures import profiled, shown
+from shared.domain.table.profile.findings import findings
+from shared.domain.table.profile.parts import ClassShare, ColumnProfile, Profile
+from shared.domain.table.profile.sketches import Sketches
+
+
+class Profiler:
+    """Watches a table of `width` columns."""
+
+    def __init__(self, width: int) -> None:
+        self._sketches = Sketches(width)
+
+    def update(self, block: Block, distinct: Sequence[set[str]]) -> None:
+        """Take in rows; `distinct` are the values of each column in them."""
+        self._sketches.update(block, distinct)
+
+    def profile(
+        self, columns: Sequence[ColumnStats], label: int, task: Task, classes: Mapping[str, int]
+    ) -> Profile:
+        """Of all rows so far. `classes` are the label's, with their rows; a regression has none."""
+        sample = self._sketches.rows
+        found = [
+            profiled(self._whole(at, column), cells)
+            for at, (column, cells) in enumerate(zip(columns, sample.columns, strict=True))
+        ]
+        return Profile(
+            label=columns[label].name,
+            rows=sample.seen,
+            sampled=len(sample),
+            columns=tuple(found),
+            balance=tuple(
+                ClassShare(shown(value), rows, round(rows / sample.seen, 6))
+                for value, rows in sorted(classes.items(), key=lambda item: (-item[1], item[0]))
+            ),
+            findings=findings(found, label, sample.columns, task),
+        )
+
+    def _whole(self, at: int, column: ColumnStats) -> ColumnProfile:
+        rows, gaps, distinct = self._sketches.rows.seen, self._sketches.gaps[at], self._sketches.distinct[at]
+        known = column.column()
+        return ColumnProfile(
+            name=column.name,
+            type=known.type,
+            rows=rows,
+            gaps=gaps,
+            distinct=distinct.count(rows - gaps),
+            distinct_exact=distinct.exact,
+            minimum=known.minimum,
+            maximum=known.maximum,
+        )
