@@ -25,4 +25,5 @@ def plan(now: Settings) -> IntakePlan:
         now.quarantine_days,
         defaults(now.dataset_defaults),
         owner,
+        "regression" if now.task_auto == "regression" else "ask",
     )

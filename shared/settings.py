@@ -53,7 +53,8 @@ class Settings:
     instance_type: str = text("Standard_DS3_v2", "VM size of a deployment")
     instance_count: int = whole(1, "Instances of a deployment", 1)
     label_column: str = text("y", "Label, where a dataset's own config names none")
-    task: str = choice("classification", "What a dataset is trained for", ("classification", "regression"))
+    task: str = choice("auto", "auto: the label tells", ("auto", "classification", "regression"))
+    task_auto: str = choice("ask", "What auto makes of a label of many numbers", ("ask", "regression"))
     primary_metric: str = choice(
         "",
         "Azure's name; empty = AUC_weighted, or for regression R2 (normalised RMSE)",
@@ -163,7 +164,7 @@ class Settings:
             "insufficient_evidence": self.gate_insufficient_evidence,
             "policy": self.gate_policy,
         }
-        if self.task == "classification":
+        if self.task != "regression":
             gate["metric"] = self.gate_metric
         return {
             "label": self.label_column,
@@ -234,10 +235,11 @@ def _storage(environ: Mapping[str, str]) -> Iterator[Refusal]:
 
 
 def _for_task(task: str, values: Mapping[str, Any]) -> Iterator[Refusal]:
-    """A metric of the other task; the gate's has a default of its own for regression."""
-    rules = [("primary_metric", PRIMARY_METRICS[task])]
-    if task == "classification":
-        rules.append(("gate_metric", GATE_METRICS[task]))
+    """A metric of the other task (auto takes those of classification); the gate's has a default of its own for regression."""
+    plain = "regression" if task == "regression" else "classification"
+    rules = [("primary_metric", PRIMARY_METRICS[plain])]
+    if plain == "classification":
+        rules.append(("gate_metric", GATE_METRICS[plain]))
     for name, known in rules:
         value = values.get(name)
         if value and value not in known:

@@ -28,7 +28,7 @@ def test_nothing_set_is_the_defaults() -> None:
         ("ENDPOINT_AUTH", "token", "one of key, aad_token"),
         ("PIPELINE_MODE", "v3", "one of batch_endpoint, pipeline_job, v1"),
         ("CREDENTIAL", "password", "one of default, interactive, device_code"),
-        ("TASK", "clustering", "one of classification, regression"),
+        ("TASK", "clustering", "one of auto, classification, regression"),
         ("BLOB_SOURCE", "Polling", "one of LogsAndContainerScan, EventGrid"),
         ("PRIMARY_METRIC", "AUC", "one of AUC_weighted, accuracy"),
         ("STATE_CONTAINER", "State", "a container's name"),
@@ -87,8 +87,10 @@ def test_the_blob_trigger_needs_both_uris() -> None:
 
 
 def test_a_metric_must_be_one_of_the_task() -> None:
-    with pytest.raises(InvalidSetting, match="PRIMARY_METRIC is 'r2_score'; for TASK=classification"):
+    with pytest.raises(InvalidSetting, match="PRIMARY_METRIC is 'r2_score'; for TASK=auto"):
         read({"PRIMARY_METRIC": "r2_score"})
+    with pytest.raises(InvalidSetting, match="PRIMARY_METRIC is 'r2_score'; for TASK=classification"):
+        read({"PRIMARY_METRIC": "r2_score", "TASK": "classification"})
     assert read({"PRIMARY_METRIC": "r2_score", "TASK": "regression"}).primary_metric == "r2_score"
 
 

@@ -32,6 +32,8 @@ class DatasetConfig:
 
     label: str = "y"
     task: Task = "classification"
+    #: Whether the file's label decides the task; `task` is then what it has decided, or stands for nothing yet.
+    task_auto: bool = False
     primary_metric: str | None = None
     timeout_minutes: float = 60.0
     trial_timeout_minutes: float = 20.0
@@ -64,6 +66,7 @@ class DatasetConfig:
         What later releases added counts only where something is said of it: files known by then stay known.
         """
         said = asdict(self)
+        del said["task_auto"]  # what it led to is what counts
         for name, value in _ADDED.items():
             if said[name] == value:
                 del said[name]

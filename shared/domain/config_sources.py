@@ -23,6 +23,8 @@ class Effective:
 
     config: DatasetConfig
     remarks: tuple[str, ...] = ()
+    #: Hash of what was said, where the file's label has decided the task.
+    said_hash: str = ""
 
 
 def defaults(said: Mapping[str, object]) -> DatasetConfig:
@@ -48,6 +50,15 @@ def effective(
     config, cut = bounded(config, _for_task(owned, config.task), owner)
     config, met = settled(config)
     return Effective(config, (*cut, *met))
+
+
+def decided(said: Effective, task: Task) -> Effective:
+    """What holds once the file's label has decided the task."""
+    remarks = said.remarks
+    if task == "regression":
+        told = "The label is taken as a quantity (regression), for it has many distinct numbers; `task` settles it."
+        remarks = (*remarks, told)
+    return Effective(_for_task(said.config, task), remarks, said.config.config_hash())
 
 
 def _sources(
@@ -100,6 +111,8 @@ def _refuse_locked(
 
 
 def _value(config: DatasetConfig, path: str) -> object:
+    if path == "task" and config.task_auto:
+        return "auto"
     found: object = config
     for name in path.split("."):
         found = getattr(found, name)
@@ -123,6 +136,9 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
 
 def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
     values = reader.read(said, {**FIELDS, "gate": None})
+    if "task" in values:
+        values["task_auto"] = values["task"] == "auto"
+        values["task"] = "classification" if values["task_auto"] else values["task"]
     config = _for_task(config, values.get("task", config.task))
     told = values.pop("gate", "")
     gate = (
@@ -145,7 +161,8 @@ def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
         wrong = [value for value in values if value not in suitable]
         if wrong:
             message = f"{name} {wrong[0]!r} in {reader.source} is not for {config.task}."
-            raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.")
+            other = " Or say task: regression." if config.task_auto else ""
+            raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.{other}")
     for key, out in (("drop", config.drop), ("id", (config.id,))):
         if config.label in out:
             message = f"{key} in {reader.source} names the label {config.label!r}."

@@ -106,7 +106,7 @@ _EVERY_ALGORITHM = tuple(dict.fromkeys(ALGORITHMS["classification"] + ALGORITHMS
 _MINUTES = _number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)")
 FIELDS: dict[str, Parse] = {
     "label": _text,
-    "task": _choice("classification", "regression"),
+    "task": _choice("classification", "regression", "auto"),
     "primary_metric": _optional(_choice(*PRIMARY_METRICS["classification"], *PRIMARY_METRICS["regression"])),
     "timeout_minutes": _MINUTES,
     "trial_timeout_minutes": _MINUTES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, a
 """
     config = merge(DEFAULTS, sidecar)
     said = json.loads(json.dumps(to_json(config)))
-    assert set(said) == {*FIELDS, "gate"}
+    assert set(said) == {*FIELDS, "gate", "task_auto"}
     assert set(said["gate"]) == set(GATE_FIELDS)
     assert said["primary_metric"] == "AUC_weighted"
     assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]
@@ -101,7 +102,8 @@ gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, a
     assert not [
         key
         for key, value in said.items()
-        if value == json.loads(json.dumps(to_json(DEFAULTS)))[key] and key not in ("label", "task")
+        if value == json.loads(json.dumps(to_json(DEFAULTS)))[key]
+        and key not in ("label", "task", "task_auto")
     ]
 
 
@@ -252,7 +254,7 @@ def test_the_label_is_not_kept_out(key: str) -> None:
 
 
 def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
-    assert defaults(Settings().dataset_defaults) == DEFAULTS
+    assert defaults(Settings().dataset_defaults) == replace(DEFAULTS, task_auto=True)
     config = defaults(
         read({"LABEL_COLUMN": "target", "TASK": "regression", "GATE_MARGIN": "0.1"}).dataset_defaults
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from shared.domain.config import DatasetConfig
+from shared.domain.config_sources import Effective, decided
 from shared.domain.errors import InvalidConfig, NotFound
 from shared.domain.incoming import Arrival, Kind, recognised
 from shared.domain.names import shown
@@ -113,7 +115,9 @@ class Intake:
     def _anew(self, run_id: str, table: FileInfo, config: FileInfo) -> str:
         said = config_for(table.name, table.metadata, self._files, self._plan)
         run = self._latest(run_id, table.etag)
-        if run.config_hash == said.config.config_hash() and not _for_config(run):
+        if run.config_hash == _with_task_of(run, said).config_hash() and not (
+            _for_config(run) or _was_asked(run)
+        ):
             supersede(run, self._ctx)  # where the host died in between
             return run.run_id
         doc = self._ctx.store.ensure_dataset(run.dataset)
@@ -135,6 +139,16 @@ class Intake:
         beside = self._files.list(self._plan.incoming, f"{dataset}.")
         tables = [info for info in beside if recognised(info.name) == Arrival(Kind.TABLE, dataset)]
         return max(tables, key=lambda info: info.last_modified, default=None)
+
+
+def _was_asked(run: Run) -> bool:
+    """Whether this run was refused to ask for its task; each task is an answer."""
+    return run.problem is not None and run.problem.code == "task-unclear"
+
+
+def _with_task_of(run: Run, said: Effective) -> DatasetConfig:
+    """What is said now, for the task that the same file's label told the run."""
+    return decided(said, run.config.task).config if said.config.task_auto else said.config
 
 
 def _for_config(run: Run) -> bool:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import Owner
+from shared.domain.table.task import Numbers
 from shared.services.intake.staging import Area
 
 CHUNK = 4 * 1024 * 1024
@@ -56,3 +57,5 @@ class IntakePlan:
     quarantine_days: float = 90.0
     defaults: DatasetConfig = field(default_factory=DatasetConfig)
     owner: Owner = field(default_factory=Owner)
+    #: What a label of many distinct numbers is, where nobody says the task.
+    many_numbers: Numbers = "ask"

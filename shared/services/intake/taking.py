@@ -10,7 +10,7 @@ from dataclasses import replace
 from shared.domain import contract, names
 from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import too_short
-from shared.domain.config_sources import Effective
+from shared.domain.config_sources import Effective, decided
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import InvalidInput, InvalidTable, NotFound
 from shared.domain.run.dataset import Dataset
@@ -18,6 +18,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
 from shared.domain.run.states import RETRYABLE, State
 from shared.domain.table.holdout import HoldoutRule
+from shared.domain.table.task import task_of
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import config_for
@@ -39,6 +40,7 @@ class Taker:
             said = config_for(info.name, info.metadata, self._files, self._plan)
             folder = _folder(doc, source, said)
             self._attempts.begin(info.name, info.etag, folder)
+            said = self._with_task(said, source, doc)
             before = contract_of(doc, said.config, self._ctx)
             staged = self._stage(source, folder, said, doc, before)
             content = staged.content_hash
@@ -136,6 +138,16 @@ class Taker:
                 remedy="Sample or split it, or raise MAX_UPLOAD_BYTES.",
             )
 
+    def _with_task(self, said: Effective, source: Source, doc: Dataset) -> Effective:
+        """With the task that the label tells, where nobody says it: once it is told, it holds for later versions."""
+        if not said.config.task_auto:
+            return said
+        before = self._ctx.store.load(doc.champion)[0].config if doc.champion else None
+        if before and before.label == said.config.label:
+            return decided(said, before.task)
+        chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
+        return decided(said, task_of(chunks, said.config, self._plan.many_numbers))
+
     def _stage(
         self, source: Source, folder: str, said: Effective, doc: Dataset, before: Run | None
     ) -> Staged:
@@ -167,7 +179,7 @@ def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None
 
 def _folder(doc: Dataset, source: Source, said: Effective) -> str:
     """Where this version is staged, in the data container; weights and rows depend on the configuration, too."""
-    version = f"{source.etag} {said.config.config_hash()}"
+    version = f"{source.etag} {said.said_hash or said.config.config_hash()}{' auto' if said.config.task_auto else ''}"
     return f"{doc.slug}/{names.upload_id(source.container, source.blob, version)}"
 
 
