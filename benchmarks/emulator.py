@@ -61,7 +61,9 @@ def read_seconds(running: Emulator) -> list[float]:
 def measure(folder: Path, storage: str) -> list[Figure]:
     upload_table(storage, CONTAINER, FOLDER)
     data = folder / "emulator"
-    with emulator(data, storage, "--datastore", f"bench={CONTAINER}") as running:
+    with emulator(
+        data, storage, "--datastore", f"bench={CONTAINER}", "--keep-jobs", str(2 * JOBS)
+    ) as running:
         starts = []
         for i in range(STARTS):
             starts.append(first_trial_seconds(running, f"start-{i}"))

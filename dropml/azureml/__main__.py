@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="send no Retry-After, as the service: SDKs poll every 30 s",
     )
+    add("--keep-jobs", type=int, default=Settings.keep_jobs, help="ended jobs kept (default %(default)s)")
     add("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     # For tests: a stand-in for `python -m dropml.azureml.automl`; `--job JOBDIR` is appended.
     add("--automl-command", default="", help=argparse.SUPPRESS)
@@ -71,6 +72,7 @@ def parse(arguments: list[str]) -> Settings:
         vm_size=given.vm_size,
         operation_seconds=given.operation_seconds,
         retry_after=not given.no_retry_after,
+        keep_jobs=given.keep_jobs,
         identity_header=os.environ.get("DROPML_IDENTITY_HEADER"),
         secret=os.environ.get("DROPML_EMULATOR_SECRET"),
         log_level=given.log_level,

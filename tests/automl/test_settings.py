@@ -65,7 +65,7 @@ class TestSplits:
     def test_validation_data_of_its_own(self, tmp_path: Path) -> None:
         valid = write_data(tmp_path / "valid", people(80, seed=9))
         done = train(tmp_path, validation_data=str(valid), validation_size=None)
-        chart = done.job_dir / "trials" / "0" / "metrics" / "confusion_matrix.json"
+        chart = done.job_dir / "trials" / "0" / "confusion_matrix"
         matrix = json.loads(chart.read_text())["data"]["matrix"]
         assert sum(map(sum, matrix)) == 80
 

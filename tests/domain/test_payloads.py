@@ -78,6 +78,8 @@ def test_a_csv_cell_that_means_no_value_is_none() -> None:
     [
         (b"{", "invalid-json"),
         (b'{"data": [NaN]}', "invalid-json"),
+        (b'{"data": [{"a": 1, "a": 2}]}', "invalid-json"),
+        (b'{"data": [{"a": 1}], "data": []}', "invalid-json"),
         (b"[" * 100_000, "invalid-json"),
         (b"[" + b"9" * 5000 + b"]", "invalid-json"),
         (b"\xff\xfe{", "not-utf8"),

@@ -50,8 +50,16 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("seconds", [0.4, 1.5, 3.0])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_at_any_moment_it_leaves_nothing(home: Path, seconds: float, number: int) -> None:
+    heeded = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # also under nohup and `&`
     starting = subprocess.Popen(
-        [*COMMAND, "up", "--home", str(home)],
+        [
+            sys.executable,
+            "-c",
+            f"{heeded}from dropml.stack.command import main; sys.exit(main())",
+            "up",
+            "--home",
+            str(home),
+        ],
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -32,6 +32,8 @@ class Settings:
     retry_after: bool = True
     identity_header: str | None = None
     secret: str | None = None
+    #: Ended jobs with their trials; the oldest go first.
+    keep_jobs: int = 500
     automl_command: tuple[str, ...] = ()
     log_level: str = "warning"
 

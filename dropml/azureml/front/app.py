@@ -176,7 +176,17 @@ def build(settings: Settings) -> Emulator:
     ]  # fmt: skip
     app = _front(context, parts)
     ingestion = Guard(Starlette(routes=telemetry.routes()), context.secret)
-    return Emulator(context, app, ingestion, runner, endpoints, datastores, schedules, Retention(runs), [])
+    return Emulator(
+        context,
+        app,
+        ingestion,
+        runner,
+        endpoints,
+        datastores,
+        schedules,
+        Retention(runs, settings.keep_jobs),
+        [],
+    )
 
 
 def _front(context: Context, parts: list[Part]) -> ASGIApp:

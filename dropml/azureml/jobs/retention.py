@@ -8,7 +8,7 @@ import shutil
 from dropml.azureml.core.loops import contained, every
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 
-JOBS, OPERATIONS = 500, 5_000
+OPERATIONS = 5_000
 _SECONDS = 60.0
 _ENDED = ("Succeeded", "Failed")
 
@@ -16,7 +16,7 @@ _ENDED = ("Succeeded", "Failed")
 class Retention:
     """Registered models have copies of their own: a job that goes takes nothing along that is in use."""
 
-    def __init__(self, runs: Runs, jobs: int = JOBS, operations: int = OPERATIONS) -> None:
+    def __init__(self, runs: Runs, jobs: int, operations: int = OPERATIONS) -> None:
         self._runs, self._store = runs, runs.c.store
         self._jobs, self._operations = jobs, operations
 

@@ -40,7 +40,17 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON value")
 
 
-_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """RFC 8259, section 4: with a name twice, readers differ in what they make of it."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the member {twice[:60]!r} stands twice in one object")
+    return found
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members).decode
 _loads = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 

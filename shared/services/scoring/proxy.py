@@ -29,7 +29,7 @@ UNNAMED = "Scoring without a dataset's name"
 CONTENT_TYPES: dict[AnswerShape, str] = {
     "result": "application/json",
     "list": "application/json",
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
 }
 
 
