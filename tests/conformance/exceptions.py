@@ -55,7 +55,7 @@ RECORDED = (
     Allowance(
         r"onlineEndpoints/\{\}/deployments",
         r"properties/(codeConfiguration|environmentId): null",
-        "the recording has a scoring script; the emulator serves MLflow models without one",
+        "the recording has a scoring script; it is repeated without one, for its code is not in the recording",
     ),
     Allowance(
         r"batchEndpoints/\{\}/deployments",

@@ -147,7 +147,7 @@ class Replay(Stage):
     # -- requests that can't be sent as recorded -----------------------------------------------------------
 
     def _mlflow_deployment(self, recorded: Recorded) -> tuple[str, str, Any, dict[str, str]]:
-        """Without the scoring script: the emulator serves MLflow models."""
+        """Without the scoring script, whose code is not in the recording."""
         method, path, body, headers = self._plain(recorded)
         for key in ("codeConfiguration", "environmentId"):
             del body["properties"][key]

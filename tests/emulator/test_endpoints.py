@@ -14,6 +14,7 @@ import requests
 
 from tests.support.emulator_support import WS, Emulator, emulator, eventually, trained_model, upload_folder
 
+CODE = {"codeId": f"{WS}/codes/c/versions/1", "scoringScript": "score.py"}
 ROWS = {"input_data": {"columns": ["age", "balance", "job"], "index": [0], "data": [[65, 800, "student"]]}}
 
 
@@ -149,7 +150,13 @@ def test_a_deployment_with_traffic_is_not_deleted(running: Emulator) -> None:
         ({"instanceType": None}, "instance type 'None' is invalid"),
         ({"requestSettings": {"requestTimeout": "PT5M"}}, "at most 180 seconds"),
         ({"endpointComputeType": "Kubernetes"}, "endpointComputeType is invalid"),
-        ({"codeConfiguration": {"scoringScript": "score.py"}}, "without a scoring script"),
+        ({"codeConfiguration": {"scoringScript": "score.py"}}, "needs 'codeId' and 'scoringScript'"),
+        ({"codeConfiguration": CODE}, "'environmentId' is required"),
+        ({"codeConfiguration": CODE, "environmentId": "e"}, "Code version c:1 not found"),
+        (
+            {"codeConfiguration": CODE | {"scoringScript": "../score.py"}, "environmentId": "e"},
+            "a path inside the code",
+        ),
     ],
 )
 def test_deployments_that_azure_or_the_emulator_cannot_run_are_refused(

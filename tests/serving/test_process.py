@@ -88,7 +88,10 @@ def test_admin_calls_want_the_secret_and_bad_configuration_changes_nothing(tmp_p
         ({"name": "x", "keys": ["a"]}, "admin_secret"),
         ({"name": "x", "auth_mode": "Open"}, "'Open' is none of Key, AMLToken, AADToken"),
         ({"name": "x", "auth_mode": "AMLToken", "admin_secret": "s"}, "token_secret"),
-        ({"name": "x", "keys": ["a"], "admin_secret": "s", "deployments": {"m1": {}}}, "no model_dir"),
+        (
+            {"name": "x", "keys": ["a"], "admin_secret": "s", "deployments": {"m1": {}}},
+            "neither model_dir nor",
+        ),
         ({"name": "x", "keys": ["a"], "admin_secret": "s", "traffic": {"m1": 101}}, "from 0 to 100"),
     ],
 )

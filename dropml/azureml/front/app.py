@@ -51,6 +51,7 @@ from dropml.azureml.jobs.schedules import Schedules
 from dropml.azureml.jobs.v1_pipelines import PublishedPipelines
 from dropml.azureml.online.deployments import OnlineDeployments
 from dropml.azureml.online.endpoints import OnlineEndpoints
+from dropml.azureml.online.scripts import Scripts
 from dropml.azureml.tracking.artifacts import Artifacts
 from dropml.azureml.tracking.history import History
 from dropml.azureml.tracking.logged_models import LoggedModels
@@ -162,7 +163,7 @@ def build(settings: Settings) -> Emulator:
     runner.register("Command", CommandRunner(outputs, data, models, codes, environments, nodes))
     runner.register("Pipeline", PipelineRunner(outputs, pipelines, runner))
     jobs = Jobs(runs, runner, computes, pipelines)
-    endpoints = OnlineEndpoints(context, models)
+    endpoints = OnlineEndpoints(context, models, Scripts(context, codes, environments))
     batch = BatchEndpoints(context)
     batch_deployments = BatchDeployments(batch, components, computes)
     schedules = Schedules(jobs)

@@ -19,6 +19,7 @@ from dropml.azureml.core.store import Doc
 from dropml.azureml.online.endpoints import OnlineEndpoints
 from dropml.azureml.online.process import EndpointDownError
 from dropml.azureml.online.shapes import MAX_DEPLOYMENTS, deployment_properties, deployment_resource, sku
+from dropml.azureml.workspace.storage import DataError
 from dropml.common.logs import tail
 
 log = logging.getLogger(__name__)
@@ -60,24 +61,16 @@ class OnlineDeployments(LongRunning):
         body = await json_body(request)
         properties = deployment_properties(properties_of(body))
         self._endpoints.idle(endpoint)
-        model = self._models.by_id(properties["model"])
-        if model is None:
-            text = properties["model"].rpartition("/models/")[2].replace("/versions/", ":")
-            raise self._models.missing(_key(text))
-        if model["properties"]["modelType"] != "mlflow_model":
-            raise bad_request(
-                f"The model is a {model['properties']['modelType']}: without environmentId and codeConfiguration "
-                "only an mlflow_model can be deployed.",
-                "BadArgument",
-                "ModelNotMlflow",
-            )
+        model = self._model(properties)
+        if code := properties["codeConfiguration"]:
+            properties["codeName"] = self._endpoints.scripts.code_name(code["codeId"])
         before = self.get_doc(self.key(request))
         self.idle(before)
         if before is None and self.c.store.count("deployment", endpoint["name"]) >= MAX_DEPLOYMENTS:
             raise bad_request(f"The endpoint has {MAX_DEPLOYMENTS} deployments already, which is the most.")
         doc = (before or {"endpoint": endpoint["name"], "name": name, "live": None}) | {
             "properties": properties,
-            "model": f"{model['name']}:{model['version']}",
+            "model": f"{model['name']}:{model['version']}" if model else None,
             "tags": body.get("tags") or {},
             "location": body.get("location") or self.c.settings.location,
             "sku": sku(body.get("sku")),
@@ -88,8 +81,26 @@ class OnlineDeployments(LongRunning):
         headers = self.begin("put", doc, request)
         return reply(deployment_resource(self.c, doc, answer_to_put=True), 201, headers)
 
+    def _model(self, properties: Doc) -> Doc | None:
+        """The registered model; None for a script without one. ArmError for a model that can't be served."""
+        if not properties["model"]:
+            return None
+        model = self._models.by_id(properties["model"])
+        if model is None:
+            text = properties["model"].rpartition("/models/")[2].replace("/versions/", ":")
+            raise self._models.missing(_key(text))
+        if model["properties"]["modelType"] != "mlflow_model" and not properties["codeConfiguration"]:
+            raise bad_request(
+                f"The model is a {model['properties']['modelType']}: without environmentId and codeConfiguration "
+                "only an mlflow_model can be deployed.",
+                "BadArgument",
+                "ModelNotMlflow",
+            )
+        return model
+
     async def work_put(self, operation: Doc) -> None:
         """A process that ends while it loads is started again, as the service starts a container again."""
+        await self._fetch_code(operation["target"])
         for attempt in range(1, _STARTS + 1):
             try:
                 await self._load(operation)
@@ -100,6 +111,16 @@ class OnlineDeployments(LongRunning):
                 await asyncio.sleep(attempt * _PAUSE_SECONDS)
             else:
                 return
+
+    async def _fetch_code(self, key: str) -> None:
+        doc = self.get_doc(key)
+        try:
+            if doc is not None:
+                await self._endpoints.scripts.fetch(doc["properties"])
+        except DataError as error:
+            raise OperationFailedError(
+                f"The deployment's code can't be had: {error}", "BadArgument"
+            ) from None
 
     async def _load(self, operation: Doc) -> None:
         """Raises OperationFailedError for the model's fault, EndpointDownError for the process' end."""
@@ -159,7 +180,7 @@ class OnlineDeployments(LongRunning):
         one_of(kind, ("InferenceServer", "StorageInitializer"), "containerType")
         lines = int(body.get("tail") or 5000)
         if str(kind).lower() == "storageinitializer":
-            return reply({"content": f"Model {doc['model']} is in place.\n"})
+            return reply({"content": f"Model {doc['model']} is in place.\n" if doc["model"] else ""})
         path = self._endpoints.log_file(doc["endpoint"], doc["name"])
         return reply({"content": await asyncio.to_thread(tail, path, lines)})
 

@@ -19,6 +19,7 @@ from dropml.azureml.core.operations import Form, Kind, OperationFailedError
 from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
 from dropml.azureml.online.process import EndpointDownError, EndpointProcesses
+from dropml.azureml.online.scripts import Scripts
 from dropml.azureml.online.shapes import endpoint_properties, endpoint_resource
 
 #: Recorded: a token lives 12 hours past the moment from which it should be refreshed, less 31 s.
@@ -34,9 +35,9 @@ class OnlineEndpoints(LongRunning):
     verbs = ("GET", "PUT", "PATCH", "DELETE")
     put_form = delete_form = Form("oeidp")
 
-    def __init__(self, context: Context, models: Models) -> None:
+    def __init__(self, context: Context, models: Models, scripts: Scripts) -> None:
         super().__init__(context)
-        self._models = models
+        self._models, self.scripts = models, scripts
         self.processes = EndpointProcesses(context, self.served)
         context.operations.register("endpoint.keys", Kind(self.put_form, self.work_put, self.settle_put))
 
@@ -75,14 +76,17 @@ class OnlineEndpoints(LongRunning):
         }
 
     def _deployment(self, endpoint: str, doc: Doc, properties: Doc) -> Doc:
-        found = self._models.by_id(properties["model"])
+        found = self._models.by_id(properties["model"]) if properties["model"] else None
         name, version = (found["name"], found["version"]) if found else ("absent", "0")
+        model_dir = self._models.folder(name, version) if properties["model"] else None
+        mounts = self.processes.folder(endpoint) / "app"
         settings = properties["requestSettings"]
         timeout = seconds(settings["requestTimeout"], "requestTimeout")
         return {
-            "model_dir": str(self._models.folder(name, version)),
+            **self.scripts.served(properties, found, mounts),
+            "model_dir": str(model_dir) if model_dir else None,
             "models_dir": str(self.c.folder("models")),
-            "model": f"{name}:{version}",
+            "model": f"{name}:{version}" if properties["model"] else "",
             "request_timeout_s": timeout,
             "app_insights": properties["appInsightsEnabled"],
             "log_file": str(self.log_file(endpoint, doc["name"])),

@@ -9,6 +9,7 @@ from dropml.azureml.core.arm import bad_request, resource_type, system_data
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import one_of, seconds
 from dropml.azureml.core.store import Doc
+from dropml.azureml.online.scripts import script_properties, shown_variables
 
 _AUTH = ("Key", "AMLToken", "AADToken")
 _PROBE: Doc = {
@@ -135,12 +136,10 @@ def _endpoint_id(c: Context, name: str) -> str:
 def deployment_properties(given: Doc) -> Doc:
     """Properties of a deployment's PUT with the service's defaults; 400 for what Azure or the emulator refuses."""
     one_of(given.get("endpointComputeType"), ("Managed",), "endpointComputeType")
-    if not given.get("model"):
-        raise bad_request("The field 'model' is required.")
-    if given.get("codeConfiguration") or given.get("environmentId"):
+    script = script_properties(given)
+    if not given.get("model") and not script["codeConfiguration"]:
         raise bad_request(
-            "The emulator serves MLflow models without a scoring script (no-code): leave codeConfiguration and "
-            "environmentId out."
+            "The field 'model' is required without 'codeConfiguration': the emulator runs no images of one's own."
         )
     instance = given.get("instanceType")
     if not instance or not _INSTANCE.match(str(instance)):
@@ -160,8 +159,7 @@ def deployment_properties(given: Doc) -> Doc:
     return {
         "description": given.get("description"),
         "properties": dict(given.get("properties") or {}),
-        "codeConfiguration": None,
-        "environmentId": None,
+        **script,
         "environmentVariables": dict(given.get("environmentVariables") or {}),
         "scaleSettings": given.get("scaleSettings") or {"scaleType": "Default"},
         "requestSettings": settings,
@@ -170,7 +168,7 @@ def deployment_properties(given: Doc) -> Doc:
         "livenessProbe": _PROBE | (given.get("livenessProbe") or {}),
         "readinessProbe": _PROBE | (given.get("readinessProbe") or {}),
         "instanceType": instance,
-        "model": given["model"],
+        "model": given.get("model"),
         "egressPublicNetworkAccess": given.get("egressPublicNetworkAccess") or "Enabled",
         "dataCollector": given.get("dataCollector"),
         "endpointComputeType": "Managed",
@@ -192,13 +190,8 @@ def deployment_resource(
         del base["dataCollector"]  # the property came later
     variables = base["environmentVariables"]
     if not answer_to_put and doc["state"] == "Succeeded":
-        # Added by the service, for a model served without a scoring script.
-        variables = {
-            **variables,
-            "AZUREML_MODEL_DIR": f"/var/azureml-app/azureml-models/{doc['model'].replace(':', '/')}",
-            "AZUREML_ENTRY_SCRIPT": "/var/mlflow_resources/mlflow_score_script.py",
-            "AML_APP_ROOT": "/var/mlflow_resources",
-        }
+        variables = variables | shown_variables(base, doc["model"])
+    base.pop("codeName", None)
     properties = {
         **base,
         "properties": {**base["properties"], "AzureAsyncOperationUri": doc["operation_uri"]},

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from dropml.azureml.serving import answers, contract
+from dropml.azureml.serving import answers, contract, script_answers, script_mount
 from dropml.azureml.serving.auth import Guard
 from dropml.azureml.serving.contract import ContainerError
 from dropml.azureml.serving.deployment import Deployment, TooManyRequestsError, run_error
@@ -51,6 +51,7 @@ class EndpointApp:
         self.deployments = Deployments(endpoint_dir)
         self._telemetry: Telemetry | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        script_mount.clear(settings)
         self.apply(settings)
 
     def apply(self, settings: EndpointSettings) -> None:
@@ -102,29 +103,27 @@ class EndpointApp:
         call = _Call(request, deployment, path.decode("ascii", "replace"), ids)
         if deployment.status != "ready":
             return self._end(call, 424, b"", answers.TEXT, answers.model_error(b"model_not_ready"))
-        if path == b"/score":
-            return self._score(call, query, pinned=bool(name))
-        return self._other(call, path, query)
+        if path != b"/score":
+            return self._other(call, path, query)
+        if self.deployments.mirrors and not name:
+            self._mirror(call, query)
+        if deployment.script is not None:
+            self._later(self._answer(call, self._run_script(call, query)))
+            return None
+        return self._score(call, query)
 
-    def _score(self, call: _Call, query: bytes, *, pinned: bool) -> Answer | None:
+    def _score(self, call: _Call, query: bytes) -> Answer | None:
         request, deployment = call.request, call.deployment
         try:
-            if request.method == "POST":
-                table = contract.from_body(request.headers.get(b"content-type", b""), request.body)
-            elif request.method in ("GET", "HEAD"):
-                table = contract.from_query(query)
-            elif request.method == "OPTIONS":
+            if request.method == "OPTIONS":
                 return self._end(call, 200, b'""', deployment.success_head)
-            else:
-                raise ContainerError(405, "The method is not allowed for the requested URL.")
+            table = contract.from_request(request, query)
         except ContainerError as error:
             return self._container_error(call, error)
-        if self.deployments.mirrors and not pinned:
-            self._mirror(call, table)
         if len(table[1]) > deployment.inline_rows or deployment.active >= (
             deployment.settings.max_concurrent_requests
         ):
-            self._later(self._score_later(call, table))
+            self._later(self._answer(call, self._score_table(call, table)))
             return None
         started = time.perf_counter()
         try:
@@ -133,11 +132,23 @@ class EndpointApp:
             return self._container_error(call, run_error(error))
         return self._scored(call, result, time.perf_counter() - started)
 
-    async def _score_later(self, call: _Call, table: contract.Table) -> None:
+    async def _score_table(self, call: _Call, table: contract.Table) -> Answer:
         started = time.perf_counter()
+        result = await call.deployment.score(*table)
+        return self._scored(call, result, time.perf_counter() - started)
+
+    async def _run_script(self, call: _Call, query: bytes) -> Answer:
+        reply = await call.deployment.call(*script_answers.question(call.request, query, call.ids))
+        if len(reply.body) > _MAX_ANSWER:
+            reason = answers.model_error(b"response_payload_too_large", reply.status)
+            return self._end(call, 424, b"", answers.TEXT, reason)
+        status, lines = script_answers.passed_on(reply)
+        lines = (*lines, call.deployment.name_lines, answers.SERVER_VERSION)
+        return self._end(call, status, reply.body, *lines, container=reply.status)
+
+    async def _answer(self, call: _Call, work: Awaitable[Answer]) -> None:
         try:
-            result = await call.deployment.score(*table)
-            answer = self._scored(call, result, time.perf_counter() - started)
+            answer = await work
         except TooManyRequestsError:
             reason = answers.model_error(b"too_many_pending_request")
             answer = self._end(call, 429, b"", answers.TEXT, reason)
@@ -150,21 +161,26 @@ class EndpointApp:
             answer = self._end(call, 500, b"Internal server error.", answers.TEXT)
         call.request.connection.send(call.request, answer)
 
-    def _mirror(self, call: _Call, table: contract.Table) -> None:
+    def _mirror(self, call: _Call, query: bytes) -> None:
         """Send copies to mirrors; nobody waits for them, and full ones are passed over."""
         for name, share in self.deployments.mirrors:
             mirror = self.deployments.by_name.get(name)
             if mirror is None or mirror is call.deployment or mirror.status != "ready":
                 continue
             if random.random() < share:
-                self._later(self._score_mirror(_Call(call.request, mirror, call.path, call.ids), table))
+                self._later(self._score_mirror(_Call(call.request, mirror, call.path, call.ids), query))
 
-    async def _score_mirror(self, call: _Call, table: contract.Table) -> None:
+    async def _score_mirror(self, call: _Call, query: bytes) -> None:
         status, size = 200, 0
         started = time.perf_counter()
         try:
-            result = await call.deployment.score(*table)
-            size = len(orjson.dumps(result, default=plain, option=_OPTIONS))
+            if call.deployment.script is not None:
+                question = script_answers.question(call.request, query, call.ids)
+                reply = await call.deployment.call(*question)
+                status, size = reply.status, len(reply.body)
+            else:
+                result = await call.deployment.score(*contract.from_request(call.request, query))
+                size = len(orjson.dumps(result, default=plain, option=_OPTIONS))
         except (TooManyRequestsError, TimeoutError):
             status = 429
         except ContainerError as error:
@@ -185,7 +201,9 @@ class EndpointApp:
             kind = b"Content-Type: text/html; charset=utf-8\r\n"
             return self._end(call, 200, b"Healthy", kind, deployment.name_lines, answers.SERVER_VERSION)
         version = parse_qs(query.decode("latin-1")).get("version", ["2"])[0]
-        document = swagger(self.settings.swagger_title, deployment, version)
+        document = deployment.own_swagger(version) or swagger(
+            self.settings.swagger_title, deployment, version
+        )
         if document is None:
             message = f"Swagger version [{version[:20]}] is not valid. Supported versions: [2, 3, 3.1]."
             return self._container_error(call, ContainerError(404, message))

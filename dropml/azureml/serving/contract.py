@@ -11,6 +11,8 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from dropml.azureml.serving.messages import Request
+
 Table = tuple[list[str], list[list[Any]]]  # columns, rows
 
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
@@ -33,6 +35,15 @@ class RunError(ContainerError):
 
     def __init__(self, log: str) -> None:
         super().__init__(500, RUN_FAILED, failed=True, log=log)
+
+
+def from_request(request: Request, query: bytes) -> Table:
+    """Columns and rows of a request. Raises ContainerError."""
+    if request.method == "POST":
+        return from_body(request.headers.get(b"content-type", b""), request.body)
+    if request.method in ("GET", "HEAD"):
+        return from_query(query)
+    raise ContainerError(405, "The method is not allowed for the requested URL.")
 
 
 def from_body(content_type: bytes, body: bytes) -> Table:

@@ -3,20 +3,35 @@
 import asyncio
 import contextlib
 import functools
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import orjson
 
 from dropml.azureml.serving import answers
 from dropml.azureml.serving.contract import RunError
 from dropml.azureml.serving.logs import DeploymentLog
 from dropml.azureml.serving.reference_process import ReferenceProcess, ReferenceProcessError
+from dropml.azureml.serving.script_process import Reply, ScriptError
+from dropml.azureml.serving.script_service import ScriptService, State
 from dropml.azureml.serving.settings import DeploymentSettings
 from scorer import SignatureError
 
 HANG_SECONDS = 30.0  # after its timeout, a request that still runs in a child has that child ended
 INLINE_SECONDS = 0.005  # what a request may hold the event loop; longer ones go to a thread
-Form = Literal["compiled", "reference"]
+Form = Literal["compiled", "reference", "script"]
+_T = TypeVar("_T")
+#: Files beside a scoring script, by version (azureml_inference_server_http/server/swagger.py).
+_SWAGGERS = {
+    "2": ("swagger.json", "swagger2.json"),
+    "2.0": ("swagger.json", "swagger2.json"),
+    "3": ("swagger3.json",),
+    "3.0": ("swagger3.json",),
+    "3.1": ("swagger3.1.json",),
+}
 
 
 class TooManyRequestsError(Exception):
@@ -30,7 +45,7 @@ class Deployment:
     settings: DeploymentSettings
     pool: ThreadPoolExecutor
     log: DeploymentLog
-    status: Literal["loading", "ready", "failed"] = "loading"
+    status: State = "loading"
     form: Form | None = None
     parity: float | None = None
     error: str | None = None
@@ -42,6 +57,7 @@ class Deployment:
     example_result: list[Any] | None = None
     scorer: Any = None
     reference: ReferenceProcess | None = None
+    script: ScriptService | None = None
     inline_rows: int = 0
     active: int = 0
     closed: bool = False
@@ -68,6 +84,22 @@ class Deployment:
         keys = ("status", "error", "note", "form", "parity")
         return {key: getattr(self, key) for key in keys}
 
+    @property
+    def model_dir(self) -> Path:
+        """Of a deployment without a scoring script, which always has a model."""
+        assert self.settings.model_dir is not None
+        return self.settings.model_dir
+
+    def own_swagger(self, version: str) -> dict[str, Any] | None:
+        """The description of its interface that a scoring script brings along, if it does."""
+        if self.script is None:
+            return None
+        for path in (self.script.app_root / name for name in _SWAGGERS.get(version, ())):
+            with contextlib.suppress(OSError, ValueError):
+                found: dict[str, Any] = orjson.loads(path.read_bytes())
+                return found
+        return None
+
     # scoring
 
     async def score(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
@@ -75,8 +107,15 @@ class Deployment:
 
         Raises TooManyRequestsError, TimeoutError (request_timeout_s passed) and RunError.
         """
+        return await self._in_turn(functools.partial(self._predict, columns, data))
+
+    async def call(self, head: dict[str, Any], body: bytes) -> Reply:
+        """Have the scoring script answer a request. Raises as `score`."""
+        return await self._in_turn(functools.partial(self._ask_script, head, body))
+
+    async def _in_turn(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         await self._enter()
-        work = asyncio.create_task(self._work(columns, data))
+        work = asyncio.ensure_future(self._work(ask))
         done, _ = await asyncio.wait({work}, timeout=self.settings.request_timeout_s)
         if not done:
             # The model goes on and keeps its place, as a container does when its caller has been told 408.
@@ -85,7 +124,21 @@ class Deployment:
             raise TimeoutError
         return work.result()
 
-    async def _work(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
+    async def _work(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        try:
+            return await ask()
+        finally:
+            self._leave()
+
+    async def _ask_script(self, head: dict[str, Any], body: bytes) -> Reply:
+        try:
+            if self.script is None:
+                raise ScriptError("the deployment is closed")
+            return await self.script.ask(head, body)
+        except ScriptError as error:
+            raise RunError(f"Encountered Exception: {error}") from None
+
+    async def _predict(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
         try:
             if self.reference is not None:
                 return await self.reference.predict(columns, data)
@@ -99,8 +152,6 @@ class Deployment:
             raise RunError(f"Encountered Exception: {error}") from None
         except Exception as error:  # noqa: BLE001
             raise run_error(error) from None
-        finally:
-            self._leave()
 
     async def _enter(self) -> None:
         # The service lets 2 x max_concurrent_requests in: half of them run, half wait for their turn.
@@ -139,9 +190,10 @@ class Deployment:
         finally:
             self._restart = None
 
-    def _end_hanging(self, work: asyncio.Task[list[Any]]) -> None:
-        if not work.done() and self.reference is not None:
-            self.reference.kill()
+    def _end_hanging(self, work: asyncio.Future[_T]) -> None:
+        child = self.reference or self.script
+        if not work.done() and child is not None:
+            child.kill()
 
     # ending
 
@@ -156,13 +208,28 @@ class Deployment:
         self.closed = True
         if self._restart is not None:
             self._restart.cancel()
-        await self.end_reference()
+        await self.end_children()
         self.scorer = None
+
+    async def start_script(self) -> None:
+        """The process of the scoring script. Raises ScriptError, MountError, OriginError, OSError."""
+        self.script = ScriptService(self.settings, self.log, self._changed)
+        await self.script.start()
+
+    def _changed(self, status: State, error: str | None) -> None:
+        self.status, self.error = status, error
+
+    async def end_children(self) -> None:
+        """End whatever processes it has."""
+        await self.end_reference()
+        script, self.script = self.script, None
+        if script is not None:
+            await script.close()
 
     async def start_reference(self) -> ReferenceProcess:
         """A fresh child for the reference form."""
         await self.end_reference()
-        self.reference = ReferenceProcess(self.settings.model_dir)
+        self.reference = ReferenceProcess(self.model_dir)
         await self.reference.start()
         return self.reference
 
@@ -180,6 +247,6 @@ def run_error(error: Exception) -> RunError:
     return RunError(f"Encountered Exception: {type(error).__name__}")
 
 
-def _consume(task: asyncio.Task[list[Any]]) -> None:
+def _consume(task: asyncio.Future[_T]) -> None:
     if not task.cancelled():
         task.exception()  # nobody waits for it any more

@@ -100,13 +100,18 @@ class Deployments:
             return
         coming = self._coming.get(name)
         newest = coming or now
-        same_model = _model(newest.settings) == _model(wanted)
+        same_model = newest.settings.content() == wanted.content()
         if coming is None or same_model:
-            now.settings = replace(wanted, model_dir=now.settings.model_dir, model=now.settings.model)
+            now.settings = replace(
+                wanted,
+                model_dir=now.settings.model_dir,
+                model=now.settings.model,
+                script=now.settings.script,
+            )
             newest.settings = wanted if same_model else newest.settings
         if same_model and newest.status != "failed":
             return
-        if _model(now.settings) == _model(wanted) and now.status == "ready":
+        if now.settings.content() == wanted.content() and now.status == "ready":
             self._coming.pop(name, None)  # back to what serves already
             return
         fresh = self._new(wanted)
@@ -142,7 +147,3 @@ class Deployments:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _model(settings: DeploymentSettings) -> tuple[Path, str]:
-    return settings.model_dir, settings.model

@@ -20,28 +20,38 @@ _WARM_UP_ROUNDS = 20
 async def load(deployment: Deployment, cache: ParityCache) -> None:
     """Load the compiled form if it agrees with the reference, else the reference. Sets `status`."""
     started = time.monotonic()
-    deployment.log.info(
-        f"Loading model {deployment.settings.model} for deployment {deployment.settings.name}"
-    )
+    what = f"model {deployment.settings.model}"
+    deployment.log.info(f"Loading {what} for deployment {deployment.settings.name}")
+    for sentence in deployment.settings.notes:
+        deployment.log.info(sentence)
     try:
-        await _load(deployment, cache)
+        if deployment.settings.script is None:
+            await _load(deployment, cache)
+        else:
+            what = f"script {deployment.settings.script.entry}"
+            deployment.form = "script"
+            await deployment.start_script()
     except Exception as error:  # noqa: BLE001 - any failure of a model is its deployment's failure
         deployment.status = "failed"
-        deployment.error = f"{deployment.settings.model} could not be loaded: {_sentence(error)}"
+        deployment.error = f"{what} could not be loaded: {_sentence(error)}"
+        if "ModuleNotFoundError: " in deployment.error:
+            deployment.error += " ".join(("", *deployment.settings.notes))
         deployment.log.error(deployment.error)
-        await deployment.end_reference()
+        await deployment.end_children()
         return
     if deployment.closed:  # removed while it was loading
-        await deployment.end_reference()
+        await deployment.end_children()
     deployment.status = "ready"
+    how = f"as its {deployment.form} form, largest difference of forms {deployment.parity}, "
+    if deployment.form == "script":
+        how = ""
     deployment.log.info(
-        f"Model {deployment.settings.model} is ready as its {deployment.form} form after "
-        f"{time.monotonic() - started:.2f} s, largest difference of forms {deployment.parity}"
+        f"{what[:1].upper()}{what[1:]} is ready {how}after {time.monotonic() - started:.2f} s"
     )
 
 
 async def _load(deployment: Deployment, cache: ParityCache) -> None:
-    model_dir = deployment.settings.model_dir
+    model_dir = deployment.model_dir
     if not (model_dir / "MLmodel").is_file():
         raise FileNotFoundError(f"{model_dir} holds no MLflow model (no file MLmodel)")
     origin.check(model_dir, deployment.settings.models_dir)
@@ -63,7 +73,7 @@ async def _load(deployment: Deployment, cache: ParityCache) -> None:
 
 async def _check(deployment: Deployment, cache: ParityCache) -> str | None:
     """Why the compiled form may not serve, or None."""
-    deployment.parity = cache.get(deployment.settings.model_dir)
+    deployment.parity = cache.get(deployment.model_dir)
     if deployment.parity is None:
         reference = await deployment.start_reference()
         try:
@@ -72,7 +82,7 @@ async def _check(deployment: Deployment, cache: ParityCache) -> str | None:
             absent = str(error).startswith("CompiledFormError: ")
             what = "no compiled form" if absent else "the forms could not be compared"
             return f"{what} ({error}); the reference form serves"
-        cache.put(deployment.settings.model_dir, deployment.parity)
+        cache.put(deployment.model_dir, deployment.parity)
     if deployment.parity <= PARITY_LIMIT:  # False for NaN too
         return None
     return (
@@ -87,7 +97,7 @@ async def _use_compiled(deployment: Deployment) -> None:
     scorer = deployment.scorer
     deployment.columns, deployment.types = list(scorer.columns), dict(scorer.types)
     deployment.labels = scorer.labels
-    deployment.example = _example(deployment.settings.model_dir)
+    deployment.example = _example(deployment.model_dir)
     loop = asyncio.get_running_loop()
     deployment.example_result, seconds = await loop.run_in_executor(
         deployment.pool, _warm_up, scorer, deployment.example
@@ -103,7 +113,7 @@ async def _use_reference(deployment: Deployment) -> None:
     description = await reference.describe()
     deployment.columns, deployment.types = description["columns"], description["types"]
     deployment.labels = description["labels"]
-    example = deployment.example = _example(deployment.settings.model_dir)
+    example = deployment.example = _example(deployment.model_dir)
     if example is not None:
         deployment.example_result = await reference.predict(example["columns"], example["data"][:1])
 

@@ -1,4 +1,4 @@
-"""The log of a deployment, as its container would write it. Never payloads, never keys."""
+"""The log of a deployment, as its container would write it. Never payloads, never keys, but what a script itself prints."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ from typing import IO
 
 MAX_BYTES = 5_242_880
 _LINE_LIMIT = 500
+_WAITING_BYTES = 1_048_576
 
 # time, method, path, status, milliseconds, bytes of the answer, request id
 RequestRecord = tuple[float, str, str, int, float, int, bytes]
@@ -23,7 +24,8 @@ class DeploymentLog:
     def __init__(self, path: Path | None, max_bytes: int = MAX_BYTES) -> None:
         self.path = path
         self._max_bytes = max_bytes
-        self._lines: list[RequestRecord | tuple[float, str, str]] = []
+        self._lines: list[RequestRecord | tuple[float, str, str] | bytes] = []
+        self._said = 0  # bytes among them that a script has said
         self._file: IO[bytes] | None = None
         self._pid = os.getpid()
 
@@ -36,11 +38,19 @@ class DeploymentLog:
     def request(self, record: RequestRecord) -> None:
         self._lines.append(record)
 
+    def said(self, line: bytes) -> None:
+        """A line of a scoring script, as it is. One that says more than can wait has the log written at once."""
+        self._lines.append(line)
+        self._said += len(line)
+        if self._said > _WAITING_BYTES:
+            self.flush()
+
     def flush(self) -> None:
         if not self._lines or self.path is None:
             self._lines.clear()
+            self._said = 0
             return
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._said = self._lines, [], 0
         with contextlib.suppress(OSError):
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +67,9 @@ class DeploymentLog:
             self._file.close()
             self._file = None
 
-    def _format(self, record: RequestRecord | tuple[float, str, str]) -> str:
+    def _format(self, record: RequestRecord | tuple[float, str, str] | bytes) -> str:
+        if isinstance(record, bytes):
+            return record.decode("utf-8", "replace") + "\n"
         seconds = record[0]
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
         start = f"{stamp},{int(seconds % 1 * 1000):03d}"

@@ -14,11 +14,23 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptSettings:
+    """A scoring script. Its deployment's files are copied below `mounts`, the code as `code_name`, the model as `model_as`."""
+
+    code_dir: Path
+    code_name: str
+    entry: str  # relative to the code
+    model_as: str
+    mounts: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentSettings:
     """One deployment. Times are in seconds."""
 
     name: str
-    model_dir: Path
+    model_dir: Path | None  # None only with a script
     model: str
     models_dir: Path | None = None  # of all registered models
     request_timeout_s: float = 5.0
@@ -26,6 +38,12 @@ class DeploymentSettings:
     log_file: Path | None = None
     max_concurrent_requests: int = 1
     max_queue_wait_s: float = 0.5
+    script: ScriptSettings | None = None
+    notes: tuple[str, ...] = ()  # for its log: how its environment differs from here
+
+    def content(self) -> tuple[object, ...]:
+        """What a new version of the deployment is loaded for when it changes."""
+        return self.model_dir, self.model, self.script
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +127,11 @@ def _weights(
 
 
 def _deployment(name: str, value: dict[str, Any]) -> DeploymentSettings:
-    if not isinstance(value, dict) or not value.get("model_dir"):
-        raise SettingsError(f"deployment {name!r} has no model_dir")
+    if not isinstance(value, dict) or not (value.get("model_dir") or value.get("script")):
+        raise SettingsError(f"deployment {name!r} has neither model_dir nor script")
     return DeploymentSettings(
         name=name,
-        model_dir=Path(value["model_dir"]),
+        model_dir=Path(value["model_dir"]) if value.get("model_dir") else None,
         model=value.get("model") or name,
         models_dir=Path(value["models_dir"]) if value.get("models_dir") else None,
         request_timeout_s=float(value.get("request_timeout_s") or 5.0),
@@ -121,4 +139,20 @@ def _deployment(name: str, value: dict[str, Any]) -> DeploymentSettings:
         log_file=Path(value["log_file"]) if value.get("log_file") else None,
         max_concurrent_requests=max(1, int(value.get("max_concurrent_requests") or 1)),
         max_queue_wait_s=float(value.get("max_queue_wait_s") or 0.5),
+        script=_script(name, value["script"]) if value.get("script") else None,
+        notes=tuple(value.get("notes") or ()),
+    )
+
+
+def _script(name: str, value: dict[str, Any]) -> ScriptSettings:
+    for key in ("code_dir", "code_name", "entry", "model_as", "mounts"):
+        if not isinstance(value.get(key), str) or not value[key]:
+            raise SettingsError(f"the script of deployment {name!r} has no {key}")
+    return ScriptSettings(
+        code_dir=Path(value["code_dir"]),
+        code_name=value["code_name"],
+        entry=value["entry"],
+        model_as=value["model_as"],
+        mounts=Path(value["mounts"]),
+        variables={key: str(text) for key, text in (value.get("variables") or {}).items()},
     )

@@ -19,6 +19,7 @@ _SCORE = "Run web service's model and get the prediction output"
 _PAYLOAD = "The input payload for executing the real-time machine learning service."
 _SCORED = "The service processed the input correctly and provided a result prediction, if applicable."
 _FAILED = "The service failed to execute due to an error."
+_ANYTHING: dict[str, Any] = {"type": "object", "example": {}}  # of a scoring script that brings no schema
 _BEARER = {
     "type": "apiKey",
     "name": "Authorization",
@@ -138,6 +139,8 @@ def _json_content(schema: str) -> dict[str, Any]:
 
 
 def _input(deployment: Deployment, cell: dict[str, Any]) -> dict[str, Any]:
+    if deployment.script is not None:
+        return dict(_ANYTHING)
     width = len(deployment.columns)
     row = {"type": "array", "items": cell, "minItems": width, "maxItems": width}
     split = {
@@ -164,6 +167,8 @@ def _input(deployment: Deployment, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _output(deployment: Deployment) -> dict[str, Any]:
+    if deployment.script is not None:
+        return dict(_ANYTHING)
     result = deployment.example_result or []
     sample = (deployment.labels or result or [None])[0]
     item: dict[str, Any] = {"type": "object"}
