@@ -144,6 +144,21 @@ def test_a_schema_that_breaks_callers_is_held_unless_allowed() -> None:
     assert state(world, third) == "live"
 
 
+def test_the_scoring_path_knows_the_types_of_each_version_that_shares_the_traffic() -> None:
+    world = World(canary_seconds=1000)
+    drop(world, "A")
+    tick(world)
+    (column, *rest) = SCHEMA.columns
+    retyped = replace(SCHEMA, columns=(replace(column, type="number"), *rest))
+    drop(world, "B", schema=retyped)
+    tick(world)
+    serving = world.serving("bank")
+    assert serving.traffic == {"m1-a1": 90, "m2-a1": 10}
+    assert (serving.schema, serving.newest) == (retyped, "m2-a1")
+    assert serving.schema_of("m1-a1") == SCHEMA
+    assert serving.schema_of("m2-a1") == retyped
+
+
 def test_third_promotion_leaves_two_deployments() -> None:
     world = World()
     for content in "ABC":

@@ -68,7 +68,8 @@ def old(request: pytest.FixtureRequest) -> Old:
 
 def test_every_run_opens_in_its_state(old: Old) -> None:
     assert {run_id: str(old.world.run(run_id).state) for run_id in old.expected} == old.expected
-    assert set(old.expected.values()) == set(State), "a run in every state"
+    later = {State.CANCELLED}
+    assert set(old.expected.values()) == set(State) - later, "a run in every state that those releases knew"
 
 
 def test_what_was_open_goes_on_to_its_end(old: Old) -> None:

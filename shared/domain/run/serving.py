@@ -28,6 +28,8 @@ class Version:
 
     run_id: str = ""
     model: str = ""
+    #: What it was trained on, where that is not the dataset's schema of now: two versions may share the traffic.
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,15 @@ class ServingEntry:
         if len(names) < 2:
             return names[0] if names else self.live
         return random.choices(names, weights)[0]
+
+    def schema_of(self, deployment: str) -> Schema:
+        """The columns and types that this deployment takes."""
+        return self.version(deployment).schema or self.schema
+
+    @cached_property
+    def newest(self) -> str:
+        """The deployment that rows of the dataset's schema are meant for."""
+        return next((name for name in self._weights[0] if self.version(name).schema is None), self.live)
 
     def version(self, deployment: str) -> Version:
         return self.deployments.get(deployment, Version())

@@ -8,6 +8,7 @@ from shared.domain import names
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
+from shared.domain.schema import Schema
 from shared.services.monitoring import tallies
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
@@ -92,21 +93,29 @@ def write_serving(
     `traffic` stands in for the endpoint's own where the proxy shall follow another one already.
     """
     traffic = traffic or {k: v for k, v in endpoint.traffic.items() if v}
+    schema = snapshot_of(run).schema
     entry = ServingEntry(
         dataset=run.dataset,
         slug=run.slug,
         endpoint=endpoint.name,
         scoring_uri=endpoint.scoring_uri,
         live=_live(traffic, other),
-        schema=snapshot_of(run).schema,
+        schema=schema,
         auth_mode=endpoint.auth_mode,
         traffic=traffic,
         deployments={
-            deployment_of(r): Version(r.run_id, r.model.label if r.model else "") for r in (run, other) if r
+            deployment_of(r): Version(r.run_id, r.model.label if r.model else "", _other_than(schema, r))
+            for r in (run, other)
+            if r
         },
         updated_at=ctx.clock(),
     )
     ctx.store.write(f"serving/{run.slug}.json", entry)
+
+
+def _other_than(schema: Schema, run: Run) -> Schema | None:
+    own = snapshot_of(run).schema
+    return None if own.columns == schema.columns else own
 
 
 def _live(traffic: dict[str, int], other: Run | None) -> str:

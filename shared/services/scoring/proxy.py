@@ -15,7 +15,9 @@ from shared.domain.problems import ModelRefused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
+from shared.domain.rows.refit import body_for
 from shared.domain.run.serving import ServingEntry
+from shared.domain.schema import Schema
 from shared.services.bulkhead import Bulkhead
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.statuses import check, is_gone
@@ -164,13 +166,14 @@ class Scoring:
 
         A canary that fails costs its callers nothing but time: the live deployment answers in its place.
         """
-        drawn = entry.draw()
+        drawn, made = _fitted(entry, entry.draw(), body, entry.schema)
         try:
-            return self._ask(entry, drawn, body, rows, deadline, request_id)
+            return self._ask(entry, drawn, made, rows, deadline, request_id)
         except (ModelRefused, Upstream):
-            if not entry.shared or drawn == entry.live or self.calls.deadline(0) >= deadline:
+            live, made = _fitted(entry, entry.live, body, entry.schema)
+            if not entry.shared or drawn == live or self.calls.deadline(0) >= deadline:
                 raise
-        return self._ask(entry, entry.live, body, rows, deadline, request_id)
+        return self._ask(entry, live, made, rows, deadline, request_id)
 
     def _ask(
         self, entry: ServingEntry, deployment: str, body: bytes, rows: int, deadline: float, request_id: str
@@ -182,8 +185,9 @@ class Scoring:
             )
             if is_gone(answer):
                 # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
+                made_for = entry.schema_of(deployment)
                 entry = self.directory.refresh(entry.slug) or entry
-                deployment = entry.draw()
+                deployment, body = _fitted(entry, entry.draw(), body, made_for)
                 answer = self.calls.score(
                     entry.target, deployment, body, deadline=deadline, request_id=request_id
                 )
@@ -212,6 +216,14 @@ class Scoring:
                 field="x-dropml-deadline-ms",
             )
         return min(self.limits.timeout_seconds, asked / 1000)
+
+
+def _fitted(entry: ServingEntry, deployment: str, body: bytes, made_for: Schema) -> tuple[str, bytes]:
+    """Whom to ask, and the body in the types of that version's own schema: one that can't take a row is not asked."""
+    made = body_for(body, made_for, entry.schema_of(deployment))
+    if made is not None:
+        return deployment, made
+    return entry.newest, body_for(body, made_for, entry.schema) or body
 
 
 def answer_shape(shape: str, accept: str) -> AnswerShape:
