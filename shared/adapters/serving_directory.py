@@ -49,12 +49,13 @@ class StoredServing:
         fresh: float = 5.0,
         stale: float = 60.0,
         patience: float = 0.5,
+        burst_patience: float = 2.0,
         first_patience: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._fresh, self._stale, self._patience = fresh, stale, patience
-        self._first_patience = first_patience
+        self._burst_patience, self._first_patience = burst_patience, first_patience
         self._clock = clock
         self._slots: dict[str, _Slot] = {}
         #: Short forms by the names of the datasets that were found under them.
@@ -75,12 +76,7 @@ class StoredServing:
                 return entry
         absent, by_slug = 0, None
         for slug in names.slugs(dataset):
-            try:
-                entry = self._get(slug)
-            except Transient:
-                if by_slug is not None:
-                    break  # found under its short form; what the name may mean besides is asked the next time
-                raise
+            entry = self._glimpse(slug) if by_slug else self._get(slug)
             if entry is not None and entry.dataset == dataset:
                 self._named[dataset] = slug
                 return entry
@@ -113,6 +109,14 @@ class StoredServing:
         self._await(slug, partial(self._read, slug), slot is not None and slot.entry is not None, age)
         return self._slots[slug].entry
 
+    def _glimpse(self, slug: str) -> ServingEntry | None:
+        """As `_get`, for a caller who can go on without it: nothing that storage doesn't tell at once."""
+        slot = self._slots.get(slug)
+        if slot is None or self._clock() - slot.read_at >= self._fresh:
+            self._await(slug, partial(self._read, slug), known=True, age=0.0 if slot else self._stale)
+        slot = self._slots.get(slug)
+        return slot.entry if slot else None
+
     # -- one read of a document at a time, on a thread of its own --------------------------------------------------
 
     def _await(self, slug: str, read: Callable[[], None], known: bool, age: float) -> None:
@@ -120,7 +124,7 @@ class StoredServing:
         flight = self._reads.get(slug)
         if flight is None or flight.landed:
             with self._lock:
-                if not known and not self._lock.wait_for(partial(self._may_read, slug), self._patience):
+                if not known and not self._lock.wait_for(partial(self._may_read, slug), self._burst_patience):
                     raise _unavailable(slug)
                 flight = self._reads.get(slug)
                 if flight is None or flight.landed:

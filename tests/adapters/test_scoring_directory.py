@@ -211,7 +211,7 @@ def test_documents_read_again_take_no_place_of_a_name_not_known_yet(
 
 
 def test_a_burst_of_names_not_known_yet_passes(app: App, documents: SlowDocuments) -> None:
-    directory = StoredServing(documents, patience=5.0)
+    directory = StoredServing(documents, burst_patience=5.0)
     documents.open.clear()
     with ThreadPoolExecutor(24) as pool:
         asked = [pool.submit(directory.get, f"nobody-{n}") for n in range(24)]
@@ -221,10 +221,27 @@ def test_a_burst_of_names_not_known_yet_passes(app: App, documents: SlowDocument
 
 
 def test_where_storage_hangs_few_wait_for_names_not_known_yet(app: App, documents: SlowDocuments) -> None:
-    directory = StoredServing(documents, patience=0.05, first_patience=0.5)
+    directory = StoredServing(documents, burst_patience=0.05, first_patience=0.5)
     documents.open.clear()
     with ThreadPoolExecutor(24) as pool:
         asked = [pool.submit(directory.get, f"nobody-{n}") for n in range(24)]
         assert [type(found.exception()) for found in asked] == [Transient] * 24
     assert documents.reads == 8
+    documents.open.set()
+
+
+def test_a_dataset_called_by_its_short_form_answers_while_storage_hangs(
+    app: App, directory: StoredServing, documents: SlowDocuments, clock: Clock
+) -> None:
+    from shared.domain import names
+
+    slug = names.slug("My Sales")
+    document = json.loads(documents.blobs["serving/bank.json"][0])
+    documents.create(f"serving/{slug}.json", {**document, "dataset": "My Sales", "slug": slug})
+    assert directory.get(slug) is not None
+    clock.now += 10
+    documents.open.clear()
+    for _ in range(20):
+        assert directory.get(slug) is not None
+    assert documents.reads <= 6, "none of them waited for a read of its own"
     documents.open.set()
