@@ -31,6 +31,7 @@ def _named(value: str) -> bool:
 ROUTE: dict[str, Callable[[str], object]] = {
     "dataset": _named,
     "id": re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch,
+    "n": re.compile(r"[1-9][0-9]{0,8}").fullmatch,
     "name": re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch,
     "file": re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch,
 }

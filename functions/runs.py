@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions import parameters
 from functions.http import answer, door, respond
 from shared import bootstrap
 
@@ -63,3 +64,14 @@ def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.run import views
 
     return answer(views.datasets(views.PageQuery.parse(req.params), bootstrap.store()))
+
+
+@bp.route(route="datasets/{dataset}/versions/{n}/profile", methods=["GET"])
+@door
+def show_profile(req: func.HttpRequest) -> func.HttpResponse:
+    """What each column of a version holds; 304 to the ETag of the answer before."""
+    known = parameters.header(req, "if-none-match")
+    found, etag = bootstrap.profiles().version(parameters.dataset(req), int(req.route_params["n"]), known)
+    if found is None:
+        return respond(None, "application/json", 304, {"ETag": etag})
+    return answer(found, headers={"ETag": etag})

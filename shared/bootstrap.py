@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.services.run.context import Context
     from shared.services.run.housekeeping import Housekeeping
     from shared.services.run.pipeline_runs import PipelineRuns
+    from shared.services.run.profiles import Profiles
     from shared.services.run.store import RunStore
     from shared.services.scoring.calling import EndpointCalls
     from shared.services.scoring.endpoints import Endpoints
@@ -91,6 +92,13 @@ def store() -> RunStore:
     from shared.services.run.store import RunStore
 
     return RunStore(documents(), ledger(), time.time)
+
+
+@Once
+def profiles() -> Profiles:
+    from shared.services.run.profiles import Profiles
+
+    return Profiles(store(), data(), settings().data_container)
 
 
 @Once

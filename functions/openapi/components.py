@@ -8,6 +8,7 @@ from functions.openapi.parts import Doc
 from shared.domain.batches import BatchView
 from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
+from shared.domain.table.profile.parts import Profile
 from shared.services.run.pipeline_runs import PipelineRunView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
@@ -24,6 +25,7 @@ VIEWS: tuple[type, ...] = (
     Leaderboard,
     LedgerView,
     DatasetList,
+    Profile,
     PipelineRunView,
 )
 _PREFIX = "#/components/schemas/"

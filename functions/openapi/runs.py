@@ -107,4 +107,16 @@ PATHS: Doc = {
             ),
         )
     },
+    "/api/datasets/{dataset}/versions/{n}/profile": {
+        "get": operation(
+            "showProfile",
+            "runs",
+            "What each column of a version holds, and what is odd about it",
+            parameters=[
+                path_parameter("dataset", "The dataset's name or slug.", "bankmarketing"),
+                path_parameter("n", "The version: a run's `n`.", "1"),
+            ],
+            responses=responses(json_answer("The profile.", ref("Profile")), 404),
+        )
+    },
 }

@@ -228,7 +228,7 @@ class _Staging:
             weight_column=mltable.WEIGHT_COLUMN if self.weighted else None,
             weights=weights,
             warnings=warnings,
-            paths=(TRAIN, MLTABLE, HOLDOUT, PROFILE),
+            paths=(TRAIN, MLTABLE, HOLDOUT, PROFILE, *([BAD_ROWS] if self.bad.aside else [])),
             holdout_waived=self.waived,
             input_rows=self.bad.read,
             bad_rows=self.bad.aside,
