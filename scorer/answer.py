@@ -72,11 +72,12 @@ def answer(model: Served, asked: Asked) -> Answer:
         raise RequestError(
             400, "no-probabilities", "this model has no probabilities: it answers results only."
         )
-    columns, optional = asked.columns, model.optional
+    columns = asked.columns
     if model.columns is not None and columns is not None and columns != model.columns:
-        missing = [name for name in model.columns if name not in columns and name not in optional]
+        have = model.optional.union(columns)
+        missing = [name for name in model.columns if name not in have]
         if missing:
-            raise missing_inputs(missing, [name for name in columns if name not in model.columns])
+            raise missing_inputs(missing, columns, model.columns)
     try:
         found = model.answer(columns, asked.rows, probabilities=asked.method != "predict")
     except SignatureError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scorer.answer import CompiledModel, Served
 from scorer.compiled import CompiledScorer
-from scorer.errors import CompiledFormError
-from scorer.folder import pickles
+from scorer.errors import CompiledFormError, NoModelError
+from scorer.folder import PICKLE, pickles
 from scorer.trees import TreeLibraryError
 
 Say = Callable[[str], None]
@@ -32,10 +32,12 @@ def load_form(folder: Path, say: Say) -> Served:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mlflow":
                 raise
-            say(f"MLflow is not installed; model.pkl in {folder} serves without it.")
+            if not (folder / PICKLE).is_file():
+                raise NoModelError(f"MLflow is not installed, and {folder} holds no {PICKLE}.") from None
+            say(f"MLflow is not installed; {PICKLE} in {folder} is taken without it.")
         else:
             say(f"MLflow's model in {folder} serves.")
             return loaded
     pickled = load_pickle(folder)
-    say(f"model.pkl in {folder} serves.")
+    say(f"{PICKLE} in {folder} serves.")
     return pickled

@@ -45,9 +45,10 @@ class FrameModel:
         if self.columns is None and named is not None:
             self.columns = [str(name) for name in named]
         self._width = getattr(estimator, "n_features_in_", None)
-        classes = getattr(estimator, "classes_", None) if hasattr(estimator, "predict_proba") else None
-        self.labels: list[Any] | None = None if classes is None else plain(classes)
-        self._threshold: float | None = getattr(estimator, "threshold", None)
+        self.labels = _labels(estimator)
+        threshold = getattr(estimator, "threshold", None)
+        two = self.labels is not None and len(self.labels) == 2
+        self._threshold = float(threshold) if two and isinstance(threshold, int | float) else None
         last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
         parameters = inspect.signature(last.predict).parameters if hasattr(last, "predict") else {}
         self._spread = self.labels is None and "return_std" in parameters
@@ -101,14 +102,18 @@ class FrameModel:
     def _frame(self, columns: list[str] | None, rows: list[list[Any]]) -> Any:
         if self.signature is not None and columns is not None:
             return self._typed(self.signature, columns, rows)
-        if self.columns is None:
-            return _matrix(rows, self._width or len(rows[0]))
-        names = columns or self.columns
-        _same_width(rows, len(names))
+        if self.columns is None and self._width is not None:
+            return _matrix(rows, self._width)
+        names = self.columns or columns
+        _same_width(rows, len(columns or names or rows[0]))
+        if self.columns is not None and columns is not None and columns != self.columns:
+            position = {name: i for i, name in enumerate(columns)}
+            order = [position[name] for name in self.columns]
+            rows = [[row[i] for i in order] for row in rows]
         import pandas as pd
 
-        frame = pd.DataFrame([[math.nan if c is None else c for c in row] for row in rows], columns=names)
-        return frame[self.columns]
+        cells = [[math.nan if cell is None else cell for cell in row] for row in rows]
+        return pd.DataFrame(cells, columns=names)
 
     def _typed(self, signature: Signature, columns: list[str], rows: list[list[Any]]) -> Any:
         """Columns of the types that the signature declares, as MLflow wants them."""
@@ -129,6 +134,12 @@ class FrameModel:
             else:
                 frame[name] = frame[name].astype(DTYPES[kind])
         return frame
+
+
+def _labels(estimator: Any) -> list[Any] | None:
+    """Of a classifier with probabilities for one target."""
+    classes = getattr(estimator, "classes_", None) if hasattr(estimator, "predict_proba") else None
+    return None if classes is None or isinstance(classes, list) else list(plain(classes))
 
 
 def _same_width(rows: list[list[Any]], width: int) -> None:

@@ -8,6 +8,8 @@ bare list.
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -158,8 +160,8 @@ def _split(table: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise _bad("columns must be a list of names.")
     if len(set(columns)) != len(columns):
-        twice = {name for name in columns if columns.count(name) > 1} if len(columns) < 1000 else ()
-        raise _bad(f"columns are named twice: {_names(sorted(twice))}.")
+        twice = sorted(name for name, times in Counter(columns).items() if times > 1)
+        raise _bad(f"columns are named twice: {_names(twice)}.")
     if not isinstance(rows, list):
         raise _bad(f"data is {_kind(rows)} and should be a list of rows.")
     _bounded(rows)
@@ -185,13 +187,15 @@ def _records(records: list[dict[str, Any]], model: Named) -> tuple[list[str], li
         absent = [name for name in absent if not any(name in record for record in records)]
         missing = [name for name in absent if name not in model.optional]
         if missing:
-            raise missing_inputs(missing, [name for name in records[0] if name not in columns])
-        columns = [name for name in columns if name not in absent]
+            raise missing_inputs(missing, records[0], columns)
+        columns = [name for name in columns if name not in set(absent)]
     return columns, [[record.get(name) for name in columns] for record in records]
 
 
-def missing_inputs(missing: list[str], extra: list[str]) -> RequestError:
+def missing_inputs(missing: list[str], have: Iterable[str], due: list[str]) -> RequestError:
     """In MLflow's words."""
+    known = set(due)
+    extra = [name for name in have if name not in known]
     message = f"Model is missing inputs {_names(missing)}."
     if extra:
         message += f" Note that there were extra inputs: {_names(extra)}"

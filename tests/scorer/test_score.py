@@ -15,12 +15,19 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import BayesianRidge, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from scorer import load
 from tests.support.automl_jobs import people, run_here, write_data, write_spec
-from tests.support.inference_server import Deployment, ScriptRefusalError, in_process, served
+from tests.support.inference_server import (
+    Deployment,
+    ScriptRefusalError,
+    in_process,
+    save_with_mlflow,
+    served,
+)
 
 COLUMNS = ["age", "income", "job", "member", "joined"]
 ROWS: list[list[Any]] = [[70, 2500.0, "pilot", True, "2021-06-01"], [20, None, "clerk", False, None]]
@@ -83,6 +90,14 @@ def unsure_numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("numbers")
     model = BayesianRidge().fit(x, x @ [2.0, -1.0] + rng.normal(scale=0.5, size=300))
     (folder / "model.pkl").write_bytes(pickle.dumps(model))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models that MLflow itself saved."""
+    folder = tmp_path_factory.mktemp("saved")
+    save_with_mlflow(folder)
     return folder
 
 
@@ -292,6 +307,18 @@ class TestAPickledEstimator:
         status, answer = deploy(unsure_numbers).post(body)
         assert (status, answer["code"]) == (400, "no-probabilities")
 
+    def test_what_is_a_threshold_is_known_by_its_kind(self, tmp_path: Path) -> None:
+        """scikit-learn's own thresholded classifier says "auto" where it has none."""
+        x, y = np.arange(20.0).reshape(-1, 1), np.arange(20) > 9
+        for threshold in ("auto", 0.9):
+            model = FixedThresholdClassifier(LogisticRegression(), threshold=threshold).fit(x, y)
+            (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+            with in_process(tmp_path, tmp_path) as deployment:
+                answer = deployment.post({"input_data": [[9.0], [11.0], [19.0]]})[1]
+            assert answer["classes"] == [False, True]
+            assert answer.get("threshold") == (None if threshold == "auto" else threshold)
+            assert answer["result"] == [False, threshold == "auto", True]
+
     def test_rows_of_another_width_are_named(self, deploy: Deploy, unsure_numbers: Path) -> None:
         status, answer = deploy(unsure_numbers).post({"input_data": [[1.0, 0.0], [1.0]]})
         assert (status, answer["errors"][0]["row"]) == (400, 1)
@@ -312,6 +339,25 @@ class TestWhatCannotBeDeployed:
             (tmp_path / "model" / name / "MLmodel").write_text("flavors: {}")
         with pytest.raises(ScriptRefusalError, match="holds 2 models"):
             START[how](tmp_path / "model", tmp_path).__enter__()
+
+
+@pytest.mark.slow
+class TestModelsThatMlflowSaved:
+    def test_a_classifier_with_a_signature(self, saved: Path, tmp_path: Path) -> None:
+        with served(saved / "tree", tmp_path) as deployment:
+            status, answer = deployment.post({"dataframe_records": [{"a": 1, "b": 1}, {"b": 4, "a": 3.5}]})
+            refused = deployment.post({"input_data": [[1.0, 1], [1.0, 1.5]]})[1]
+        assert status == 200
+        assert (answer["result"], answer["classes"]) == (["low", "high"], ["high", "low"])
+        assert answer["probabilities"] == [[0.0, 1.0], [1.0, 0.0]]
+        assert (refused["errors"][0]["row"], refused["errors"][0]["column"]) == (1, "b")
+
+    def test_a_python_model_that_declares_nothing(self, saved: Path, tmp_path: Path) -> None:
+        with served(saved / "doubled", tmp_path) as deployment:
+            assert deployment.post({"input_data": [{"b": 0, "a": 1.5}]}) == (
+                200,
+                {"result": [3.0], "model": None},
+            )
 
 
 def test_the_threshold_of_the_models_own_card_decides(trained: Path, tmp_path: Path) -> None:

@@ -26,6 +26,25 @@ from scorer.errors import RequestError
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = VENVS / "azmlinfsrv" / "bin" / "azmlinfsrv"
 
+#: Run by the server's own Python, which has MLflow: two models as people save them.
+_SAVE = """
+import sys
+import mlflow.pyfunc, mlflow.sklearn, pandas
+from mlflow.models import infer_signature
+from sklearn.tree import DecisionTreeClassifier
+
+class Doubled(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input["a"] * 2
+
+x = pandas.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "b": [1, 2, 3, 4]})
+y = ["low", "low", "high", "high"]
+tree = DecisionTreeClassifier().fit(x, y)
+folder = sys.argv[1]
+mlflow.sklearn.save_model(tree, folder + "/tree", signature=infer_signature(x, y), serialization_format="cloudpickle")
+mlflow.pyfunc.save_model(folder + "/doubled", python_model=Doubled())
+"""
+
 
 class Deployment(Protocol):
     """A deployment with an entry script. `log`: what it has written since it was started."""
@@ -91,13 +110,24 @@ class Served:
         return answer.status_code, answer.json()
 
 
-@contextmanager
-def served(model_dir: Path, folder: Path) -> Iterator[Deployment]:
-    """Skips where the server is not installed."""
+def _required() -> None:
     if not SERVER.exists():
         pytest.skip(
             f"no azureml-inference-server-http in {SERVER.parents[1]}: `make bench-serving` installs it"
         )
+
+
+def save_with_mlflow(folder: Path) -> None:
+    """`tree`, a classifier with a signature, and `doubled`, a Python model without one. Skips where there is no MLflow."""
+    _required()
+    command = [str(SERVER.parent / "python"), "-W", "ignore", "-c", _SAVE, str(folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
+
+
+@contextmanager
+def served(model_dir: Path, folder: Path) -> Iterator[Deployment]:
+    """Skips where the server is not installed."""
+    _required()
     code = folder / "app" / "5f2e01c4-code"  # as Azure does, under a name that is not the package's
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "scorer", code, ignore=ignored)
