@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
     from shared.services.intake.drop import Intake
+    from shared.services.intake.ports import IntakePlan
     from shared.services.monitoring.tallies import CanaryWatch
+    from shared.services.quarantine.deciding import Quarantine
     from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
     from shared.services.run.housekeeping import Housekeeping
@@ -197,23 +199,34 @@ def context() -> Context:
     )
 
 
+def _intake_parts() -> tuple[Context, DataStore, IntakePlan]:
+    from shared.intake_plan import plan
+
+    return context(), data(), plan(settings())
+
+
 @Once
 def intake() -> Intake:
-    from shared.intake_plan import plan
     from shared.services.intake.drop import Intake
 
-    return Intake(context(), data(), plan(settings()))
+    return Intake(*_intake_parts())
+
+
+@Once
+def quarantine() -> Quarantine:
+    from shared.services.quarantine.deciding import Quarantine
+
+    return Quarantine(*_intake_parts())
 
 
 def sweep() -> int:
-    """Find the files that the trigger missed, and delete what is old; returns how many files got a run."""
-    from shared.intake_plan import plan
+    """What the trigger missed, what follows from decisions, what is old; returns how many files got a run."""
     from shared.services.intake.sweep import Sweep
     from shared.services.intake.tidy import Tidy
 
-    of_settings = plan(settings())
-    taken = Sweep(context(), data(), of_settings, intake()).run()
-    Tidy(context(), data(), of_settings).run()
+    taken = Sweep(*_intake_parts(), intake()).run()
+    quarantine().finish()
+    Tidy(*_intake_parts()).run()
     return taken
 
 

@@ -9,6 +9,8 @@ from shared.domain.batches import BatchView
 from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
+from shared.services.quarantine.deciding import Decided
+from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.pipeline_runs import PipelineRunView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
@@ -26,6 +28,9 @@ VIEWS: tuple[type, ...] = (
     LedgerView,
     DatasetList,
     Profile,
+    RefusedList,
+    RefusedView,
+    Decided,
     PipelineRunView,
 )
 _PREFIX = "#/components/schemas/"

@@ -24,7 +24,7 @@ Doc = dict[str, object]
 REFUSALS = {
     400: "The request can't be read; `code` says why.",
     401: "The function key is missing or wrong.",
-    404: "No such dataset, run, batch, blob or endpoint.",
+    404: "No such dataset, run, refused file, batch, blob or endpoint.",
     409: "Not in this state, or the same thing is under way.",
     413: "Too many rows or bytes.",
     415: "Neither JSON nor CSV, or compressed.",

@@ -11,6 +11,7 @@ from shared.domain.errors import Conflict
 from shared.domain.run import ledger
 from shared.domain.run.parts import (
     Canary,
+    Decision,
     Gate,
     Model,
     Moment,
@@ -55,6 +56,7 @@ class RunDetail:
     gate: Gate | None = None
     canary: Canary | None = None
     problem: RunProblem | None = None
+    decision: Decision | None = None
     trouble: Trouble | None = None
     history: tuple[Moment, ...] = ()
     superseded: Superseded | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shared.domain.errors import DropMLError
 from shared.domain.gate import Verdict
@@ -160,6 +161,20 @@ def places(where: Mapping[str, object]) -> dict[str, Place]:
     return {
         name: value if isinstance(value, int | float) else brief(str(value)) for name, value in where.items()
     }
+
+
+#: What a person may make of a refused file.
+Action = Literal["release", "accept-schema", "discard"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person made of a refused file, and the run that came of it once there is one."""
+
+    action: Action
+    actor: str
+    at: float
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from shared.domain import names
 from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
 from shared.domain.run import quarantine
-from shared.domain.run.parts import RunProblem, Source
+from shared.domain.run.parts import Decision, RunProblem, Source
 from shared.services.intake.ports import Files, IntakePlan
 from shared.services.run.context import Context
+from shared.services.run.summary import SENTENCE, RefusedSummary
 
 FOLDER = "notes/"
 #: In the quarantine; no dataset's short form begins so.
@@ -25,6 +26,8 @@ class Note:
     code: str
     at: float
     report: str
+    message: str = ""
+    decision: Decision | None = None
 
 
 class Notes:
@@ -51,8 +54,11 @@ class Notes:
         report = quarantine.report(problem, dataset="", run_id="", source=source, at=at)
         self._files.upload_text(self._plan.quarantine, f"{folder}/report.json", quarantine.json_of(report))
         self._files.upload_text(self._plan.quarantine, f"{folder}/report.txt", report.text)
+        told = Note(names.shown(blob), problem.code, at, folder, problem.message[:SENTENCE])
+        line = RefusedSummary(note, told.blob, "", problem.code, told.message, at)
+        self._ctx.store.refused.put(at, note, line)
         try:
-            self._ctx.store.documents.create(path, to_json(Note(names.shown(blob), problem.code, at, folder)))
+            self._ctx.store.documents.create(path, to_json(told))
         except Conflict:
             return
         self._ctx.log("a file was not taken", blob=names.shown(blob), code=problem.code, report=folder)

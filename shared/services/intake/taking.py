@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain import contract, names
-from shared.domain.config import DatasetConfig
+from shared.domain import names
 from shared.domain.config_owner import too_short
 from shared.domain.config_sources import Effective, decided
-from shared.domain.documents import InvalidDocument
-from shared.domain.errors import InvalidInput, InvalidTable, NotFound
+from shared.domain.errors import InvalidInput, InvalidTable
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
-from shared.domain.run.states import RETRYABLE, State
+from shared.domain.run.states import State
 from shared.domain.table.holdout import HoldoutRule
 from shared.domain.table.task import task_of
 from shared.services.intake.attempts import Attempts
+from shared.services.intake.judging import judged, schema_before
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import config_for
 from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, stage
@@ -41,8 +40,7 @@ class Taker:
             folder = _folder(doc, source, said)
             self._attempts.begin(info.name, info.etag, folder)
             said = self._with_task(said, source, doc)
-            before = contract_of(doc, said.config, self._ctx)
-            staged = self._stage(source, folder, said, doc, before)
+            staged = self._stage(source, folder, said, doc)
             content = staged.content_hash
             short = too_short(said.config, staged.rows, len(staged.schema.columns) + 1)
             said = replace(said, remarks=(*said.remarks, *short))
@@ -80,7 +78,11 @@ class Taker:
 
         def build(n: int, attempt: int) -> Run:
             run_id = names.run_id(doc.slug, n, attempt)
-            snapshot, wrong = self._judged(doc, said, staged, folder, run_id)
+            snapshot, wrong = None, problem
+            if staged:
+                version = names.model_version(n, attempt)
+                found = snapshot_of(staged, folder, version, said.remarks)
+                snapshot, wrong = judged(found, doc.slug, run_id, said.config, self._ctx)
             run = Run(
                 run_id=run_id,
                 dataset=doc.dataset,
@@ -96,30 +98,11 @@ class Taker:
                 config=said.config,
                 source=source,
                 snapshot=snapshot,
-                problem=problem or wrong,
+                problem=wrong,
             )
             return run.opened(at, "blob-trigger")
 
         return self._ctx.store.claim(doc.slug, key, build, delivery=delivery, brings_data=True)
-
-    def _judged(
-        self, doc: Dataset, said: Effective, staged: Staged | None, folder: str, run_id: str
-    ) -> tuple[Snapshot | None, RunProblem | None]:
-        """The snapshot where it can be the next version, else why not; held against the newest one at this moment."""
-        if staged is None:
-            return None, None
-        parsed = names.parse_run_id(run_id)
-        version = names.model_version(parsed[1], parsed[2]) if parsed else ""
-        snapshot = snapshot_of(staged, folder, version, said.remarks)
-        before = contract_of(self._ctx.store.dataset(doc.slug) or doc, said.config, self._ctx)
-        if before is None or before.snapshot is None:
-            return snapshot, None
-        found = contract.changes(before.snapshot, snapshot)
-        wrong = contract.problem(found, contract.policy_of(said.config), before.run_id, run_id)
-        if wrong:
-            return None, wrong
-        told = (*snapshot.warnings, *contract.warnings(found, before.run_id))
-        return replace(snapshot, changes=found, warnings=told), None
 
     def _drop_unused(self, run_id: str, folder: str, blob: str, *, fresh: bool) -> None:
         """Delete what was staged where its run has other data, or none."""
@@ -148,33 +131,12 @@ class Taker:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
         return decided(said, task_of(chunks, said.config, self._plan.many_numbers))
 
-    def _stage(
-        self, source: Source, folder: str, said: Effective, doc: Dataset, before: Run | None
-    ) -> Staged:
+    def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
         rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold)
         area = self._files.area(self._plan.data, folder)
-        earlier = before.snapshot.schema if before and before.snapshot else None
-        return stage(chunks, area, said.config, rule, doc.dataset, earlier)
-
-
-def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None:
-    """The run whose table the dataset's next one is held against, if there is one.
-
-    That is the newest one that was taken. The champion is in its place where that one failed or was rejected and nobody
-    accepted its schema, or where the configuration asks for another label now.
-    """
-    for run_id in filter(None, (doc.contract, doc.champion)):
-        try:
-            run = ctx.store.load(run_id)[0]
-        except (InvalidDocument, NotFound) as error:
-            ctx.log("the version before can't be read", run_id=run_id, error=type(error).__name__)
-            continue
-        stands = run.state not in RETRYABLE or run_id == doc.accepted
-        same = (run.config.label, run.config.task) == (config.label, config.task)
-        if run.snapshot and (run_id == doc.champion or (stands and same)):
-            return run
-    return None
+        before = schema_before(doc, said.config, self._ctx)
+        return stage(chunks, area, said.config, rule, doc.dataset, before)
 
 
 def _folder(doc: Dataset, source: Source, said: Effective) -> str:

@@ -94,7 +94,8 @@ def retry(run_id: str, actor: str, ctx: Context) -> str:
         raise Conflict(f"The run is {run.state}; only a failed or rejected one can be tried again.")
     if run.snapshot is None:
         raise Conflict(
-            "The file was refused, so there is nothing to train on.", remedy="Correct it and drop it again."
+            "The file was refused, so there is nothing to train on.",
+            remedy=f"Correct it and drop it again; GET /api/quarantine/{run_id} tells what else can be done.",
         )
     return ctx.store.claim(
         run.slug,

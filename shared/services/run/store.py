@@ -21,9 +21,9 @@ from shared.services.documents import Documents, Ledger
 from shared.services.run.first_page import FirstPage
 from shared.services.run.index import Index
 from shared.services.run.open_datasets import OpenDatasets
-from shared.services.run.summary import RunSummary, summary
+from shared.services.run.summary import RefusedSummary, RunSummary, refused_summary, summary
 
-RUNS = "index/runs/"
+RUNS, REFUSED = "index/runs/", "index/quarantine/"
 
 
 class RunStore(OpenDatasets):
@@ -33,6 +33,8 @@ class RunStore(OpenDatasets):
         super().__init__(documents, clock)
         #: Every run, newest first.
         self.index = Index(documents, RUNS, RunSummary, FirstPage(documents, RUNS, "index/first/runs.json"))
+        #: Every refused file, newest first.
+        self.refused = Index(documents, REFUSED, RefusedSummary)
         self._ledger = ledger
 
     def claim(
@@ -129,6 +131,8 @@ class RunStore(OpenDatasets):
         """Put the run's summary into the index of all and into its dataset's."""
         for index in (self.index, self.index_of(run.slug)):
             index.put(run.created_at, run.run_id, summary(run))
+        if run.state is State.QUARANTINED and run.problem:
+            self.refused.put(run.created_at, run.run_id, refused_summary(run, run.problem))
 
     def index_of(self, slug: str) -> Index[RunSummary]:
         """One dataset's runs, newest first."""

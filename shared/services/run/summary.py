@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.run.documents import RunDetail
+from shared.domain.run.parts import Action, RunProblem
 from shared.domain.run.states import State
 
 #: Characters of a sentence in a list; the run itself has the whole of it.
@@ -27,6 +28,27 @@ class RunSummary:
     AUC_weighted: float | None = None
     gate: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class RefusedSummary:
+    """A refused file in a list; `id` is its run's, or its report's where it got no run. `at` is unix seconds."""
+
+    id: str
+    file: str
+    dataset: str
+    code: str
+    message: str
+    at: float
+    decision: Action | None = None
+
+
+def refused_summary(run: RunDetail, problem: RunProblem) -> RefusedSummary:
+    decision = run.decision.action if run.decision else None
+    message = _cut(problem.message) or ""
+    return RefusedSummary(
+        run.run_id, run.source.blob, run.dataset, problem.code, message, run.created_at, decision
+    )
 
 
 def summary(run: RunDetail) -> RunSummary:

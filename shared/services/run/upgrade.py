@@ -67,6 +67,7 @@ STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
     "mark-open": mark_open,
     "list-pipeline-runs": list_pipeline_runs,
     "list-runs": list_runs,
+    "list-refused": list_runs,
 }
 
 

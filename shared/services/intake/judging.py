@@ -1,0 +1,58 @@
+"""A staged table as a dataset's next version: held against the one before, at the moment that its run gets its number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain import contract
+from shared.domain.config import DatasetConfig
+from shared.domain.documents import InvalidDocument
+from shared.domain.errors import NotFound
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import RunProblem, Snapshot
+from shared.domain.run.states import RETRYABLE
+from shared.domain.schema import Schema
+from shared.services.run.context import Context
+
+
+def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None:
+    """The run whose table the dataset's next one is held against, if there is one.
+
+    That is the newest one that was taken. The champion is in its place where that one failed or was rejected and nobody
+    accepted its schema, or where the configuration asks for another label now.
+    """
+    for run_id in filter(None, (doc.contract, doc.champion)):
+        try:
+            run = ctx.store.load(run_id)[0]
+        except (InvalidDocument, NotFound) as error:
+            ctx.log("the version before can't be read", run_id=run_id, error=type(error).__name__)
+            continue
+        stands = run.state not in RETRYABLE or run_id == doc.accepted
+        same = (run.config.label, run.config.task) == (config.label, config.task)
+        if run.snapshot and (run_id == doc.champion or (stands and same)):
+            return run
+    return None
+
+
+def schema_before(doc: Dataset, config: DatasetConfig, ctx: Context) -> Schema | None:
+    """The columns whose types the next table keeps, where its values fit them."""
+    before = contract_of(doc, config, ctx)
+    return before.snapshot.schema if before and before.snapshot else None
+
+
+def judged(
+    snapshot: Snapshot, slug: str, run_id: str, config: DatasetConfig, ctx: Context, *, waived: bool = False
+) -> tuple[Snapshot | None, RunProblem | None]:
+    """The snapshot where it can be the next version, else why not. With `waived` it can, whatever the configuration says."""
+    dataset = ctx.store.dataset(slug)
+    before = contract_of(dataset, config, ctx) if dataset else None
+    if before is None or before.snapshot is None:
+        return snapshot, None
+    found = contract.changes(before.snapshot, snapshot)
+    policy = "free" if waived else contract.policy_of(config)
+    wrong = contract.problem(found, policy, before.run_id, run_id)
+    if wrong:
+        return None, wrong
+    told = (*snapshot.warnings, *contract.warnings(found, before.run_id))
+    return replace(snapshot, changes=found, warnings=told), None
