@@ -10,7 +10,7 @@ import os
 import azure.functions as func
 from azurefunctions.extensions.bindings import blob
 
-from shared import bootstrap
+from shared import front
 from shared.setting_kinds import plain
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -27,10 +27,10 @@ SOURCE = (
 )
 def on_drop(client: blob.BlobClient) -> None:
     """Validate, snapshot, register, and start training; redelivery of the same version is the same run."""
-    bootstrap.intake().drop(client.container_name, client.blob_name)
+    front.intake().drop(client.container_name, client.blob_name)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
 def sweep(timer: func.TimerRequest) -> None:
     """Find the files that the trigger missed, and delete what is old."""
-    bootstrap.sweep()
+    front.sweep()

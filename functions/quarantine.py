@@ -7,7 +7,7 @@ from typing import Literal
 import azure.functions as func
 
 from functions.http import answer, door, respond
-from shared import bootstrap
+from shared import front
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -18,7 +18,7 @@ def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` and `decided` narrow it, `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.quarantine.listing import RefusedQuery
 
-    found, etag = bootstrap.quarantine().page(RefusedQuery.parse(req.params))
+    found, etag = front.quarantine().page(RefusedQuery.parse(req.params))
     if req.headers.get("if-none-match") == etag:
         return respond(None, "application/json", 304, {"ETag": etag})
     return answer(found, headers={"ETag": etag})
@@ -27,7 +27,7 @@ def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="quarantine/{id}", methods=["GET"])
 @door
 def show_refused(req: func.HttpRequest) -> func.HttpResponse:
-    return answer(bootstrap.quarantine().show(req.route_params["id"]))
+    return answer(front.quarantine().show(req.route_params["id"]))
 
 
 @bp.route(route="quarantine/{id}/release", methods=["POST"])
@@ -54,7 +54,7 @@ def discard_refused(req: func.HttpRequest) -> func.HttpResponse:
 def _decided(
     req: func.HttpRequest, action: Literal["release", "accept-schema", "discard"]
 ) -> func.HttpResponse:
-    done = bootstrap.quarantine().act(req.route_params["id"], action, "http")
+    done = front.quarantine().act(req.route_params["id"], action, "http")
     if done.run_id is None:
         return answer(done)
     return answer(done, 202, {"Location": f"/api/runs/{done.run_id}"})

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from shared.adapters.telemetry import NoTelemetry
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
-    from shared.services.intake.drop import Intake
-    from shared.services.intake.ports import IntakePlan
     from shared.services.monitoring.tallies import CanaryWatch
-    from shared.services.quarantine.deciding import Quarantine
     from shared.services.rate_limit import RateLimit
     from shared.services.run.context import Context
     from shared.services.run.housekeeping import Housekeeping
@@ -197,37 +194,6 @@ def context() -> Context:
         canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
         pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours, now.settle_seconds),
     )
-
-
-def _intake_parts() -> tuple[Context, DataStore, IntakePlan]:
-    from shared.intake_plan import plan
-
-    return context(), data(), plan(settings())
-
-
-@Once
-def intake() -> Intake:
-    from shared.services.intake.drop import Intake
-
-    return Intake(*_intake_parts())
-
-
-@Once
-def quarantine() -> Quarantine:
-    from shared.services.quarantine.deciding import Quarantine
-
-    return Quarantine(*_intake_parts())
-
-
-def sweep() -> int:
-    """What the trigger missed, what follows from decisions, what is old; returns how many files got a run."""
-    from shared.services.intake.sweep import Sweep
-    from shared.services.intake.tidy import Tidy
-
-    taken = Sweep(*_intake_parts(), intake()).run()
-    quarantine().finish()
-    Tidy(*_intake_parts()).run()
-    return taken
 
 
 @Once

@@ -26,6 +26,7 @@ NEEDED = {
     "setting_kinds",
     "settings",
     "bootstrap",
+    "front",
     "redaction",
 }
 

@@ -1,0 +1,47 @@
+"""Builds the front of the house out of what `shared.bootstrap` has: intake, its sweep, the quarantine. Nothing at import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import bootstrap
+from shared.once import Once
+from shared.settings import settings
+
+if TYPE_CHECKING:
+    from shared.adapters.data_files import DataStore
+    from shared.services.intake.drop import Intake
+    from shared.services.intake.ports import IntakePlan
+    from shared.services.quarantine.deciding import Quarantine
+    from shared.services.run.context import Context
+
+
+def _parts() -> tuple[Context, DataStore, IntakePlan]:
+    from shared.intake_plan import plan
+
+    return bootstrap.context(), bootstrap.data(), plan(settings())
+
+
+@Once
+def intake() -> Intake:
+    from shared.services.intake.drop import Intake
+
+    return Intake(*_parts())
+
+
+@Once
+def quarantine() -> Quarantine:
+    from shared.services.quarantine.deciding import Quarantine
+
+    return Quarantine(*_parts())
+
+
+def sweep() -> int:
+    """What the trigger missed, what follows from decisions, what is old; returns how many files got a run."""
+    from shared.services.intake.sweep import Sweep
+    from shared.services.intake.tidy import Tidy
+
+    taken = Sweep(*_parts(), intake()).run()
+    quarantine().finish()
+    Tidy(*_parts()).run()
+    return taken
