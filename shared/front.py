@@ -9,14 +9,13 @@ from shared.once import Once
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from shared.adapters.data_files import DataStore
     from shared.services.intake.drop import Intake
-    from shared.services.intake.ports import IntakePlan
+    from shared.services.intake.ports import Files, IntakePlan
     from shared.services.quarantine.deciding import Quarantine
     from shared.services.run.context import Context
 
 
-def _parts() -> tuple[Context, DataStore, IntakePlan]:
+def _parts() -> tuple[Context, Files, IntakePlan]:
     from shared.intake_plan import plan
 
     return bootstrap.context(), bootstrap.data(), plan(settings())
