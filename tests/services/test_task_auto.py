@@ -53,6 +53,15 @@ def test_words_and_few_numbers_are_classes(front: Front, labels: list[str]) -> N
     assert run.snapshot.class_counts
 
 
+SWISS = table([f'"1\'{i:03d},5"' for i in range(ROWS)])
+
+
+@pytest.mark.parametrize("text", [PRICES, SWISS], ids=["plain", "as people write them"])
+def test_numbers_are_asked_about_however_they_are_written(front: Front, text: str) -> None:
+    front.put("a.csv", text)
+    assert front.problem(front.drop("a.csv")).code == "task-unclear"
+
+
 @pytest.mark.parametrize("text", [PRICES, COUNTS], ids=["decimals", "whole numbers"])
 def test_many_numbers_are_asked_about_and_each_answer_is_taken(front: Front, text: str) -> None:
     for name, task in (("a", "regression"), ("b", "classification")):

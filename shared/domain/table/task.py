@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -15,6 +16,8 @@ from shared.domain.table.text import TextReader
 
 #: Rows that are looked at, and the most distinct numbers among them that are classes.
 LOOK_ROWS, MANY = 20_000, 50
+#: Between thousands or before decimals, in a label that people wrote.
+_SIGNS = re.compile(r"[,'’ ]")
 Numbers = Literal["regression", "ask"]
 
 
@@ -50,7 +53,8 @@ def _distinct(source: Iterable[bytes], config: DatasetConfig) -> set[str]:
     rows = 0
     for block in table.blocks():
         new = set(block.columns[at]) - MISSING - {""} - distinct
-        if new and numbers(new, "\n" + "\n".join(new)) is None:
+        plain = {_SIGNS.sub("", value) for value in new}
+        if plain and numbers(plain, "\n" + "\n".join(plain)) is None:
             return set()
         distinct |= new
         rows += len(block)
