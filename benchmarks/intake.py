@@ -66,12 +66,18 @@ def _row(rng: random.Random) -> str:
 
 def by_intake(path: Path) -> None:
     from shared.domain.config import DatasetConfig
-    from shared.domain.table.holdout import HoldoutRule
+    from shared.domain.table.holdout import NEWEST, HoldoutRule
     from shared.services.intake.staging import stage
 
     with path.open("rb") as file:
         pieces = iter(lambda: file.read(CHUNK), b"")
-        stage(pieces, Discarding(), DatasetConfig(imbalance="off"), HoldoutRule("bench"), "bench")
+        stage(
+            pieces,
+            Discarding(),
+            DatasetConfig(imbalance="off"),
+            HoldoutRule("bench", version=NEWEST),
+            "bench",
+        )
 
 
 def by_polars(path: Path) -> None:

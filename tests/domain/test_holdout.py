@@ -9,18 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.documents import from_json, to_json
-from shared.domain.table.holdout import MAX_COUNTED, HoldoutRule, Splitter
+from shared.domain.table.blocks import Block
+from shared.domain.table.holdout import MAX_COUNTED, NEWEST, HoldoutRule, Splitter
 
+BOTH = pytest.mark.parametrize("version", [1, NEWEST])
 NAMES = ["b", "a"]
 COLUMNS = [[f"b{i}" for i in range(2000)], [f"a{i}" for i in range(2000)]]
 
 
 def held(rule: HoldoutRule, names: list[str], columns: list[list[str]]) -> list[bool]:
-    return Splitter(rule, names).held(columns)
+    return Splitter(rule, names).held(block(columns))
 
 
-def test_a_tenth_is_held_out_by_default() -> None:
-    assert 160 < sum(held(HoldoutRule("s"), NAMES, COLUMNS)) < 240
+def block(columns: list[list[str]]) -> Block:
+    return Block(columns, range(len(columns[0])), plain=True)
+
+
+@BOTH
+def test_a_tenth_is_held_out_by_default(version: int) -> None:
+    assert 160 < sum(held(HoldoutRule("s", version=version), NAMES, COLUMNS)) < 240
 
 
 @pytest.mark.parametrize(
@@ -42,15 +49,36 @@ def test_the_hash_is_what_it_was_in_every_release() -> None:
     assert held(HoldoutRule("s"), NAMES, COLUMNS) == [digest < limit for digest in digests]
 
 
-def test_the_order_of_columns_and_rows_changes_nothing() -> None:
-    rule = HoldoutRule("s")
+def test_the_second_rule_is_the_arithmetic_that_is_written_down() -> None:
+    """Numbers of the values modulo 4,000,000,007, times factors of the columns' names, stirred."""
+    names = {"p": "s\x1fp", "q": "s\x1fq", "": "s"}
+    at = {k: int.from_bytes(hashlib.sha256(v.encode()).digest()[:8], "big") | 1 for k, v in names.items()}
+    values = [("bern", "-1.5"), ("", "0"), ("größe", "x" * 40)]
+    expected = []
+    for p, q in values:
+        numbers = (int.from_bytes(v.encode(), "big") % 4_000_000_007 for v in (p, q))
+        z = (at[""] + sum(n * at[name] for n, name in zip(numbers, "pq", strict=True))) % 2**64
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        expected.append(z ^ z >> 31)
+    for share in (0.2, 0.4, 0.6, 0.8):
+        mask = held(
+            HoldoutRule("s", share, 2), ["p", "q"], [list(column) for column in zip(*values, strict=True)]
+        )
+        assert mask == [z < share * 2**64 for z in expected]
+
+
+@BOTH
+def test_the_order_of_columns_and_rows_changes_nothing(version: int) -> None:
+    rule = HoldoutRule("s", version=version)
     mask = held(rule, NAMES, COLUMNS)
     assert held(rule, NAMES[::-1], COLUMNS[::-1]) == mask
     assert held(rule, NAMES, [column[::-1] for column in COLUMNS]) == mask[::-1]
 
 
-def test_another_salt_holds_out_other_rows() -> None:
-    one, other = (held(HoldoutRule(salt), NAMES, COLUMNS) for salt in ("s", "t"))
+@BOTH
+def test_another_salt_holds_out_other_rows(version: int) -> None:
+    one, other = (held(HoldoutRule(salt, version=version), NAMES, COLUMNS) for salt in ("s", "t"))
     assert 0 < sum(a and b for a, b in zip(one, other, strict=True)) < 60
 
 
@@ -60,40 +88,47 @@ def test_a_larger_share_keeps_what_a_smaller_one_held(a: float, b: float) -> Non
     assert all(not held or still for held, still in zip(few, many, strict=True))
 
 
-def test_values_are_told_apart_at_their_borders() -> None:
+@BOTH
+def test_values_are_told_apart_at_their_borders(version: int) -> None:
     many = [f"x{i}" for i in range(300)]
-    shifted = held(HoldoutRule("s", 0.5), ["a", "b"], [[f"{v}y" for v in many], ["z"] * 300])
-    assert shifted != held(HoldoutRule("s", 0.5), ["a", "b"], [many, ["yz"] * 300])
+    shifted = held(HoldoutRule("s", 0.5, version), ["a", "b"], [[f"{v}y" for v in many], ["z"] * 300])
+    assert shifted != held(HoldoutRule("s", 0.5, version), ["a", "b"], [many, ["yz"] * 300])
 
 
 def test_the_rule_is_kept_as_a_document() -> None:
     rule = HoldoutRule("salt", 0.2)
-    assert to_json(rule) == {"salt": "salt", "threshold": 0.2}
+    assert to_json(rule) == {"salt": "salt", "threshold": 0.2, "version": 1}
     assert from_json({"salt": "salt"}, HoldoutRule) == HoldoutRule("salt", 0.1)
 
 
-@given(st.integers(1, 12), st.integers(0, 10_000))
+@BOTH
+@given(kinds=st.integers(1, 12), salt=st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
-def test_of_rows_that_repeat_a_tenth_is_held_out_as_well(kinds: int, salt: int) -> None:
+def test_of_rows_that_repeat_a_tenth_is_held_out_as_well(version: int, kinds: int, salt: int) -> None:
     """Within four standard deviations, for every kind of row."""
     rows = [str(i % kinds) for i in range(400 * kinds)]
-    mask = held(HoldoutRule(str(salt)), ["a"], [rows])
+    mask = held(HoldoutRule(str(salt), version=version), ["a"], [rows])
     for kind in range(kinds):
         assert 40 - 4 * 6 <= sum(mask[kind::kinds]) <= 40 + 4 * 6
 
 
-@given(st.lists(st.sampled_from("abcdef"), max_size=60), st.lists(st.sampled_from("abcdefgh"), max_size=60))
-def test_more_rows_in_a_later_version_move_none_out(first: list[str], more: list[str]) -> None:
+@BOTH
+@given(
+    first=st.lists(st.sampled_from("abcdef"), max_size=60),
+    more=st.lists(st.sampled_from("abcdefgh"), max_size=60),
+)
+def test_more_rows_in_a_later_version_move_none_out(version: int, first: list[str], more: list[str]) -> None:
     """Of each row at least as many are held out as before, and of those that were there the very same."""
-    rule = HoldoutRule("s", 0.3)
+    rule = HoldoutRule("s", 0.3, version)
     before, after = held(rule, ["a"], [first]), held(rule, ["a"], [first + more])
     assert after[: len(first)] == before
 
 
-def test_memory_is_bounded_and_rows_that_occur_once_stay_where_they_were() -> None:
-    rule = HoldoutRule("s")
+@BOTH
+def test_memory_is_bounded_and_rows_that_occur_once_stay_where_they_were(version: int) -> None:
+    rule = HoldoutRule("s", version=version)
     many = [f"r{i}" for i in range(MAX_COUNTED + 1000)]
     splitter = Splitter(rule, ["a"])
-    mask = splitter.held([["x"] * 50 + many])[50:]
+    mask = splitter.held(block([["x"] * 50 + many]))[50:]
     assert mask[-100:] == held(rule, ["a"], [many[-100:]])
     assert splitter.counted <= MAX_COUNTED // 2

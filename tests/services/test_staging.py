@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shared.domain.config import DatasetConfig
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
@@ -358,6 +359,6 @@ def test_the_quick_way_and_the_parser_read_the_same(
 
 def test_the_rule_is_kept_with_the_dataset() -> None:
     assert from_json(to_json(RULE), HoldoutRule) == RULE
-    everything = [["a", "b"], ["c", "d"]]
+    everything = Block([["a", "b"], ["c", "d"]], range(2), plain=True)
     assert Splitter(HoldoutRule("s", 1.0), ["p", "q"]).held(everything) == [True, True]
     assert Splitter(HoldoutRule("s", 0.0), ["p", "q"]).held(everything) == [False, False]

@@ -15,10 +15,13 @@ REMEMBERED = 500
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rule by which rows are held out, fixed at the first file. `threshold` is their share, 0 to 1."""
+    """The rule by which rows are held out, fixed at the first file. `threshold` is their share, 0 to 1; `version` says
+    how rows are hashed, and is 1 for datasets that an earlier release made.
+    """
 
     salt: str
     threshold: float
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,27 @@ second, third ... are hashed with their number, or a table of few distinct rows 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from shared.domain.table.blocks import Block
+from shared.domain.table.row_sums import RowSums, stirred
 
 #: Between the values of a row in what is hashed (ASCII unit separator), and before the number of a repeated row.
 SEPARATOR, REPEATED = "\x1f", "\x1e"
 #: Distinct rows whose repetitions are counted at a time.
 MAX_COUNTED = 1 << 17
+#: How rows of new datasets are hashed; those of older ones stay at their own version for good.
+NEWEST = 2
 
 
 @dataclass(frozen=True)
 class HoldoutRule:
-    """`threshold` is the expected share of rows held out, 0 to 1."""
+    """`threshold` is the expected share of rows held out, 0 to 1. `version` 1 hashes by SHA-256, 2 by RowSums."""
 
     salt: str
     threshold: float = 0.1
+    version: int = 1
 
 
 class Splitter:
@@ -32,27 +38,22 @@ class Splitter:
     """
 
     def __init__(self, rule: HoldoutRule, names: Sequence[str]) -> None:
-        # In the order of the names: a file with its columns in another order is split alike.
-        self._order = sorted(range(len(names)), key=names.__getitem__)
-        self._salt = rule.salt + SEPARATOR
-        self._limit = _limit(rule.threshold)
+        self._hash = (_BySum if rule.version == NEWEST else _BySha256)(rule, names)
         # By the rows' hashes within this process, of 64 bits.
         self._seen: dict[int, int] = {}
 
-    def held(self, columns: Sequence[Sequence[str]]) -> list[bool]:
+    def held(self, block: Block) -> list[bool]:
         """For each row, whether it is held out."""
-        sha256, salt, limit, seen = hashlib.sha256, self._salt, self._limit, self._seen
-        rows = list(map(SEPARATOR.join, zip(*[columns[i] for i in self._order], strict=True)))
-        found = [sha256((salt + row).encode()).digest() < limit for row in rows]
-        keys = list(map(hash, rows))
+        seen = self._seen
+        keys, found, again = self._hash.rows(block)
         if len(set(keys)) == len(keys) and seen.keys().isdisjoint(keys):
             seen.update(dict.fromkeys(keys, 1))
         else:
-            for at, (key, row) in enumerate(zip(keys, rows, strict=True)):
+            for at, key in enumerate(keys):
                 known = seen.get(key, 0)
                 seen[key] = known + 1
                 if known:
-                    found[at] = sha256(f"{salt}{row}{REPEATED}{known}".encode()).digest() < limit
+                    found[at] = again(at, known)
         if len(seen) > MAX_COUNTED:
             self._forget()
         return found
@@ -68,6 +69,43 @@ class Splitter:
         while len(self._seen) > MAX_COUNTED // 2:
             self._seen = {row: count for row, count in self._seen.items() if count > least}
             least *= 2
+
+
+#: What tells rows apart in this process, whether each is held out, and whether the row at a place is, as its n-th repetition.
+_Rows = tuple[list[int], list[bool], Callable[[int, int], bool]]
+
+
+class _BySha256:
+    def __init__(self, rule: HoldoutRule, names: Sequence[str]) -> None:
+        # In the order of the names: a file with its columns in another order is split alike.
+        self._order = sorted(range(len(names)), key=names.__getitem__)
+        self._salt = rule.salt + SEPARATOR
+        self._limit = _limit(rule.threshold)
+
+    def rows(self, block: Block) -> _Rows:
+        sha256, salt, limit = hashlib.sha256, self._salt, self._limit
+        rows = list(map(SEPARATOR.join, zip(*[block.columns[i] for i in self._order], strict=True)))
+        found = [sha256((salt + row).encode()).digest() < limit for row in rows]
+
+        def again(at: int, number: int) -> bool:
+            return sha256(f"{salt}{rows[at]}{REPEATED}{number}".encode()).digest() < limit
+
+        return list(map(hash, rows)), found, again
+
+
+class _BySum:
+    def __init__(self, rule: HoldoutRule, names: Sequence[str]) -> None:
+        self._sums = RowSums(rule.salt, names)
+        self._limit = int(min(max(rule.threshold, 0.0), 1.0) * (1 << 64))
+
+    def rows(self, block: Block) -> _Rows:
+        sums, limit = self._sums, self._limit
+        found = sums.of(block.columns)
+
+        def again(at: int, number: int) -> bool:
+            return stirred(sums.again(found[at], number)) < limit
+
+        return found, [stirred(row) < limit for row in found], again
 
 
 def _limit(share: float) -> bytes:

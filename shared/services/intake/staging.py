@@ -210,7 +210,7 @@ class _Staging:
             self.rows.write(block, [False] * len(mask), train, held)
 
     def _held(self, block: Block) -> list[bool]:
-        return self.split.held(block.columns) if self.split else [False] * len(block)
+        return self.split.held(block) if self.split else [False] * len(block)
 
     def _staged(self, warnings: list[str], weights: dict[str, float]) -> Staged:
         label = self.stats.label

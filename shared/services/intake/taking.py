@@ -133,7 +133,7 @@ class Taker:
 
     def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
-        rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold)
+        rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold, doc.holdout.version)
         area = self._files.area(self._plan.data, folder)
         before = schema_before(doc, said.config, self._ctx)
         return stage(chunks, area, said.config, rule, doc.dataset, before)

@@ -10,6 +10,7 @@ from shared.domain.documents import to_json
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.run.dataset import Dataset, Holdout
 from shared.domain.run.migrations import dataset_of
+from shared.domain.table.holdout import NEWEST
 from shared.services import conditional
 from shared.services.documents import Documents
 from shared.services.run.state_documents import StateDocuments
@@ -67,7 +68,7 @@ class DatasetStore(StateDocuments):
         )
 
     def _new_dataset(self, name: str, slug: str) -> Dataset:
-        made = Dataset(name, slug, self._clock(), Holdout(secrets.token_hex(8), HOLDOUT_SHARE))
+        made = Dataset(name, slug, self._clock(), Holdout(secrets.token_hex(8), HOLDOUT_SHARE, NEWEST))
         path = f"datasets/{slug}.json"
         try:
             self.documents.create(path, to_json(made))
