@@ -92,6 +92,42 @@ def test_an_unseen_category_is_a_warning(app: App) -> None:
     assert body_of(score([{**ROW, "job": "astronaut"}], params={"shape": "list"})) == ["yes"]
 
 
+HALF = "\ud800"
+TABLE = {"columns": list(ROW), "data": [list(ROW.values())]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{**ROW, "job": HALF}],
+        [{**ROW, HALF: 1}],
+        {"data": [{HALF: 1}]},
+        {HALF: [ROW]},
+        {"data": HALF},
+        {"input_data": {**TABLE, HALF: 1}},
+        {"input_data": {**TABLE, "columns": [HALF, *list(ROW)[1:]]}},
+        {"input_data": {**TABLE, "columns": [HALF, HALF]}},
+        HALF,
+        [HALF],
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_half_a_character_anywhere_in_a_body_is_the_callers_mistake(app: App, body: Any, accept: str) -> None:
+    response = score(body, headers={"accept": accept})
+    assert response.status_code in (400, 422)
+    assert response.get_body().decode()
+    assert not app.endpoint.seen
+
+
+@pytest.mark.parametrize("text", ["age,job\n1,\ud800\n", "age,\udfff\n1,x\n"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_or_in_a_csv(app: App, text: str, encoding: str) -> None:
+    response = score(text.encode(encoding, "surrogatepass"), headers={"content-type": "text/csv"})
+    assert response.status_code == 400
+    assert "line" in body_of(response)["detail"]
+
+
 def test_the_request_id_goes_through_and_back(app: App) -> None:
     response = score(headers={"x-request-id": "mine-7"})
     assert response.headers["x-request-id"] == "mine-7"
