@@ -66,17 +66,25 @@ def blob_service() -> Any:
 
 
 @Once
+def state_container() -> Any:
+    from shared.adapters.storage import DOCUMENTS, blob_service_client
+
+    account = blob_service_client(os.environ, credential, patience=DOCUMENTS)
+    return account.get_container_client(settings().state_container)
+
+
+@Once
 def documents() -> JsonStore:
     from shared.adapters.documents import JsonStore
 
-    return JsonStore(blob_service().get_container_client(settings().state_container))
+    return JsonStore(state_container())
 
 
 @Once
 def ledger() -> LedgerStore:
     from shared.adapters.ledger import LedgerStore
 
-    return LedgerStore(blob_service().get_container_client(settings().state_container))
+    return LedgerStore(state_container())
 
 
 @Once

@@ -18,7 +18,7 @@ from azure.core import MatchConditions
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import ContainerClient
 
-from shared.adapters.storage import JSON, TIMEOUT, quoted
+from shared.adapters.storage import DOCUMENT_TIMEOUT, JSON, quoted
 from shared.adapters.storage_errors import translated
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict, InvalidInput, NotFound, Transient, Upstream
@@ -38,7 +38,7 @@ class JsonStore:
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         try:
             with translated(path):
-                answer = self._container.download_blob(path, timeout=TIMEOUT)
+                answer = self._container.download_blob(path, timeout=DOCUMENT_TIMEOUT)
                 raw = answer.readall()
         except NotFound as error:
             if error.error_code == "blob-not-found":
@@ -61,12 +61,12 @@ class JsonStore:
         raw = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         with translated(path):
             answer = self._container.get_blob_client(path).upload_blob(
-                raw.encode(), content_settings=JSON, timeout=TIMEOUT, **condition
+                raw.encode(), content_settings=JSON, timeout=DOCUMENT_TIMEOUT, **condition
             )
         return quoted(str(answer["etag"]))
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        delete = partial(self._container.delete_blob, path, timeout=TIMEOUT)
+        delete = partial(self._container.delete_blob, path, timeout=DOCUMENT_TIMEOUT)
         try:
             with translated(path):
                 if etag is None:
@@ -81,7 +81,7 @@ class JsonStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         with translated(prefix):
-            yield from self._container.list_blob_names(name_starts_with=prefix, timeout=TIMEOUT)
+            yield from self._container.list_blob_names(name_starts_with=prefix, timeout=DOCUMENT_TIMEOUT)
 
     def page(self, prefix: str, limit: int, after: str = "") -> Page:
         """https://learn.microsoft.com/rest/api/storageservices/list-blobs: at most 5,000 a page, ascending."""
@@ -108,7 +108,7 @@ class JsonStore:
                 include=["metadata"],
                 results_per_page=limit,
                 raw_response_hook=answers.append,
-                timeout=TIMEOUT,
+                timeout=DOCUMENT_TIMEOUT,
             ).by_page(after or None)
             next(pages)
         root = answers[-1].context[ContentDecodePolicy.CONTEXT_NAME]
@@ -118,7 +118,7 @@ class JsonStore:
     def mark(self, path: str, metadata: dict[str, str]) -> None:
         with translated(path):
             self._container.get_blob_client(path).upload_blob(
-                b"", overwrite=True, metadata=packed(metadata), timeout=TIMEOUT
+                b"", overwrite=True, metadata=packed(metadata), timeout=DOCUMENT_TIMEOUT
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from azure.core import MatchConditions
 from azure.storage.blob import BlobClient, ContainerClient
 
-from shared.adapters.storage import CHUNK, TIMEOUT
+from shared.adapters.storage import CHUNK, DOCUMENT_TIMEOUT
 from shared.adapters.storage_errors import translated
 from shared.domain.errors import Conflict, NotFound
 
@@ -30,7 +30,7 @@ class LedgerStore:
             part = data[at - first_position :][:CHUNK]
             try:
                 with translated(path):
-                    blob.append_block(part, len(part), appendpos_condition=at, timeout=TIMEOUT)
+                    blob.append_block(part, len(part), appendpos_condition=at, timeout=DOCUMENT_TIMEOUT)
                 at += len(part)
             except Conflict:
                 there = self._written(blob, path, first_position, data)
@@ -46,18 +46,18 @@ class LedgerStore:
     def _create(self, blob: BlobClient, path: str) -> None:
         try:
             with translated(path):
-                blob.create_append_blob(match_condition=MatchConditions.IfMissing, timeout=TIMEOUT)
+                blob.create_append_blob(match_condition=MatchConditions.IfMissing, timeout=DOCUMENT_TIMEOUT)
         except Conflict:
             return  # made by a worker before us
 
     def _written(self, blob: BlobClient, path: str, first: int, data: bytes) -> int:
         """The position up to which `data` stands in the blob. Raises Conflict where something else does."""
         with translated(path):
-            size = int(blob.get_blob_properties(timeout=TIMEOUT).size)
+            size = int(blob.get_blob_properties(timeout=DOCUMENT_TIMEOUT).size)
             there = b""
             if size > first:
                 length = min(size - first, len(data))
-                there = blob.download_blob(first, length, timeout=TIMEOUT).readall()
+                there = blob.download_blob(first, length, timeout=DOCUMENT_TIMEOUT).readall()
         if not there or not data.startswith(there):
             raise _diverged(path, first, size)
         return first + len(there)
@@ -66,7 +66,7 @@ class LedgerStore:
         """Bytes that are no UTF-8 come as replacement characters: whoever verifies the line finds it changed."""
         try:
             with translated(path):
-                raw = self._container.download_blob(path, timeout=TIMEOUT).readall()
+                raw = self._container.download_blob(path, timeout=DOCUMENT_TIMEOUT).readall()
         except NotFound as error:
             if error.error_code == "blob-not-found":
                 return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from azure.storage.blob import BlobServiceClient, ContentSettings, ExponentialRetry
@@ -18,23 +19,41 @@ TIMEOUT = 30
 CONNECT, READ = 10, 35
 #: Retries of one request, some 1 to 6 seconds apart.
 RETRIES = 3
+#: The same of documents, which are small and which callers wait for: a call ends within 25 s.
+DOCUMENT_TIMEOUT = 8
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds for a connection and for an answer, and how often a request is sent again."""
+
+    connect: float
+    read: float
+    retries: int
+
+
+DOCUMENTS = Patience(4, 10, 1)
 
 JSON = ContentSettings(content_type="application/json; charset=utf-8")
 TEXT = ContentSettings(content_type="text/plain; charset=utf-8")
 
 
 def blob_service_client(
-    environ: Mapping[str, str], credential: Callable[[], Any], name: str = "DATA_STORAGE"
+    environ: Mapping[str, str],
+    credential: Callable[[], Any],
+    name: str = "DATA_STORAGE",
+    patience: Patience | None = None,
 ) -> BlobServiceClient:
     """The account that the setting `name` means: a connection string in `name`, else `{name}__blobServiceUri`, reached
     by `credential()`. The forms that the blob trigger's extension knows as well; `shared.settings` refuses others.
     """
+    patience = patience or Patience(CONNECT, READ, RETRIES)
     options: dict[str, Any] = {
-        "connection_timeout": CONNECT,
-        "read_timeout": READ,
+        "connection_timeout": patience.connect,
+        "read_timeout": patience.read,
         "max_single_get_size": CHUNK,
         "max_chunk_get_size": CHUNK,
-        "retry_policy": ExponentialRetry(1, 2, RETRIES, random_jitter_range=1),
+        "retry_policy": ExponentialRetry(1, 2, patience.retries, random_jitter_range=1),
     }
     connection = environ.get(name, "").strip()
     if connection:

@@ -8,9 +8,9 @@ import pytest
 
 from shared.adapters.documents import MARK_BYTES, JsonStore, packed
 from shared.adapters.ledger import LedgerStore
-from shared.adapters.storage import blob_service_client
+from shared.adapters.storage import DOCUMENTS, blob_service_client
 from shared.domain.documents import InvalidDocument
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Transient
 from tests.conftest import StorageAccount
 from tests.support.scripted_http import Reply, scripted
 
@@ -70,7 +70,7 @@ def test_a_page_and_a_mark_cost_one_call_each() -> None:
         assert "maxresults=2" in service.seen[0]
         service.usual = Reply(201, b"", {"ETag": '"0x2"', "Last-Modified": "Sat, 28 Nov 2026 17:00:00 GMT"})
         store.mark("index/1", {"state": "retired"})
-        assert service.seen[1:] == ["PUT /acct/c/index/1?timeout=30"]
+        assert service.seen[1:] == ["PUT /acct/c/index/1?timeout=8"]
 
 
 @pytest.mark.parametrize("letter", ["x", " ", "ü", "€", "\U0001f600"])
@@ -79,3 +79,15 @@ def test_a_mark_never_outgrows_its_bytes_and_wastes_few(letter: str) -> None:
     size = sum(len(name) + len(value) for name, value in out.items())
     assert MARK_BYTES - 24 <= size <= MARK_BYTES
     assert out["state"] == "failed"
+
+
+def test_a_caller_hears_within_seconds_that_a_document_cannot_be_had() -> None:
+    """A few short tries: nobody waits two minutes to be told that storage is away."""
+    with scripted(usual=Reply(503, b"", {"x-ms-error-code": "ServerBusy"})) as service:
+        connection = f"AccountName=acct;AccountKey=QQ==;BlobEndpoint={service.url}/acct"
+        account = blob_service_client({"DATA_STORAGE": connection}, lambda: None, patience=DOCUMENTS)
+        with pytest.raises(Transient):
+            JsonStore(account.get_container_client("c")).get("runs/a.json")
+        assert len(service.seen) == 1 + DOCUMENTS.retries
+    tries = 1 + DOCUMENTS.retries
+    assert tries * max(DOCUMENTS.connect, DOCUMENTS.read) + 5 <= 25
