@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-from collections.abc import Iterator
 
 from shared.adapters.data_files import DataStore
 from shared.domain.gate import draw
@@ -12,6 +10,7 @@ from shared.domain.names import safe_file
 from shared.domain.run.parts import Source
 from shared.domain.run.quarantine import Report, json_of
 from shared.domain.schema import Schema, Value
+from shared.domain.table.blocks import staged_lines
 from shared.domain.table.values import convert
 from shared.settings import Settings
 
@@ -25,23 +24,13 @@ class Snapshots:
 
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         """At most `limit` rows, drawn by hash from all of the file at `path`: feature values and true labels."""
-        reader = csv.reader(self._lines(path))
+        reader = csv.reader(staged_lines(self._store.stream(self._settings.data_container, path)))
         at = {name: index for index, name in enumerate(next(reader))}
         label = at[schema.label]
         drawn = draw(reader, label if schema.classes else None, limit)
         columns = [(at[column.name], column.type) for column in schema.columns]
         rows = [[convert(record[index], kind) for index, kind in columns] for record in drawn]
         return rows, [record[label] for record in drawn]
-
-    def _lines(self, path: str) -> Iterator[str]:
-        """Lines with their ends, decoded as they stream in; quoted line breaks are the CSV reader's business."""
-        decode = codecs.getincrementaldecoder("utf-8")().decode
-        rest = ""
-        for chunk in self._store.stream(self._settings.data_container, path):
-            *whole, rest = (rest + decode(chunk)).split("\n")
-            yield from (f"{line}\n" for line in whole)
-        if rest:
-            yield rest
 
     def put_aside(self, path: str, folder: str) -> None:
         """Copy staged rows that can't be trained on to the quarantine's folder; again, over what is there."""

@@ -23,6 +23,7 @@ _ADDED: dict[str, object] = {
     "drop": (),
     "id": None,
     "schema": "compatible",
+    "numbers": (),
 }
 
 
@@ -51,6 +52,9 @@ class DatasetConfig:
     explain: bool = True
     #: One of `shared.domain.table.encoding.ENCODINGS`; a byte order mark wins over it.
     encoding: str = "auto"
+    #: What is read as numbers besides the plain ones: `percent`, `currency`; and what a comma or a point is where a column
+    #: may be read either way: `decimal-comma` or `decimal-point`.
+    numbers: tuple[str, ...] = ()
     #: Columns kept out of training, which rows may still bring along.
     drop: tuple[str, ...] = ()
     #: The column that tells rows apart; kept out as well.

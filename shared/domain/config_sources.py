@@ -13,6 +13,7 @@ from shared.domain.config import DatasetConfig, Task
 from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader
 from shared.domain.config_values import FIELDS, GATE_FIELDS, LISTS
+from shared.domain.table.number_notation import COMMA, POINT
 
 METADATA_PREFIX = "dropml_"
 
@@ -167,6 +168,11 @@ def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
         if config.label in out:
             message = f"{key} in {reader.source} names the label {config.label!r}."
             raise reader.error(key, message, "Name another column, or another label.")
+    if {COMMA, POINT} <= set(config.numbers):
+        message = f"numbers in {reader.source} says both {COMMA} and {POINT}."
+        raise reader.error(
+            "numbers", message, "Say the one that holds; columns that can be read one way alone need none."
+        )
     both = sorted(set(config.allowed_algorithms) & set(config.blocked_algorithms))
     remedy = "Take it out of allowed_algorithms or blocked_algorithms."
     if both:

@@ -9,6 +9,7 @@ from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.names import unwritable
 from shared.domain.table.encoding import ENCODINGS
 from shared.domain.table.invisible import clean
+from shared.domain.table.number_notation import SAYINGS
 
 #: Makes a checked value of what stands in a file, or raises ValueError with what the field takes.
 Parse = Callable[[object], object]
@@ -123,13 +124,14 @@ FIELDS: dict[str, Parse] = {
     "stack_ensemble": _flag,
     "explain": _flag,
     "encoding": _choice(*ENCODINGS),
+    "numbers": _names(_choice(*SAYINGS)),
     "drop": _names(_text),
     "id": _optional(_text),
     "max_bad_rows": _number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
     "schema": _choice("compatible", "strict", "free"),
 }
 #: Keys that take several names.
-LISTS = ("allowed_algorithms", "blocked_algorithms", "drop")
+LISTS = ("allowed_algorithms", "blocked_algorithms", "numbers", "drop")
 GATE_FIELDS: dict[str, Parse] = {
     "metric": _choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
     "margin": _number(0, 1, "a number from 0 to 1"),

@@ -21,6 +21,8 @@ class Column:
     categories: tuple[str, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    #: How the file writes the column's numbers (`shared.domain.table.number_notation`), where not as programs do.
+    notation: str = ""
 
 
 @dataclass(frozen=True)

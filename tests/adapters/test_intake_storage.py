@@ -98,3 +98,19 @@ def test_an_odd_name_stops_no_other(front: Front, name: str) -> None:
         assert front.ended(blob), "as storage has it"
     with suppress(AzureError, ValueError):
         front.incoming.delete_blob(f"{name}.csv")
+
+
+def test_numbers_are_rewritten_in_the_blobs_they_were_staged_in(front: Front) -> None:
+    """Each piece is read from the blob that is being written: what is read is what was there before."""
+    wide = "x" * 6000  # several blocks of the blob
+    rows = "".join(f"{i},5;{wide};{'no' if i % 3 else 'yes'}\n" for i in range(3000))
+    front.incoming.upload_blob("people.csv", f"c;wide;y\n{rows}".encode())
+    front.incoming.upload_blob("people.yaml", b"imbalance: off\n")
+    front.sweep()
+    (run,) = front.world.runs()
+    assert run.snapshot is not None
+    kept = []
+    for path in (f"{run.snapshot.path}/data.csv", run.snapshot.holdout_path):
+        text = b"".join(front.files.stream(front.plan.data, path)).decode()
+        kept += [line.split(",")[0] for line in text.splitlines()[1:]]
+    assert sorted(map(float, kept)) == [i + 0.5 for i in range(3000)]

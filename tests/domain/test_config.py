@@ -87,6 +87,7 @@ drop: [notes, 007]
 id: 1.10
 max_bad_rows: 5
 schema: strict
+numbers: [Percent, decimal_comma]
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """
@@ -189,6 +190,8 @@ def test_an_unknown_key_gets_a_guess() -> None:
             "blocked_algorithms",
             "both allowed and blocked",
         ),
+        ("numbers: [decimal-comma, decimal-point]", "numbers", "says both"),
+        ("numbers: [decimal-coma]", "numbers", "decimal-comma"),
     ],
 )
 def test_a_wrong_value_is_told_by_field_and_what_it_takes(sidecar: str, field: str, said: str) -> None:

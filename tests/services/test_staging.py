@@ -231,7 +231,7 @@ def test_warnings_tell_of_columns_that_teach_nothing_or_are_not_what_they_seem()
     assert "Column 'empty' is empty." in told
     assert "Column 'same' has the same value in every row." in told
     assert "Column 'mixed' is text: it holds 'many' among numbers." in told
-    assert "Column 'comma' is text: it holds a decimal comma, such as '0,5'; write 1.5 for 1,5." in told
+    assert "Column 'comma' is read as numbers written like 1234,56: '199,5' is 199.5." in told
 
 
 def test_the_same_bytes_stage_to_the_same_bytes_however_they_arrive() -> None:

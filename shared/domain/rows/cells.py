@@ -12,6 +12,8 @@ from typing import Any
 
 from shared.domain.schema import Column, ColumnType, Value
 from shared.domain.table.column_types import MISSING, datetime_shape
+from shared.domain.table.notations import notation_of
+from shared.domain.table.number_notation import NOTATIONS
 from shared.domain.table.values import READERS
 
 Check = Callable[[Any], Value]
@@ -115,6 +117,26 @@ CELL_CHECKS: dict[ColumnType, Check] = CHECKS | {
 }
 
 
+def value_check(column: Column) -> Check:
+    """Takes a value as JSON has it."""
+    return CHECKS[column.type]
+
+
+def cell_check(column: Column) -> Check:
+    """Reads a CSV cell as the file that the model learnt from writes the column."""
+    check, notation = CELL_CHECKS[column.type], NOTATIONS.get(column.notation)
+    if notation is None:
+        return check
+
+    def take(cell: str) -> Value:
+        try:
+            return check(notation.read(cell))
+        except ValueError:
+            raise BadCellError("wrong-type") from None
+
+    return take
+
+
 def short(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     text = text.encode("utf-8", "replace").decode()
@@ -126,7 +148,22 @@ def explain(code: str, column: Column, value: object) -> str:
         return f'Field "{column.name}": {short(_repr(value))} is beyond what a model can take (64 bits).'
     if code == "not-unicode":
         return f'Field "{column.name}" holds half of a surrogate pair, which is not Unicode text.'
+    if isinstance(value, str) and column.type in ("integer", "number"):
+        how = _in_this_notation(column.notation) if column.notation else _hint(value)
+        return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.{how}'
     return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.'
+
+
+def _in_this_notation(notation: str) -> str:
+    return (
+        f" In CSV it is written like {notation} or 1234.56; in JSON it is a number, without quotation marks."
+    )
+
+
+def _hint(value: str) -> str:
+    """What is unusual about a number, and how to write it."""
+    found = notation_of(value)
+    return f" It has {found[0]}: {found[1]}." if found else ""
 
 
 def _repr(value: object) -> str:

@@ -12,7 +12,15 @@ from functools import partial
 from typing import Any
 
 from shared.domain.problems import MAX_LISTED, InvalidRows, RowIssue
-from shared.domain.rows.cells import CELL_CHECKS, CHECKS, MISSING_CELLS, BadCellError, explain, short, unseen
+from shared.domain.rows.cells import (
+    MISSING_CELLS,
+    BadCellError,
+    cell_check,
+    explain,
+    short,
+    unseen,
+    value_check,
+)
 from shared.domain.schema import Column, Schema
 
 Row = list[Any]
@@ -54,10 +62,10 @@ class RowValidator:
         self._width = len(self.names)
         self._plans = {
             cells: [
-                (c, table[c.type], c.nullable, None if c.categories is None else frozenset(c.categories))
+                (c, check(c), c.nullable, None if c.categories is None else frozenset(c.categories))
                 for c in schema.columns
             ]
-            for cells, table in ((False, CHECKS), (True, CELL_CHECKS))
+            for cells, check in ((False, value_check), (True, cell_check))
         }
         self._memos: list[dict[str, object]] = [{} for _ in schema.columns]
         self._memo_size = MAX_MEMO // max(1, self._width)

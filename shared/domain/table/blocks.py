@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -52,3 +53,14 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> list[str]:
     # With another terminator Python before 3.13 would not quote newlines inside values.
     csv.writer(sink, lineterminator="\n").writerows(rows)
     return [line[:-1] for line in sink]
+
+
+def staged_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Lines of staged text with their ends, decoded as they stream in; quoted line breaks are the CSV reader's business."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    rest = ""
+    for chunk in chunks:
+        *whole, rest = (rest + decode(chunk)).split("\n")
+        yield from (f"{line}\n" for line in whole)
+    if rest:
+        yield rest

@@ -7,12 +7,14 @@ integers past 64 bits, are identifiers: as numbers they would lose what makes th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
-from math import isfinite
 
 from shared.domain.schema import Column, ColumnType
 from shared.domain.table.notations import Notations
+from shared.domain.table.number_notation import COMMA, Notation
+from shared.domain.table.number_readings import NumberType, Readings
+from shared.domain.table.numerals import integers, numbers
 
 #: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
@@ -20,7 +22,6 @@ MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "N
 MISSING_LABEL = MISSING - {"None"}
 MAX_CATEGORIES = 50
 MAX_CATEGORY = 200
-INT64 = 1 << 63
 #: Whole numbers up to here are exact as floats.
 EXACT = 2.0**53
 
@@ -34,40 +35,11 @@ _FITS: dict[ColumnType | None, tuple[ColumnType, ...]] = {
 }
 #: How a column without any value would be spelt.
 _SPELT: dict[ColumnType, set[str]] = {"boolean": {"true", "false"}, "datetime": {"%Y-%m-%d"}}
-_NOT_INTEGER = re.compile(r"[^0-9\n-]")
-_NOT_NUMBER = re.compile(r"[^0-9eE+.\n-]")
-_LONG_INTEGER = re.compile(r"\n[+-]?[0-9]{19,}(?:\n|$)")
-_LEADING_ZERO = re.compile(r"\n[+-]?0[0-9]")
 _DATETIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:([T ])[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
 #: What a pandas timestamp in nanoseconds can hold.
 _YEARS = ("1678", "2261")
-
-
-def integers(values: Iterable[str], joined: str) -> list[int] | None:
-    """The values as 64-bit integers, or None. `joined` is each value after a newline."""
-    # "-0" would come back as "0": as a number it may, as an integer (a label, say) it may not.
-    if _NOT_INTEGER.search(joined) or "\n-0" in joined or _LEADING_ZERO.search(joined):
-        return None
-    try:
-        found = list(map(int, values))
-    except ValueError:
-        return None
-    return found if max(found) < INT64 and min(found) >= -INT64 else None
-
-
-def numbers(values: Collection[str], joined: str) -> list[float] | None:
-    """The values as finite floats, or None."""
-    if _NOT_NUMBER.search(joined) or _LEADING_ZERO.search(joined):
-        return None
-    if max(map(len, values)) >= 19 and _LONG_INTEGER.search(joined):
-        return None
-    try:
-        found = list(map(float, values))
-    except ValueError:
-        return None
-    return found if isfinite(max(found)) and isfinite(min(found)) else None
 
 
 def datetime_shape(value: str) -> str | None:
@@ -102,6 +74,9 @@ class ColumnStats:
         self.spoiler: str | None = None
         #: Numbers and dates in other notations, which make text of the column.
         self.notations = Notations()
+        #: Ways to read the column as numbers that are written otherwise, and the one that is taken.
+        self.readings = Readings()
+        self.notation: Notation | None = None
 
     @property
     def constant(self) -> bool:
@@ -126,6 +101,7 @@ class ColumnStats:
         found = "string" if self.type == "string" else self._type_of(distinct)
         if found not in ("integer", "number"):
             self.notations.update(distinct)
+            self.readings.take(distinct)
         if self.type in (None, found):
             if self.type is None and found == "string":
                 self._note_spoiler(distinct, mostly=True)
@@ -141,11 +117,11 @@ class ColumnStats:
         joined = "\n" + "\n".join(values)
         found: list[int] | list[float] | None = integers(values, joined)
         if found is not None:
-            self._range(found)
+            self._range("integer", found, values)
             return "integer"
         found = numbers(values, joined)
         if found is not None:
-            self._range(found)
+            self._range("number", found, values)
             return "number"
         if len(values) <= 32 and {value.lower() for value in values} <= {"true", "false"}:
             self.spellings |= values
@@ -159,10 +135,25 @@ class ColumnStats:
         self.spellings |= shapes
         return "datetime"
 
-    def _range(self, found: list[int] | list[float]) -> None:
+    def _range(self, kind: NumberType, found: list[int] | list[float], values: set[str]) -> None:
         low, high = float(min(found)), float(max(found))
         self._low = low if self._low is None else min(self._low, low)
         self._high = high if self._high is None else max(self._high, high)
+        self.readings.take_plain(kind, values, low, high)
+
+    @property
+    def may_be_thousands(self) -> bool:
+        """Whether every point of a column of plain numbers stands before three digits, as one between thousands does."""
+        return self.type == "number" and any(n.decimal == "," for n in self.readings.alive)
+
+    def settle(self, said: Collection[str]) -> None:
+        """Make numbers of a column whose values are, in one notation; once, when all rows are in."""
+        if self.type not in ("string", "number") or (self.type == "number" and COMMA not in said):
+            return
+        self.notation = self.readings.verdict(said)
+        if self.notation is not None:
+            found = self.readings.ranges[self.notation.decimal]
+            self.type, self._low, self._high = found.type, found.low, found.high
 
     def _note_spoiler(self, values: set[str], mostly: bool) -> None:
         """Remember a value that is no number; with `mostly`, only where most of the values are numbers."""
@@ -177,6 +168,8 @@ class ColumnStats:
             self.spellings |= _SPELT.get(before.type, set())
         if before.type in _FITS.get(self.type, ()):
             self.type = before.type
+        if self.type == "string":
+            self.notation = None  # what was text for its commas stays the very text
         self.nullable |= before.nullable
 
     def column(self) -> Column:
@@ -189,4 +182,5 @@ class ColumnStats:
             categories=tuple(sorted(self._categories)) if kind == "string" and self._categories else None,
             minimum=self._low if kind in ("integer", "number") else None,
             maximum=self._high if kind in ("integer", "number") else None,
+            notation=self.notation.name if self.notation else "",
         )

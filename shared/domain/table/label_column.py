@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
-from shared.domain.table.column_types import ColumnStats, numbers
+from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.number_notation import COMMA, POINT
+from shared.domain.table.numerals import numbers
 
 #: Azure AutoML takes no fewer.
 MIN_ROWS = 50
@@ -42,8 +44,9 @@ def find_label(header: list[str], label: str, line: int = 1) -> int:
 class LabelStats:
     """Counts the label's values. `label` is the column's name."""
 
-    def __init__(self, label: str, task: Task) -> None:
-        self.label, self.task = label, task
+    def __init__(self, label: str, task: Task, numbers_said: Collection[str] = ()) -> None:
+        """`numbers_said` is what the configuration says of numbers."""
+        self.label, self.task, self.numbers_said = label, task, numbers_said
         self.total: Counter[str] = Counter()
         self.holdout: Counter[str] = Counter()
         self.column = ColumnStats(label)
@@ -51,6 +54,8 @@ class LabelStats:
         self.held = 0
         self.unlabelled = 0
         self.first_unlabelled: int | None = None
+        #: In a regression the first value that is no plain number, and its line.
+        self._odd: tuple[str, int] | None = None
 
     def drop_unlabelled(self, block: Block, column: int, bad: BadRows | None) -> Block:
         """The block without the rows that have no label, which are put aside."""
@@ -88,18 +93,27 @@ class LabelStats:
             )
 
     def _check_numeric(self, counts: Counter[str], block: Block, values: list[str]) -> None:
-        if numbers(counts, "\n" + "\n".join(counts)) is not None:
-            return
-        for value, line in zip(values, block.starts, strict=True):
-            if numbers([value], "\n" + value) is None:
-                raise InvalidTable(
-                    f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number; "
-                    "regression needs numbers.",
-                    remedy="Correct the value, or set task: classification.",
-                    code="label-not-numeric",
-                    line=line,
-                    column=self.label,
-                )
+        """Remember the first value that is no plain number; refuse it at once where no notation reads it."""
+        if self._odd is None and numbers(counts, "\n" + "\n".join(counts)) is None:
+            lines = zip(values, block.starts, strict=True)
+            self._odd = next(odd for odd in lines if numbers([odd[0]], "\n" + odd[0]) is None)
+        if self._odd is not None and not self.column.readings.alive:
+            raise self._not_numeric(*self._odd)
+
+    def _not_numeric(self, value: str, line: int) -> InvalidTable:
+        doubt = self.column.readings.doubt(self.numbers_said)
+        sign = self.column.readings.unsaid(self.numbers_said)
+        why = f"{doubt}; " if doubt else ""
+        say = f", or say `numbers: [{sign}]`" if sign else ""
+        say += f", or say `numbers: [{COMMA}]` or `numbers: [{POINT}]`" if doubt else ""
+        return InvalidTable(
+            f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number: {why}"
+            "regression needs numbers.",
+            remedy=f"Correct the value, or set task: classification{say}.",
+            code="label-not-numeric",
+            line=line,
+            column=self.label,
+        )
 
     def waive_holdout(self) -> None:
         self.holdout.clear()
@@ -148,6 +162,8 @@ class LabelStats:
         if self.task == "regression":
             if self.column.constant:
                 raise _one_value(self.label, self.rows)
+            if self._odd is not None and self.column.notation is None:
+                raise self._not_numeric(*self._odd)
             return []
         train = self.train
         if len(self.total) < 2:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_MONEY = r"[$€£¥]|USD|EUR|GBP|CHF|JPY"
+from shared.domain.table.number_notation import MONEY
+
 _NOTATIONS = (
     (
         re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
@@ -24,9 +25,9 @@ _NOTATIONS = (
         "write 1507 for 1 507",
     ),
     (re.compile(r"[-+]?[0-9]*,[0-9]+"), "a decimal comma", "write 1.5 for 1,5"),
-    (re.compile(r"[-+]?[0-9.,]+ ?%"), "percent signs", "write 45 or 0.45 for 45%"),
+    (re.compile(r"[-+]?[0-9.,]+ ?%"), "percent signs", "write 45 for 45%"),
     (
-        re.compile(rf"[-+(]?(?:{_MONEY}) ?-?[0-9.,]+\)?|[-+]?[0-9.,]+ ?(?:{_MONEY})"),
+        re.compile(rf"[-+(]?(?:{MONEY}) ?-?[0-9.,]+\)?|[-+]?[0-9.,]+ ?(?:{MONEY})"),
         "currency signs",
         "write 1234.5 for $1,234.50",
     ),
@@ -63,12 +64,12 @@ class Notations:
             elif not _PLAIN.fullmatch(value):
                 self.alive = False
 
-    def sentence(self, name: str) -> str | None:
-        """A warning that names the cause, or None where the column is plain text."""
+    def causes(self) -> str:
+        """Why the column is text, or nothing where it is plain text."""
         if not self.alive or not self.found:
-            return None
+            return ""
         causes, ways = (
             " and ".join(sorted(self.found)),
             "; ".join(self.found[key] for key in sorted(self.found)),
         )
-        return f"Column {name!r} is text: it holds {causes}, such as {self.example[:60]!r}; {ways}."
+        return f"is text: it holds {causes}, such as {self.example[:60]!r}; {ways}."

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
 from shared.domain.config import Task
 from shared.domain.schema import Schema
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
+from shared.domain.table.column_warnings import warning
 from shared.domain.table.label_column import LabelStats
+from shared.domain.table.number_notation import Notation
 from shared.domain.table.profile.parts import Profile
 from shared.domain.table.profile.profiler import Profiler
 from shared.domain.table.values import convert
 
+T = TypeVar("T")
 #: Example rows that the schema keeps.
 EXAMPLES = 2
 
@@ -19,14 +25,16 @@ EXAMPLES = 2
 class TableStats:
     """Watches a table; `at` is the label's place in the header."""
 
-    def __init__(self, header: list[str], at: int, task: Task) -> None:
-        self._header, self._at = header, at
-        self.label = LabelStats(header[at], task)
+    def __init__(self, header: list[str], at: int, task: Task, said: Collection[str] = ()) -> None:
+        """`said` is what the configuration says of numbers."""
+        self._header, self._at, self._said = header, at, said
+        self.label = LabelStats(header[at], task, said)
         self.columns = [self.label.column if i == at else ColumnStats(name) for i, name in enumerate(header)]
         self._profiler = Profiler(len(header))
         self._missing_label = MISSING_LABEL if task == "classification" else MISSING
         self._missing: dict[str, dict[str, int]] = {}
         self._examples: list[tuple[str, ...]] = []
+        self._by_comma = False
 
     def learn(self, block: Block, bad: BadRows | None = None) -> Block:
         """Blank out missing values, leave out rows without a label, and take in what the columns hold."""
@@ -50,6 +58,20 @@ class TableStats:
             self._examples = (complete + rows)[:EXAMPLES]
         return block
 
+    def settle(self, delimiter: str) -> None:
+        """Make numbers of the columns whose values are, in one notation; a class keeps its very words."""
+        for column in self._numeric():
+            column.settle(self._said)
+        self._by_comma = delimiter != "," or any(found.decimal == "," for found in self.notations().values())
+
+    def _numeric(self) -> Sequence[ColumnStats]:
+        """The columns that may hold numbers: a class is none."""
+        return self.columns if self.label.task == "regression" else self._features_of(self.columns)
+
+    def notations(self) -> dict[int, Notation]:
+        """By its place in the header, how each column writes its numbers where not as programs do."""
+        return {i: column.notation for i, column in enumerate(self.columns) if column.notation}
+
     def _blank(self, block: Block, i: int, spelt: set[str]) -> None:
         column = block.columns[i]
         counts = self._missing.setdefault(self._header[i], {})
@@ -63,8 +85,13 @@ class TableStats:
         for name, counts in self._missing.items():
             spelt = ", ".join(f"{spelling!r} ({count:,})" for spelling, count in sorted(counts.items()))
             found.append(f"Column {name!r}: read as missing: {spelt}.")
-        features = [column for i, column in enumerate(self.columns) if i != self._at]
-        return found + [sentence for column in features if (sentence := _warning(column))]
+        columns = self._numeric()
+        by_comma = self._by_comma and not any(
+            c.type == "number" and not c.notation and not c.may_be_thousands for c in columns
+        )
+        return found + [
+            told for column in columns if (told := warning(column, self._said, by_comma=by_comma))
+        ]
 
     def hold(self, before: Schema) -> None:
         """Keep the types of the version before where this table's values fit them."""
@@ -79,26 +106,18 @@ class TableStats:
 
     def schema(self) -> Schema:
         """The features as seen, the label's classes (none in a regression) and the example rows."""
-        features = tuple(column.column() for i, column in enumerate(self.columns) if i != self._at)
-        types = {column.name: column.type for column in features}
+        features = self._features_of(self.columns)
+        columns = tuple(column.column() for column in features)
         example = tuple(
             {
-                name: convert(value, types[name])
-                for name, value in zip(self._header, row, strict=True)
-                if name in types
+                found.name: convert(stats.notation.plain(value) if stats.notation else value, found.type)
+                for stats, found, value in zip(features, columns, self._features_of(row), strict=True)
             }
             for row in self._examples
         )
         return Schema(
-            self.label.label, features, tuple(sorted(self.label.total)), example, whole_as_float=True
+            self.label.label, columns, tuple(sorted(self.label.total)), example, whole_as_float=True
         )
 
-
-def _warning(column: ColumnStats) -> str | None:
-    if column.constant:
-        return None  # the profile tells of it
-    if column.type == "string" and (told := column.notations.sentence(column.name)):
-        return told
-    if column.spoiler is not None:
-        return f"Column {column.name!r} is text: it holds {column.spoiler[:60]!r} among numbers."
-    return None
+    def _features_of(self, row: Sequence[T]) -> Sequence[T]:
+        return [*row[: self._at], *row[self._at + 1 :]]

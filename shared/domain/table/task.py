@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
 from shared.domain.config import DatasetConfig, Task
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
-from shared.domain.table.column_types import MISSING, numbers
+from shared.domain.table.column_types import MISSING, ColumnStats
 from shared.domain.table.label_column import find_label
 from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
 
 #: Rows that are looked at, and the most distinct numbers among them that are classes.
 LOOK_ROWS, MANY = 20_000, 50
-#: Between thousands or before decimals, in a label that people wrote.
-_SIGNS = re.compile(r"[,'’ ]")
 Numbers = Literal["regression", "ask"]
 
 
@@ -46,18 +43,20 @@ def task_of(source: Iterable[bytes], config: DatasetConfig, many_numbers: Number
 
 
 def _distinct(source: Iterable[bytes], config: DatasetConfig) -> set[str]:
-    """The label's distinct values in the first rows; nothing as soon as one is no number."""
+    """The label's distinct values in the first rows, in whatever notation; nothing where one is no number."""
     table = Table(TextReader(source, config.encoding), BadRows(config.max_bad_rows))
     at = find_label(table.header, config.label, table.header_line)
     distinct: set[str] = set()
+    column = ColumnStats(config.label)
     rows = 0
     for block in table.blocks():
         new = set(block.columns[at]) - MISSING - {""} - distinct
-        plain = {_SIGNS.sub("", value) for value in new}
-        if plain and numbers(plain, "\n" + "\n".join(plain)) is None:
+        column.update(new)
+        if column.type not in ("integer", "number") and not column.readings.alive:
             return set()
         distinct |= new
         rows += len(block)
         if rows >= LOOK_ROWS:
             break
-    return distinct
+    numeric = column.type in ("integer", "number") or column.readings.allowed(config.numbers)
+    return distinct if numeric else set()

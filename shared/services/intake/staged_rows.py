@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import compress
+from itertools import compress, islice
 from typing import Protocol
 
 from shared.domain.table import mltable
-from shared.domain.table.blocks import Block, csv_lines
+from shared.domain.table.blocks import Block, csv_lines, staged_lines
+from shared.domain.table.number_notation import Notation
+
+#: Rows rewritten at a time; each may have 1 MiB.
+ROWS = 100
 
 
 class Writer(Protocol):
@@ -54,10 +59,21 @@ class StagedRows:
             lines = [line + marks[name] for line, name in zip(lines, labels, strict=True)]
         _write_lines(train, lines)
 
-    def fill(self, marked: Iterable[bytes], weights: Mapping[str, float], out: Writer) -> None:
-        """Copy what was marked, with each class's weight in place of its mark."""
-        for chunk in mltable.fill_marks(marked, [weights[name] for name in self._marks]):
-            out.write(chunk)
+    def fill(self, marked: Iterable[bytes], weights: Mapping[str, float]) -> Iterator[bytes]:
+        """What was marked, with each class's weight in place of its mark."""
+        return mltable.fill_marks(marked, [weights[name] for name in self._marks])
+
+
+def in_plain_numbers(chunks: Iterable[bytes], notations: Mapping[int, Notation]) -> Iterator[bytes]:
+    """Staged text whose columns at these places hold numbers in these notations, with the numbers as programs write them."""
+    rows = csv.reader(staged_lines(chunks))
+    yield f"{csv_lines([next(rows)])[0]}\n".encode()
+    while some := list(islice(rows, ROWS)):
+        for at, notation in notations.items():
+            plain = {value: notation.plain(value) for value in {row[at] for row in some}}
+            for row in some:
+                row[at] = plain[row[at]]
+        yield "".join(f"{line}\n" for line in csv_lines(some)).encode()
 
 
 def _write_lines(out: Writer, lines: list[str]) -> None:

@@ -1,8 +1,8 @@
 """Staging: a dropped file, read once, becomes training data, holdout and a schema; or a precise refusal.
 
-Weights need the class counts, which are known only at the end. So that the dropped file is still read only once and
-nothing touches a local disk, training rows are first written with a mark in place of their weight; the marks are then
-filled in a second pass from blob to blob, at the speed of copying.
+Weights need the class counts, and how a column writes its numbers needs all of them: both are known only at the end. So that
+the dropped file is still read only once and nothing touches a local disk, training rows are first written with a mark in
+place of their weight and with their numbers as they stand; a second pass from blob to blob mends both, where there is need.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.domain.table.reader import Table
 from shared.domain.table.selected import Selected
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
-from shared.services.intake.staged_rows import Area, StagedRows, Writer
+from shared.services.intake.staged_rows import Area, StagedRows, Writer, in_plain_numbers
 
 __all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "PROFILE", "TRAIN", "Area", "Staged", "stage"]
 
@@ -127,7 +127,7 @@ class _Staging:
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)
         _refuse_weight_column(header, self.table.header_line)
-        self.stats = TableStats(header, self.at, config.task)
+        self.stats = TableStats(header, self.at, config.task, config.numbers)
         self.weighted = config.task == "classification" and config.imbalance == "weight"
         self.rows = StagedRows(header, self.at, weighted=self.weighted)
         self.split = Splitter(holdout, header) if holdout else None
@@ -142,14 +142,9 @@ class _Staging:
                 "So few rows that none are held out: the gate will have no evidence to compare models on."
             )
         weights = mltable.weights(self.stats.label.train) if self.weighted else {}
-        if self.weighted:
-            with self.area.writer(TRAIN) as out:
-                self.rows.fill(self.area.reader(_MARKED), weights, out)
-            self.area.delete(_MARKED)
+        self._finish_rows(weights)
         if self.config.task == "classification" and self.stats.label.column.type != "integer":
             self.stats.label.column.type = "string"  # so that endpoints answer the very text of the file
-        if self.before:
-            self.stats.hold(self.before)
         with self.area.writer(MLTABLE) as out:
             out.write(mltable.render(self.stats.columns, self.stats.label.label, self.weighted).encode())
         warnings += self._write_profile()
@@ -161,6 +156,24 @@ class _Staging:
         with self.area.writer(PROFILE) as out:
             out.write(json.dumps(to_json(profile), ensure_ascii=False, allow_nan=False).encode())
         return [finding.sentence for finding in profile.findings if finding.code in TOLD]
+
+    def _finish_rows(self, weights: dict[str, float]) -> None:
+        """The second pass, where one is needed: weights in place of marks, numbers as programs write them."""
+        notations = self.stats.notations()
+        if self.weighted or notations:
+            train = self.area.reader(_MARKED if self.weighted else TRAIN)
+            filled = self.rows.fill(train, weights) if self.weighted else train
+            self._rewrite(TRAIN, in_plain_numbers(filled, notations) if notations else filled)
+        if notations:
+            self._rewrite(HOLDOUT, in_plain_numbers(self.area.reader(HOLDOUT), notations))
+        if self.weighted:
+            self.area.delete(_MARKED)
+
+    def _rewrite(self, name: str, pieces: Iterable[bytes]) -> None:
+        """A blob read while it is written is read as it was: what is written appears at the end."""
+        with self.area.writer(name) as out:
+            for piece in pieces:
+                out.write(piece)
 
     def _write_rows(self) -> list[str]:
         buffer: _Buffer | None = _Buffer()
@@ -188,6 +201,9 @@ class _Staging:
             aside.write()
             # Before the writers commit: a refused file leaves nothing staged.
             self.bad.check()
+            self.stats.settle(self.table.dialect.delimiter)
+            if self.before:
+                self.stats.hold(self.before)
             warnings = self.stats.label.verdict() + self.bad.warnings()
             self._check_sum()
             return warnings

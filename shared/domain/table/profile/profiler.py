@@ -28,9 +28,10 @@ class Profiler:
     ) -> Profile:
         """Of all rows so far. `classes` are the label's, with their rows; a regression has none."""
         sample = self._sketches.rows
+        read = [_plain(column, cells) for column, cells in zip(columns, sample.columns, strict=True)]
         found = [
             profiled(self._whole(at, column), cells)
-            for at, (column, cells) in enumerate(zip(columns, sample.columns, strict=True))
+            for at, (column, cells) in enumerate(zip(columns, read, strict=True))
         ]
         return Profile(
             label=columns[label].name,
@@ -41,7 +42,7 @@ class Profiler:
                 ClassShare(shown(value), rows, round(rows / sample.seen, 6))
                 for value, rows in sorted(classes.items(), key=lambda item: (-item[1], item[0]))
             ),
-            findings=findings(found, label, sample.columns, task),
+            findings=findings(found, label, read, task),
         )
 
     def _whole(self, at: int, column: ColumnStats) -> ColumnProfile:
@@ -57,3 +58,8 @@ class Profiler:
             minimum=known.minimum,
             maximum=known.maximum,
         )
+
+
+def _plain(column: ColumnStats, cells: Sequence[str]) -> Sequence[str]:
+    """The cells with numbers as programs write them."""
+    return cells if column.notation is None else list(map(column.notation.plain, cells))

@@ -1,0 +1,39 @@
+"""What is worth knowing about a column once all rows are in, one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.number_notation import COMMA, POINT
+
+
+def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> str | None:
+    """`said` is what the configuration says of numbers; `by_comma`: the file may part decimals by a comma."""
+    name = repr(column.name)
+    if column.constant:
+        return None  # the profile tells of it
+    if told := _of_numbers(column, said, by_comma):
+        return f"Column {name} {told}"
+    if column.spoiler is not None:
+        return f"Column {name} is text: it holds {column.spoiler[:60]!r} among numbers."
+    return None
+
+
+def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> str:
+    """How numbers in an unusual notation were read, or why they were not."""
+    readings, notation = column.readings, column.notation
+    if notation is not None:
+        example = readings.example
+        return f"is read as numbers written like {notation.name}: {example[:60]!r} is {notation.plain(example)[:60]}."
+    if column.type == "number":
+        doubt = by_comma and column.may_be_thousands and not {COMMA, POINT} & set(said)
+        how = f"is read as it stands, {readings.example!r} as a decimal; if its points part thousands, say"
+        return f"{how} `numbers: [{COMMA}]`." if doubt else ""
+    if column.type != "string":
+        return ""
+    if doubtful := readings.doubt(said):
+        return f"is text: {doubtful}. Say `numbers: [{COMMA}]` or `numbers: [{POINT}]`, whichever holds."
+    causes = column.notations.causes()
+    sign = readings.unsaid(said)
+    return causes + (f" Or say `numbers: [{sign}]`, and they are read." if sign else "") if causes else ""
