@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import log, sqrt
 
 from shared.domain.config import DatasetConfig, SchemaPolicy
 from shared.domain.errors import InvalidTable
 from shared.domain.run.parts import RunProblem, Snapshot
 from shared.domain.schema_change import Change, schema_changes
+from shared.domain.table.profile.parts import ColumnProfile, Frequent, Profile
+from shared.domain.table.profile.stability import psi
 
 #: A shift that matters, by the usual rule for the population stability index (below 0.1 none, above 0.25 a major one).
 MAJOR = 0.25
@@ -25,11 +26,15 @@ def policy_of(config: DatasetConfig) -> SchemaPolicy:
     return "free" if config.gate.allow_schema_change else config.schema
 
 
-def changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
-    """All that differs between two versions of a dataset, structure first."""
+def changes(
+    before: Snapshot, after: Snapshot, was: Profile | None = None, now: Profile | None = None
+) -> tuple[Change, ...]:
+    """All that differs between two versions of a dataset, structure first; distributions where both profiles are there."""
     found = schema_changes(before.schema, after.schema)
     if not any(change.kind == "label" for change in found):
         found += _label_shift(before, after)
+    if was and now:
+        found += _distributions(was, now, after)
     if after.rows < before.rows * FEWER:
         message = f"The table has {after.rows:,} rows; the version before had {before.rows:,}, more than twice as many."
         found.append(Change("volume", "", f"{before.rows:,}", f"{after.rows:,}", message))
@@ -78,11 +83,41 @@ def warnings(found: Sequence[Change], before: str) -> tuple[str, ...]:
 
 def _label_shift(before: Snapshot, after: Snapshot) -> list[Change]:
     was, now = _counts(before), _counts(after)
-    if not was or not now or not shifted(was, now):
-        return []
     name = after.schema.label
+    if not was or not now or (psi(_profile(name, was), _profile(name, now)) or 0.0) <= MAJOR:
+        return []
     message = f'The label "{name}" is distributed otherwise: it was {_shares(was)} and is {_shares(now)}.'
     return [Change("label-shift", name, _shares(was), _shares(now), message)]
+
+
+def _profile(name: str, counts: Mapping[str, int]) -> ColumnProfile:
+    rows = sum(counts.values())
+    frequent = tuple(Frequent(value, count, count / rows) for value, count in counts.items())
+    return ColumnProfile(name, "string", rows, 0, len(counts), True, sampled=rows, frequent=frequent)
+
+
+def _distributions(was: Profile, now: Profile, after: Snapshot) -> Iterator[Change]:
+    """Features whose values moved; identifiers move with every file."""
+    moving = {name for p in (was, now) for f in p.findings if f.code == "identifier" for name in f.columns}
+    for name in after.columns:
+        one, other = was.column(name), now.column(name)
+        if one is None or other is None or name in moving:
+            continue
+        index = psi(one, other)
+        if index is not None and index > MAJOR:
+            before, then = _described(one), _described(other)
+            message = f'Field "{name}" is distributed otherwise (stability index {index:.2f}): it was {before} and is {then}.'
+            yield Change("distribution", name, before, then, message)
+
+
+def _described(column: ColumnProfile) -> str:
+    gaps = f", {100 * column.gaps / column.rows:.3g} % empty" if column.gaps and column.rows else ""
+    if column.quantiles:
+        low, middle, high = (column.quantiles[i] for i in (5, 10, 15))
+        return f"around {middle:.6g} (half of it from {low:.6g} to {high:.6g}){gaps}"
+    counts = {found.value: found.count for found in column.frequent}
+    others = column.sampled - column.sampled_gaps - sum(counts.values())
+    return _shares(counts, others) + gaps
 
 
 def _counts(snapshot: Snapshot) -> dict[str, int]:
@@ -94,33 +129,7 @@ def _counts(snapshot: Snapshot) -> dict[str, int]:
     return total
 
 
-def _shares(counts: Mapping[str, int]) -> str:
-    rows = sum(counts.values()) or 1
+def _shares(counts: Mapping[str, int], others: int = 0) -> str:
+    rows = sum(counts.values()) + others or 1
     first = sorted(counts.items(), key=lambda item: -item[1])[:5]
     return ", ".join(f'{100 * count / rows:.3g} % "{name[:40]}"' for name, count in first)
-
-
-def shifted(was: Mapping[str, int], now: Mapping[str, int]) -> bool:
-    """Whether the population stability index is major, and beyond what chance does with so few rows.
-
-    Without any shift the index is about (1/n + 1/m) times a chi-square of one less than the bins: Yurdakul, Statistical
-    Properties of the Population Stability Index (2018). Held against its 99.9th percentile (Wilson and Hilferty).
-    """
-    bins = sorted(was.keys() | now.keys())
-    n, m, free = sum(was.values()), sum(now.values()), len(bins) - 1
-    if not n or not m or free < 1:
-        return False
-    chi = free * (1 - 2 / (9 * free) + 3.09 * sqrt(2 / (9 * free))) ** 3
-    return stability(was, now) > max(MAJOR, (1 / n + 1 / m) * chi)
-
-
-def stability(was: Mapping[str, int], now: Mapping[str, int]) -> float:
-    """The population stability index of two counts by bin; half a row stands in an empty bin."""
-    bins = was.keys() | now.keys()
-    n = sum(was.values()) + len(bins) / 2
-    m = sum(now.values()) + len(bins) / 2
-    total = 0.0
-    for name in bins:
-        p, q = (was.get(name, 0) + 0.5) / n, (now.get(name, 0) + 0.5) / m
-        total += (q - p) * log(q / p)
-    return total

@@ -13,7 +13,9 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot
 from shared.domain.run.states import RETRYABLE
 from shared.domain.schema import Schema
+from shared.domain.table.profile.parts import Profile
 from shared.services.run.context import Context
+from shared.services.run.profiles import Profiles
 
 
 def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None:
@@ -42,17 +44,33 @@ def schema_before(doc: Dataset, config: DatasetConfig, ctx: Context) -> Schema |
 
 
 def judged(
-    snapshot: Snapshot, slug: str, run_id: str, config: DatasetConfig, ctx: Context, *, waived: bool = False
+    snapshot: Snapshot,
+    slug: str,
+    run_id: str,
+    config: DatasetConfig,
+    ctx: Context,
+    profiles: Profiles,
+    *,
+    waived: bool = False,
 ) -> tuple[Snapshot | None, RunProblem | None]:
     """The snapshot where it can be the next version, else why not. With `waived` it can, whatever the configuration says."""
     dataset = ctx.store.dataset(slug)
     before = contract_of(dataset, config, ctx) if dataset else None
     if before is None or before.snapshot is None:
         return snapshot, None
-    found = contract.changes(before.snapshot, snapshot)
+    was, now = (_profile(of.profile_path, profiles) for of in (before.snapshot, snapshot))
+    found = contract.changes(before.snapshot, snapshot, was, now)
     policy = "free" if waived else contract.policy_of(config)
     wrong = contract.problem(found, policy, before.run_id, run_id)
     if wrong:
         return None, wrong
     told = (*snapshot.warnings, *contract.warnings(found, before.run_id))
     return replace(snapshot, changes=found, warnings=told), None
+
+
+def _profile(path: str, profiles: Profiles) -> Profile | None:
+    """None where it is not there any more, or never was: then distributions are not compared."""
+    try:
+        return profiles.read(path) if path else None
+    except (InvalidDocument, NotFound, ValueError):
+        return None

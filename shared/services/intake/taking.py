@@ -23,11 +23,13 @@ from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import config_for
 from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, stage
 from shared.services.run.context import Context
+from shared.services.run.profiles import Profiles
 
 
 class Taker:
     def __init__(self, context: Context, files: Files, plan: IntakePlan, attempts: Attempts) -> None:
         self._ctx, self._files, self._plan, self._attempts = context, files, plan, attempts
+        self._profiles = Profiles(context.store, files, plan.data)
 
     def take(self, doc: Dataset, info: FileInfo, delivery: str) -> str:
         """Stage and judge the file; the id of its run. `delivery` names this arrival of it."""
@@ -82,7 +84,7 @@ class Taker:
             if staged:
                 version = names.model_version(n, attempt)
                 found = snapshot_of(staged, folder, version, said.remarks)
-                snapshot, wrong = judged(found, doc.slug, run_id, said.config, self._ctx)
+                snapshot, wrong = judged(found, doc.slug, run_id, said.config, self._ctx, self._profiles)
             run = Run(
                 run_id=run_id,
                 dataset=doc.dataset,

@@ -19,6 +19,7 @@ from shared.services.intake.staging import Staged, stage
 from shared.services.intake.taking import snapshot_of
 from shared.services.quarantine import rules
 from shared.services.run.context import Context
+from shared.services.run.profiles import Profiles
 
 #: More bad rows than any file has.
 _ANY = 1e9
@@ -32,6 +33,7 @@ def original(run: Run) -> str:
 class Releasing:
     def __init__(self, context: Context, files: Files, plan: IntakePlan) -> None:
         self._ctx, self._files, self._plan = context, files, plan
+        self._profiles = Profiles(context.store, files, plan.data)
 
     def start(self, run: Run, decision: Decision) -> str:
         """The id of the run that comes of the refused one. Raises Conflict (original-gone)."""
@@ -57,7 +59,9 @@ class Releasing:
                 return replace(new, problem=problem).opened(new.created_at, decision.actor)
             found = snapshot_of(staged, folder, names.model_version(n, attempt))
             free = "schema" in new.waived
-            snapshot, wrong = judged(found, run.slug, new.run_id, run.config, self._ctx, waived=free)
+            snapshot, wrong = judged(
+                found, run.slug, new.run_id, run.config, self._ctx, self._profiles, waived=free
+            )
             return replace(new, snapshot=snapshot, problem=wrong).opened(new.created_at, decision.actor)
 
         run_id, _ = self._ctx.store.claim(
