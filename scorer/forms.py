@@ -18,8 +18,10 @@ def load_form(folder: Path, say: Say) -> Served:
     """The quickest form that loads; `say` is told which it is, why, and what was unpickled for it."""
     try:
         model = CompiledModel(CompiledScorer(folder))
-    except (CompiledFormError, TreeLibraryError) as error:
+    except CompiledFormError as error:
         say(f"No compiled form: {error}")
+    except (TreeLibraryError, OSError, ValueError, KeyError) as error:
+        say(f"The compiled form cannot be read ({type(error).__name__}: {error}); another one serves.")
     else:
         say(f"The compiled form in {folder / 'dropml'} serves; nothing is unpickled.")
         return model

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -70,4 +71,6 @@ def _refusal(error: RequestError) -> Any:
     except ImportError:
         raise error from None
     print(f"{error.status} {error.code}", flush=True)
+    if error.__cause__ is not None:  # the model's own code refused: where, only its trace tells
+        print("".join(traceback.format_exception(error.__cause__)), flush=True)
     return AMLResponse(error.body, error.status, json_str=True)

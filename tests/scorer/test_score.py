@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from scorer import load
 from tests.support.automl_jobs import people, run_here, write_data, write_spec
 from tests.support.inference_server import (
+    ROOT,
     Deployment,
     ScriptRefusalError,
     in_process,
@@ -358,6 +361,47 @@ class TestModelsThatMlflowSaved:
                 200,
                 {"result": [3.0], "model": None},
             )
+
+
+_ALONE = """
+import json, sys
+from pathlib import Path
+before = set(sys.modules)
+{how}
+score.init()
+answer = score.run(json.dumps({{"input_data": {records!r}}}))
+packages = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(json.dumps([answer["model"], sorted(packages - set(sys.stdlib_module_names) - {{"score"}})]))
+"""
+
+
+@pytest.mark.parametrize("how", ["from scorer import score", "import score"], ids=["package", "script"])
+def test_its_folder_alone_is_enough_and_loads_no_pandas(trained: Path, tmp_path: Path, how: str) -> None:
+    where = tmp_path / ("scorer" if "from" in how else "0c1d-code")
+    shutil.copytree(ROOT / "scorer", where, ignore=shutil.ignore_patterns("__pycache__"))
+    path = where.parent if "from" in how else where
+    environment = {"PATH": "/usr/bin", "PYTHONPATH": str(path), "AZUREML_MODEL_DIR": str(trained)}
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE.format(how=how, records=[RECORDS[0]])],
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == ["people:3", ["numpy", "scorer"]]
+
+
+def test_a_compiled_form_that_cannot_be_read_leaves_the_reference(trained: Path, tmp_path: Path) -> None:
+    mounted = tmp_path / "model"
+    shutil.copytree(trained / "mlflow-model", mounted)
+    card = mounted / "dropml" / "pipeline.json"
+    card.write_text(card.read_text()[:-50])
+    with in_process(mounted, tmp_path) as deployment:
+        assert deployment.post({"input_data": SPLIT})[1]["classes"] == ["no", "yes"]
+    assert "The compiled form cannot be read (JSONDecodeError" in deployment.log
 
 
 def test_the_threshold_of_the_models_own_card_decides(trained: Path, tmp_path: Path) -> None:
