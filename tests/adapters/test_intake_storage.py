@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from azure.core.exceptions import AzureError
@@ -13,6 +14,7 @@ from azure.storage.blob import ContainerClient, ContentSettings
 from shared.adapters import storage
 from shared.adapters.data_files import DataStore
 from shared.adapters.storage import blob_service_client
+from shared.domain.config_sources import defaults
 from shared.domain.incoming import recognised
 from shared.services.intake.drop import Intake
 from shared.services.intake.ports import IntakePlan
@@ -114,3 +116,16 @@ def test_numbers_are_rewritten_in_the_blobs_they_were_staged_in(front: Front) ->
         text = b"".join(front.files.stream(front.plan.data, path)).decode()
         kept += [line.split(",")[0] for line in text.splitlines()[1:]]
     assert sorted(map(float, kept)) == [i + 0.5 for i in range(3000)]
+
+
+def test_a_label_is_looked_at_before_the_file_is_read(front: Front) -> None:
+    plan = replace(front.plan, defaults=defaults({"task": "auto"}))
+    intake = Intake(front.world.context, front.files, plan)
+    front.incoming.upload_blob("words.csv", people())
+    front.incoming.upload_blob("prices.csv", "x,y\n" + "".join(f"{i},{i / 8}\n" for i in range(500_000)))
+    for name in ("words.csv", "prices.csv"):
+        intake.drop(plan.incoming, name)
+    problems = {run.dataset: run.problem and run.problem.code for run in front.world.runs()}
+    assert problems == {"words": None, "prices": "task-unclear"}
+    told = next(run.problem.message for run in front.world.runs() if run.problem)
+    assert "in its first " in told

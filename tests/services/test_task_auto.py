@@ -68,7 +68,7 @@ def test_many_numbers_are_asked_about_and_each_answer_is_taken(front: Front, tex
         front.put(f"{name}.csv", text)
         problem = front.problem(front.drop(f"{name}.csv"))
         assert problem.code == "task-unclear"
-        assert "'price' has 300 distinct numbers" in problem.message
+        assert "'price' has 300 distinct numbers in 300 rows" in problem.message
         assert "task: regression" in problem.remedy
         assert "task: classification" in problem.remedy
         front.put(f"{name}.yaml", f"task: {task}\n")

@@ -25,16 +25,17 @@ def task_of(source: Iterable[bytes], config: DatasetConfig, many_numbers: Number
     file is for staging to tell, which reads all of it.
     """
     try:
-        distinct = _distinct(source, config)
+        distinct, rows = _distinct(source, config)
     except InvalidTable:
         return "classification"
     if len(distinct) <= MANY:
         return "classification"
     if many_numbers == "regression":
         return "regression"
-    example = min(distinct, key=len)
+    example = min(distinct, key=lambda value: (len(value), value))
     raise InvalidTable(
-        f"The label {config.label!r} has {len(distinct):,} distinct numbers (such as {example}): is it a class or a quantity?",
+        f"The label {config.label!r} has {len(distinct):,} distinct numbers in {rows} (such as {example}): "
+        "is it a class or a quantity?",
         remedy="Write `task: regression` (a quantity) or `task: classification` (each number is a class) in NAME.yaml beside "
         "NAME.csv.",
         code="task-unclear",
@@ -42,8 +43,8 @@ def task_of(source: Iterable[bytes], config: DatasetConfig, many_numbers: Number
     )
 
 
-def _distinct(source: Iterable[bytes], config: DatasetConfig) -> set[str]:
-    """The label's distinct values in the first rows, in whatever notation; nothing where one is no number."""
+def _distinct(source: Iterable[bytes], config: DatasetConfig) -> tuple[set[str], str]:
+    """The label's distinct values, in whatever notation, and in which rows; no values where one is no number."""
     table = Table(TextReader(source, config.encoding), BadRows(config.max_bad_rows))
     at = find_label(table.header, config.label, table.header_line)
     distinct: set[str] = set()
@@ -53,10 +54,13 @@ def _distinct(source: Iterable[bytes], config: DatasetConfig) -> set[str]:
         new = set(block.columns[at]) - MISSING - {""} - distinct
         column.update(new)
         if column.type not in ("integer", "number") and not column.readings.alive:
-            return set()
+            return set(), ""
         distinct |= new
         rows += len(block)
         if rows >= LOOK_ROWS:
+            where = f"its first {rows:,} rows"
             break
+    else:
+        where = f"{rows:,} rows"
     numeric = column.type in ("integer", "number") or column.readings.allowed(config.numbers)
-    return distinct if numeric else set()
+    return distinct if numeric else set(), where
