@@ -62,6 +62,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def trained_numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear regression of the engine."""
+    folder = tmp_path_factory.mktemp("numbers")
+    rng = np.random.default_rng(8)
+    x, kind = rng.normal(size=200), rng.choice(["a", "b"], 200)
+    data = write_data(folder / "data", {"x": x, "kind": kind, "y": 3 * x + (kind == "a")})
+    training = {
+        "allowedTrainingAlgorithms": ["ElasticNet"],
+        "enableVoteEnsemble": False,
+        "enableStackEnsemble": False,
+    }
+    spec = {"task": "Regression", "validation_size": 0.3, "training": training}
+    done = run_here(write_spec(folder / "job", data, limits={"timeout_s": 40, "max_trials": 1}, **spec))
+    assert done.failure == ""
+    return done.model_dir
+
+
+@pytest.fixture(scope="module")
 def reference_only(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model without its compiled form: MLflow's where MLflow is installed."""
     mounted = tmp_path_factory.mktemp("reference") / "azureml-models" / "people" / "4"
@@ -257,6 +275,18 @@ class TestACompiledModel:
 
     def test_bytes_that_are_no_text_are_refused(self, deploy: Deploy, trained: Path) -> None:
         assert deploy(trained).post(b'{"input_data": "\xff"}')[0] == 400
+
+
+class TestACompiledRegression:
+    def test_answers_numbers(self, deploy: Deploy, trained_numbers: Path) -> None:
+        rows: list[list[Any]] = [[0.5, "a"], [None, "b"]]
+        status, answer = deploy(trained_numbers).post({"input_data": rows})
+        expected = load(trained_numbers, "compiled").predict(["x", "kind"], rows)
+        assert (status, answer) == (200, {"result": expected, "model": None})
+
+    def test_a_number_without_a_finite_answer_is_named(self, deploy: Deploy, trained_numbers: Path) -> None:
+        status, answer = deploy(trained_numbers).post('{"input_data": [[0.5, "a"], [1e400, "a"]]}')
+        assert (status, answer["code"], answer["errors"][0]["row"]) == (400, "invalid-rows", 1)
 
 
 class TestAModelWithoutCompiledForm:
