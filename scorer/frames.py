@@ -38,7 +38,7 @@ class FrameModel:
         optional: frozenset[str] = frozenset(),
         refusals: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError),
     ) -> None:
-        self._predict, self._estimator, self._refusals = predict, estimator, refusals
+        self.predict, self._estimator, self._refusals = predict, estimator, refusals
         self.signature, self.optional = signature, optional
         named = getattr(estimator, "feature_names_in_", None)
         self.columns: list[str] | None = signature.columns if signature else None
@@ -57,7 +57,7 @@ class FrameModel:
         """Raises RequestError, SignatureError."""
         if not rows:
             return labelled([], self.labels, self._threshold, [] if probabilities else None)
-        frame = self._frame(columns, rows)
+        frame = self.frame(columns, rows)
         try:
             return self._scored(frame, probabilities=probabilities)
         except self._refusals as error:
@@ -75,7 +75,7 @@ class FrameModel:
             margin = _DEVIATIONS * deviation
             intervals = [list(pair) for pair in zip(plain(mean - margin), plain(mean + margin), strict=True)]
             return {"result": plain(mean), "intervals": intervals, "coverage": _COVERAGE}
-        result = plain(self._predict(frame))
+        result = plain(self.predict(frame))
         shares = (
             plain(self._estimator.predict_proba(frame)) if probabilities and self.labels is not None else None
         )
@@ -99,7 +99,8 @@ class FrameModel:
             return True
         return False
 
-    def _frame(self, columns: list[str] | None, rows: list[list[Any]]) -> Any:
+    def frame(self, columns: list[str] | None, rows: list[list[Any]]) -> Any:
+        """Rows as the model wants them. Raises RequestError, SignatureError."""
         if self.signature is not None and columns is not None:
             return self._typed(self.signature, columns, rows)
         if self.columns is None and self._width is not None:

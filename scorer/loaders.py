@@ -21,7 +21,7 @@ def load_mlflow(folder: Path) -> FrameModel:
         estimator = model.get_raw_model()
     except (AttributeError, NotImplementedError):
         estimator = None
-    signature, optional = _declared(folder)
+    signature, optional = declared(folder)
     refusals = (ValueError, TypeError, KeyError, mlflow.exceptions.MlflowException)
     return FrameModel(model.predict, estimator, signature, optional, refusals)
 
@@ -38,11 +38,11 @@ def load_pickle(folder: Path) -> FrameModel:
         model = load(file)  # noqa: S301 - the model that the deployment names
     if not callable(getattr(model, "predict", None)):
         raise TypeError(f"{folder / PICKLE} holds a {type(model).__name__}, which has no method predict.")
-    signature, optional = _declared(folder) if (folder / "MLmodel").is_file() else (None, frozenset())
+    signature, optional = declared(folder) if (folder / "MLmodel").is_file() else (None, frozenset())
     return FrameModel(model.predict, model, signature, optional)
 
 
-def _declared(folder: Path) -> tuple[Signature | None, frozenset[str]]:
+def declared(folder: Path) -> tuple[Signature | None, frozenset[str]]:
     """The signature of an `MLmodel`, and the columns that may be left out; no signature for types other than columns'."""
     import yaml
 

@@ -77,6 +77,8 @@ def table(result: Result) -> str:
         "- A scoring script has one process, whatever `WORKER_COUNT` says, and the rights of the emulator's user; typed inputs",
         "  want inference-schema in the emulator's Python. Custom containers (an image without `codeConfiguration`) and",
         "  `modelMountPath` are not there.",
+        "- MLflow models of other tools serve without a script in split orientation (`columns`, `data`), not as tensors; where",
+        "  MLflow is not installed in the emulator's Python, those that need it (pyfunc classes, skops) fail and say so.",
         "- MLflow's model registry (`registered-models`, `model-versions`): register with azure-ai-ml.",
         "- Images, sweep, Spark and parallel jobs; registries; data of version 1.",
         "",

@@ -178,3 +178,29 @@ def test_a_script_that_does_not_start_fails_its_deployment_with_the_traceback(
     assert "Traceback" in str(failure.value)
     assert "Traceback" in logs(ml, name)
     assert ml.online_deployments.get(name, "scripts-ep").provisioning_state == "Failed"
+
+
+def test_a_plain_scikit_learn_model_serves_without_a_script(ml: Any, endpoint: Any, tmp_path: Path) -> None:
+    from azure.ai.ml.entities import ManagedOnlineDeployment, Model
+
+    from tests.support.ordinary_models import sklearn_model
+
+    folder = sklearn_model(tmp_path / "model")
+    (folder / "conda.yaml").write_text("dependencies:\n- pip:\n  - no-such-package==1.0\n")
+    model = ml.models.create_or_update(
+        Model(name="plain", version="1", path=str(folder), type="mlflow_model")
+    )
+    deployment = ManagedOnlineDeployment(
+        name="plain",
+        endpoint_name="scripts-ep",
+        model=model,
+        instance_type="Standard_DS3_v2",
+        instance_count=1,
+    )
+    made = ml.online_deployments.begin_create_or_update(deployment).result()
+    assert made.provisioning_state == "Succeeded"
+    body = {"input_data": {"columns": ["a", "b"], "index": [0, 1], "data": [[0.0, 1.0], [1.0, 0.0]]}}
+    assert score(ml, "plain", body).json() == ["no", "yes"]
+    found = logs(ml, "plain")
+    assert "is loaded by" in found
+    assert "no-such-package (not installed)" in found

@@ -85,8 +85,7 @@ class Environments(Versions):
         lines = [
             f"The environment {found['name']}:{found['version']} ({base}) isn't built here: {here} are used."
         ]
-        differing = _differing(properties["condaFile"])
-        return [*lines, f"Of its packages, these differ: {', '.join(differing)}."] if differing else lines
+        return [*lines, *differing(properties["condaFile"])]
 
 
 def _conda(text: str) -> Doc:
@@ -99,8 +98,8 @@ def _conda(text: str) -> Doc:
     return found
 
 
-def _differing(conda: str | None) -> list[str]:
-    """Pip's packages of a conda file that aren't installed in the version asked for."""
+def differing(conda: str | None) -> list[str]:
+    """A sentence on pip's packages of a conda file that aren't installed in the version asked for; none if all are."""
     if not conda:
         return []
     found = []
@@ -117,4 +116,4 @@ def _differing(conda: str | None) -> list[str]:
             continue
         if wanted and here != wanted:
             found.append(f"{name} {wanted} ({here} here)")
-    return found
+    return [f"Of its packages, these differ: {', '.join(found)}."] if found else []

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from dropml.azureml.assets.codes import Codes
-from dropml.azureml.assets.environments import Environments
+from dropml.azureml.assets.environments import Environments, differing
 from dropml.azureml.core.arm import bad_request
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
@@ -89,12 +89,19 @@ class Scripts:
             raise DataError(f"The code asset {code_id} does not exist.")
         return self._c.folder("codes", found["name"], found["version"])
 
+    def _lacking(self, model: Doc | None) -> list[str]:
+        """Packages that a model of another tool's making was saved with."""
+        folder = self._c.folder("models", model["name"], model["version"]) if model else None
+        if folder is None or (folder / "dropml").is_dir() or not (folder / "conda.yaml").is_file():
+            return []
+        return differing((folder / "conda.yaml").read_text("utf-8"))
+
     def served(self, properties: Doc, model: Doc | None, mounts: Path) -> Doc:
         """The part of `endpoint.json` that a scoring script or an environment adds."""
         notes = self._environments.said(properties["environmentId"])
         code = properties["codeConfiguration"]
         if code is None:
-            return {"notes": notes}
+            return {"notes": [*notes, *self._lacking(model)]}
         if properties["modelMountPath"]:
             notes.append("modelMountPath isn't mounted here: AZUREML_MODEL_DIR says where the model is.")
         return {

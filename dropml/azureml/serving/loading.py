@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from dropml.azureml.serving import origin
+from dropml.azureml.serving import flavors, origin
 from dropml.azureml.serving.deployment import INLINE_SECONDS, Deployment
 from dropml.azureml.serving.parity_cache import ParityCache
 from dropml.azureml.serving.reference_process import ReferenceProcessError
@@ -73,6 +73,8 @@ async def _load(deployment: Deployment, cache: ParityCache) -> None:
 
 async def _check(deployment: Deployment, cache: ParityCache) -> str | None:
     """Why the compiled form may not serve, or None."""
+    if flavors.is_ordinary(deployment.model_dir):
+        return "no compiled form (another tool has made the model); the reference form serves"
     deployment.parity = cache.get(deployment.model_dir)
     if deployment.parity is None:
         reference = await deployment.start_reference()
@@ -113,9 +115,17 @@ async def _use_reference(deployment: Deployment) -> None:
     description = await reference.describe()
     deployment.columns, deployment.types = description["columns"], description["types"]
     deployment.labels = description["labels"]
+    if description["said"]:
+        deployment.log.info(description["said"])
     example = deployment.example = _example(deployment.model_dir)
-    if example is not None:
+    if example is None:
+        return
+    try:
         deployment.example_result = await reference.predict(example["columns"], example["data"][:1])
+    except ReferenceProcessError as error:
+        if not reference.alive:
+            raise
+        deployment.log.error(f"The model refuses its own input example: {error}")
 
 
 def _warm_up(scorer: Any, example: dict[str, Any] | None) -> tuple[list[Any] | None, float]:

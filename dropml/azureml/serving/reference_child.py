@@ -1,4 +1,4 @@
-"""The child that serves the reference form: `python -m dropml.azureml.serving.reference_child MODELDIR`."""
+"""The child that serves the reference form, and ordinary models: `python -m dropml.azureml.serving.reference_child MODELDIR`."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from dropml.azureml.serving import flavors
 from dropml.azureml.serving.frames import LENGTH, frame
 from scorer import SignatureError, check_parity, load
 
@@ -25,7 +26,8 @@ def serve(model_dir: Path, questions: BinaryIO, replies: BinaryIO) -> None:
                 answer = {"parity": repr(float(check_parity(model_dir)))}  # JSON has no NaN
             else:
                 if scorer is None:
-                    scorer = load(model_dir, "reference")
+                    ordinary = flavors.is_ordinary(model_dir)
+                    scorer = flavors.load(model_dir) if ordinary else load(model_dir, "reference")
                 answer = _ask_scorer(scorer, question)
         except Exception as error:  # noqa: BLE001 - whatever a model raises is the answer
             answer = _describe_error(error, quotes_rows=question["op"] == "predict")
@@ -36,7 +38,8 @@ def serve(model_dir: Path, questions: BinaryIO, replies: BinaryIO) -> None:
 def _ask_scorer(scorer: Any, question: dict[str, Any]) -> dict[str, Any]:
     if question["op"] == "predict":
         return {"result": list(scorer.predict(question["columns"], question["data"]))}
-    return {"columns": scorer.columns, "types": scorer.types, "labels": scorer.labels}
+    said = scorer.said if isinstance(scorer, flavors.OrdinaryScorer) else None
+    return {"columns": scorer.columns, "types": scorer.types, "labels": scorer.labels, "said": said}
 
 
 def _describe_error(error: Exception, *, quotes_rows: bool) -> dict[str, str]:
