@@ -5,6 +5,7 @@ The same decision twice is the same run: it is the delivery that the dataset rem
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 
 from shared.domain import names
@@ -44,7 +45,8 @@ class Releasing:
             return known
         info = self.kept(run)
         source = Source(self._plan.quarantine, info.name, info.etag, info.size, run.source.content_hash)
-        folder = f"{run.slug}/{names.upload_id(source.container, source.blob, f'{info.etag} {delivery}')}"
+        # A folder of this try's own: two hosts that write the same blobs would lose each other's blocks.
+        folder = f"{run.slug}/{names.upload_id(source.container, source.blob, secrets.token_hex(8))}"
         staged: Staged | None = None
         problem: RunProblem | None = None
         try:
