@@ -67,6 +67,8 @@ class Snapshot(TypedDict):
     """The dataset's version that a run trains on."""
 
     rows: int
+    #: Rows of the file that could not be read and were put aside.
+    bad_rows: int
     schema: Schema
 
 
@@ -82,6 +84,7 @@ class Run(TypedDict):
 
     run_id: str
     dataset: str
+    slug: str
     state: str
     snapshot: Snapshot | None
     trials: list[Trial]

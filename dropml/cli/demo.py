@@ -21,6 +21,7 @@ import requests
 from azure.storage.blob import BlobServiceClient
 
 from dropml import stack
+from dropml.cli.bad_rows import put_aside, with_bad_rows
 from dropml.cli.sample import Sample, obtain
 from dropml.cli.watch import follow
 from dropml.client import Client, Record, Run, Schema
@@ -38,6 +39,8 @@ class Demo:
     label: str
     budget: float
     started: float
+    #: Whether somebody brought the file (DATA); else two bad rows are put into the copy that is dropped.
+    brought: bool = True
     report: dict[str, Any] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
@@ -55,6 +58,7 @@ class Demo:
         dropped = self.drop(running)
         run = follow(api, lambda: _first_run(api, name), self.budget + ALLOWANCE)
         self.keep_run(api, run, dropped)
+        self.tell_bad_rows(running, run)
         if run["state"] != "live":
             self.say(
                 f"\nThe run ended as {run['state']}: {json.dumps(run['problem'] or run['gate'], indent=2)}"
@@ -72,7 +76,8 @@ class Demo:
         with BlobServiceClient.from_connection_string(running.storage) as service:
             blob = service.get_blob_client("incoming", f"{self.sample.path.stem}.csv")
             with self.sample.path.open("rb") as data:
-                blob.upload_blob(data, overwrite=True)
+                # Nothing is added to a file that somebody brought.
+                blob.upload_blob(data if self.brought else with_bad_rows(data.read()), overwrite=True)
         return time.time()
 
     def keep_run(self, api: Client, run: Run, dropped: float) -> None:
@@ -91,6 +96,7 @@ class Demo:
             "run_id": run["run_id"],
             "synthetic": self.sample.synthetic,
             "rows": data["rows"] if data else None,
+            "rows_put_aside": data["bad_rows"] if data else None,
             "columns": len(data["schema"]["columns"]) + 1 if data else None,
             "label": self.label,
             "trials": api.leaderboard(run["run_id"])["trials"],
@@ -98,6 +104,13 @@ class Demo:
             "gate": gate_of(run),
             "error": run["problem"],
         }
+
+    def tell_bad_rows(self, running: stack.Stack, run: Run) -> None:
+        with BlobServiceClient.from_connection_string(running.storage) as service:
+            where, *rows = put_aside(service, run) or [""]
+        if rows:
+            told = "\n".join(f"  {row}" for row in rows[:5])
+            self.say(f"\n{len(rows)} bad rows were put aside, the others train: {where}\n{told}")
 
     def score(self, api: Client, run: Run) -> None:
         records = walkthrough_records(_schema(run))
@@ -211,7 +224,7 @@ def main() -> int:
         print("!!  SYNTHETIC DATA: the public bank-marketing file can't be reached from here.  !!")
         print("!!  A made-up sample of the same schema is used; its scores mean nothing.       !!")
         print("!" * 78)
-    demo = Demo(sample, label, budget, started)
+    demo = Demo(sample, label, budget, started, brought=bool(data))
     home = stack.HOME / "demo"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that being stopped stops the stack too
     stack.down(home)
