@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
 from math import isfinite
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -22,6 +25,23 @@ def canonical_label(value: object) -> str:
     if not isfinite(number):
         return text
     return str(int(number)) if number.is_integer() else str(number)
+
+
+@lru_cache(maxsize=64)
+def speller(classes: tuple[str, ...]) -> Callable[[object], str]:
+    """Gives an answer the words of its class: those very words, else the one class that differs from it in type only.
+
+    So `1.1` and `1.10` stay two classes, and a model that answers 1 or true has said `1.0` or `True`.
+    """
+    by_type = Counter(map(canonical_label, classes))
+    spelt = {canonical_label(name): name for name in classes if by_type[canonical_label(name)] == 1}
+    known = frozenset(classes)
+
+    def spell(value: object) -> str:
+        text = label_text(value)
+        return text if text in known else spelt.get(canonical_label(text), text)
+
+    return spell
 
 
 def label_text(value: object) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.labels import canonical_label, label_text
+from shared.domain.labels import canonical_label, label_text, speller
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,23 @@ def test_a_whole_number_is_one_label_however_it_is_written(value: int) -> None:
 )
 def test_text_is_shown_as_it_was_answered(value: object, text: str) -> None:
     assert label_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("classes", "answer", "label"),
+    [
+        (("1.1", "1.10", "2.0"), "1.10", "1.10"),
+        (("1.1", "1.10", "2.0"), "1.1", "1.1"),
+        (("1.1", "1.10", "2.0"), 2, "2.0"),
+        (("01", "1", "10"), "01", "01"),
+        (("01", "1", "10"), 1, "1"),
+        (("False", "True"), True, "True"),
+        (("false", "true"), "True", "true"),
+        (("0.0", "1.0"), 1, "1.0"),
+        (("0", "1"), 1.0, "1"),
+        (("Yes", "yes"), "yes", "yes"),
+        (("no", "yes"), "maybe", "maybe"),
+    ],
+)
+def test_an_answer_has_the_words_of_its_class(classes: tuple[str, ...], answer: object, label: str) -> None:
+    assert speller(classes)(answer) == label

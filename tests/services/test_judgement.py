@@ -155,3 +155,17 @@ def test_a_regression_is_judged_by_numbers() -> None:
     assert gate is not None
     assert gate.numbers is not None
     assert (gate.numbers.metric, gate.numbers.challenger, gate.numbers.champion) == ("r2_score", 1.0, 1.0)
+
+
+@pytest.mark.parametrize("classes", [("1.1", "1.10"), ("01", "1"), ("True", "true")])
+def test_classes_that_numbers_or_truth_values_would_merge_are_judged_apart(classes: tuple[str, str]) -> None:
+    """A model that always says the first of them is no better than guessing."""
+    world = World()
+    world.scorer.labels = lambda e, d, c, rows: [classes[0]] * len(rows)  # type: ignore[method-assign, assignment]
+    world.data.draw_holdout = lambda *_: ([[x] for x in range(200)], [classes[x % 2] for x in range(200)])  # type: ignore[method-assign, assignment]
+    run_id = drop(world, schema=replace(SCHEMA, classes=classes))
+    tick(world)
+    gate = world.run(run_id).gate
+    assert gate is not None
+    assert gate.numbers is not None
+    assert (gate.decision, gate.numbers.challenger) == ("reject", 0.5)

@@ -362,3 +362,23 @@ def test_the_rule_is_kept_with_the_dataset() -> None:
     everything = Block([["a", "b"], ["c", "d"]], range(2), plain=True)
     assert Splitter(HoldoutRule("s", 1.0), ["p", "q"]).held(everything) == [True, True]
     assert Splitter(HoldoutRule("s", 0.0), ["p", "q"]).held(everything) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["Yes", "yes", "YES", "no"], "'YES' and 'Yes' and 'yes'"),
+        (["1", "1.0", "2"], "'1' and '1.0'"),
+        (["01", "1", "10"], "'01' and '1'"),
+        (["Straße", "STRASSE", "x"], "'STRASSE' and 'Straße'"),
+        (["high  risk", "high risk", "low"], "'high  risk' and 'high risk'"),
+        (["yes", "no"], ""),
+        (["1.5", "2.5", "1"], ""),
+    ],
+)
+def test_classes_that_differ_in_case_or_notation_alone_are_warned_of(labels: list[str], told: str) -> None:
+    done = staged("x,y\n" + "".join(f"{i},{labels[i % len(labels)]}\n" for i in range(400)))
+    assert set(done.schema.classes) == set(labels)
+    found = [sentence for sentence in done.warnings if "differ in case or notation" in sentence]
+    assert len(found) == bool(told)
+    assert told in " ".join(found)

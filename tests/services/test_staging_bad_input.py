@@ -206,3 +206,10 @@ def test_a_source_that_breaks_off_is_not_the_file_s_fault() -> None:
 
 def test_the_good_file_itself_is_taken() -> None:
     assert staged(GOOD).rows == 200
+
+
+def test_a_label_that_tells_rows_apart_is_told_so() -> None:
+    error = refusal("a,y\n" + "".join(f"{i},row {i}\n" for i in range(120)))
+    assert error.error_code == "too-many-classes"
+    assert "another value in each of the 120 rows" in error.message
+    assert "task: regression" in error.remedy

@@ -9,6 +9,7 @@ from itertools import compress
 
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
+from shared.domain.labels import canonical_label
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
@@ -177,11 +178,35 @@ class LabelStats:
                 code="single-class",
                 column=self.label,
             )
+        if len(self.total) == self.rows:
+            raise InvalidTable(
+                f"The label {self.label!r} has another value in each of the {self.rows:,} rows: there is nothing to learn.",
+                remedy="Name another column as the label (this one tells rows apart), or set task: regression for a quantity.",
+                code="too-many-classes",
+                column=self.label,
+            )
         thin = _few(self.total, self.holdout) if self.held else ""
         rare = _few(self.total, train)
-        return [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare) + [
-            f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."
-        ] * bool(thin)
+        return (
+            _alike(self.label, self.total)
+            + [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare)
+            + [f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."]
+            * bool(thin)
+        )
+
+
+def _alike(label: str, names: Iterable[str]) -> list[str]:
+    """A warning of classes that differ in case, or in how a number is written, alone."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(canonical_label(" ".join(name.split())).casefold(), []).append(name)
+    alike = [" and ".join(map(repr, group[:5])) for group in groups.values() if len(group) > 1]
+    more = f" and {len(alike) - 5} more such groups" if len(alike) > 5 else ""
+    told = (
+        f"The label {label!r} has values that differ in case or notation alone, each a class of its own: "
+        f"{'; '.join(alike[:5])}{more}. If they mean the same, write them alike."
+    )
+    return [told] if alike else []
 
 
 def _few(names: Iterable[str], counts: Counter[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from shared.domain.canary import MAX_LABELS, Tally
 from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.errors import DropMLError
-from shared.domain.labels import canonical_label
+from shared.domain.labels import speller
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
 
@@ -64,7 +64,7 @@ class CanaryWatch:
     ) -> None:
         """A call that gave results."""
         classes = entry.schema.classes
-        labels = [canonical_label(label) for label in result] if 0 < len(classes) <= MAX_LABELS else None
+        labels = list(map(speller(classes), result)) if 0 < len(classes) <= MAX_LABELS else None
         with self._lock:
             self._tally(entry, deployment).answered(seconds, labels, rows)
 

@@ -13,7 +13,7 @@ from shared.domain.contract import policy_of
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
 from shared.domain.fitting import fitting
 from shared.domain.gate import Verdict
-from shared.domain.labels import canonical_label
+from shared.domain.labels import speller
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
@@ -45,8 +45,8 @@ def verifying(run: Run, ctx: Context) -> Run:
         if isinstance(error, Upstream | NotFound) and (run.trouble.count if run.trouble else 0) < STRIKES - 1:
             raise  # it may only just have come up
         raise _refused(run, ctx, f"the smoke test got no answer: {error.message}") from error
-    known = {canonical_label(c) for c in schema.classes}
-    strange = [a for a in answers if known and canonical_label(a) not in known]
+    spell = speller(schema.classes)
+    strange = [a for a in answers if schema.classes and spell(a) not in schema.classes]
     if len(answers) != len(schema.example) or strange:
         what = f"the smoke test got {answers!r} for {len(schema.example)} rows, not labels of {list(schema.classes)}"
         raise _refused(run, ctx, what)
@@ -149,10 +149,11 @@ def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
     if not classes:
         numbers = [float(a) for a in old] if old is not None else None
         return rules.judge_regression([float(t) for t in truth], [float(a) for a in new], numbers, config)
-    labels, mine = [canonical_label(t) for t in truth], [canonical_label(a) for a in new]
+    spell = speller(snapshot.schema.classes)
+    labels, mine = list(map(spell, truth)), list(map(spell, new))
     if old is None:
         return rules.judge_first(labels, mine, config, seed=run.run_id)
-    return rules.judge(labels, [canonical_label(a) for a in old], mine, config, seed=run.run_id)
+    return rules.judge(labels, list(map(spell, old)), mine, config, seed=run.run_id)
 
 
 def _as_the_champion_takes(

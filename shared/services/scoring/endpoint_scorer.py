@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.domain.labels import canonical_label
+from shared.domain.labels import label_text
 from shared.domain.rows import payloads
 from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
@@ -24,13 +24,13 @@ class EndpointScorer:
     def labels(
         self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
     ) -> list[str]:
-        """One canonical label per row. Raises Transient where a retry may help, else another DropMLError."""
+        """One label per row, in the model's own words. Raises Transient where a retry may help, else another DropMLError."""
         target = target_of(endpoint.name, endpoint.scoring_uri, endpoint.auth_mode)
         labels: list[str] = []
         for body, count in chunks(columns, rows):
             answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
             check(answer, target)
-            labels += [canonical_label(value) for value in payloads.read_answer(answer.body, count).result]
+            labels += [label_text(value) for value in payloads.read_answer(answer.body, count).result]
         return labels
 
 
