@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from unittest.mock import patch
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.domain.table.blocks import Block
 from shared.domain.table.profile import sketches
-from shared.domain.table.profile.sketches import Distinct, RowSample, Sketches
+from shared.domain.table.profile.sketches import Distinct, RowSample, Sketches, estimated
 
 rows = st.lists(st.tuples(st.text(max_size=3), st.text(max_size=2)), min_size=1, max_size=200)
 
@@ -30,7 +31,7 @@ def sampled(table: list[tuple[str, ...]], most: int, size: int = 64) -> list[tup
     for block in blocks(table, size):
         sample.update(block)
     assert sample.seen == len(table)
-    return list(zip(*sample.columns, strict=True))
+    return list(zip(*sample.columns(), strict=True))
 
 
 @given(rows, st.integers(1, 50))
@@ -66,26 +67,33 @@ def test_long_values_are_cut_and_still_differ() -> None:
     assert max(len(cell) for row in found for cell in row) < 100
 
 
-@given(st.lists(st.lists(st.text(max_size=4), max_size=50), max_size=10), st.integers(64, 600))
+@given(st.lists(st.lists(st.text(max_size=4), max_size=50), max_size=10), st.integers(0, 300))
 def test_up_to_its_bound_the_count_is_exact(parts: list[list[str]], most: int) -> None:
     count = Distinct(most)
     for part in parts:
         count.update(set(part))
     truth = len({value for part in parts for value in part})
-    assert count.exact == (truth <= most)
-    if count.exact:
-        assert count.count(10**9) == truth
+    assert count.count == (truth if truth <= most else None)
 
 
-@pytest.mark.parametrize("truth", [1500, 40_000, 300_000])
-def test_beyond_its_bound_the_count_is_near(truth: int) -> None:
-    """The estimate of 1,000 hashes deviates by 3 %, rounding to two digits by 5 % at most."""
-    count = Distinct(1000)
-    for start in range(0, truth, 7000):
-        count.update({f"value {i}" for i in range(start, min(truth, start + 9000))})
-    assert not count.exact
-    assert count.count(10**9) == pytest.approx(truth, rel=0.2)
-    assert count.count(1600) <= 1600
+@pytest.mark.parametrize("truth", [3, 1500, 8_000, 40_000, 1_000_000])
+@pytest.mark.parametrize("rows", [12_000, 60_000])
+def test_beyond_its_bound_the_count_is_near(truth: int, rows: int) -> None:
+    """Of values that are about as frequent, within a fifth."""
+    draw = random.Random(truth)
+    table = [draw.randrange(truth) for _ in range(rows)]
+    found = estimated(Counter(draw.sample(table, 10_000)).values(), rows)
+    assert found == pytest.approx(len(set(table)), rel=0.2)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=300), st.integers(0, 10**9))
+def test_an_estimate_is_no_less_than_was_seen_and_no_more_than_there_are_rows(
+    counts: list[int], more: int
+) -> None:
+    rows = sum(counts) + more
+    assert len(counts) <= estimated(counts, rows) <= rows
+    assert estimated(counts, sum(counts)) == len(counts)
+    assert estimated([1] * len(counts), rows) == pytest.approx(rows, rel=0.06)
 
 
 @given(rows, st.integers(1, 50))
@@ -96,7 +104,7 @@ def test_gaps_and_distinct_values_are_those_of_the_table(table: list[tuple[str, 
     for at in range(2):
         column = [row[at] for row in table]
         assert found.gaps[at] == column.count("")
-        assert found.distinct[at].count(len(table)) == len(set(column) - {""})
+        assert found.distinct[at].count == len(set(column) - {""})
 
 
 def test_a_wide_table_is_sampled_within_the_same_bounds() -> None:
@@ -106,5 +114,5 @@ def test_a_wide_table_is_sampled_within_the_same_bounds() -> None:
         columns = [[f"{draw.random()}" for _ in range(100)] for _ in range(5000)]
         wide.update(Block(columns, range(100), True), [set(column) for column in columns])
     assert len(wide.rows) * 5000 <= sketches.MOST_CELLS
-    assert sum(len(distinct._kept) for distinct in wide.distinct) <= 2 * 5000 * sketches.LEAST_EXACT
-    assert wide.distinct[0].count(400) == pytest.approx(400, rel=0.6)
+    assert sum(len(distinct._seen) for distinct in wide.distinct) == 0
+    assert {distinct.count for distinct in wide.distinct} == {None}

@@ -19,6 +19,7 @@ from shared.domain.table.profile.parts import (
     Frequent,
     Histogram,
 )
+from shared.domain.table.profile.sketches import estimated
 
 
 def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
@@ -26,9 +27,16 @@ def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
     gaps, numbers = sample.count(""), list[float]()
     if whole.type in ("integer", "number"):
         numbers = sorted(map(float, filter(None, sample)))
-        values = {plain(value, whole.type): count for value, count in Counter(numbers).items()}
+        values: Mapping[str, int] = {
+            plain(value, whole.type): count for value, count in Counter(numbers).items()
+        }
     else:
         values = Counter(filter(None, sample))
+    if not whole.distinct_exact:
+        known = whole.rows - whole.gaps
+        whole = replace(
+            whole, distinct=estimated(values.values(), known), distinct_exact=len(sample) == whole.rows
+        )
     dated = whole.type == "datetime" and values
     return replace(
         whole,

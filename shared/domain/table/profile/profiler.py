@@ -28,11 +28,8 @@ class Profiler:
     ) -> Profile:
         """Of all rows so far. `classes` are the label's, with their rows; a regression has none."""
         sample = self._sketches.rows
-        read = [_plain(column, cells) for column, cells in zip(columns, sample.columns, strict=True)]
-        found = [
-            profiled(self._whole(at, column), cells)
-            for at, (column, cells) in enumerate(zip(columns, read, strict=True))
-        ]
+        read = [_plain(column, cells) for column, cells in zip(columns, sample.columns(), strict=True)]
+        found = [profiled(self._whole(at, column), read[at]) for at, column in enumerate(columns)]
         return Profile(
             label=columns[label].name,
             rows=sample.seen,
@@ -46,15 +43,19 @@ class Profiler:
         )
 
     def _whole(self, at: int, column: ColumnStats) -> ColumnProfile:
-        rows, gaps, distinct = self._sketches.rows.seen, self._sketches.gaps[at], self._sketches.distinct[at]
+        rows, gaps, distinct = (
+            self._sketches.rows.seen,
+            self._sketches.gaps[at],
+            self._sketches.distinct[at].count,
+        )
         known = column.column()
         return ColumnProfile(
             name=column.name,
             type=known.type,
             rows=rows,
             gaps=gaps,
-            distinct=distinct.count(rows - gaps),
-            distinct_exact=distinct.exact,
+            distinct=distinct or 0,
+            distinct_exact=distinct is not None,
             minimum=known.minimum,
             maximum=known.maximum,
         )

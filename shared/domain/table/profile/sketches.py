@@ -1,10 +1,10 @@
-"""What is kept of a table of any length while it streams by: a sample of its rows, and how many values of a column differ."""
+"""What is kept of a table of any length while it streams by: a sample of its rows, and how many of a column's values differ."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from math import exp, floor, log, log10
 
 from shared.domain.table.blocks import Block
@@ -12,9 +12,8 @@ from shared.domain.table.profile.parts import SHOWN
 
 #: Rows of a sample, and its cells over all columns: a wide table has fewer rows sampled.
 MOST_ROWS, MOST_CELLS = 10_000, 400_000
-#: Hashes of values kept, over all columns and of one: as many values are counted exactly.
-MOST_HASHES, MOST_EXACT, LEAST_EXACT = 200_000, 10_000, 64
-_HALF = 1 << 63
+#: Values that differ are counted so far: over all columns, of one at most and at least.
+MOST_VALUES, MOST_EXACT, LEAST_EXACT = 200_000, 2_000, 64
 
 
 class RowSample:
@@ -24,39 +23,38 @@ class RowSample:
 
     def __init__(self, width: int) -> None:
         self.size = max(1, min(MOST_ROWS, MOST_CELLS // width))
-        #: The sample, column by column. A value too long to be shown is cut, with a digest of all of it at its end.
-        self.columns: list[list[str]] = [[] for _ in range(width)]
         self.seen = 0
+        self._width = width
+        self._rows: list[Sequence[str]] = []
         self._next = 0
         self._weight = 1.0
         self._chance = random.Random()
 
     def __len__(self) -> int:
-        return len(self.columns[0])
+        return len(self._rows)
+
+    def columns(self) -> list[Sequence[str]]:
+        """The sample, column by column. A value too long to be shown is cut, with a digest of all of it at its end."""
+        return list(zip(*self._rows, strict=True)) if self._rows else [()] * self._width
 
     def update(self, block: Block) -> None:
         """Take in rows; costs next to nothing once the sample is full."""
         if not len(block):
             return
+        columns = block.columns
         if not self.seen:
-            self._chance.seed("\x1f".join(column[0] for column in block.columns))
-        room = self.size - len(self)
+            self._chance.seed("\x1f".join(column[0] for column in columns))
+        room = self.size - len(self._rows)
         if room:
-            for kept, column in zip(self.columns, block.columns, strict=True):
-                kept.extend(_cut(column[:room]))
+            self._rows += map(_cut, zip(*[column[:room] for column in columns], strict=True))
             if room <= len(block):
                 self._next = self.size - 1
                 self._skip()
         first, self.seen = self.seen, self.seen + len(block)
-        taken = []
-        while len(self) == self.size and self._next < self.seen:
-            taken.append((self._next - first, self._chance.randrange(self.size)))
+        while len(self._rows) == self.size and self._next < self.seen:
+            row = self._next - first
+            self._rows[self._chance.randrange(self.size)] = _cut([column[row] for column in columns])
             self._skip()
-        if taken:
-            rows = [row for row, _ in taken]
-            for kept, column in zip(self.columns, block.columns, strict=True):
-                for value, (_, slot) in zip(_cut([column[row] for row in rows]), taken, strict=True):
-                    kept[slot] = value
 
     def _skip(self) -> None:
         """To the next row that takes the place of one in the sample."""
@@ -65,10 +63,10 @@ class RowSample:
         self._next += floor(log(1.0 - draw()) / log(1.0 - self._weight)) + 1
 
 
-def _cut(values: list[str]) -> list[str]:
-    if max(map(len, values)) <= SHOWN:
-        return values
-    return [value if len(value) <= SHOWN else value[:SHOWN] + _digest(value) for value in values]
+def _cut(row: Sequence[str]) -> Sequence[str]:
+    if max(map(len, row)) <= SHOWN:
+        return row
+    return [value if len(value) <= SHOWN else value[:SHOWN] + _digest(value) for value in row]
 
 
 def _digest(value: str) -> str:
@@ -76,48 +74,46 @@ def _digest(value: str) -> str:
 
 
 class Distinct:
-    """Counts values that differ: exactly up to `most`, then by the `most` smallest of their hashes (Bar-Yossef and others,
-    Counting distinct elements in a data stream, RANDOM 2002), within about 1 / sqrt(most).
-
-    The hashes are Python's own, which each string carries already: the estimate is another in another process, by as much.
-    """
+    """The values of a column that differ, counted exactly up to `most`; past that it costs nothing and knows no more."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: set[int] = set()
-        #: Hashes above it are not among the smallest; None while all are kept.
-        self._limit: int | None = None
+        #: Python's own hashes of 64 bits, which strings carry already.
+        self._seen: set[int] = set()
+        #: What came last: most columns have the same few values in block after block.
+        self._last: set[str] = set()
+        self.count: int | None = 0
 
-    def update(self, values: Iterable[str]) -> None:
-        limit = self._limit
-        if limit is None:
-            self._kept.update(map(hash, values))
-        else:
-            self._kept.update([found for found in map(hash, values) if found < limit])
-        if len(self._kept) > (self._most if limit is None else 2 * self._most):
-            smallest = sorted(self._kept)[: self._most]
-            self._kept, self._limit = set(smallest), smallest[-1]
+    def update(self, values: set[str]) -> None:
+        if self.count is None:
+            return
+        self._seen.update(map(hash, values - self._last))
+        self._last, self.count = values, len(self._seen)
+        if self.count > self._most:
+            self._seen, self._last, self.count = set(), set(), None
 
-    @property
-    def exact(self) -> bool:
-        return self._limit is None
 
-    def count(self, most: int) -> int:
-        """Exact, or an estimate in two digits; at most `most`."""
-        if self._limit is None:
-            return len(self._kept)
-        kept = sorted(self._kept)[: self._most]
-        share = (kept[-1] + _HALF) / (2 * _HALF)
-        estimate = (len(kept) - 1) / share
-        digits = 1 - floor(log10(estimate))
-        return max(len(kept), min(most, round(round(estimate, digits))))
+def estimated(values: Collection[int], rows: int) -> int:
+    """How many values differ in `rows` rows, of whose sample `values` are the counts; two digits of it are told.
+
+    By how many occur once and twice (Chao and Lin, Nonparametric lower bounds for species richness and shared species
+    richness under sampling without replacement, Biometrics 68, 2012): exact for values that all differ and for a sample of
+    all rows, near where values are about as frequent, too low where many are rare.
+    """
+    sampled, once = sum(values), sum(count == 1 for count in values)
+    if sampled >= rows or not once:
+        return len(values)
+    twice, share = sum(count == 2 for count in values), sampled / rows
+    unseen = once**2 / (2 * twice * sampled / max(1, sampled - 1) + once * share / (1 - share))
+    found = len(values) + unseen
+    return max(len(values), min(rows, round(round(found), 1 - floor(log10(found)))))
 
 
 class Sketches:
     """All that is kept of a table while it streams by. Memory is bounded whatever its rows and columns."""
 
     def __init__(self, width: int) -> None:
-        most = min(MOST_EXACT, max(LEAST_EXACT, MOST_HASHES // width))
+        most = min(MOST_EXACT, max(LEAST_EXACT, MOST_VALUES // width))
         self.rows = RowSample(width)
         self.distinct = [Distinct(most) for _ in range(width)]
         self.gaps = [0] * width
