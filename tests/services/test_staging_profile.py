@@ -76,6 +76,15 @@ def test_the_rows_of_a_long_table_are_sampled_and_said_to_be() -> None:
     assert (code.distinct, code.distinct_exact, column(found, "age").distinct) == (12_000, False, 50)
 
 
+@pytest.mark.parametrize("config", [DatasetConfig(), DatasetConfig(label="x", task="regression")])
+def test_numbers_of_more_digits_than_are_kept_refuse_no_file(config: DatasetConfig) -> None:
+    rows = (f"{i}.{'123456789' * 20}{i},{i},{'yes' if i % 3 else 'no'}" for i in range(200))
+    found, _ = profiled("\n".join(["x,z,y", *rows]), config)
+    long = column(found, "x")
+    assert (long.type, long.gaps, long.quantiles, long.distinct) == ("number", 0, (), 200)
+    assert long.maximum == pytest.approx(199.123, abs=0.001)
+
+
 def test_a_wide_table_of_distinct_values_is_profiled_in_bounded_memory(tmp_path: Path) -> None:
     found, mebibytes = grown("wide distinct", 6, tmp_path)
     assert found == "taken"

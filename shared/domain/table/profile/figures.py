@@ -19,17 +19,16 @@ from shared.domain.table.profile.parts import (
     Frequent,
     Histogram,
 )
+from shared.domain.table.profile.readings import numbers
 from shared.domain.table.profile.sketches import estimated
 
 
 def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
     """What is known of all rows, with what the sample's values add; gaps are the empty string."""
-    gaps, numbers = sample.count(""), list[float]()
+    gaps, ordered = sample.count(""), list[float]()
     if whole.type in ("integer", "number"):
-        numbers = sorted(map(float, filter(None, sample)))
-        values: Mapping[str, int] = {
-            plain(value, whole.type): count for value, count in Counter(numbers).items()
-        }
+        ordered = sorted(value for value in numbers(sample) if value is not None)
+        values: Mapping[str, int] = {plain(x, whole.type): count for x, count in Counter(ordered).items()}
     else:
         values = Counter(filter(None, sample))
     if not whole.distinct_exact:
@@ -44,9 +43,9 @@ def profiled(whole: ColumnProfile, sample: Sequence[str]) -> ColumnProfile:
         sampled_gaps=gaps,
         earliest=min(values) if dated else "",
         latest=max(values) if dated else "",
-        quantiles=quantiles(numbers),
+        quantiles=quantiles(ordered),
         frequent=frequent(values, len(sample)),
-        histogram=histogram(numbers),
+        histogram=histogram(ordered),
     )
 
 

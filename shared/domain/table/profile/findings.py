@@ -11,7 +11,7 @@ from shared.domain.config import Task
 from shared.domain.table.profile.duplicates import duplicates
 from shared.domain.table.profile.leakage import class_leaks, number_leaks
 from shared.domain.table.profile.parts import ColumnProfile, Finding, FindingCode
-from shared.domain.table.profile.readings import Reading, reading
+from shared.domain.table.profile.readings import Reading, numbers, reading
 
 #: Rows of the sample that leaks and duplicates are looked for in.
 LOOKED_AT = 4000
@@ -59,7 +59,11 @@ def _leaks(
     task: Task,
 ) -> list[Finding]:
     classes = task == "classification"
-    found = class_leaks(readings, cells) if classes else number_leaks(readings, list(map(float, cells)))
+    found = (
+        class_leaks(readings, cells)
+        if classes
+        else number_leaks(readings, [x or 0.0 for x in numbers(cells)])
+    )
     told = [
         Finding(
             "leakage",

@@ -21,10 +21,25 @@ class Reading:
 
 def reading(cells: Sequence[str], kind: ColumnType) -> Reading:
     if kind in ("integer", "number"):
-        return Reading([float(cell) if cell else None for cell in cells], ordered=True)
+        return Reading(numbers(cells), ordered=True)
     if kind == "datetime":
         return Reading([_seconds(cell) if cell else None for cell in cells], ordered=True)
     return Reading(cells, ordered=False)
+
+
+def numbers(cells: Sequence[str]) -> list[float | None]:
+    """Of a column of numbers; None for gaps and for those of more digits than the sample keeps."""
+    try:
+        return [float(cell) if cell else None for cell in cells]
+    except ValueError:
+        return [_number(cell) for cell in cells]
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
 
 def _seconds(cell: str) -> float:

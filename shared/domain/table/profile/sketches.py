@@ -66,7 +66,7 @@ class RowSample:
 def _cut(row: Sequence[str]) -> Sequence[str]:
     if max(map(len, row)) <= SHOWN:
         return row
-    return [value if len(value) <= SHOWN else value[:SHOWN] + _digest(value) for value in row]
+    return [value if len(value) <= SHOWN else f"{value[:SHOWN]}…{_digest(value)}" for value in row]
 
 
 def _digest(value: str) -> str:
