@@ -7,7 +7,7 @@ import io
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
-from shared.services.intake.staging import BAD_ROWS, HOLDOUT, MLTABLE, TRAIN, Staged
+from shared.services.intake.staging import BAD_ROWS, HOLDOUT, MLTABLE, PROFILE, TRAIN, Staged
 from tests.support.staging_area import MemoryArea, staged
 
 
@@ -28,7 +28,7 @@ def verdict(raw: bytes) -> str:
 
 
 def _check_staged(done: Staged, area: MemoryArea) -> None:
-    assert set(area.blobs) - {BAD_ROWS} == {TRAIN, HOLDOUT, MLTABLE}, "staged blobs"
+    assert set(area.blobs) - {BAD_ROWS} == {TRAIN, HOLDOUT, MLTABLE, PROFILE}, "staged blobs"
     train, held = area.rows(TRAIN)[1:], area.rows(HOLDOUT)[1:]
     width = len(done.schema.columns) + 1
     assert {len(row) for row in train} == {width + (done.weight_column is not None)}, "width"
