@@ -216,7 +216,7 @@ def scoring() -> Scoring:
     from shared.services.scoring.proxy import ScoreLimits, Scoring
 
     limits = ScoreLimits(settings().score_timeout_seconds, settings().score_max_rows)
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers())
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers(), neutralises())
 
 
 @Once
@@ -246,16 +246,20 @@ def batches() -> Batches:
     from shared.services.batches.taking import Batches
 
     files = BlobBatchFiles(blob_service())
-    now = settings()
     return Batches(
         scoring(),
         documents(),
         files,
-        now.batch_container,
+        settings().batch_container,
         time.time,
         batch_sources(),
-        neutralise=now.batch_formulas == "neutralise",
+        neutralise=neutralises(),
     )
+
+
+def neutralises() -> bool:
+    """Whether CSV that goes out is safe to open in a spreadsheet."""
+    return settings().batch_formulas == "neutralise"
 
 
 def batch_sources() -> frozenset[str]:

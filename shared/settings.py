@@ -142,7 +142,7 @@ class Settings:
     )
     batch_formulas: str = choice(
         "neutralise",
-        "Cells of a batch's output that a spreadsheet would run: an apostrophe, or as they are",
+        "Cells of CSV answers and batch outputs that a spreadsheet would run: an apostrophe, or as they are",
         ("neutralise", "keep"),
     )
     applicationinsights_connection_string: str = text("", "Telemetry of the app itself; empty = none")

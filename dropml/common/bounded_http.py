@@ -39,7 +39,7 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """One connection. What breaks a limit is answered 408, 413, 431 or 503, and hung up on."""
+    """One connection. What breaks a limit is answered 400, 408, 413, 431 or 503, and hung up on."""
 
     limits: Limits
 
@@ -84,6 +84,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self._refuse(431)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP at all; the parser's words for it stay in the log."""
+        self._refuse(400)
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0

@@ -209,7 +209,7 @@ def start(
     `die_with_parent` (Linux) has the kernel end it with the starting thread, even if that is killed.
     """
     _reap()
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(log.parent)
     # Readable, too: a process bounds its own log from its end.
     with open(log, "a+b", opener=private.opener) as output:
         popen = subprocess.Popen(

@@ -252,6 +252,7 @@ def _busy(error: NoPlaceError) -> HttpResult:
 def explain(status: int) -> tuple[bytes, bytes]:
     """Content type and text of what the connection itself refuses."""
     details = {
+        400: "The request is no valid HTTP.",
         408: "The request did not arrive in time.",
         413: "The body is too large.",
         431: "The request's head is too large.",

@@ -20,6 +20,7 @@ from dropml.stack.life import down, left_behind, uninterrupted, up
 from dropml.stack.places import HOME, Stack, load
 
 NOT_RUNNING = "The stack is not running; `make up` starts it."
+_NAMES = {"host": "The Functions host", "azureml": "The Azure ML emulator", "azurite": "Azurite"}
 INTERRUPTED = 130
 LITTLE_SPACE = 2**30
 
@@ -126,15 +127,26 @@ def _status(home: Path) -> int:
     if left:
         print(f"Left behind by a part that is gone; `make down` ends them:\n{_listed(left)}", file=sys.stderr)
     if found is None or not found.running:
-        started = found.places.processes if found else {}
-        for name in [name for name in started if found and name not in found.gone]:
-            print(f"  {name} still runs (pid {started[name].pid})", file=sys.stderr)
-        print(NOT_RUNNING, file=sys.stderr)
+        print(_what_is_gone(found), file=sys.stderr)
         return 1
     print(describe(found))
     print("\n".join(poison.told(found.storage)))
     _warn_of_space(home)
     return 0
+
+
+def _what_is_gone(found: Stack | None) -> str:
+    """Which parts have ended by themselves, and where they told why."""
+    started = found.places.processes if found else {}
+    if found is None or not started or set(started) <= set(found.gone):
+        return NOT_RUNNING
+    lines = [
+        f"{_NAMES[name]} has ended by itself (pid {started[name].pid}); its last words are in {found.home / 'logs'}."
+        for name in found.gone
+        if name in started
+    ]
+    lines += [f"  {name} still runs (pid {started[name].pid})" for name in started if name not in found.gone]
+    return "\n".join([*lines, NOT_RUNNING])
 
 
 def _listed(children: list[Child]) -> str:

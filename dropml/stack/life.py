@@ -35,7 +35,7 @@ def up(
     Raises StartError, AzuriteError, OSError.
     """
     private.folder(home)
-    with _alone(home):
+    with alone(home):
         found = load(home)
         if found and found.running:
             return found
@@ -53,8 +53,11 @@ def up(
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    with (home / "up.lock").open("w") as lock:
+def alone(home: Path) -> Iterator[None]:
+    """Raises StartError where another process is starting the stack."""
+    path = home / "up.lock"
+    with open(path, "w", opener=private.opener) as lock:
+        path.chmod(0o600)  # an earlier release left it open
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

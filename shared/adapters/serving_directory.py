@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.domain import names
-from shared.domain.documents import from_json
+from shared.domain.documents import InvalidDocument, from_json
 from shared.domain.errors import DropMLError, Transient
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
@@ -166,9 +166,11 @@ class StoredServing:
         try:
             found = self._documents.get(f"{PREFIX}{slug}.json")
             self._keep(slug, found[0] if found else None)
-        except Exception:
+        except Exception as error:
             slot = self._slots.get(slug)
             if slot is None or slot.entry is None:
+                if isinstance(error, InvalidDocument):
+                    raise _garbled(slug, error) from error
                 raise
             log.warning("serving/%s.json can't be read; going on with what is known", slug, exc_info=True)
             slot.read_at = self._clock()  # ask again in a while, not at every score
@@ -180,6 +182,8 @@ class StoredServing:
             entry = None
         else:
             found = from_json(document, ServingEntry)
+            if found.slug != slug:
+                raise InvalidDocument(f"It says that it is of {found.dataset[:80]!r} ({found.slug[:40]!r}).")
             entry = entry if entry == found else found  # an unchanged one keeps its compiled validator
         with self._lock:
             if len(self._slots) >= MAX_KNOWN and slug not in self._slots:
@@ -192,4 +196,13 @@ def _unavailable(slug: str) -> Transient:
         f"What is in service under {slug or 'any name'!r} can't be read now.",
         remedy="Try again; if it lasts, look at the data account.",
         code="storage-unavailable",
+    )
+
+
+def _garbled(slug: str, error: InvalidDocument) -> Transient:
+    """Something is in service there; nobody can say what."""
+    return Transient(
+        f"What is in service under {slug!r} can't be told: its document is damaged. {error.message}",
+        remedy=f"Restore an older version of {PREFIX}{slug}.json in the state container.",
+        code=InvalidDocument.code,
     )

@@ -14,6 +14,8 @@ CONFIG = ".yaml"
 #: Characters of a dataset's name: Azure's tags, which carry it, end at 256.
 MAX_NAME = 200
 _NEAR_CONFIG = (*(f"{table}{end}" for table in TABLES for end in (".yaml", ".yml")), ".yml")
+#: Whole names that are an ending: a table or a configuration that nobody named.
+_BARE = frozenset({*TABLES, CONFIG, ".yml"})
 _WORKBOOKS = frozenset({"xlsx", "xls", "xlsm", "xlsb", "ods", "numbers"})
 _ARCHIVES = frozenset({"zip", "gz", "tgz", "bz2", "xz", "7z", "rar", "tar", "zst"})
 _OTHER_DATA = frozenset(
@@ -94,6 +96,8 @@ def _unusable(name: str) -> str:
     if "\\" in name:
         return "holds a backslash"
     *folders, last = name.split("/")
+    if last.lower() in _BARE:
+        return "has nothing before its ending"
     if any(part and not part.strip(".") for part in (*folders, last, last.rpartition(".")[0])):
         return "has a part that is only dots"
     return ""

@@ -169,9 +169,9 @@ def test_a_dataset_whose_short_form_another_has_is_found_under_its_own(
     assert found is not None, "the other isn't in service yet"
     app.documents.create(f"serving/{first}.json", {**document[0], **other})
     later = StoredServing(app.documents)
-    plain = {"dataset": first, "slug": "another-form"}
-    app.documents.create(f"serving/{list(names.slugs(first))[1]}.json", {**document[0], **plain})
-    for name, slug in (("Sales 2024/EU", second), (first, "another-form"), (second, second)):
+    form = list(names.slugs(first))[1]
+    app.documents.create(f"serving/{form}.json", {**document[0], "dataset": first, "slug": form})
+    for name, slug in (("Sales 2024/EU", second), (first, form), (second, second)):
         found = later.get(name)
         assert found is not None
         assert found.slug == slug
@@ -245,3 +245,20 @@ def test_a_dataset_called_by_its_short_form_answers_while_storage_hangs(
         assert directory.get(slug) is not None
     assert documents.reads <= 6, "none of them waited for a read of its own"
     documents.open.set()
+
+
+@pytest.mark.parametrize("damage", [{"slug": "other", "dataset": "other"}, {"live": 7}, {"schema": None}])
+def test_a_damaged_document_is_no_dataset_without_a_model(
+    directory: StoredServing, documents: SlowDocuments, clock: Clock, damage: dict[str, object]
+) -> None:
+    whole = json.loads(documents.blobs["serving/bank.json"][0])
+    documents.put("serving/bank.json", {**whole, **damage})
+    with pytest.raises(Transient, match="'bank'") as caught:
+        directory.get("bank")
+    assert (caught.value.status, caught.value.error_code) == (503, "invalid-document")
+    assert "serving/bank.json" in caught.value.remedy
+    documents.put("serving/bank.json", whole)
+    assert directory.get("bank") is not None
+    documents.put("serving/bank.json", {**whole, **damage})
+    clock.now += 10
+    assert live(directory) == whole["live"], "what is known goes on"

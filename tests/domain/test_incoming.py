@@ -72,6 +72,7 @@ def test_what_is_no_table_is_told_how_to_become_one(blob: str, said: str, remedy
 @pytest.mark.parametrize(
     "blob",
     ["a\x00b.csv", "a\x1b[2J.csv", "a\ufffeb.csv", "a\ud800.csv", "\U0001ffff.csv", "gpj\u202evsc.csv", "a\\b.csv",
+     ".csv", "a/.csv", "a/.CSV.GZ", ".tsv", "a/.yaml",
      "..\\..\\x.csv", "../x.csv", "a/./b.csv", "...csv", "a/..csv", "a\nb.yaml",
      "n" * (MAX_NAME + 1) + ".csv", "x" * 1020 + ".csv"],
 )  # fmt: skip
@@ -83,7 +84,17 @@ def test_a_name_that_cannot_be_used_is_told_so(blob: str) -> None:
 
 @pytest.mark.parametrize(
     "blob",
-    [".csv", "a/.hidden.csv", "~$book.xlsx", "._bank.csv", "folder/", "x.csv.tmp", "_SUCCESS", "Thumbs.db"],
+    [
+        "a/.hidden.csv",
+        ".hidden.csv",
+        "x.csv/",
+        "~$book.xlsx",
+        "._bank.csv",
+        "folder/",
+        "x.csv.tmp",
+        "_SUCCESS",
+        "Thumbs.db",
+    ],
 )
 def test_what_systems_leave_behind_is_passed_over(blob: str) -> None:
     assert recognised(blob).kind is Kind.CLUTTER

@@ -18,10 +18,10 @@ from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
 from shared.domain.config import DatasetConfig
 from shared.domain.documents import to_json
-from shared.services.batches import formulas
+from shared.domain.rows import formulas
 from tests.conftest import StorageAccount
 from tests.support.scoring_batches import HEADER, batch_bench
-from tests.support.scoring_support import ROW, SCHEMA, App, Endpoint, body_of, call, request, serve
+from tests.support.scoring_support import ROW, SCHEMA, App, Endpoint, Scripted, body_of, call, request, serve
 from tests.support.staging_area import people, staged
 
 KNOWING = replace(SCHEMA, passed=("note", "customer"), id="customer")
@@ -95,6 +95,19 @@ def test_what_no_answer_could_hold_is_refused_at_its_row(app: App, value: str) -
         (issue,) = body_of(answer)["errors"]
         assert (issue["field"], issue["row"]) == ("customer", 1)
     assert not app.endpoint.seen
+
+
+@pytest.mark.parametrize(("neutralise", "front"), [(True, "'"), (False, "")])
+def test_a_csv_answer_holds_nothing_that_a_spreadsheet_runs(
+    app: App, monkeypatch: pytest.MonkeyPatch, neutralise: bool, front: str
+) -> None:
+    monkeypatch.setattr(app.scoring, "neutralise", neutralise)
+    app.endpoint.script = [Scripted(200, b'["=1+1", "@x", "-3"]')]
+    rows = [{**ROW, "customer": value} for value in ("+cmd", 5, "plain")]
+    found = csv.reader(io.StringIO(score(rows, params={"shape": "csv"}).get_body().decode()))
+    assert list(found)[1:] == [[f"{front}+cmd", f"{front}=1+1"], ["5", f"{front}@x"], ["plain", "-3"]]
+    app.endpoint.script = [Scripted(200, b'["=1+1"]')]
+    assert body_of(score([ROW])) == {"result": ["=1+1"]}, "JSON is no spreadsheet's"
 
 
 def test_a_batch_has_it_in_front_and_bad_rows_keep_theirs(

@@ -189,6 +189,12 @@ def test_refusals(app: App, body: Any, headers: dict[str, str], expected: tuple[
     assert app.endpoint.seen == []
 
 
+def test_a_large_request_is_told_the_size_that_was_sent(app: App) -> None:
+    body = json.dumps([{**ROW, "job": "ü" * 400_000}], ensure_ascii=False).encode()
+    for sent in (body, b" " * (4 * 1024 * 1024 + 1)):
+        assert f"The request is {len(sent)} bytes" in body_of(score(sent))["detail"]
+
+
 def test_an_unknown_dataset_is_404(app: App) -> None:
     assert problem(score(dataset="nope")) == (404, "no-live-model")
 

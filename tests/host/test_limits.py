@@ -179,6 +179,16 @@ def test_what_the_host_refuses_is_a_problem_that_tells_nothing(
     assert "score" not in found.text
 
 
+@pytest.mark.parametrize("said", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n"])
+def test_what_is_no_http_is_a_problem_too(host: RunningHost, said: bytes) -> None:
+    with connect(host) as connection:
+        connection.sendall(said)
+        head_, _, body = answer(connection).partition(b"\r\n\r\n")
+    assert head_.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in head_
+    assert json.loads(body)["status"] == 400
+
+
 async def hold(places: Places, key: str, gate: asyncio.Event) -> str:
     try:
         async with places.place(key):

@@ -14,8 +14,11 @@ from azure.storage.blob import BlobServiceClient
 from dropml.azurite import process
 from dropml.common import private
 from dropml.common.processes import start
+from dropml.stack import command, life
+from dropml.stack.places import PARTS, Places, Stack
 from tests.support.host_harness import wait_for
 
+SLEEP = "import time; time.sleep(60)"
 PUBLIC_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
@@ -96,3 +99,37 @@ def test_storage_has_a_key_of_its_own_that_stays(azurite: str, tmp_path: Path) -
             service.create_container("ours")
     finally:
         second.stop()
+
+
+def test_logs_and_the_lock_are_their_owners_too(tmp_path: Path) -> None:
+    home = private.folder(tmp_path / "home")
+    (home / "logs").mkdir(mode=0o755)
+    (home / "up.lock").touch(mode=0o644)
+    start([sys.executable, "-c", ""], home / "logs" / "host.log").end()
+    with life.alone(home):
+        assert (mode(home / "logs"), mode(home / "up.lock")) == (0o700, 0o600)
+
+
+@pytest.mark.parametrize("gone", ["host", "azureml", "azurite"])
+def test_status_says_which_part_has_ended(
+    tmp_path: Path, gone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = private.folder(tmp_path / "home")
+    places = Places("", 1, 2, 3, "http://h", "", "", "", processes={})
+    stack, parts = Stack(home, places), {}
+    for name in PARTS:
+        parts[name] = start(
+            [sys.executable, "-c", "input()" if name == gone else SLEEP], home / "logs" / name
+        )
+        stack = stack.note(name, parts[name])
+    try:
+        wait_for(lambda: not parts[gone].alive())
+        assert command.main(["status", "--home", str(home)]) == 1
+        told = capsys.readouterr().err
+    finally:
+        for child in parts.values():
+            child.end()
+    assert "has ended by itself" in told
+    assert f"pid {parts[gone].pid})" in told.splitlines()[0]
+    assert told.count("still runs") == 2
+    assert command.NOT_RUNNING in told

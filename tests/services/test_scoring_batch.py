@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import Transient
-from shared.services.batches import formulas, worker
+from shared.domain.rows import formulas
+from shared.services.batches import worker
 from tests.conftest import StorageAccount
 from tests.support.memory import Crash
 from tests.support.scoring_batches import HEADER, Bench, batch_bench, rows

@@ -213,3 +213,40 @@ def test_a_label_that_tells_rows_apart_is_told_so() -> None:
     assert error.error_code == "too-many-classes"
     assert "another value in each of the 120 rows" in error.message
     assert "task: regression" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "said"),
+    [
+        ("utf-16", GOOD.encode(), "byte order mark"),
+        ("utf-16", GOOD.encode("utf-16-le"), "byte order mark"),
+        ("utf-16-le", GOOD.encode(), "not UTF-16-LE"),
+        ("utf-16-be", GOOD.encode(), "not UTF-16-BE"),
+        ("utf-16-be", GOOD.encode("utf-16-le"), "not UTF-16-BE"),
+        ("utf-16-le", gzip.compress(GOOD.encode()), "not UTF-16-LE"),
+        ("utf-8", GOOD.replace("Bern", "Zürich").encode("latin-1"), "not UTF-8"),
+        ("shift-jis", GOOD.replace("Bern", "Zürich ü").encode("latin-1"), "0x"),
+    ],
+)
+def test_an_encoding_that_the_bytes_do_not_fit_is_told_with_what_was_said(
+    encoding: str, data: bytes, said: str
+) -> None:
+    error = refusal(data, DatasetConfig(encoding=encoding))
+    assert error.error_code == "not-utf8"
+    assert said in error.message
+    assert f"`encoding: {encoding}`" in error.remedy
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8"])
+def test_a_mark_or_fitting_bytes_are_read_as_said(encoding: str) -> None:
+    for data in (GOOD.encode("utf-16"), GOOD.encode(encoding)):
+        assert staged(data, DatasetConfig(encoding=encoding)).rows == 200
+
+
+def test_more_classes_than_rows_can_teach_are_refused_at_intake() -> None:
+    rows = "".join(f"{i},name-{i // 2}\n" for i in range(200))
+    error = refusal("a,y\n" + rows, DatasetConfig(imbalance="off"))
+    assert error.error_code == "too-many-classes"
+    assert "different values" in error.message
+    assert "task: regression" in error.remedy
+    assert staged("a,y\n" + "".join(f"{i},name-{i % 40}\n" for i in range(400))).rows == 400

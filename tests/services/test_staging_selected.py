@@ -53,3 +53,12 @@ def test_one_that_is_not_there_is_told_with_the_one_meant(config: DatasetConfig,
     assert (error.error_code, error.where["line"]) == ("column-missing", 1)
     assert f"`{key}`" in error.message
     assert "Did you mean" in error.message
+
+
+@pytest.mark.parametrize("key", [None, "code"])
+def test_a_configuration_that_leaves_nothing_to_learn_from_is_refused(key: str | None) -> None:
+    features = ("code", "age", "income", "city", "member", "joined")
+    error = refusal(RAW, DatasetConfig(drop=features[1:] if key else features, id=key))
+    assert (error.error_code, error.where["line"]) == ("no-features", 1)
+    assert "'y'" in error.message
+    assert staged(RAW, DatasetConfig(drop=features[1:])).schema.columns[0].name == "code"

@@ -22,8 +22,9 @@ def table(labels: list[str], name: str = "price") -> str:
     return f"x,{name}\n" + "".join(f"{i},{label}\n" for i, label in enumerate(labels))
 
 
-PRICES = table([f"{100 + i * 1.5:.1f}" for i in range(ROWS)])
-COUNTS = table([str(i) for i in range(ROWS)])
+#: Each number in three rows: so many may be classes, too.
+PRICES = table([f"{100 + i % ROWS * 1.5:.1f}" for i in range(3 * ROWS)])
+COUNTS = table([str(i % ROWS) for i in range(3 * ROWS)])
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_many_numbers_are_asked_about_and_each_answer_is_taken(front: Front, tex
         front.put(f"{name}.csv", text)
         problem = front.problem(front.drop(f"{name}.csv"))
         assert problem.code == "task-unclear"
-        assert "'price' has 300 distinct numbers in 300 rows" in problem.message
+        assert "'price' has 300 distinct numbers in 900 rows" in problem.message
         assert "task: regression" in problem.remedy
         assert "task: classification" in problem.remedy
         front.put(f"{name}.yaml", f"task: {task}\n")

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from shared.domain.errors import Upstream
 from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
 from shared.domain.rows.csv_text import read_csv
+from shared.domain.rows.formulas import neutral
 from shared.domain.rows.validation import Checked, RowValidator
 from shared.domain.schema import Value
 
@@ -230,11 +231,17 @@ class Ids:
 
 
 def answer(
-    prediction: Prediction, shape: AnswerShape, warnings: list[RowIssue], ids: Ids | None = None
+    prediction: Prediction,
+    shape: AnswerShape,
+    warnings: list[RowIssue],
+    ids: Ids | None = None,
+    *,
+    neutralise: bool = True,
 ) -> bytes:
     """The body for the caller: `{"result": [...]}`, the bare list, or CSV with the header `prediction`.
 
-    `ids` stand beside the results in the first, and before them in the last.
+    `ids` stand beside the results in the first, and before them in the last; there, `neutralise` keeps a spreadsheet from
+    running what either holds.
     """
     if shape == "list":
         return _encode(prediction.result).encode()
@@ -243,6 +250,8 @@ def answer(
         lines: list[list[object]] = [["prediction"], *([value] for value in prediction.result)]
         if ids is not None:
             lines = [[key, *line] for key, line in zip([ids.name, *ids.values], lines, strict=True)]
+        if neutralise:
+            lines = [[neutral(cell) for cell in line] for line in lines]
         csv.writer(out).writerows(lines)
         return out.getvalue().encode()
     doc: dict[str, object] = {"result": prediction.result}

@@ -37,6 +37,14 @@ _MARKS = (
 GUESS = "cp1252"
 
 
+#: In wide text, one of these stands within the first piece of a table: a line end or a delimiter.
+_OF_TABLES = frozenset("\r\n,;\t|")
+
+
+class WrongEncodingError(Exception):
+    """The configuration names an encoding that the file's first bytes can't have; says which and why."""
+
+
 class NotDecodableError(Exception):
     """`before` is the text up to the byte `bad`, which stands `at` bytes before the end of what was given."""
 
@@ -54,6 +62,7 @@ class Decoder:
     """Decodes a file piece by piece. `encoding` is one of ENCODINGS; a mark in the file wins over it."""
 
     def __init__(self, encoding: str = "auto") -> None:
+        self.said = encoding
         self._auto = encoding == "auto"
         self.name = ENCODINGS[encoding]
         self.bom = self.guessed = False
@@ -71,14 +80,29 @@ class Decoder:
         self._begun = True
         found = mark_of(head)
         if found is None:
+            self._check_wide(head)
             return head
         self.name, length = found
         self.bom = True
         self._decoder = codecs.getincrementaldecoder(self.name)("strict")
         return head[length:]
 
+    def _check_wide(self, head: bytes) -> None:
+        """Whether text of two bytes a character can be what it is said to be: read wrongly, it is still text."""
+        if not head or not self.wide:
+            return
+        if self.name == self.said == "utf-16":
+            raise WrongEncodingError(
+                f"`encoding: {self.said}` is told by a byte order mark, and the file begins with none"
+            )
+        if _OF_TABLES.isdisjoint(head.decode(self.name, "ignore")):
+            raise WrongEncodingError(
+                f"The file is not {self.said.upper()}, as `encoding: {self.said}` says: read so, its first {len(head):,} bytes "
+                "hold neither a line end nor a delimiter"
+            )
+
     def decode(self, piece: bytes, final: bool = False) -> str:
-        """Raises NotDecodableError."""
+        """Raises NotDecodableError, WrongEncodingError."""
         if not self._begun:
             piece = self.begin(piece)
         try:

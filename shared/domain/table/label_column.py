@@ -19,6 +19,8 @@ from shared.domain.table.numerals import numbers
 #: Azure AutoML takes no fewer.
 MIN_ROWS = 50
 MAX_CLASSES = 500
+#: More classes than MANY_CLASSES may be no more than this share of the rows to train on; training refuses them otherwise.
+MANY_CLASSES, MAX_DISTINCT = 20, 0.5
 #: More rows than this share without a label: the file is not what it seems.
 MAX_UNLABELLED = 0.2
 #: Fewer rows of a class than this, to train on or held out: a warning.
@@ -185,6 +187,7 @@ class LabelStats:
                 code="too-many-classes",
                 column=self.label,
             )
+        _refuse_many(self.label, len(train), train.total())
         thin = _few(self.total, self.holdout) if self.held else ""
         rare = _few(self.total, train)
         return (
@@ -207,6 +210,18 @@ def _alike(label: str, names: Iterable[str]) -> list[str]:
         f"{'; '.join(alike[:5])}{more}. If they mean the same, write them alike."
     )
     return [told] if alike else []
+
+
+def _refuse_many(label: str, classes: int, rows: int) -> None:
+    """Where most rows have a label of their own there is nothing to learn, and training would end saying so."""
+    if classes > MANY_CLASSES and classes > MAX_DISTINCT * rows:
+        raise InvalidTable(
+            f"The label {label!r} has {classes:,} different values in {rows:,} rows to train on, too many to learn each.",
+            remedy="If it is a quantity, set task: regression; otherwise name another column as the label, or add rows of each "
+            "class.",
+            code="too-many-classes",
+            column=label,
+        )
 
 
 def _few(names: Iterable[str], counts: Counter[str]) -> str:

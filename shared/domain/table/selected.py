@@ -22,6 +22,16 @@ class Selected:
         self._kept = [i for i, name in enumerate(table.header) if name not in self.passed]
         self.header = [table.header[i] for i in self._kept]
 
+    def check_features(self, label: str) -> None:
+        """Raises InvalidTable where nothing is left beside the label."""
+        if self.header == [label]:
+            raise InvalidTable(
+                f"`drop` and `id` keep every column but the label {label!r} out of training: none is left to learn from.",
+                remedy="Take a column out of `drop` or `id` in the configuration.",
+                code="no-features",
+                line=self.header_line,
+            )
+
     def blocks(self) -> Iterator[Block]:
         for block in self._table.blocks():
             if not self.passed:

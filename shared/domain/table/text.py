@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
-from shared.domain.table.encoding import Decoder, NotDecodableError
+from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import Cleaner
 
@@ -130,13 +130,17 @@ class TextReader:
         guessed = self._decoder.guessed
         try:
             text = self._decoder.decode(piece, final)
+        except WrongEncodingError as error:
+            raise InvalidTable(
+                f"{error}.", remedy=self._other_encoding(), code="not-utf8", line=1, byte=0
+            ) from None
         except NotDecodableError as error:
             offset = done - error.at
             line = self._line_at(carry, error.before)
             raise InvalidTable(
                 f"The file is not {error.encoding.upper()}: byte 0x{error.bad:02x} at offset {offset:,} (line {line}) "
                 "can't be decoded.",
-                remedy=_SAVE_AS,
+                remedy=self._other_encoding(),
                 code="not-utf8",
                 line=line,
                 byte=offset,
@@ -147,6 +151,12 @@ class TextReader:
         if "\0" in text:
             self._refuse_nul(text, piece, done, carry)
         return text
+
+    def _other_encoding(self) -> str:
+        said = self._decoder.said
+        if said == "auto" or self.bom:
+            return _SAVE_AS
+        return f"Name the file's own encoding in place of `encoding: {said}`, or leave it out where the file is UTF-8."
 
     def _refuse_nul(self, text: str, piece: bytes, done: int, carry: str) -> None:
         line = self._line_at(carry, text[: text.index("\0")])

@@ -14,8 +14,9 @@ from typing import Any
 from shared.domain.batches import OPEN_STATES, Batch, Layout
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
 from shared.domain.problems import Busy, Fault
+from shared.domain.rows import formulas
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches import csv_chunks, formulas
+from shared.services.batches import csv_chunks
 from shared.services.batches.csv_chunks import CheckedChunk, Chunk
 from shared.services.batches.taking import Batches
 from shared.services.guard import guarded

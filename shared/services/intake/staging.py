@@ -127,6 +127,7 @@ class _Staging:
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)
         _refuse_weight_column(header, self.table.header_line)
+        self.table.check_features(config.label)
         self.stats = TableStats(header, self.at, config.task, config.numbers)
         self.weighted = config.task == "classification" and config.imbalance == "weight"
         self.rows = StagedRows(header, self.at, weighted=self.weighted)

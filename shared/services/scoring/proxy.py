@@ -102,6 +102,8 @@ class Scoring:
     limits: ScoreLimits = field(default_factory=ScoreLimits)
     watch: Watch | None = None
     workers: Bulkhead = field(default_factory=lambda: Bulkhead(DEFAULT_WORKERS))
+    #: Whether cells of CSV answers that a spreadsheet would run get an apostrophe in front.
+    neutralise: bool = True
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
@@ -124,12 +126,12 @@ class Scoring:
         ids = ids_of(payload, entry.schema)
         body = payloads.encode(checked)
         if len(body) > MAX_ENDPOINT_BODY:
-            raise too_large(len(body), MAX_ENDPOINT_BODY)
+            raise too_large(len(request.body), MAX_ENDPOINT_BODY, as_sent=len(body))
         scored = self.predict(entry, body, len(checked.rows), deadline, request.request_id)
         headers = {"x-dropml-model": scored.model, "x-dropml-run": scored.run_id}
         if checked.total_warnings:
             headers["x-dropml-warnings"] = str(checked.total_warnings)
-        answer = payloads.answer(scored.prediction, shape, checked.warnings, ids)
+        answer = payloads.answer(scored.prediction, shape, checked.warnings, ids, neutralise=self.neutralise)
         return ScoreAnswer(answer, CONTENT_TYPES[shape], headers)
 
     def entry(self, dataset: str | None) -> ServingEntry:
@@ -240,9 +242,11 @@ def answer_shape(shape: str, accept: str) -> AnswerShape:
     return "csv" if accept.partition(",")[0].partition(";")[0].strip().lower() == "text/csv" else "result"
 
 
-def too_large(size: int, limit: int) -> TooLarge:
+def too_large(size: int, limit: int, as_sent: int = 0) -> TooLarge:
+    """`size` is the caller's; `as_sent` what it comes to on the way to the endpoint, which is what is limited there."""
+    grown = f", and {as_sent} as its endpoint is sent it" if as_sent else ""
     return TooLarge(
-        f"The request is {size} bytes; at most {limit} are taken.",
+        f"The request is {size} bytes{grown}; at most {limit} are taken{' there' if as_sent else ''}.",
         remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
         code="body-too-large",
     )
