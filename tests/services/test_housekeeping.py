@@ -63,13 +63,14 @@ class TestStagedData:
     def test_of_versions_that_nobody_needs_goes(self, world: World) -> None:
         files = Account(world)
         for content in ("A", "B", "C", "D", "refused"):
-            for name in ("train/data.csv", "train/MLTable", "holdout/data.csv"):
+            for name in ("train/data.csv", "train/MLTable", "holdout/data.csv", "profile.json"):
                 files.add(KEEP.data, f"bank/{content}/{name}", 60)
         files.add(KEEP.data, "bank/new/train/data.csv", 1)
         files.add(KEEP.data, "bank-2/A/train/data.csv", 60)
         kept(world, files)
         left = {"/".join(name.split("/")[:2]) for name in files.names(KEEP.data)}
         assert left == {"bank/B", "bank/C", "bank/D", "bank/new", "bank-2/A"}
+        assert "bank/B/profile.json" in files.names(KEEP.data)
 
     def test_of_a_dataset_that_cannot_be_read_stays_and_the_others_go_on(self, world: World) -> None:
         files = Account(world)
