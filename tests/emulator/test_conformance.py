@@ -15,6 +15,7 @@ from tests.conformance.spec import Specs
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of azure-ai-ml's downloads
 def test_no_request_or_answer_deviates_without_a_listed_reason(azurite: str, reference: Path) -> None:
     result = check(azurite, reference)
     assert result.deviations == []

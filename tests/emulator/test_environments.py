@@ -139,6 +139,7 @@ def test_an_upload_signed_with_the_accounts_key_is_taken_and_a_forged_one_refuse
         service.get_blob_client(store["containerName"], "LocalUpload/a b+c.txt").download_blob()
 
 
+@pytest.mark.usefixtures("ml")  # whose environment has clients trust the emulator's certificate
 def test_a_datastores_files_are_reached_by_clients_of_the_data_plane(running: Emulator, azurite: str) -> None:
     """As mltable does: what opens the datastore first, then a list below a prefix that names the container, too."""
     described = running.call("GET", f"/datastore/v1.0{WS}/datastores/workspaceblobstore").json()

@@ -1,8 +1,10 @@
 """Where a model may come from.
 
-What is unpickled, and when: `model.pkl` of a registered model, by the child of the reference form, when a deployment is
-loaded; nothing else, ever. A registered model is what a training job or a person with the workspace's token has put
-under the emulator's `models/`. Files that are dropped as data are read as text and never come there.
+What is unpickled, and when: the pickles of a registered model (`model.pkl`, or what its flavor names), by the child of the
+reference form, when a deployment is loaded; nothing else by this project, ever. A scoring script is a program, given to the
+workspace by its deployment, that reads what it likes of the copy of its model. A registered model is what a training job or
+a person with the workspace's token has put under the emulator's `models/`. Files that are dropped as data are read as text
+and never come there.
 """
 
 from __future__ import annotations
