@@ -42,6 +42,9 @@ def generated(seed: int) -> bytes:
             line.rpartition("yes")[0] + rng.choice(_LABELS) if line.endswith("yes") else line
             for line in lines
         ]
+    if rng.random() < 0.2:
+        marks = str.maketrans(rng.choice(({".": ","}, {".": "\u00a0"}, {".": "’"}, {"0": "%"}, {"5": "$"})))
+        lines = [line.translate(marks) for line in lines]
     if rng.random() < 0.1:
         lines.insert(0, rng.choice(("", "sep=;", "sep=,", "sep=^", "a title")))
     end = rng.choice(_ENDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from math import isfinite
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
@@ -30,6 +31,11 @@ def verdict(raw: bytes) -> str:
 def _check_staged(done: Staged, area: MemoryArea) -> None:
     assert set(area.blobs) - {BAD_ROWS} == {TRAIN, HOLDOUT, MLTABLE, PROFILE}, "staged blobs"
     train, held = area.rows(TRAIN)[1:], area.rows(HOLDOUT)[1:]
+    header = area.rows(TRAIN)[0]
+    for column in done.schema.columns:
+        if column.type in ("integer", "number"):
+            cells = [row[header.index(column.name)] for row in train + held]
+            assert all(isfinite(float(cell)) for cell in cells if cell), f"a number of {column.name!r}"
     width = len(done.schema.columns) + 1
     assert {len(row) for row in train} == {width + (done.weight_column is not None)}, "width"
     assert (len(train), len(held)) == (done.train_rows, done.holdout_rows), "rows"
