@@ -110,6 +110,8 @@ def test_everything_is_listed_and_served(old: Old) -> None:
     old.finished()
     listed = {summary.run_id for summary in old.world.store.index.page(100).items}
     assert set(old.expected) <= listed
+    refused = {found.id for found in old.world.store.refused.page(100).items}
+    assert refused == {run_id for run_id, state in old.expected.items() if state == State.QUARANTINED}
     page = views.datasets(views.PageQuery(), old.world.store)
     assert len(page.datasets) == 12
     assert not [view for view in page.datasets if view.problem]

@@ -264,7 +264,7 @@ def test_an_upgrade_goes_on_past_what_it_cannot_read() -> None:
     upgrade(world.context, PipelineRuns(world.context, MemoryPipelines(world.azureml)))
     tick(world)
     assert state(world, "good-1-a1") == "live"
-    assert len(json.loads(world.docs.blobs["upgrade.json"][0])["done"]) == 3
+    assert len(json.loads(world.docs.blobs["upgrade.json"][0])["done"]) == 4
 
 
 def test_each_work_of_a_timer_has_its_turn_and_the_failure_is_seen() -> None:
