@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.adapters.ledger import LedgerStore
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
+    from shared.domain.table.packed import Pack
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
     from shared.services.monitoring.tallies import CanaryWatch
@@ -202,6 +203,16 @@ def context() -> Context:
         canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
         pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours, now.settle_seconds),
     )
+
+
+@Once
+def row_engine() -> Pack | None:
+    """What reads clean rows fast; without numpy there is none, and all rows are read the exact way."""
+    try:
+        from shared.adapters.packed_rows import pack
+    except ImportError:
+        return None
+    return pack
 
 
 @Once

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def _parts() -> tuple[Context, Files, IntakePlan]:
     from shared.intake_plan import plan
 
-    return bootstrap.context(), bootstrap.data(), plan(settings())
+    return bootstrap.context(), bootstrap.data(), plan(settings(), bootstrap.row_engine())
 
 
 @Once

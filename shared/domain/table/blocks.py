@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import compress
+
+from shared.domain.table.packed import Packed
 
 
 class _Sink(list[str]):
@@ -15,21 +16,49 @@ class _Sink(list[str]):
     write = list.append
 
 
-@dataclass
 class Block:
-    """Some rows, column by column. `plain`: no value holds a comma, a quotation mark or a newline."""
+    """Some rows, column by column. `plain`: no value holds a comma, a quotation mark or a newline.
 
-    columns: list[list[str]]
-    starts: Sequence[int]
-    plain: bool
-    ready: list[str] | None = None
+    `packed` are the same values as an engine holds them, where there is one and the block is clean; values become text
+    only when asked for.
+    """
+
+    def __init__(
+        self,
+        columns: list[list[str]] | Packed,
+        starts: Sequence[int],
+        plain: bool,
+        ready: list[str] | None = None,
+    ) -> None:
+        self._columns = columns if isinstance(columns, list) else None
+        self.packed: Packed | None = None if isinstance(columns, list) else columns
+        self.starts, self.plain, self.ready = starts, plain, ready
 
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def columns(self) -> list[list[str]]:
+        """All values."""
+        if self._columns is None:
+            self._columns = self.packed.columns() if self.packed else []
+        return self._columns
+
+    def texts(self, column: int) -> list[str]:
+        """The values of one column."""
+        found = self.packed.texts(column) if self.packed else None
+        return self.columns[column] if found is None else found
+
+    def rows(self, places: Sequence[int]) -> list[Sequence[str]]:
+        """The values of some rows."""
+        if self.packed:
+            lines = self.lines()
+            return [lines[place].split(",") for place in places]
+        return [[column[place] for column in self.columns] for place in places]
+
     def replace(self, column: int, values: list[str]) -> None:
         self.columns[column] = values
-        self.ready = None
+        self.ready = self.packed = None
 
     def keep(self, mask: Sequence[bool]) -> Block:
         """Only the rows whose mask is true."""

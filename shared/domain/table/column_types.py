@@ -15,6 +15,7 @@ from shared.domain.table.notations import Notations
 from shared.domain.table.number_notation import COMMA, Notation
 from shared.domain.table.number_readings import NumberType, Readings
 from shared.domain.table.numerals import integers, numbers
+from shared.domain.table.packed import Packed
 
 #: Spellings that mean "no value", whatever the column's type. Staged files spell all of them as the empty cell.
 MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "?"})
@@ -87,6 +88,26 @@ class ColumnStats:
         """The largest number without its sign; 0 where there is none."""
         return max(abs(self._low or 0.0), abs(self._high or 0.0))
 
+    def learn(self, packed: Packed, at: int) -> bool:
+        """Take in a column of a packed block whose values need not be listed; False where they do. Again is no harm."""
+        if self._categories is not None:
+            return False
+        if self.type in ("integer", "number"):
+            known = packed.numbers(at)
+            if known is None:
+                return False
+            kind: NumberType = "integer" if known.whole else "number"
+            if not self.readings.take_range(kind, known.low, known.high):
+                return False
+            self._widen(known.low, known.high)
+            self.type = self.type if known.whole else kind
+        elif (
+            self.type != "string" or self.notations.alive or self.readings.alive or packed.holds(at, MISSING)
+        ):
+            return False
+        self.nullable = self.nullable or packed.gaps(at) > 0
+        return True
+
     def update(self, distinct: set[str]) -> None:
         """Take in the distinct values of some rows."""
         if "" in distinct:
@@ -137,9 +158,12 @@ class ColumnStats:
 
     def _range(self, kind: NumberType, found: list[int] | list[float], values: set[str]) -> None:
         low, high = float(min(found)), float(max(found))
+        self._widen(low, high)
+        self.readings.take_plain(kind, values, low, high)
+
+    def _widen(self, low: float, high: float) -> None:
         self._low = low if self._low is None else min(self._low, low)
         self._high = high if self._high is None else max(self._high, high)
-        self.readings.take_plain(kind, values, low, high)
 
     @property
     def may_be_thousands(self) -> bool:

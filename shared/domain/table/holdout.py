@@ -100,12 +100,16 @@ class _BySum:
 
     def rows(self, block: Block) -> _Rows:
         sums, limit = self._sums, self._limit
-        found = sums.of(block.columns)
+        if block.packed:
+            found, mask = block.packed.split(sums, limit)
+        else:
+            found = sums.of(block.columns)
+            mask = [stirred(row) < limit for row in found]
 
         def again(at: int, number: int) -> bool:
             return stirred(sums.again(found[at], number)) < limit
 
-        return found, [stirred(row) < limit for row in found], again
+        return found, mask, again
 
 
 def _limit(share: float) -> bytes:

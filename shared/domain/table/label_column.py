@@ -62,6 +62,8 @@ class LabelStats:
 
     def drop_unlabelled(self, block: Block, column: int, bad: BadRows | None) -> Block:
         """The block without the rows that have no label, which are put aside."""
+        if block.packed and not block.packed.gaps(column):
+            return block
         values = block.columns[column]
         if "" not in values:
             return block
@@ -77,7 +79,7 @@ class LabelStats:
         return block.keep([value != "" for value in values])
 
     def update(self, block: Block, column: int, held: Sequence[bool]) -> None:
-        values = block.columns[column]
+        values = block.texts(column)
         counts = Counter(values)
         self.rows += len(values)
         self.held += sum(held)

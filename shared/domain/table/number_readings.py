@@ -69,10 +69,19 @@ class Readings:
         if self.alive and by_point:
             self._note(values)
 
+    def take_range(self, kind: NumberType, low: float, high: float) -> bool:
+        """Plain numbers that nobody lists, those that are not whole with a point; False where they must be listed."""
+        if kind == "number" and any(notation.decimal == "," for notation in self.alive):
+            return False
+        self.take_plain(kind, (), low, high)
+        if kind == "number" and self.alive:
+            self.seen.add(".")
+        return True
+
     def _note(self, values: Collection[str]) -> None:
         joined = "\n".join(values)
         self.seen |= {sign for sign in ",." if sign in joined}
-        self.example = max(self.example, *values, key=lambda value: (len(value), value))
+        self.example = max([self.example, *values], key=lambda value: (len(value), value))
 
     def _learn(self, values: Collection[str], decimals: set[str]) -> None:
         """The values' range in each reading; a reading that makes no number of one is given up."""

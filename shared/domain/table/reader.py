@@ -16,6 +16,7 @@ from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect, detect, said
 from shared.domain.table.header import check_header
+from shared.domain.table.packed import Pack
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
 
@@ -27,9 +28,9 @@ _commas = methodcaller("count", ",")
 class Table:
     """The header, then the rows. Reading it raises InvalidTable with the line of what is wrong."""
 
-    def __init__(self, text: TextReader, bad: BadRows | None = None) -> None:
-        """With `bad`, rows that can't be read are put there; without it they are raised."""
-        self._bad = bad
+    def __init__(self, text: TextReader, bad: BadRows | None = None, pack: Pack | None = None) -> None:
+        """With `bad`, rows that can't be read are put there; without it they are raised. `pack` is an engine's."""
+        self._bad, self._pack = bad, pack
         #: Rows without any value, passed over.
         self.blank = 0
         self._blocks = text.blocks()
@@ -108,10 +109,13 @@ class Table:
                 return None
             text = text.replace('"', "")
             lines = text[:-1].split("\n")
-        cells = text.replace("\n", ",").split(",")
-        del cells[-1]
         starts = range(self._line, self._line + len(lines))
         self._line += len(lines)
+        packed = self._pack(text, width) if self._pack else None
+        if packed:
+            return Block(packed, starts, plain=True, ready=lines)
+        cells = text.replace("\n", ",").split(",")
+        del cells[-1]
         return Block([cells[i::width] for i in range(width)], starts, plain=True, ready=lines)
 
     def _slow(self, text: str) -> Block:

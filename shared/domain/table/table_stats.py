@@ -38,19 +38,23 @@ class TableStats:
 
     def learn(self, block: Block, bad: BadRows | None = None) -> Block:
         """Blank out missing values, leave out rows without a label, and take in what the columns hold."""
-        distinct = [set(column) for column in block.columns]
+        distinct = self._distinct(block)
         for i, values in enumerate(distinct):
-            spelt = values & (self._missing_label if i == self._at else MISSING)
+            spelt = (values or set()) & (self._missing_label if i == self._at else MISSING)
             if spelt:
                 self._blank(block, i, spelt)
-                distinct[i] = (values - spelt) | {""}
+                distinct[i] = ((values or set()) - spelt) | {""}
+        if not block.packed:  # a value was blanked, or there is no engine
+            distinct = [
+                set(block.columns[i]) if values is None else values for i, values in enumerate(distinct)
+            ]
         full = len(block)
         block = self.label.drop_unlabelled(block, self._at, bad)
         if len(block) < full:
-            distinct = [set(column) for column in block.columns]
+            distinct = self._distinct(block)
         self._profiler.update(block, distinct)
         for i, values in enumerate(distinct):
-            if i != self._at:
+            if i != self._at and values is not None:
                 self.columns[i].update(values)
         if not self._examples:
             rows = list(zip(*block.columns, strict=True))
@@ -71,6 +75,20 @@ class TableStats:
     def notations(self) -> dict[int, Notation]:
         """By its place in the header, how each column writes its numbers where not as programs do."""
         return {i: column.notation for i, column in enumerate(self.columns) if column.notation}
+
+    def _distinct(self, block: Block) -> list[set[str] | None]:
+        """The values of each column; None where an engine has told all that is asked of them."""
+        packed = block.packed
+        if packed is None:
+            return [set(column) for column in block.columns]
+        found: list[set[str] | None] = []
+        for i, column in enumerate(self.columns):
+            if i != self._at and column.learn(packed, i) and not self._profiler.lists(i):
+                found.append(None)
+            else:
+                values = packed.distinct(i)
+                found.append(set(block.columns[i]) if values is None else values)
+        return found
 
     def _blank(self, block: Block, i: int, spelt: set[str]) -> None:
         column = block.columns[i]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import Owner
+from shared.domain.table.packed import Pack
 from shared.domain.table.task import Numbers
 from shared.services.intake.staging import Area
 
@@ -46,7 +47,8 @@ class Files(Protocol):
 @dataclass(frozen=True)
 class IntakePlan:
     """Where files come in and what becomes of them goes; how much is taken (bytes), how far back the sweep looks (hours),
-    how long reports are kept (days); what the settings say of every dataset, and what their owner leaves to a file.
+    how long reports are kept (days); what the settings say of every dataset, and what their owner leaves to a file; an engine
+    for clean rows, if any.
     """
 
     incoming: str
@@ -59,3 +61,4 @@ class IntakePlan:
     owner: Owner = field(default_factory=Owner)
     #: What a label of many distinct numbers is, where nobody says the task.
     many_numbers: Numbers = "ask"
+    pack: Pack | None = None

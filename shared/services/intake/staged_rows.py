@@ -47,7 +47,7 @@ class StagedRows:
 
     def write(self, block: Block, mask: Sequence[bool], train: Writer, held: Writer) -> None:
         """Rows whose mask is true are held out, the others train."""
-        lines, labels = block.lines(), block.columns[self._label]
+        lines, labels = block.lines(), block.texts(self._label)
         if any(mask):
             _write_lines(held, list(compress(lines, mask)))
             keep = [not held_out for held_out in mask]

@@ -22,6 +22,7 @@ from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
+from shared.domain.table.packed import Pack
 from shared.domain.table.profile.parts import TOLD
 from shared.domain.table.reader import Table
 from shared.domain.table.selected import Selected
@@ -70,14 +71,17 @@ def stage(
     holdout: HoldoutRule | None,
     dataset: str,
     before: Schema | None = None,
+    pack: Pack | None = None,
 ) -> Staged:
     """Stage `source` into `area`; columns stay of the types that they had `before`, where all values fit them.
+
+    `pack` is an engine for clean rows; the outcome is the same without.
 
     Raises InvalidTable, whose `content_hash` is the sha256 of the whole file.
     """
     text = TextReader(source, config.encoding)
     try:
-        return _Staging(text, area, config, holdout, before).run()
+        return _Staging(text, area, config, holdout, before, pack).run()
     except InvalidTable as error:
         text.drain()
         error.content_hash = text.digest()
@@ -118,11 +122,12 @@ class _Staging:
         config: DatasetConfig,
         holdout: HoldoutRule | None,
         before: Schema | None,
+        pack: Pack | None,
     ) -> None:
         self.before = before
         self.text, self.area, self.config = text, area, config
         self.bad = BadRows(config.max_bad_rows)
-        self.source = Table(text, self.bad)
+        self.source = Table(text, self.bad, pack)
         self.table = Selected(self.source, config)
         header = self.table.header
         self.at = find_label(header, config.label, self.table.header_line)

@@ -138,7 +138,7 @@ class Taker:
         rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold, doc.holdout.version)
         area = self._files.area(self._plan.data, folder)
         before = schema_before(doc, said.config, self._ctx)
-        return stage(chunks, area, said.config, rule, doc.dataset, before)
+        return stage(chunks, area, said.config, rule, doc.dataset, before, self._plan.pack)
 
 
 def _folder(doc: Dataset, source: Source, said: Effective) -> str:

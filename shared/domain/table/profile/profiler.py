@@ -19,9 +19,13 @@ class Profiler:
     def __init__(self, width: int) -> None:
         self._sketches = Sketches(width)
 
-    def update(self, block: Block, distinct: Sequence[set[str]]) -> None:
-        """Take in rows; `distinct` are the values of each column in them."""
+    def update(self, block: Block, distinct: Sequence[set[str] | None]) -> None:
+        """Take in rows; `distinct` are the values of each column in them, None where an engine holds them."""
         self._sketches.update(block, distinct)
+
+    def lists(self, column: int) -> bool:
+        """Whether it still counts the column's values one by one."""
+        return self._sketches.distinct[column].count is not None
 
     def profile(
         self, columns: Sequence[ColumnStats], label: int, task: Task, classes: Mapping[str, int]

@@ -41,19 +41,18 @@ class RowSample:
         """Take in rows; costs next to nothing once the sample is full."""
         if not len(block):
             return
-        columns = block.columns
         if not self.seen:
-            self._chance.seed("\x1f".join(column[0] for column in columns))
+            self._chance.seed("\x1f".join(block.rows([0])[0]))
         room = self.size - len(self._rows)
         if room:
-            self._rows += map(_cut, zip(*[column[:room] for column in columns], strict=True))
+            self._rows += map(_cut, block.rows(range(min(room, len(block)))))
             if room <= len(block):
                 self._next = self.size - 1
                 self._skip()
         first, self.seen = self.seen, self.seen + len(block)
         while len(self._rows) == self.size and self._next < self.seen:
             row = self._next - first
-            self._rows[self._chance.randrange(self.size)] = _cut([column[row] for column in columns])
+            self._rows[self._chance.randrange(self.size)] = _cut(block.rows([row])[0])
             self._skip()
 
     def _skip(self) -> None:
@@ -118,11 +117,13 @@ class Sketches:
         self.distinct = [Distinct(most) for _ in range(width)]
         self.gaps = [0] * width
 
-    def update(self, block: Block, distinct: Sequence[set[str]]) -> None:
-        """Take in rows; `distinct` are the values of each column in them."""
+    def update(self, block: Block, distinct: Sequence[set[str] | None]) -> None:
+        """Take in rows; `distinct` are the values of each column in them, None where they are no longer counted."""
         self.rows.update(block)
         for i, values in enumerate(distinct):
-            if "" in values:
+            if block.packed:
+                self.gaps[i] += block.packed.gaps(i)
+            elif values is not None and "" in values:
                 self.gaps[i] += block.columns[i].count("")
-                values = values - {""}
-            self.distinct[i].update(values)
+            if values is not None:
+                self.distinct[i].update(values - {""})
