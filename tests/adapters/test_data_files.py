@@ -24,7 +24,7 @@ from shared.domain.errors import (
     Transient,
     Upstream,
 )
-from shared.services.intake.staging import HOLDOUT, MLTABLE, TRAIN, stage
+from shared.services.intake.staging import HOLDOUT, MLTABLE, PROFILE, TRAIN, stage
 from tests.conftest import StorageAccount
 from tests.support.staging_area import RULE, MemoryArea, people, staged
 
@@ -106,7 +106,7 @@ def test_staging_from_blob_to_blobs_equals_staging_in_memory(store: DataStore, c
     assert staged(raw, area=memory) == done
     assert done.content_hash == hashlib.sha256(raw).hexdigest()
     found = {i.name.removeprefix("people/1/") for i in store.list(container, "people/1/")}
-    assert found == {TRAIN, MLTABLE, HOLDOUT}
+    assert found == {TRAIN, MLTABLE, HOLDOUT, PROFILE}
     for name, data in memory.blobs.items():
         assert b"".join(area.reader(name)) == data
 

@@ -31,7 +31,9 @@ class Front:
         self.incoming: ContainerClient = account.container("incoming")
         names = [str(account.container(name).container_name) for name in ("data", "quarantine")]
         self.plan = IntakePlan(str(self.incoming.container_name), names[0], 1 << 30, names[1])
-        self.files = DataStore(blob_service_client({"DATA_STORAGE": account.connection_string}, lambda: None))
+        service = blob_service_client({"DATA_STORAGE": account.connection_string}, lambda: None)
+        self._listing = service.get_container_client(self.plan.incoming)
+        self.files = DataStore(service)
         self.world = World()
         self.world.clock.now = time.time()
         self.intake = Intake(self.world.context, self.files, self.plan)
@@ -43,7 +45,7 @@ class Front:
         """Names as storage gives them back; those behind one that breaks the listing are missing."""
         found: list[str] = []
         with suppress(AzureError):
-            found.extend(blob.name for blob in self.incoming.list_blobs())
+            found.extend(blob.name for blob in self._listing.list_blobs())
         return found
 
     def ended(self, blob: str) -> bool:

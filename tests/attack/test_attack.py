@@ -38,7 +38,7 @@ def judged(drops: list[Drop]) -> Tally:
     for drop in drops:
         if drop.sidecar is not None:
             files.put("incoming", f"{drop.dataset}.yaml", drop.sidecar)
-        files.put("incoming", drop.name, drop.data, drop.metadata)
+        files.put("incoming", drop.name.replace("\\", "/"), drop.data, drop.metadata)
     Sweep(world.context, files, plan, intake).run()
     states = {run.dataset: str(run.state) for run in world.runs()}
     reports = (info.name for info in files.list("dropml-quarantine", "_files/"))
