@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from dropml.azurite import process
 from shared.services.intake.drop import Intake
 from shared.services.intake.ports import IntakePlan
 from shared.services.intake.sweep import Sweep
@@ -24,7 +23,7 @@ from tests.attack.secrets import forms
 from tests.attack.tally import Tally
 from tests.support.memory import World
 from tests.support.memory_files import MemoryFiles
-from tests.support.scoring_cloud import Cloud, running
+from tests.support.scoring_cloud import Cloud, cloud_in
 
 PATIENCE = 2.0
 
@@ -69,15 +68,8 @@ def test_every_name_that_storage_can_hold_gets_a_verdict() -> None:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The app on a Functions host and an Azurite of its own: its containers have fixed names."""
-    process.install()
-    folder = tmp_path_factory.mktemp("attack")
-    azurite = process.start(folder / "azurite", die_with_parent=True)
-    try:
-        with running(folder / "app", azurite.connection_string) as cloud:
-            yield cloud
-    finally:
-        azurite.stop()
+    with cloud_in(tmp_path_factory.mktemp("attack")) as cloud:
+        yield cloud
 
 
 def test_odd_requests_are_refused_and_the_host_answers_on(cloud: Cloud) -> None:

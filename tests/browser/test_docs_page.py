@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from dropml.azurite import process
-from tests.support.scoring_cloud import Cloud, running
+from tests.support.scoring_cloud import Cloud, cloud_in
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -34,14 +33,8 @@ if not CHROMIUM:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process.install()
-    folder = tmp_path_factory.mktemp("browser")
-    azurite = process.start(folder / "azurite", die_with_parent=True)
-    try:
-        with running(folder / "app", azurite.connection_string) as cloud:
-            yield cloud
-    finally:
-        azurite.stop()
+    with cloud_in(tmp_path_factory.mktemp("browser")) as cloud:
+        yield cloud
 
 
 class Visit:

@@ -8,24 +8,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from dropml.azurite import process
 from tests.functions.contract import check
 from tests.support.host_harness import wait_for
-from tests.support.scoring_cloud import Cloud, running
+from tests.support.scoring_cloud import Cloud, cloud_in
 from tests.support.scoring_support import ROW
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The app on a Functions host of its own; an Azurite of its own, for its containers have fixed names."""
-    process.install()
-    folder = tmp_path_factory.mktemp("contract")
-    azurite = process.start(folder / "azurite", die_with_parent=True)
-    try:
-        with running(folder / "app", azurite.connection_string) as cloud:
-            yield cloud
-    finally:
-        azurite.stop()
+    with cloud_in(tmp_path_factory.mktemp("contract")) as cloud:
+        yield cloud
 
 
 def test_generated_requests_get_documented_answers(cloud: Cloud, tmp_path: Path) -> None:

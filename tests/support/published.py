@@ -30,7 +30,7 @@ def publish(
 
 def _when() -> str:
     facts = machine.facts()
-    where = f"{facts['cores']} cores of {facts['processor']}, Python {facts['python']}"
+    where = f"{facts['cores']} cores, Python {facts['python']}"
     return f"{facts['time'][:10]}, commit {facts['commit'] or 'unknown'}; {where}, load at the end {facts['load_before'][0]}."
 
 

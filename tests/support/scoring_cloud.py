@@ -20,6 +20,7 @@ from typing import Any
 
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from dropml.azurite import process
 from shared.adapters.documents import JsonStore
 from shared.adapters.ledger import LedgerStore
 from shared.domain.documents import to_json
@@ -203,3 +204,15 @@ def _seed(state: ContainerClient, endpoint: Endpoint, schema: Schema) -> None:
 
     run_id, _ = store.claim("bank", "k", build)
     store.settle(*store.load(run_id))
+
+
+@contextmanager
+def cloud_in(folder: Path) -> Iterator[Cloud]:
+    """The app on a Functions host and an Azurite of its own: its containers have fixed names."""
+    process.install()
+    azurite = process.start(folder / "azurite", die_with_parent=True)
+    try:
+        with running(folder / "app", azurite.connection_string) as cloud:
+            yield cloud
+    finally:
+        azurite.stop()
