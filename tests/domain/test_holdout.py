@@ -105,11 +105,11 @@ def test_the_rule_is_kept_as_a_document() -> None:
 @given(kinds=st.integers(1, 12), salt=st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
 def test_of_rows_that_repeat_a_tenth_is_held_out_as_well(version: int, kinds: int, salt: int) -> None:
-    """Within four standard deviations, for every kind of row."""
+    """Within six standard deviations, for every kind of row: a search finds the rare ones."""
     rows = [str(i % kinds) for i in range(400 * kinds)]
     mask = held(HoldoutRule(str(salt), version=version), ["a"], [rows])
     for kind in range(kinds):
-        assert 40 - 4 * 6 <= sum(mask[kind::kinds]) <= 40 + 4 * 6
+        assert 40 - 6 * 6 <= sum(mask[kind::kinds]) <= 40 + 6 * 6
 
 
 @BOTH

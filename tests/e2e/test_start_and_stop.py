@@ -68,6 +68,9 @@ def test_interrupted_at_any_moment_it_leaves_nothing(home: Path, seconds: float,
     time.sleep(seconds)
     starting.send_signal(number)
     _, said = starting.communicate(timeout=60)
+    up = stack.load(home)
+    if up and up.running:
+        return  # it was up before it was told: nothing was interrupted, and the fixture takes it down
     assert marks.marked(home) == []
     if home.exists():
         assert starting.returncode in (130, -number), said
