@@ -105,15 +105,25 @@ def _fill(workers: Bulkhead, lane: str) -> list[Any]:
 
 def test_a_burst_of_short_calls_waits_for_its_turn_instead_of_being_refused() -> None:
     workers, together = Bulkhead(10, 0.5), threading.Barrier(7)
+    inside, most = [0], [0]
+    counting = threading.Lock()
 
     def short() -> None:
         together.wait(30)
         with workers.place("bank", "The dataset 'bank'"):
+            with counting:
+                inside[0] += 1
+                most.append(inside[0])
             time.sleep(0.01)
+            with counting:
+                inside[0] -= 1
 
     with ThreadPoolExecutor(7) as callers:
         for done in [callers.submit(short) for _ in range(7)]:
             done.result()
+    assert len(most) == 1 + 7, "each had its turn"
+    assert max(most) <= 5
+    assert workers.held == 0
 
 
 # -- a breaker -----------------------------------------------------------------------------------------------------

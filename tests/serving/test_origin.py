@@ -63,12 +63,15 @@ def test_a_model_from_elsewhere_is_not_read(tmp_path: Path, dropped: Path, way: 
     assert not (tmp_path / "acted").exists()
 
 
-def test_a_registered_model_passes(tmp_path: Path) -> None:
+def test_a_registered_model_passes_until_something_in_it_leads_out(tmp_path: Path, dropped: Path) -> None:
     own = tmp_path / "models" / "bank" / "1"
     own.mkdir(parents=True)
     (own / "MLmodel").write_text("flavors: {}\n")
     (own / "again").symlink_to(own / "MLmodel")
     check(own, tmp_path / "models")
+    (own / "once more").symlink_to(dropped / "model.pkl")
+    with pytest.raises(OriginError):
+        check(own, tmp_path / "models")
 
 
 def test_a_deployment_of_a_model_from_elsewhere_fails_before_its_pickle_is_read(
