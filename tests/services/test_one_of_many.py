@@ -29,7 +29,7 @@ IDS = ["KeyError", "ValueError", "RecursionError"]
 PLACES = [
     *(f"azureml.{verb}" for verb in ("register_data", "job", "submit", "trials", "register_model")),
     *(f"azureml.{verb}" for verb in ("endpoint", "begin_endpoint", "deployment", "begin_deployment")),
-    *("azureml.begin_traffic", "azureml.deployments", "scorer.labels", "data.draw_holdout"),
+    *("azureml.begin_traffic", "azureml.deployments", "scorer.answers", "data.draw_holdout"),
     *(
         "docs.get runs/",
         "docs.replace runs/",

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from shared.adapters.documents import packed, parsed
+from shared.domain.answers import Answers
 from shared.domain.errors import Conflict, NotFound, Upstream
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
@@ -264,6 +265,11 @@ class MemoryScorer:
     def __init__(self) -> None:
         self.error_rate: dict[str, float] = {}
         self.broken: set[str] = set()
+
+    def answers(
+        self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
+    ) -> Answers:
+        return Answers(self.labels(endpoint, deployment, columns, rows))
 
     def labels(
         self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]

@@ -31,7 +31,7 @@ def smoke_answers(run: Run, endpoint: Endpoint, ctx: Context) -> list[str]:
     """What the run's deployment answers to the dataset's own example rows."""
     snapshot = snapshot_of(run)
     rows = [[row.get(c) for c in snapshot.columns] for row in snapshot.schema.example]
-    return ctx.scorer.labels(endpoint, deployment_of(run), snapshot.columns, rows)
+    return ctx.scorer.answers(endpoint, deployment_of(run), snapshot.columns, rows).result
 
 
 def verifying(run: Run, ctx: Context) -> Run:
@@ -142,7 +142,7 @@ def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
 
     def answers(of: Run, asked: list[list[Value]]) -> list[str]:
         columns = snapshot_of(of).columns
-        return ctx.scorer.labels(endpoint, deployment_of(of), columns, asked) if asked else []
+        return ctx.scorer.answers(endpoint, deployment_of(of), columns, asked).result if asked else []
 
     new = answers(run, rows)
     old = answers(champion, [row for row in old_rows if row is not None]) if champion else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from shared.domain.answers import Answers
 from shared.domain.config import DatasetConfig
 from shared.domain.run.parts import Source, Trial
 from shared.domain.run.quarantine import Report
@@ -106,9 +107,9 @@ class Pipelines(Protocol):
 class Scorer(Protocol):
     """Scores rows through the endpoint, pinned to one deployment."""
 
-    def labels(
+    def answers(
         self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
-    ) -> list[str]: ...
+    ) -> Answers: ...
 
 
 class Data(Protocol):

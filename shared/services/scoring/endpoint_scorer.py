@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from shared.domain.answers import Answers, joined
 from shared.domain.labels import label_text
 from shared.domain.rows import payloads
 from shared.domain.rows.validation import Checked
@@ -21,17 +23,20 @@ class EndpointScorer:
         self._calls = calls
         self._timeout = timeout_seconds
 
-    def labels(
+    def answers(
         self, endpoint: Endpoint, deployment: str, columns: list[str], rows: list[list[Any]]
-    ) -> list[str]:
-        """One label per row, in the model's own words. Raises Transient where a retry may help, else another DropMLError."""
+    ) -> Answers:
+        """What the deployment says of each row. Raises Transient where a retry may help, else another DropMLError."""
         target = target_of(endpoint.name, endpoint.scoring_uri, endpoint.auth_mode)
-        labels: list[str] = []
+        parts: list[Answers] = []
         for body, count in chunks(columns, rows):
+            begun = time.monotonic()
             answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
+            seconds = time.monotonic() - begun
             check(answer, target)
-            labels += [label_text(value) for value in payloads.read_answer(answer.body, count).result]
-        return labels
+            found = payloads.read_answer(answer.body, count)
+            parts.append(Answers([label_text(value) for value in found.result], seconds=seconds))
+        return joined(parts)
 
 
 def chunks(columns: list[str], rows: list[list[Any]]) -> list[tuple[bytes, int]]:
