@@ -11,7 +11,7 @@ from shared.adapters.resource import Resource, mapping, texts
 from shared.adapters.sdk import translated
 from shared.adapters.workspace import Workspace
 from shared.domain.errors import NotFound, Transient
-from shared.services.run.ports import Deployment, Endpoint
+from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint
 
 ENDPOINT_API = "2023-10-01"
 #: Long enough for a cold model server to score a chunk of the holdout.
@@ -46,24 +46,24 @@ class OnlineEndpoints(Workspace):
         found = self.find(f"onlineEndpoints/{endpoint}/deployments/{name}", ENDPOINT_API)
         return _deployment(found) if found else None
 
-    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
+    def begin_deployment(self, spec: DeploymentSpec) -> None:
         """An MLflow model needs neither environment nor scoring script (no-code deployment).
 
         https://learn.microsoft.com/azure/machine-learning/how-to-deploy-mlflow-models-online-endpoints
         """
         from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
-        with translated(f"create deployment {name}"):
+        with translated(f"create deployment {spec.name}"):
             self.client.online_deployments.begin_create_or_update(
                 ManagedOnlineDeployment(
-                    name=name,
-                    endpoint_name=endpoint,
-                    model=model,
+                    name=spec.name,
+                    endpoint_name=spec.endpoint,
+                    model=spec.model,
                     instance_type=self.settings.instance_type,
                     instance_count=self.settings.instance_count,
                     app_insights_enabled=True,
                     request_settings=OnlineRequestSettings(request_timeout_ms=REQUEST_TIMEOUT_MS),
-                    tags=tags,
+                    tags=spec.tags,
                 )
             )
 

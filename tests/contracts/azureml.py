@@ -15,7 +15,7 @@ import pytest
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
-from shared.services.run.ports import AzureML, Endpoint, TrainingJob
+from shared.services.run.ports import AzureML, DeploymentSpec, Endpoint, TrainingJob
 
 T = TypeVar("T")
 SECONDS = 90.0
@@ -67,8 +67,11 @@ class AzureMLContract:
         assert found is not None
         return found
 
+    def spec(self, endpoint: str, name: str, model: str) -> DeploymentSpec:
+        return DeploymentSpec(endpoint, name, model, "small:1", tags={"dropml_run": "x"})
+
     def deploy(self, azureml: AzureML, endpoint: str, name: str, model: str) -> None:
-        azureml.begin_deployment(endpoint, name, model, {"dropml_run": "x"})
+        azureml.begin_deployment(self.spec(endpoint, name, model))
         self.deployed(azureml, endpoint, name)
 
     def deployed(self, azureml: AzureML, endpoint: str, name: str) -> None:
@@ -192,7 +195,7 @@ class AzureMLContract:
             with pytest.raises(Conflict):
                 azureml.begin_traffic(endpoint, {"m1-a1": 0})
             with pytest.raises(Conflict):
-                azureml.begin_deployment(endpoint, "m2-a1", model, {})
+                azureml.begin_deployment(self.spec(endpoint, "m2-a1", model))
         until(lambda: self.ready(azureml, endpoint).traffic, lambda found: found == {"m1-a1": 100})
 
     # -- deployments
@@ -209,7 +212,7 @@ class AzureMLContract:
 
     def test_nothing_is_deployed_to_an_absent_endpoint(self, azureml: AzureML, slug: str, model: str) -> None:
         with pytest.raises(NotFound):
-            azureml.begin_deployment(slug, "m1-a1", model, {})
+            azureml.begin_deployment(self.spec(slug, "m1-a1", model))
         with pytest.raises(NotFound):
             azureml.begin_traffic(slug, {})
         assert azureml.endpoint(slug) is None

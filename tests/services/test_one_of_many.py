@@ -48,7 +48,7 @@ def breaking(world: World, place: str, fault: Callable[[], Exception], slug: str
     real = getattr(target, verb)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        about = [str(getattr(arg, "name", arg)) for arg in args]
+        about = [str(getattr(arg, "endpoint", getattr(arg, "name", arg))) for arg in args]
         if any(text.startswith(prefix) and slug in text for text in about):
             raise fault()
         return real(*args, **kwargs)

@@ -18,7 +18,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.run.context import CanaryPlan, Context, Pace
-from shared.services.run.ports import Deployment, Endpoint, Job, TrainingJob
+from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 
@@ -229,15 +229,15 @@ class MemoryAzureML:
         return self.endpoints[endpoint]
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
-        model = self.endpoints.get(endpoint, {"deployments": {}})["deployments"].get(name)
-        if model is None:
+        spec = self.endpoints.get(endpoint, {"deployments": {}})["deployments"].get(name)
+        if spec is None:
             return None
         state = "Succeeded" if self._ready(f"deployment {endpoint} {name}") else "Creating"
         failed = self.fail_deployments or name in self.failed_deployments
-        return Deployment(name, "Failed" if failed else state, model, True)
+        return Deployment(name, "Failed" if failed else state, spec.model, True)
 
-    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None:
-        self._idle(endpoint)["deployments"][name] = model
+    def begin_deployment(self, spec: DeploymentSpec) -> None:
+        self._idle(spec.endpoint)["deployments"][spec.name] = spec
 
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
         if name not in self.endpoints[endpoint]["deployments"]:

@@ -102,6 +102,13 @@ class Placement:
     scoring_uri: str = ""
     auth_mode: str = ""
     app_insights_enabled: bool | None = None
+    #: How the deployment answers: `script` or `no_code`, as all of earlier releases.
+    mode: str = "no_code"
+    #: Ids of what a script deployment is made of; a later update of it names the same.
+    code: str = ""
+    environment: str = ""
+    #: The threshold that the deployment was last put with.
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Version:
     model: str = ""
     #: What it was trained on, where that is not the dataset's schema of now: two versions may share the traffic.
     schema: Schema | None = None
+    #: `script` answers probabilities and takes parameters; `no_code` (all of earlier releases) answers labels alone.
+    mode: str = "no_code"
+    #: In force for this version's answers; None: the model decides.
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,27 @@ class Deployment:
     app_insights_enabled: bool
 
 
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """A deployment as it shall be. Putting one that is there with another `threshold` updates it.
+
+    `mode` is `script` (our entry script, which answers probabilities) or `no_code` (the service's own script for MLflow).
+    """
+
+    endpoint: str
+    name: str
+    #: The registered model's id, and its `name:version`.
+    model: str
+    label: str
+    tags: dict[str, str] = field(default_factory=dict)
+    mode: str = "no_code"
+    #: Ids of the registered code and environment of a script deployment.
+    code: str = ""
+    environment: str = ""
+    #: From this probability of the second of two classes on, that class is answered; None: as the model itself decides.
+    threshold: float | None = None
+
+
 class AzureML(Protocol):
     def register_data(
         self, name: str, version: str, path: str, properties: dict[str, str], tags: dict[str, str]
@@ -80,7 +101,7 @@ class AzureML(Protocol):
     def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None: ...
     def deployment(self, endpoint: str, name: str) -> Deployment | None: ...
     def deployments(self, endpoint: str) -> list[Deployment]: ...
-    def begin_deployment(self, endpoint: str, name: str, model: str, tags: dict[str, str]) -> None: ...
+    def begin_deployment(self, spec: DeploymentSpec) -> None: ...
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
         """Idempotent: one that isn't there is gone already."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from shared.domain import names
 from shared.domain.run.documents import Run
+from shared.domain.run.parts import Placement
 from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
@@ -103,14 +104,21 @@ def write_serving(
         schema=schema,
         auth_mode=endpoint.auth_mode,
         traffic=traffic,
-        deployments={
-            deployment_of(r): Version(r.run_id, r.model.label if r.model else "", _other_than(schema, r))
-            for r in (run, other)
-            if r
-        },
+        deployments={deployment_of(r): _version(schema, r) for r in (run, other) if r},
         updated_at=ctx.clock(),
     )
     ctx.store.write(f"serving/{run.slug}.json", entry)
+
+
+def _version(schema: Schema, run: Run) -> Version:
+    where = run.placement or Placement("")
+    return Version(
+        run.run_id,
+        run.model.label if run.model else "",
+        _other_than(schema, run),
+        mode=where.mode,
+        threshold=where.threshold,
+    )
 
 
 def _other_than(schema: Schema, run: Run) -> Schema | None:

@@ -18,7 +18,7 @@ from shared.domain.run.parts import Model, Placement, RunProblem, Snapshot, Trai
 from shared.domain.run.states import State
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone, in_state
-from shared.services.run.ports import JOB_DONE, Deployment, Endpoint, Job, TrainingJob
+from shared.services.run.ports import JOB_DONE, Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
 
 T = TypeVar("T")
 #: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
@@ -48,6 +48,24 @@ def _there(part: T | None, run: Run, what: str) -> T:
             code="incomplete-run",
         )
     return part
+
+
+def deployment_spec(run: Run) -> DeploymentSpec:
+    """The run's deployment as its placement says it shall be."""
+    model = _there(run.model, run, "model")
+    endpoint, deployment = placement_of(run)
+    where = _there(run.placement, run, "endpoint")
+    return DeploymentSpec(
+        endpoint,
+        deployment,
+        model.id,
+        model.label,
+        tags={"dropml_run": run.run_id},
+        mode=where.mode,
+        code=where.code,
+        environment=where.environment,
+        threshold=where.threshold,
+    )
 
 
 def training_job(run: Run) -> TrainingJob:
@@ -195,14 +213,14 @@ def model_registered(run: Run, ctx: Context) -> Run:
             ctx.azureml.begin_delete_deployment(name, deployment)
             return run
         deployment = names.second(deployment)
+    placement = Placement(name, deployment, endpoint.scoring_uri, endpoint.auth_mode)
+    placed = replace(run, placement=placement)
     if ctx.azureml.deployment(name, deployment) is None:
-        model = _there(run.model, run, "model")
-        ctx.azureml.begin_deployment(name, deployment, model.id, {"dropml_run": run.run_id})
-    return run.advance(
+        ctx.azureml.begin_deployment(deployment_spec(placed))
+    return placed.advance(
         State.DEPLOYING,
         ctx.clock(),
         detail={"endpoint": name, "deployment": deployment},
-        placement=Placement(name, deployment, endpoint.scoring_uri, endpoint.auth_mode),
     )
 
 
