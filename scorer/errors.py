@@ -17,6 +17,10 @@ class NoModelError(RuntimeError):
     """The folder that a deployment names holds no model, or more than one."""
 
 
+class ThresholdError(ValueError):
+    """The deployment's own threshold is no probability, or its model has not two classes."""
+
+
 class RequestError(ValueError):
     """A request that cannot be scored: the HTTP status due, and what is wrong with which row, column and value."""
 

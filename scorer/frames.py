@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from scorer.answer import Answer, labelled
+from scorer.answer import Answer, decided, labelled
 from scorer.errors import RequestError
 from scorer.signature import Signature
 
@@ -53,13 +53,21 @@ class FrameModel:
         parameters = inspect.signature(last.predict).parameters if hasattr(last, "predict") else {}
         self._spread = self.labels is None and "return_std" in parameters
 
-    def answer(self, columns: list[str] | None, rows: list[list[Any]], *, probabilities: bool) -> Answer:
+    def answer(
+        self,
+        columns: list[str] | None,
+        rows: list[list[Any]],
+        *,
+        probabilities: bool,
+        threshold: float | None = None,
+    ) -> Answer:
         """Raises RequestError, SignatureError."""
         if not rows:
-            return labelled([], self.labels, self._threshold, [] if probabilities else None)
+            held = self._threshold if threshold is None else threshold
+            return labelled([], self.labels, held, [] if probabilities else None)
         frame = self.frame(columns, rows)
         try:
-            return self._scored(frame, probabilities=probabilities)
+            return self._scored(frame, probabilities=probabilities, threshold=threshold)
         except self._refusals as error:
             number = self._first_refused(frame)
             if number is None:
@@ -69,12 +77,17 @@ class FrameModel:
                 400, "invalid-rows", message, [{"row": number, "message": str(error)[:300]}]
             ) from error
 
-    def _scored(self, frame: Any, *, probabilities: bool) -> Answer:
+    def _scored(self, frame: Any, *, probabilities: bool, threshold: float | None = None) -> Answer:
+        """The estimator's own threshold is in what it predicts; another one decides by its probabilities."""
         if self._spread:
             mean, deviation = self._estimator.predict(frame, return_std=True)
             margin = _DEVIATIONS * deviation
             intervals = [list(pair) for pair in zip(plain(mean - margin), plain(mean + margin), strict=True)]
             return {"result": plain(mean), "intervals": intervals, "coverage": _COVERAGE}
+        if self.labels is not None and threshold is not None:
+            shares = plain(self._estimator.predict_proba(frame))
+            result = [decided(row, self.labels, threshold) for row in shares]
+            return labelled(result, self.labels, threshold, shares if probabilities else None)
         result = plain(self.predict(frame))
         shares = (
             plain(self._estimator.predict_proba(frame)) if probabilities and self.labels is not None else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -41,20 +41,23 @@ class Asked:
 
     columns: list[str] | None
     rows: list[list[Any]]
-    method: str | None
+    method: str | None = None
+    #: The second of two classes is answered from this probability on; None: as the deployment or the model says.
+    threshold: float | None = None
 
 
 def read(raw: Any, model: Named) -> Asked:
     """The request in `raw` (text, bytes, or what was decoded from them). Raises RequestError."""
     body = _decoded(raw)
+    params: dict[str, Any] = {}
     if isinstance(body, list):
-        table, method = body, None
+        table = body
     elif isinstance(body, dict):
-        table, method = _parts(body)
+        table, params = _parts(body)
     else:
         raise _bad(f"the body is {_kind(body)}. {_TAKES}")
     columns, rows = _table(table, model)
-    return Asked(columns, rows, method)
+    return Asked(columns, rows, **params)
 
 
 def _bad(message: str) -> RequestError:
@@ -103,8 +106,8 @@ def _decoded(raw: Any) -> Any:
         raise _bad(f"the body is not JSON: {str(error)[:200]}") from None
 
 
-def _parts(body: dict[str, Any]) -> tuple[Any, str | None]:
-    """The rows, however they are called, and the method asked for."""
+def _parts(body: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The rows, however they are called, and what is asked of them, by the fields of Asked."""
     found = [name for name in _TABLES if name in body]
     if len(found) != 1:
         what = f"has both {found[0]} and {found[1]}" if found else f"has the keys {_names(body)}"
@@ -119,17 +122,34 @@ def _parts(body: dict[str, Any]) -> tuple[Any, str | None]:
         if not isinstance(table, dict) or table.keys() != {"data"}:
             raise _bad('Inputs must be an object with the one key "data".')
         table = table["data"]
-    if name != "data" and asked is not None:
-        if not isinstance(asked, dict) or not asked.keys() <= {"method"}:
-            raise _bad(f'{beside} must be an object with no other key than "method".')
-        asked = asked.get("method")
-    return table, asked if asked is None else _method(asked)
+    if name == "data":
+        asked = {"method": asked}
+    return table, {} if asked is None else _params(asked, beside)
+
+
+def _params(asked: Any, beside: str) -> dict[str, Any]:
+    """Each checked; what is null is not asked."""
+    if not isinstance(asked, dict) or not asked.keys() <= PARAMS.keys():
+        *most, last = (f'"{name}"' for name in PARAMS)
+        raise _bad(f"{beside} must be an object with no other keys than {', '.join(most)} and {last}.")
+    return {name: PARAMS[name](value) for name, value in asked.items() if value is not None}
 
 
 def _method(method: Any) -> str:
     if method not in METHODS:
         raise _bad(f"the method {str(method)[:80]!r} is unknown: it is one of {', '.join(METHODS)}.")
     return str(method)
+
+
+def _threshold(threshold: Any) -> float:
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not number or not 0 <= threshold <= 1:
+        raise _bad(f"the threshold {str(threshold)[:80]!r} is no probability: it is a number from 0 to 1.")
+    return float(threshold)
+
+
+#: What may be asked beside the rows, by the fields of Asked.
+PARAMS: dict[str, Callable[[Any], Any]] = {"method": _method, "threshold": _threshold}
 
 
 def _table(table: Any, model: Named) -> tuple[list[str] | None, list[list[Any]]]:

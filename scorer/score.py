@@ -32,7 +32,7 @@ def _load_package(folder: Path) -> None:
 if "scorer" not in sys.modules:
     _load_package(Path(__file__).resolve().parent)
 
-from scorer.answer import Answer, Served, answer  # noqa: E402
+from scorer.answer import THRESHOLD, Answer, Served, answer, standing  # noqa: E402
 from scorer.errors import RequestError  # noqa: E402
 from scorer.folder import find_model, model_name  # noqa: E402
 from scorer.forms import load_form  # noqa: E402
@@ -40,15 +40,19 @@ from scorer.request import read  # noqa: E402
 
 _model: Served | None = None
 _name: str | None = None
+_threshold: float | None = None
 
 
 def init() -> None:
-    """Load the model in AZUREML_MODEL_DIR. Raises NoModelError, and what loading raises: the deployment fails with it."""
-    global _model, _name  # noqa: PLW0603 - the contract is two functions of a module
+    """Load the model in AZUREML_MODEL_DIR. Raises NoModelError, ThresholdError, and what loading raises: the deployment
+    fails with it.
+    """
+    global _model, _name, _threshold  # noqa: PLW0603 - the contract is two functions of a module
     root = Path(os.environ.get("AZUREML_MODEL_DIR", ""))
     started = time.monotonic()
     _name = model_name(root)
     _model = load_form(find_model(root), print)
+    _threshold = standing(os.environ.get(THRESHOLD), _model)
     print(f"{_name or 'the model'} is ready after {time.monotonic() - started:.2f} s", flush=True)
 
 
@@ -57,7 +61,7 @@ def run(raw_data: Any) -> Any:
     if _model is None:
         raise RuntimeError("init has not been called, or has failed")
     try:
-        found: Answer = answer(_model, read(raw_data, _model))
+        found: Answer = answer(_model, read(raw_data, _model), _threshold)
     except RequestError as error:
         return _refusal(error)
     found["model"] = _name

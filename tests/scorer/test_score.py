@@ -115,6 +115,15 @@ def unsure_numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def three_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has no second of two classes."""
+    x = np.arange(30.0).reshape(-1, 1)
+    folder = tmp_path_factory.mktemp("three")
+    (folder / "model.pkl").write_bytes(pickle.dumps(LogisticRegression().fit(x, np.arange(30) // 10)))
+    return folder
+
+
+@pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The models that MLflow itself saved."""
     folder = tmp_path_factory.mktemp("saved")
@@ -259,6 +268,10 @@ class TestACompiledModel:
             ({"Inputs": ROWS}, 'Inputs must be an object with the one key "data"'),
             ({"Inputs": {"data": ROWS}, "GlobalParameters": 1.0}, "GlobalParameters must be an object"),
             ({"input_data": ROWS, "params": {"method": "forecast"}}, "the method 'forecast' is unknown"),
+            (
+                {"input_data": ROWS, "params": {"limit": 1}},
+                "params must be an object with no other keys than",
+            ),
         ],
     )
     def test_a_body_of_no_known_shape_is_told_what_is_wrong(
@@ -355,6 +368,112 @@ class TestAPickledEstimator:
     def test_rows_of_another_width_are_named(self, deploy: Deploy, unsure_numbers: Path) -> None:
         status, answer = deploy(unsure_numbers).post({"input_data": [[1.0, 0.0], [1.0]]})
         assert (status, answer["errors"][0]["row"]) == (400, 1)
+
+
+class TestARequestsThreshold:
+    @pytest.fixture(params=["trained", "reference_only", "plain_pickle"])
+    def form(self, request: pytest.FixtureRequest, deploy: Deploy) -> Deployment:
+        """A model of two classes, compiled, MLflow's and pickled."""
+        model: Path = request.getfixturevalue(request.param)
+        return deploy(model)
+
+    @staticmethod
+    def bodies(threshold: object) -> list[dict[str, Any]]:
+        asked = {"threshold": threshold}
+        return [
+            {"input_data": RECORDS[:1], "params": asked},
+            {"dataframe_records": RECORDS[:1], "params": {"method": "predict_proba", **asked}},
+            {"Inputs": {"data": RECORDS[:1]}, "GlobalParameters": asked},
+        ]
+
+    def test_decides_from_itself_on(self, form: Deployment) -> None:
+        share = form.post({"input_data": RECORDS[:1]})[1]["probabilities"][0][1]
+        for threshold, due in ((0, "yes"), (share, "yes"), (np.nextafter(share, 1), "no"), (1, "no")):
+            for body in self.bodies(threshold):
+                status, answer = form.post(body)
+                assert (status, answer["result"], answer["threshold"]) == (200, [due], threshold)
+                assert answer["probabilities"] == [[pytest.approx(1 - share), share]]
+
+    def test_decides_where_results_alone_are_asked(self, form: Deployment) -> None:
+        body = {"input_data": RECORDS[:1], "params": {"method": "predict", "threshold": 0}}
+        status, answer = form.post(body)
+        assert (status, answer["result"], answer["threshold"]) == (200, ["yes"], 0.0)
+        assert "probabilities" not in answer
+
+    def test_that_is_null_is_none(self, form: Deployment) -> None:
+        assert all(form.post(body)[1].get("threshold") is None for body in self.bodies(None))
+
+    @pytest.mark.parametrize("threshold", [-0.1, 1.1, True, "0.5", [0.5]])
+    def test_that_is_no_probability_is_refused(self, form: Deployment, threshold: object) -> None:
+        for body in self.bodies(threshold):
+            status, answer = form.post(body)
+            assert (status, answer["code"]) == (400, "invalid-request")
+            assert "is no probability: it is a number from 0 to 1" in answer["message"]
+
+    def test_no_rows_have_no_results(self, form: Deployment) -> None:
+        status, answer = form.post({"input_data": [], "params": {"threshold": 0.3}})
+        assert (status, answer["result"], answer["threshold"]) == (200, [], 0.3)
+
+    @pytest.mark.parametrize("numbers", ["trained_numbers", "unsure_numbers"])
+    def test_means_nothing_to_a_regression(
+        self, deploy: Deploy, request: pytest.FixtureRequest, numbers: str
+    ) -> None:
+        model: Path = request.getfixturevalue(numbers)
+        body = {"input_data": [[0.5, "a"]], "params": {"threshold": 0.5}}
+        status, answer = deploy(model).post(body)
+        assert (status, answer["code"]) == (400, "no-threshold")
+        assert answer["message"] == (
+            "only a model of two classes has a threshold, and this one has no probabilities."
+        )
+
+    def test_means_nothing_to_three_classes(self, deploy: Deploy, three_classes: Path) -> None:
+        status, answer = deploy(three_classes).post({"input_data": [[1.0]], "params": {"threshold": 0.5}})
+        assert (status, answer["code"]) == (400, "no-threshold")
+        assert answer["message"].endswith("this one has 3 classes.")
+
+
+class TestADeploymentsThreshold:
+    """DROPML_THRESHOLD: after the request's own, before that of the model's card."""
+
+    @pytest.mark.parametrize("name", ["trained", "reference_only", "plain_pickle"])
+    def test_decides_unless_the_request_has_its_own(
+        self, request: pytest.FixtureRequest, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DROPML_THRESHOLD", " 1.0 ")
+        with in_process(request.getfixturevalue(name), tmp_path) as deployment:
+            answer = deployment.post({"input_data": RECORDS[:1]})[1]
+            assert (answer["result"], answer["threshold"]) == (["no"], 1.0)
+            answer = deployment.post({"input_data": RECORDS[:1], "params": {"threshold": 0}})[1]
+            assert (answer["result"], answer["threshold"]) == (["yes"], 0.0)
+
+    def test_goes_before_the_models_card(
+        self, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mounted = tmp_path / "model"
+        shutil.copytree(trained / "mlflow-model", mounted)
+        card = mounted / "dropml" / "pipeline.json"
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"threshold": 0.0}))
+        for said, due in (("1", ["no", "no"]), ("", ["yes", "yes"])):
+            monkeypatch.setenv("DROPML_THRESHOLD", said)
+            with in_process(mounted, tmp_path) as deployment:
+                assert deployment.post({"input_data": ROWS})[1]["result"] == due
+
+    @pytest.mark.parametrize("said", ["half", "1.01", "-0.5", "nan", "50%"])
+    def test_that_is_no_probability_fails_it(
+        self, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+    ) -> None:
+        monkeypatch.setenv("DROPML_THRESHOLD", said)
+        with pytest.raises(
+            ScriptRefusalError, match=f"DROPML_THRESHOLD is '{said}': it takes a number from 0"
+        ):
+            in_process(trained, tmp_path).__enter__()
+
+    def test_beside_a_model_of_another_kind_fails_it(
+        self, three_classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DROPML_THRESHOLD", "0.5")
+        with pytest.raises(ScriptRefusalError, match=r"DROPML_THRESHOLD is 0\.5: only .* has 3 classes"):
+            in_process(three_classes, tmp_path).__enter__()
 
 
 @pytest.mark.parametrize("how", BOTH)
