@@ -15,6 +15,7 @@ from shared.domain.errors import Upstream
 from shared.domain.problems import InvalidRows, MalformedBody, TooLarge, UnsupportedMedia
 from shared.domain.rows import payloads
 from shared.domain.rows.cells import MISSING_CELLS
+from shared.domain.rows.predictions import read_answer
 from shared.domain.rows.validation import RowValidator
 from shared.domain.schema import Column, Schema
 from shared.domain.schema_change import breaking_changes
@@ -233,12 +234,12 @@ def test_answers_of_every_known_kind_of_deployment() -> None:
         b'{"predictions": ["no","yes"]}',
         b'"{\\"result\\": [\\"no\\", \\"yes\\"]}"',
     ):
-        assert payloads.read_answer(body, 2).result == ["no", "yes"]
-    with_probabilities = payloads.read_answer(b'{"result": [1], "probabilities": [[0.1, 0.9]]}', 1)
-    assert with_probabilities.probabilities == [[0.1, 0.9]]
+        assert read_answer(body, 2).result == ["no", "yes"]
+    with_probabilities = read_answer(b'{"result": [1], "probabilities": [[0.1, 0.9]], "classes": [0, 1]}', 1)
+    assert (with_probabilities.probabilities, with_probabilities.classes) == ([[0.1, 0.9]], [0, 1])
     for body in (b"no", b'["no"]', b'{"x": 1}'):
         with pytest.raises(Upstream):
-            payloads.read_answer(body, 2)
+            read_answer(body, 2)
 
 
 def test_breaking_schema_changes_are_told_and_harmless_ones_are_not() -> None:

@@ -18,10 +18,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.domain.errors import Upstream
 from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
 from shared.domain.rows.csv_text import read_csv
 from shared.domain.rows.formulas import neutral
+from shared.domain.rows.predictions import Prediction
 from shared.domain.rows.validation import Checked, RowValidator
 from shared.domain.schema import Value
 
@@ -52,7 +52,6 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members).decode
-_loads = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
@@ -185,38 +184,6 @@ def encode(checked: Checked) -> bytes:
     return _encode(
         {"input_data": {"columns": checked.columns, "index": list(range(len(rows))), "data": rows}}
     ).encode()
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One result per row; `probabilities` only where the deployment gives them."""
-
-    result: list[Any]
-    probabilities: list[Any] | None = None
-
-
-def read_answer(body: bytes, rows: int) -> Prediction:
-    """A deployment's answer: a JSON list of labels (MLflow no-code), or an object of a known script.
-
-    AutoML's own scoring script answers `{"Results": [...]}`, MLflow servers `{"predictions": [...]}`; older
-    scripts put the JSON into a JSON string. Raises Upstream when there is not exactly one result per row.
-    """
-    try:
-        doc = _loads(body.decode())
-        if isinstance(doc, str):
-            doc = _loads(doc)
-    except ValueError:
-        raise Upstream("The endpoint's answer is not JSON.", code="bad-endpoint-answer") from None
-    probabilities = None
-    if isinstance(doc, dict):
-        probabilities = doc.get("probabilities")
-        doc = next((doc[key] for key in ("result", "predictions", "Results") if key in doc), None)
-    if not isinstance(doc, list) or len(doc) != rows:
-        count = len(doc) if isinstance(doc, list) else "no"
-        raise Upstream(f"The endpoint gave {count} results for {rows} rows.", code="bad-endpoint-answer")
-    if not isinstance(probabilities, list) or len(probabilities) != rows:
-        probabilities = None
-    return Prediction(doc, probabilities)
 
 
 AnswerShape = Literal["result", "list", "csv"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import DropMLError, InvalidInput
 from shared.domain.rows import payloads
+from shared.domain.rows.predictions import read_answer
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
 from shared.services.scoring.statuses import check
@@ -99,7 +100,7 @@ def run(endpoints: Endpoints, name: str, options: BenchmarkOptions) -> Benchmark
     def once() -> None:
         answer = calls.score(target, deployment, body, deadline=deadline)
         check(answer, target)
-        payloads.read_answer(answer.body, options.rows)
+        read_answer(answer.body, options.rows)
 
     for _ in range(WARM_UP):
         once()

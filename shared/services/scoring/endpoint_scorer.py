@@ -8,6 +8,7 @@ from typing import Any
 from shared.domain.answers import Answers, joined
 from shared.domain.labels import label_text
 from shared.domain.rows import payloads
+from shared.domain.rows.predictions import read_answer
 from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
 from shared.services.scoring.calling import EndpointCalls
@@ -34,7 +35,7 @@ class EndpointScorer:
             answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
             seconds = time.monotonic() - begun
             check(answer, target)
-            found = payloads.read_answer(answer.body, count)
+            found = read_answer(answer.body, count)
             parts.append(Answers([label_text(value) for value in found.result], seconds=seconds))
         return joined(parts)
 

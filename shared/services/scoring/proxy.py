@@ -14,7 +14,8 @@ from shared.domain.errors import InvalidInput, NotFound, Upstream
 from shared.domain.problems import ModelRefused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
-from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape, Prediction
+from shared.domain.rows.payloads import MIN_DEADLINE_MS, AnswerShape
+from shared.domain.rows.predictions import Prediction, read_answer
 from shared.domain.rows.refit import body_for
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema
@@ -195,7 +196,7 @@ class Scoring:
                 )
             check(answer, entry.target)
             said = answer.headers.get("azureml-model-deployment") or deployment
-            prediction = payloads.read_answer(answer.body, rows)
+            prediction = read_answer(answer.body, rows)
         except (ModelRefused, Upstream):
             if entry.shared and self.watch is not None:
                 self.watch.failed(entry, deployment)
