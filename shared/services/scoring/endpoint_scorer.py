@@ -8,7 +8,7 @@ from typing import Any
 from shared.domain.answers import Answers, joined
 from shared.domain.labels import label_text
 from shared.domain.rows import payloads
-from shared.domain.rows.predictions import read_answer
+from shared.domain.rows.predictions import Prediction, read_answer
 from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
 from shared.services.scoring.calling import EndpointCalls
@@ -35,9 +35,13 @@ class EndpointScorer:
             answer = self._calls.score(target, deployment, body, deadline=self._calls.deadline(self._timeout))
             seconds = time.monotonic() - begun
             check(answer, target)
-            found = read_answer(answer.body, count)
-            parts.append(Answers([label_text(value) for value in found.result], seconds=seconds))
+            parts.append(_read(read_answer(answer.body, count), seconds))
         return joined(parts)
+
+
+def _read(found: Prediction, seconds: float) -> Answers:
+    classes = None if found.classes is None else [label_text(name) for name in found.classes]
+    return Answers([label_text(value) for value in found.result], found.probabilities, classes, seconds)
 
 
 def chunks(columns: list[str], rows: list[list[Any]]) -> list[tuple[bytes, int]]:
