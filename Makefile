@@ -92,7 +92,7 @@ lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
 audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 	@$(BIN)/python -m tests.audit
 docs: setup ## Write the generated pages
-	@$(BIN)/python -m shared.settings > docs/settings.md
+	@$(BIN)/python -m shared.settings_page > docs/settings.md
 
 clean: down ## Remove everything that was made here
 	rm -rf .venv .venv-* .dropml

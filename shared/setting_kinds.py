@@ -26,6 +26,16 @@ def text(default: str, doc: str, name: str | None = None) -> Any:
     return _declare(default, doc, Kind(str, "text"), name)
 
 
+def checked(default: str, doc: str, parse: Callable[[str], object], takes: str) -> Any:
+    """A text that `parse` takes; it raises ValueError for others."""
+
+    def same(raw: str) -> str:
+        parse(raw)
+        return raw
+
+    return _declare(default, doc, Kind(same, takes))
+
+
 def url(default: str, doc: str, name: str | None = None) -> Any:
     return _declare(default, doc, Kind(_matches(URL), "a URL, http:// or https://"), name)
 

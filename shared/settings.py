@@ -1,4 +1,4 @@
-"""One typed settings object, read from the environment once. `docs/settings.md` is generated from it."""
+"""One typed settings object, read from the environment once. `settings_page` writes docs/settings.md from it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from functools import lru_cache
 from typing import Any
 
 from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
-from shared.domain.config_values import KEYS
+from shared.domain.config_values import KEYS, THRESHOLD_WORDS
 from shared.domain.errors import InvalidSetting
-from shared.setting_kinds import choice, container, datastore_name, number, several, text, url, whole
+from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
 
 #: Longest time an AutoML run may take, in minutes: six days.
 _SIX_DAYS = 8640
 _EVERY_PRIMARY_METRIC = PRIMARY_METRICS["classification"] + PRIMARY_METRICS["regression"]
 _EVERY_GATE_METRIC = GATE_METRICS["classification"] + GATE_METRICS["regression"]
+
+
+def _threshold(raw: str) -> object:
+    from shared.domain.config_threshold import threshold_in_words  # not at indexing
+
+    return threshold_in_words(raw)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,12 @@ class Settings:
     )
     override_max_concurrent_trials: int = whole(
         0, "Most max_concurrent_trials that a file may ask for; 0 = MAX_CONCURRENT_TRIALS", 0, 100
+    )
+    threshold: str = checked(
+        "none",
+        "The threshold of models of two classes, where a dataset's own config says none",
+        _threshold,
+        THRESHOLD_WORDS,
     )
     canary_percent: int = whole(
         10, "Traffic of a challenger while it proves itself; 0 = straight to live", 0, 100
@@ -164,7 +176,8 @@ class Settings:
             "insufficient_evidence": self.gate_insufficient_evidence,
             "policy": self.gate_policy,
         }
-        if self.task != "regression":
+        classes = self.task != "regression"
+        if classes:
             gate["metric"] = self.gate_metric
         return {
             "label": self.label_column,
@@ -175,6 +188,7 @@ class Settings:
             "max_trials": self.max_trials,
             "max_concurrent_trials": self.max_concurrent_trials,
             "imbalance": self.imbalance,
+            "threshold": self.threshold if classes else None,
             "gate": gate,
         }
 
@@ -264,33 +278,3 @@ def settings() -> Settings:
     except InvalidSetting as error:
         logging.getLogger("dropml").error("%s %s", error.message, error.remedy)
         raise
-
-
-def table() -> str:
-    """The Markdown table of docs/settings.md."""
-    rows = [
-        f"| `{variable(f)}` | {f.default!r} | {f.metadata['kind'].takes} | {f.metadata['doc']} |"
-        for f in fields(Settings)
-    ]
-    return "\n".join(["| setting | default | may be | what it is |", "|---|---|---|---|", *rows]) + "\n"
-
-
-_PAGE = """# Settings
-
-Every setting is an environment variable (an app setting in Azure). Written by `make docs`.
-
-What can't be taken is refused at the first use of the app, all of it at once, with the variable, its value and what may
-stand there; `/api/health` answers 503 until it is mended. Capitals don't matter in a choice. The data account is named
-by `DATA_STORAGE`, or by the two URIs; `DATA_STORAGE__accountName` and `AzureWebJobsDATA_STORAGE` are refused, for the
-blob trigger's extension knows neither.
-
-{table}
-Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two URIs, `BLOB_SOURCE`, `INCOMING_CONTAINER`,
-`PYTHON_THREADPOOL_THREAD_COUNT`, and
-
-| setting | what it is |
-|---|---|
-| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
-
-if __name__ == "__main__":
-    print(_PAGE.format(table=table()))  # noqa: T201 - a page asked for at a shell

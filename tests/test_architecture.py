@@ -99,6 +99,6 @@ def test_function_app_fits_on_a_page() -> None:
 
 def test_settings_page_is_the_settings() -> None:
     sys.path.insert(0, str(ROOT))
-    from shared.settings import table
+    from shared.settings_page import table
 
     assert table() in (ROOT / "docs" / "settings.md").read_text(), "run `make docs`"

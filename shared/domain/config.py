@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from shared.domain.gate import GateConfig
+from shared.domain.threshold import ThresholdRule
 
 Task = Literal["classification", "regression"]
 #: What a version may change against the one before (`shared.domain.contract`).
@@ -24,6 +25,7 @@ _ADDED: dict[str, object] = {
     "id": None,
     "schema": "compatible",
     "numbers": (),
+    "threshold": None,
 }
 
 
@@ -63,6 +65,8 @@ class DatasetConfig:
     max_bad_rows: float = 0.001
     schema: SchemaPolicy = "compatible"
     gate: GateConfig = field(default_factory=GateConfig)
+    #: How the threshold of a model of two classes is chosen; None: the more probable class is answered.
+    threshold: ThresholdRule | None = None
 
     def config_hash(self) -> str:
         """sha256 of the canonical JSON: equal for equal configurations, however they were spelt.

@@ -12,7 +12,8 @@ from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config import DatasetConfig, Task
 from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader
-from shared.domain.config_values import FIELDS, GATE_FIELDS, LISTS
+from shared.domain.config_threshold import threshold_rule
+from shared.domain.config_values import FIELDS, GATE_FIELDS, LISTS, THRESHOLD
 from shared.domain.table.number_notation import COMMA, POINT
 
 METADATA_PREFIX = "dropml_"
@@ -93,7 +94,7 @@ def _nested(metadata: Mapping[str, str]) -> dict[str, object]:
 
 def _keys(said: Mapping[str, object]) -> Iterator[str]:
     for key, value in said.items():
-        if isinstance(value, Mapping):
+        if key == "gate" and isinstance(value, Mapping):
             yield from (f"{key}.{inner}" for inner in value)
         else:
             yield key
@@ -131,12 +132,13 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
         primary_metric=None,
         allowed_algorithms=(),
         blocked_algorithms=(),
+        threshold=None,
         gate=replace(config.gate, metric=metric, floor=0.0),
     )
 
 
 def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
-    values = reader.read(said, {**FIELDS, "gate": None})
+    values = reader.read(said, {**FIELDS, THRESHOLD: None, "gate": None})
     if "task" in values:
         values["task_auto"] = values["task"] == "auto"
         values["task"] = "classification" if values["task_auto"] else values["task"]
@@ -145,6 +147,8 @@ def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) ->
     gate = (
         config.gate if told in (None, "") else replace(config.gate, **reader.read(told, GATE_FIELDS, "gate"))
     )
+    if THRESHOLD in values:
+        values[THRESHOLD] = threshold_rule(values[THRESHOLD], reader)
     return _checked(replace(config, **values, gate=gate), reader)
 
 
@@ -164,6 +168,9 @@ def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
             message = f"{name} {wrong[0]!r} in {reader.source} is not for {config.task}."
             other = " Or say task: regression." if config.task_auto else ""
             raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.{other}")
+    if config.threshold is not None and config.task == "regression":
+        message = f"{reader.spell(THRESHOLD)} in {reader.source} is not for regression: only one of two classes has a threshold."
+        raise reader.error(THRESHOLD, message, f"Leave {reader.spell(THRESHOLD)} out.")
     for key, out in (("drop", config.drop), ("id", (config.id,))):
         if config.label in out:
             message = f"{key} in {reader.source} names the label {config.label!r}."

@@ -17,7 +17,7 @@ Parse = Callable[[object], object]
 
 #: What YAML 1.1 and people write for truth values and for nothing.
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_NOTHING = frozenset({"", "~", "null", "none"})
+NOTHING = frozenset({"", "~", "null", "none"})
 
 
 def _text(value: object) -> str:
@@ -31,7 +31,7 @@ def _text(value: object) -> str:
     return text
 
 
-def _choice(*known: str) -> Callable[[object], str]:
+def choice(*known: str) -> Callable[[object], str]:
     plain = {name.replace("_", "").replace("-", "").casefold(): name for name in known}
 
     def parse(value: object) -> str:
@@ -44,7 +44,7 @@ def _choice(*known: str) -> Callable[[object], str]:
     return parse
 
 
-def _number(low: float, high: float, what: str) -> Parse:
+def number(low: float, high: float, what: str) -> Parse:
     def parse(value: object) -> float:
         number = _float(value)
         if number is None or not low <= number <= high:
@@ -95,53 +95,65 @@ def _names(parse: Callable[[object], str]) -> Parse:
     return parse_all
 
 
+def label(value: object) -> str:
+    """A class, as the file writes it; JSON may have it as a number or a truth value."""
+    return _text(str(value) if isinstance(value, int | float) else value)
+
+
 def _optional(parse: Parse) -> Parse:
     def parse_or_none(value: object) -> object:
-        nothing = value is None or (isinstance(value, str) and value.strip().casefold() in _NOTHING)
+        nothing = value is None or (isinstance(value, str) and value.strip().casefold() in NOTHING)
         return None if nothing else parse(value)
 
     return parse_or_none
 
 
 _EVERY_ALGORITHM = tuple(dict.fromkeys(ALGORITHMS["classification"] + ALGORITHMS["regression"]))
-_MINUTES = _number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)")
+_MINUTES = number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)")
 FIELDS: dict[str, Parse] = {
     "label": _text,
-    "task": _choice("classification", "regression", "auto"),
-    "primary_metric": _optional(_choice(*PRIMARY_METRICS["classification"], *PRIMARY_METRICS["regression"])),
+    "task": choice("classification", "regression", "auto"),
+    "primary_metric": _optional(choice(*PRIMARY_METRICS["classification"], *PRIMARY_METRICS["regression"])),
     "timeout_minutes": _MINUTES,
     "trial_timeout_minutes": _MINUTES,
     "max_trials": _whole(1, 1000),
     "max_concurrent_trials": _whole(1, 100),
-    "exit_score": _optional(_number(-1e12, 1e12, "a number")),
+    "exit_score": _optional(number(-1e12, 1e12, "a number")),
     "early_termination": _flag,
     "n_cross_validations": _optional(_whole(2, 25)),
-    "validation_size": _optional(_number(0.01, 0.99, "a share from 0.01 to 0.99")),
-    "allowed_algorithms": _names(_choice(*_EVERY_ALGORITHM)),
-    "blocked_algorithms": _names(_choice(*_EVERY_ALGORITHM)),
-    "imbalance": _choice("weight", "off"),
+    "validation_size": _optional(number(0.01, 0.99, "a share from 0.01 to 0.99")),
+    "allowed_algorithms": _names(choice(*_EVERY_ALGORITHM)),
+    "blocked_algorithms": _names(choice(*_EVERY_ALGORITHM)),
+    "imbalance": choice("weight", "off"),
     "vote_ensemble": _flag,
     "stack_ensemble": _flag,
     "explain": _flag,
-    "encoding": _choice(*ENCODINGS),
-    "numbers": _names(_choice(*SAYINGS)),
+    "encoding": choice(*ENCODINGS),
+    "numbers": _names(choice(*SAYINGS)),
     "drop": _names(_text),
     "id": _optional(_text),
-    "max_bad_rows": _number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
-    "schema": _choice("compatible", "strict", "free"),
+    "max_bad_rows": number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
+    "schema": choice("compatible", "strict", "free"),
 }
+#: Read by `config_threshold`, which has its rules.
+THRESHOLD = "threshold"
+#: In a line, for metadata and settings.
+THRESHOLD_WORDS = (
+    "none, a number from 0 to 1, maximise f1, min_precision 0.8, min_recall 0.9 or cost 1 5 "
+    "(false positive, false negative)"
+)
 #: Keys that take several names.
 LISTS = ("allowed_algorithms", "blocked_algorithms", "numbers", "drop")
 GATE_FIELDS: dict[str, Parse] = {
-    "metric": _choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
-    "margin": _number(0, 1, "a number from 0 to 1"),
-    "floor": _number(-1, 1, "a number from -1 to 1"),
-    "insufficient_evidence": _choice("promote", "reject"),
+    "metric": choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
+    "margin": number(0, 1, "a number from 0 to 1"),
+    "floor": number(-1, 1, "a number from -1 to 1"),
+    "insufficient_evidence": choice("promote", "reject"),
     "allow_schema_change": _flag,
-    "policy": _choice("not_worse", "better"),
+    "policy": choice("not_worse", "better"),
 }
 #: Every key, as one path.
-KEYS = (*FIELDS, *(f"gate.{key}" for key in GATE_FIELDS))
+KEYS = (*FIELDS, THRESHOLD, *(f"gate.{key}" for key in GATE_FIELDS))
 
 
 def guess(word: str, known: Sequence[str]) -> str:

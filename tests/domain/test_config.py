@@ -88,12 +88,13 @@ id: 1.10
 max_bad_rows: 5
 schema: strict
 numbers: [Percent, decimal_comma]
+threshold: {maximise: f1, positive: 1.0}
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,
        policy: better}
 """
     config = merge(DEFAULTS, sidecar)
     said = json.loads(json.dumps(to_json(config)))
-    assert set(said) == {*FIELDS, "gate", "task_auto"}
+    assert set(said) == {*FIELDS, "gate", "task_auto", "threshold"}
     assert set(said["gate"]) == set(GATE_FIELDS)
     assert said["primary_metric"] == "AUC_weighted"
     assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]

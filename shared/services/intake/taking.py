@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain import names
+from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import too_short
 from shared.domain.config_sources import Effective, decided
-from shared.domain.errors import InvalidInput, InvalidTable
+from shared.domain.config_threshold import unfit
+from shared.domain.errors import InvalidConfig, InvalidInput, InvalidTable
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
@@ -46,6 +48,8 @@ class Taker:
             content = staged.content_hash
             short = too_short(said.config, staged.rows, len(staged.schema.columns) + 1)
             said = replace(said, remarks=(*said.remarks, *short))
+            wrong = self._unfit(said.config, staged.schema.classes)
+            problem = RunProblem.of(wrong) if wrong else None
         except InvalidInput as error:
             error.where.setdefault("file", source.blob)
             problem = RunProblem.of(error)
@@ -81,7 +85,7 @@ class Taker:
         def build(n: int, attempt: int) -> Run:
             run_id = names.run_id(doc.slug, n, attempt)
             snapshot, wrong = None, problem
-            if staged:
+            if staged and problem is None:
                 version = names.model_version(n, attempt)
                 found = snapshot_of(staged, folder, version, said.remarks)
                 snapshot, wrong = judged(found, doc.slug, run_id, said.config, self._ctx, self._profiles)
@@ -129,9 +133,18 @@ class Taker:
             return said
         before = self._ctx.store.load(doc.champion)[0].config if doc.champion else None
         if before and before.label == said.config.label:
-            return decided(said, before.task)
-        chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
-        return decided(said, task_of(chunks, said.config, self._plan.many_numbers))
+            task = before.task
+        else:
+            chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
+            task = task_of(chunks, said.config, self._plan.many_numbers)
+        if task == "regression" and (wrong := self._unfit(said.config, ())):
+            raise wrong
+        return decided(said, task)
+
+    def _unfit(self, config: DatasetConfig, classes: tuple[str, ...]) -> InvalidConfig | None:
+        """Why the file's own threshold can't hold for its label; that of the settings holds where it can."""
+        rule = config.threshold
+        return unfit(rule, config.label, classes) if rule and rule != self._plan.defaults.threshold else None
 
     def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
