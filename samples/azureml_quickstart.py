@@ -1,7 +1,7 @@
 """Train, register, deploy and score with Azure Machine Learning.
 
 Written for the real service. Set AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE; to run it against
-the emulator set the variables that dropml/azureml/README.md names, and nothing else.
+the emulator, nothing but environment variables: docs/emulator.md.
 
     python samples/azureml_quickstart.py data.csv label_column
 """

@@ -35,6 +35,11 @@ class Served(Protocol):
     ) -> Answer:
         """`result` and what goes with it; `threshold` stands in for the model's own. Raises RequestError, SignatureError."""
 
+    def explanation(
+        self, columns: list[str] | None, rows: list[list[Any]], result: list[Any]
+    ) -> dict[str, Any]:
+        """`contributions` of the columns to the scores of rows that were answered with `result`. Raises RequestError."""
+
 
 class CompiledModel:
     """The compiled form; no pandas is imported."""
@@ -63,6 +68,13 @@ class CompiledModel:
         shares = scorer.predict_proba(columns, rows)
         result = [decided(row, scorer.labels, threshold) for row in shares]
         return labelled(result, scorer.labels, threshold, shares if probabilities else None)
+
+    def explanation(
+        self, columns: list[str] | None, rows: list[list[Any]], result: list[Any]
+    ) -> dict[str, Any]:
+        from scorer.explain import explain  # most deployments never answer one
+
+        return explain(self._scorer, columns or self._scorer.columns, rows, result)
 
 
 def decided(shares: list[float], labels: list[Any], threshold: float | None) -> Any:
@@ -136,6 +148,8 @@ def answer(model: Served, asked: Asked, threshold: float | None = None) -> Answe
     except SignatureError as error:
         raise _refused(model, asked, error) from None
     _finite(found)
+    if asked.explain:
+        found["contributions"] = model.explanation(columns, asked.rows, found["result"])
     return found
 
 

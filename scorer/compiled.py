@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from scorer.errors import CompiledFormError
 from scorer.features import Features
 from scorer.links import Floats, combination
-from scorer.members import read_member
+from scorer.members import Member, read_member
 from scorer.signature import Signature
 
+T = TypeVar("T")
 #: From so many rows on they are shared out to all processors.
 _MANY_ROWS = 100
 
@@ -54,22 +56,41 @@ class CompiledScorer:
         self._signature = Signature(self.types)
         self._features = Features(document["features"], self.columns)
         self._n_features: int = document["n_features"]
-        self._members = [read_member(m, folder, self._n_features) for m in document["members"]]
-        self._combine = combination(
-            document["combine"], document["outputs"], classification=self.labels is not None
-        )
+        self.members = [read_member(m, folder, self._n_features) for m in document["members"]]
+        self.combine: dict[str, Any] = document["combine"]
+        self.outputs: int = document["outputs"]
+        self._combine = combination(self.combine, self.outputs, classification=self.labels is not None)
 
     def scores(self, rows: list[list[Any]]) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of rows in the signature's order; types are not checked."""
-        encode = self._features.encode
-        x = np.array([encode(row) for row in rows], dtype="float64").reshape(len(rows), self._n_features)
+        x = self._encoded(rows)
         if len(x) < _MANY_ROWS or _processors() == 1:
-            return self._model(x)
+            return self.model(x)
         parts = np.array_split(x, _processors())
-        return np.concatenate(list(_pool().map(self._model, parts)))
+        return np.concatenate(list(_pool().map(self.model, parts)))
 
-    def _model(self, x: Floats) -> Floats:
-        return self._combine([member.predict(x) for member in self._members])
+    def _encoded(self, rows: list[list[Any]]) -> Floats:
+        encode = self._features.encode
+        return np.array([encode(row) for row in rows], dtype="float64").reshape(len(rows), self._n_features)
+
+    def model(self, x: Floats) -> Floats:
+        """Probabilities (rows, labels), or (rows, 1), of encoded rows."""
+        return self._combine([member.predict(x) for member in self.members])
+
+    def encoded(self, columns: list[str], data: list[list[Any]]) -> Floats:
+        """The features that `model` takes. Raises SignatureError."""
+        return self._encoded(self._signature.rows(columns, data))
+
+    @property
+    def sources(self) -> list[int]:
+        """The place in `columns` of the column that each feature comes from."""
+        return self._features.sources
+
+    def of_members(self, ask: Callable[[Member], T]) -> list[T]:
+        """What each member answers, from all processors at once."""
+        if len(self.members) == 1 or _processors() == 1:
+            return [ask(member) for member in self.members]
+        return list(_pool().map(ask, self.members))
 
     def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[list[float]]:
         if self.labels is None:

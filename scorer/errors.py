@@ -21,6 +21,10 @@ class ThresholdError(ValueError):
     """The deployment's own threshold is no probability, or its model has not two classes."""
 
 
+class UnexplainedError(ValueError):
+    """The model's files lack what an explanation takes."""
+
+
 class RequestError(ValueError):
     """A request that cannot be scored: the HTTP status due, and what is wrong with which row, column and value."""
 

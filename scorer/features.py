@@ -21,6 +21,8 @@ class Features:
     def __init__(self, steps: list[dict[str, Any]], columns: list[str]) -> None:
         position = {name: i for i, name in enumerate(columns)}
         self._single: list[tuple[int, Step]] = []
+        #: The place of the column that each feature comes from.
+        self.sources = [position[s["column"]] for s in steps for _ in s["features"]]
         self._steps = [(position[s["column"]], _build(s), len(s["features"]) == 1) for s in steps]
         self._all_single = all(single for _, _, single in self._steps)
         self._plain = [(i, step) for i, step, _ in self._steps]

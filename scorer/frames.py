@@ -77,6 +77,16 @@ class FrameModel:
                 400, "invalid-rows", message, [{"row": number, "message": str(error)[:300]}]
             ) from error
 
+    def explanation(
+        self, columns: list[str] | None, rows: list[list[Any]], result: list[Any]
+    ) -> dict[str, Any]:
+        """None: a pickled model tells nothing of how it comes to its scores."""
+        raise RequestError(
+            400,
+            "no-explanation",
+            "this model is served from its pickled form, and only a compiled one can be explained: leave explain out.",
+        )
+
     def _scored(self, frame: Any, *, probabilities: bool, threshold: float | None = None) -> Answer:
         """The estimator's own threshold is in what it predicts; another one decides by its probabilities."""
         if self._spread:

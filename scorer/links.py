@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Link = Callable[[Floats], Floats]
 Combination = Callable[[list[Floats]], Floats]
+#: A stack takes no probability nearer to 0 or 1.
+CLIP = 1e-6
 
 
 def _sigmoid(margin: Floats) -> Floats:
@@ -65,17 +67,25 @@ def combination(spec: dict[str, Any], outputs: int, *, classification: bool) -> 
 
         return mean
     coef, intercept = np.array(spec["coef"]), np.array(spec["intercept"])
-    link = LINKS["identity" if not classification else "sigmoid" if outputs == 2 else "softmax"]
+    link = LINKS[stack_link(outputs, classification=classification)]
 
     def stacked(parts: list[Floats]) -> Floats:
-        inputs = np.concatenate([_meta(p, outputs, classification=classification) for p in parts], axis=1)
+        inputs = np.concatenate(
+            [meta_inputs(p, outputs, classification=classification) for p in parts], axis=1
+        )
         return link(inputs @ coef.T + intercept)
 
     return stacked
 
 
-def _meta(prediction: Floats, outputs: int, *, classification: bool) -> Floats:
+def stack_link(outputs: int, *, classification: bool) -> str:
+    """Name of the link behind a stack's linear map."""
+    return "identity" if not classification else "sigmoid" if outputs == 2 else "softmax"
+
+
+def meta_inputs(prediction: Floats, outputs: int, *, classification: bool) -> Floats:
+    """What a stack takes of one member: log-odds, log-probabilities, or the value itself."""
     if not classification:
         return prediction
-    clipped = np.clip(prediction, 1e-6, 1 - 1e-6)
+    clipped = np.clip(prediction, CLIP, 1 - CLIP)
     return np.log(clipped[:, 1:] / clipped[:, :1]) if outputs == 2 else np.log(clipped)

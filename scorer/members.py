@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scorer.errors import UnexplainedError
 from scorer.links import LINKS, Floats
 from scorer.trees import Trees
 
@@ -14,6 +15,17 @@ from scorer.trees import Trees
 class Member(Protocol):
     def predict(self, x: Floats) -> Floats:
         """Probabilities (rows, labels), or values (rows, 1), of encoded rows."""
+
+    @property
+    def link(self) -> str:
+        """What makes probabilities of margins, by its name in LINKS."""
+
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
+        """Shapley values of the margins: of no row in particular (outputs,), and (rows, outputs, columns) of each column.
+
+        `owners` (features, columns): 1 where a feature comes from a column. Raises UnexplainedError where the files lack
+        what it takes.
+        """
 
 
 class TreeMember:
@@ -24,13 +36,24 @@ class TreeMember:
         self._trees = Trees(text, spec["outputs"], n_features)
         self._base = np.array(spec["base"]) if spec.get("base") is not None else None
         self._fill = np.array(spec["fill"]) if spec.get("fill") is not None else None
-        self._link = LINKS[spec["link"]]
+        self.link: str = spec["link"]
+        self._link = LINKS[self.link]
 
     def predict(self, x: Floats) -> Floats:
-        if self._fill is not None:
-            x = np.where(np.isnan(x), self._fill, x)
+        x = self._filled(x)
         margin = self._trees.raw_row(x.ctypes.data) if len(x) == 1 else self._trees.raw(x)
         return self._link(margin if self._base is None else margin + self._base)
+
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
+        """By TreeSHAP; a column's features are added up."""
+        if not self._trees.counted:
+            raise UnexplainedError
+        parts = self._trees.contributions(self._filled(x))
+        base = parts[0, :, -1]
+        return base if self._base is None else base + self._base, parts[:, :, :-1] @ owners
+
+    def _filled(self, x: Floats) -> Floats:
+        return x if self._fill is None else np.where(np.isnan(x), self._fill, x)
 
 
 class LinearMember:
@@ -41,13 +64,27 @@ class LinearMember:
         self._scale, self._intercept = np.array(spec["scale"]), np.array(spec["intercept"])
         self._coef = np.array(spec["coef"]).T
         self._binarize = spec.get("binarize", False)
-        self._link = LINKS[spec["link"]]
+        self.link: str = spec["link"]
+        self._link = LINKS[self.link]
+        self._means = np.array(spec["means"]) if "means" in spec else None
 
     def predict(self, x: Floats) -> Floats:
+        return self._link(self._prepared(x) @ self._coef + self._intercept)
+
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
+        """A coefficient times how far its feature is from the training rows' mean."""
+        means = self._reference()
+        parts = (self._prepared(x) - means)[:, None, :] * self._coef.T
+        return means @ self._coef + self._intercept, parts @ owners
+
+    def _reference(self) -> Floats:
+        if self._means is None:
+            raise UnexplainedError
+        return self._means
+
+    def _prepared(self, x: Floats) -> Floats:
         x = (np.where(np.isnan(x), self._fill, x) - self._center) / self._scale
-        if self._binarize:
-            x = (x > 0).astype("float64")
-        return self._link(x @ self._coef + self._intercept)
+        return (x > 0).astype("float64") if self._binarize else x
 
 
 class KernelMember(LinearMember):
@@ -59,7 +96,7 @@ class KernelMember(LinearMember):
         self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
 
     def predict(self, x: Floats) -> Floats:
-        x = (np.where(np.isnan(x), self._fill, x) - self._center) / self._scale
+        x = self._prepared(x)
         parts = [self._kernels(x[i : i + 256]) @ self._coef for i in range(0, len(x), 256)]
         return self._link(np.concatenate(parts) + self._intercept)
 
@@ -67,6 +104,38 @@ class KernelMember(LinearMember):
         squares = np.einsum("ij,ij->i", x, x)[:, None] + self._norms - 2.0 * (x @ self._vectors.T)
         kernels: Floats = np.exp(-self._gamma * np.maximum(squares, 0.0))
         return kernels
+
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
+        """A kernel is a product of one factor for each column, whose Shapley values are an integral over a polynomial.
+
+        Owen 1972, Multilinear Extensions of Games: the mean, over t from 0 to 1, of what a column adds when every other one
+        is the row's with probability t, else the reference's, here the training rows' mean. Gauss and Legendre's sum of
+        n nodes is exact up to degree 2n - 1, and the degree is the number of columns less one.
+        """
+        means = self._reference()
+        away = self._factors(means, owners)
+        nodes, weights = np.polynomial.legendre.leggauss(owners.shape[1] // 2 + 1)
+        parts = np.empty((len(x), self._coef.shape[1], owners.shape[1]))
+        for number, row in enumerate(self._prepared(x)):
+            here = self._factors(row, owners)
+            others = np.zeros_like(here)
+            for way, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+                others += weight * _products_of_others(way * here + (1.0 - way) * away)
+            parts[number] = self._coef.T @ ((here - away) * others)
+        return away.prod(axis=1) @ self._coef + self._intercept, parts
+
+    def _factors(self, row: Floats, owners: Floats) -> Floats:
+        """(vectors, columns): each column's factor of each kernel."""
+        factors: Floats = np.exp(-self._gamma * (np.square(row - self._vectors) @ owners))
+        return factors
+
+
+def _products_of_others(factors: Floats) -> Floats:
+    """Along the last axis, the product of all entries but the one in place; entries may be 0."""
+    before, after = np.ones_like(factors), np.ones_like(factors)
+    np.cumprod(factors[..., :-1], axis=-1, out=before[..., 1:])
+    after[..., :-1] = np.cumprod(factors[..., :0:-1], axis=-1)[..., ::-1]
+    return before * after
 
 
 def read_member(spec: dict[str, Any], folder: Path, n_features: int) -> Member:

@@ -19,6 +19,8 @@ from scorer.errors import RequestError
 #: Azure's own limit of a request is below this; a request of a script tried elsewhere is bounded, too.
 MAX_BYTES = 8 * 2**20
 MAX_ROWS = 50_000
+#: An explanation takes hundreds of times as long as the score.
+MAX_EXPLAINED = 20
 METHODS = ("predict", "predict_proba")
 _TABLES = ("input_data", "dataframe_split", "dataframe_records", "data", "Inputs")
 _TAKES = (
@@ -44,6 +46,8 @@ class Asked:
     method: str | None = None
     #: The second of two classes is answered from this probability on; None: as the deployment or the model says.
     threshold: float | None = None
+    #: Whether to answer what each column contributes to each row's score.
+    explain: bool = False
 
 
 def read(raw: Any, model: Named) -> Asked:
@@ -57,6 +61,12 @@ def read(raw: Any, model: Named) -> Asked:
     else:
         raise _bad(f"the body is {_kind(body)}. {_TAKES}")
     columns, rows = _table(table, model)
+    if params.get("explain") and len(rows) > MAX_EXPLAINED:
+        raise RequestError(
+            400,
+            "too-many-explanations",
+            f"{len(rows)} rows, and at most {MAX_EXPLAINED} are explained at once: send fewer, or leave explain out.",
+        )
     return Asked(columns, rows, **params)
 
 
@@ -122,6 +132,8 @@ def _parts(body: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if not isinstance(table, dict) or table.keys() != {"data"}:
             raise _bad('Inputs must be an object with the one key "data".')
         table = table["data"]
+        if isinstance(asked, int | float) and not isinstance(asked, bool):
+            asked = None  # AutoML's own script for regression takes a number here, which asks for nothing
     if name == "data":
         asked = {"method": asked}
     return table, {} if asked is None else _params(asked, beside)
@@ -148,8 +160,14 @@ def _threshold(threshold: Any) -> float:
     return float(threshold)
 
 
+def _explain(explain: Any) -> bool:
+    if not isinstance(explain, bool):
+        raise _bad(f"explain is {str(explain)[:80]!r}: it is true or false.")
+    return explain
+
+
 #: What may be asked beside the rows, by the fields of Asked.
-PARAMS: dict[str, Callable[[Any], Any]] = {"method": _method, "threshold": _threshold}
+PARAMS: dict[str, Callable[[Any], Any]] = {"method": _method, "threshold": _threshold, "explain": _explain}
 
 
 def _table(table: Any, model: Named) -> tuple[list[str] | None, list[list[Any]]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FLOAT64, _RAW_SCORE, _ROW_MAJOR = 1, 1, 1
+_FLOAT64, _RAW_SCORE, _CONTRIBUTIONS, _ROW_MAJOR = 1, 1, 3, 1
 #: Trees walked together, and the rows from which on that pays: each block costs a call.
 _BLOCK_TREES, _MANY_ROWS = 20, 50
 
@@ -51,6 +51,8 @@ class Trees:
 
     def __init__(self, text: str, outputs: int, n_features: int) -> None:
         self.outputs = outputs
+        #: Whether the trees say how many rows went where, by which their explanation averages.
+        self.counted = "\nsplit_feature=" not in text or "\ninternal_count=" in text
         self._whole = _Booster(text, outputs, n_features)
         self._blocks = [_Booster(part, outputs, n_features) for part in _blocks(text, outputs)]
         self.raw_row = self._whole.single_row()
@@ -63,6 +65,13 @@ class Trees:
         for block in self._blocks[1:]:
             total += block.sums(x)
         return total
+
+    def contributions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each feature's part in the sums of `raw`, and last what is expected of any row: (rows, outputs, features + 1).
+
+        LightGBM's own TreeSHAP (Lundberg, Erion and Lee 2018, arXiv:1802.03888, algorithm 2); the trees must be `counted`.
+        """
+        return self._whole.contributions(x)
 
 
 def _blocks(text: str, outputs: int) -> list[str]:
@@ -131,7 +140,13 @@ class _Booster:
         return raw_row
 
     def sums(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        out = np.empty((len(x), self._outputs))
+        return self._predict(x, _RAW_SCORE, np.empty((len(x), self._outputs)))
+
+    def contributions(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = np.empty((len(x), self._outputs, self._n_features + 1))
+        return self._predict(np.ascontiguousarray(x), _CONTRIBUTIONS, out)
+
+    def _predict(self, x: NDArray[np.float64], what: int, out: NDArray[np.float64]) -> NDArray[np.float64]:
         length = ctypes.c_int64()
         self._call(
             self._library.LGBM_BoosterPredictForMat(
@@ -141,7 +156,7 @@ class _Booster:
                 ctypes.c_int32(len(x)),
                 ctypes.c_int32(self._n_features),
                 _ROW_MAJOR,
-                _RAW_SCORE,
+                what,
                 0,
                 -1,
                 b"num_threads=1",

@@ -101,13 +101,18 @@ def _save_ensemble_and_check(done: Finished, tmp_path: Path) -> None:
     import pickle
     import shutil
 
+    import pandas as pd
+
+    from dropml.azureml.automl.data.table import from_frame
     from dropml.azureml.automl.model.compile import compile_pipeline
 
     folder = done.job_dir / "trials" / str(max(done.trials)) / "outputs" / "mlflow-model"
     pipeline = pickle.loads((folder / "model.pkl").read_bytes())
     shutil.copytree(done.model_dir / "dropml", tmp_path / "copied")
     (folder / "dropml" / "form.json").unlink()
-    compile_pipeline(pipeline, folder / "dropml")
+    parity = json.loads((tmp_path / "copied" / "parity.json").read_text())
+    rows = from_frame(pd.DataFrame(parity["data"], columns=parity["columns"], dtype=object), pipeline.types)
+    compile_pipeline(pipeline, folder / "dropml", rows)
     shutil.copy(tmp_path / "copied" / "parity.json", folder / "dropml" / "parity.json")
     assert len(pipeline.model.members) >= 2
     assert check_parity(folder) <= 1e-6

@@ -176,6 +176,8 @@ class TestACompiledModel:
             {"dataframe_records": RECORDS, "params": {}},
             {"Inputs": {"data": RECORDS}, "GlobalParameters": {"method": "predict_proba"}},
             {"Inputs": {"data": ROWS}},
+            {"Inputs": {"data": ROWS}, "GlobalParameters": 1.0},
+            {"input_data": ROWS, "params": {"explain": False}},
             {"data": RECORDS},
             RECORDS,
             "\ufeff" + json.dumps(RECORDS),
@@ -266,7 +268,8 @@ class TestACompiledModel:
             ({"input_data": {"columns": [1], "data": []}}, "columns must be a list of names"),
             ({"input_data": {"columns": COLUMNS, "data": [{}]}}, "row 0 is an object and should be a list"),
             ({"Inputs": ROWS}, 'Inputs must be an object with the one key "data"'),
-            ({"Inputs": {"data": ROWS}, "GlobalParameters": 1.0}, "GlobalParameters must be an object"),
+            ({"Inputs": {"data": ROWS}, "GlobalParameters": True}, "GlobalParameters must be an object"),
+            ({"input_data": ROWS, "params": {"explain": "yes"}}, "explain is 'yes': it is true or false"),
             ({"input_data": ROWS, "params": {"method": "forecast"}}, "the method 'forecast' is unknown"),
             (
                 {"input_data": ROWS, "params": {"limit": 1}},
@@ -432,6 +435,62 @@ class TestARequestsThreshold:
         assert answer["message"].endswith("this one has 3 classes.")
 
 
+EXPLAINED = {"input_data": SPLIT, "params": {"explain": True}}
+
+
+class TestAnExplanation:
+    def test_sums_to_the_second_classs_probability(self, deploy: Deploy, trained: Path) -> None:
+        status, answer = deploy(trained).post(EXPLAINED)
+        found = answer.pop("contributions")
+        assert (status, answer) == deploy(trained).post({"input_data": SPLIT})
+        assert (found["columns"], found["of"]) == (COLUMNS, ["yes", "yes"])
+        for base, values, shares in zip(found["base"], found["values"], answer["probabilities"], strict=True):
+            assert base + sum(values) == pytest.approx(shares[1], abs=1e-9)
+            assert len(values) == len(COLUMNS)
+        assert "TreeSHAP" in found["method"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"dataframe_records": RECORDS, "params": {"explain": True, "method": "predict"}},
+            {"Inputs": {"data": RECORDS}, "GlobalParameters": {"explain": True}},
+            {"input_data": SPLIT, "params": {"explain": True, "threshold": 0.001}},
+        ],
+    )
+    def test_is_the_same_whatever_else_is_asked(self, deploy: Deploy, trained: Path, body: Any) -> None:
+        found = deploy(trained).post(body)[1]["contributions"]
+        assert found == deploy(trained).post(EXPLAINED)[1]["contributions"]
+
+    def test_of_a_regression_sums_to_the_number(self, deploy: Deploy, trained_numbers: Path) -> None:
+        body = {"input_data": [[0.5, "a"], [None, "never seen"]], "params": {"explain": True}}
+        status, answer = deploy(trained_numbers).post(body)
+        found = answer["contributions"]
+        assert (status, found["of"], found["columns"]) == (200, None, ["x", "kind"])
+        sums = [base + sum(values) for base, values in zip(found["base"], found["values"], strict=True)]
+        assert sums == pytest.approx(answer["result"], abs=1e-9)
+        assert found["values"][0][0] > 0.5  # about three times x
+
+    def test_is_of_few_rows_at_once(self, deploy: Deploy, trained: Path) -> None:
+        deployment = deploy(trained)
+        status, answer = deployment.post({**EXPLAINED, "input_data": [RECORDS[0]] * 21})
+        assert (status, answer["code"]) == (400, "too-many-explanations")
+        assert answer["message"].startswith("21 rows, and at most 20 are explained at once")
+        assert deployment.post({**EXPLAINED, "input_data": [RECORDS[0]] * 20})[0] == 200
+        assert deployment.post({**EXPLAINED, "input_data": []})[1]["contributions"]["values"] == []
+
+    def test_names_wrong_values_as_every_request_does(self, deploy: Deploy, trained: Path) -> None:
+        status, answer = deploy(trained).post({**EXPLAINED, "input_data": [{**RECORDS[0], "age": "old"}]})
+        assert (status, answer["code"], answer["errors"][0]["column"]) == (400, "invalid-rows", "age")
+
+    def test_of_a_pickled_model_there_is_none(
+        self, deploy: Deploy, reference_only: Path, unsure_numbers: Path
+    ) -> None:
+        for model, rows in ((reference_only, RECORDS), (unsure_numbers, [[1.0, 0.0]])):
+            status, answer = deploy(model).post({**EXPLAINED, "input_data": rows})
+            assert (status, answer["code"]) == (400, "no-explanation")
+            assert "pickled" in answer["message"]
+
+
 class TestADeploymentsThreshold:
     """DROPML_THRESHOLD: after the request's own, before that of the model's card."""
 
@@ -520,6 +579,7 @@ before = set(sys.modules)
 score.init()
 answer = score.run(json.dumps({{"input_data": {records!r}}}))
 packages = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+assert "scorer.explain" not in sys.modules
 print(json.dumps([answer["model"], sorted(packages - set(sys.stdlib_module_names) - {{"score"}})]))
 """
 

@@ -257,4 +257,5 @@ def stump(at: int) -> flat.Tree:
         threshold=np.array([rng.normal(), 0.0, 0.0]),
         missing_left=np.array([at % 3 == 0, False, False]),
         values=np.array([0.0, *rng.normal(size=2)]),
+        weights=np.array([10.0, 3.0, 7.0]),
     )

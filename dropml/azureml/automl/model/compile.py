@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dropml.azureml.automl.data.table import Table
 from dropml.azureml.automl.fit.models import LightGBMModel, Model, PlattModel, SklearnModel, XGBoostModel
 from dropml.azureml.automl.model import flat
 from dropml.azureml.automl.model.pipeline import AutoMLPipeline, StackEnsemble, VotingEnsemble
@@ -20,10 +21,14 @@ class NotCompilableError(Exception):
     """This model has no compiled form; the message says which part."""
 
 
-def compile_pipeline(pipeline: AutoMLPipeline, folder: Path) -> None:
-    """Write `pipeline.json` and the trees' files into `folder`."""
+def compile_pipeline(pipeline: AutoMLPipeline, folder: Path, rows: Table) -> None:
+    """Write `pipeline.json` and the trees' files into `folder`.
+
+    `rows`: of the training data, of which linear members keep the means that their explanations start from.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model = pipeline.model
+    x = pipeline.encoder.transform(rows)
     members: list[Model] = model.members if isinstance(model, VotingEnsemble | StackEnsemble) else [model]
     document: dict[str, Any] = {
         "version": 1,
@@ -33,7 +38,9 @@ def compile_pipeline(pipeline: AutoMLPipeline, folder: Path) -> None:
         "outputs": len(pipeline.labels) if pipeline.labels else 1,
         "features": pipeline.encoder.steps,
         "n_features": len(pipeline.encoder.feature_names),
-        "members": [_member(m, i, document_features(pipeline), folder) for i, m in enumerate(members)],
+        "members": [
+            _with_means(_member(m, i, document_features(pipeline), folder), x) for i, m in enumerate(members)
+        ],
         "combine": _combination(model),
     }
     (folder / "pipeline.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
@@ -41,6 +48,16 @@ def compile_pipeline(pipeline: AutoMLPipeline, folder: Path) -> None:
 
 def document_features(pipeline: AutoMLPipeline) -> int:
     return len(pipeline.encoder.feature_names)
+
+
+def _with_means(spec: dict[str, Any], x: np.ndarray) -> dict[str, Any]:
+    """With the mean of every feature as the member prepares it, where it is no ensemble of trees."""
+    if spec["kind"] == "trees":
+        return spec
+    prepared = (np.where(np.isnan(x), spec["fill"], x) - np.array(spec["center"])) / np.array(spec["scale"])
+    if spec.get("binarize"):
+        prepared = (prepared > 0).astype("float64")
+    return {**spec, "means": prepared.mean(axis=0).tolist()}
 
 
 def _combination(model: Model) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trees of any library as a LightGBM text model, the form that the compiled scorer walks in C.
+"""Trees of any library as a LightGBM text model, the form that the compiled scorer walks, and explains, in C.
 
 LightGBM compares doubles with `<=`. XGBoost and scikit-learn round a value to float32 first; `float32_cut` gives the
 one double threshold that decides every double the same way.
@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 _MISSING_NAN, _DEFAULT_LEFT = 8, 2  # bits of LightGBM's decision_type
+_COUNTED = 10**9  # a tree's rows, in LightGBM's whole numbers of 32 bits: weights keep nine digits
 
 
 @dataclass
 class Tree:
-    """Arrays over the nodes; `left` < 0 marks a leaf. `values`: (nodes,) leaf values."""
+    """Arrays over the nodes; `left` < 0 marks a leaf. `values`: (nodes,) leaf values.
+
+    `weights`: of the training rows that ended in each leaf, in any unit; what a tree's explanation averages by.
+    """
 
     left: np.ndarray
     right: np.ndarray
@@ -25,6 +29,7 @@ class Tree:
     threshold: np.ndarray
     missing_left: np.ndarray
     values: np.ndarray
+    weights: np.ndarray
 
 
 def float32_cut(thresholds: np.ndarray, strict: bool) -> np.ndarray:
@@ -73,8 +78,26 @@ def _tree_text(number: int, tree: Tree) -> str:
             "left_child=" + _join(position[tree.left[inner]]),
             "right_child=" + _join(position[tree.right[inner]]),
         ]
+        counts = _counts(tree, leaves)
+        lines += ["leaf_count=" + _join(counts[leaves]), "internal_count=" + _join(counts[inner])]
     lines += ["leaf_value=" + _join(tree.values[leaves]), "is_linear=0", "shrinkage=1"]
     return "\n".join(lines) + "\n\n\n"
+
+
+def _counts(tree: Tree, leaves: np.ndarray) -> np.ndarray:
+    """Whole numbers for all nodes, those of two children making up their parent's; none is 0, by which LightGBM divides."""
+    shares = tree.weights[leaves] / tree.weights[leaves].sum()
+    counts = np.zeros(len(tree.left), dtype="int64")
+    counts[leaves] = np.maximum(1, np.round(shares * _COUNTED))
+    stack, order = [0], []
+    while stack:
+        node = stack.pop()
+        if tree.left[node] >= 0:
+            order.append(node)
+            stack += [int(tree.left[node]), int(tree.right[node])]
+    for node in reversed(order):
+        counts[node] = counts[tree.left[node]] + counts[tree.right[node]]
+    return counts
 
 
 def _join(values: np.ndarray) -> str:
@@ -90,6 +113,7 @@ def sklearn_tree(tree: Any, values: np.ndarray) -> Tree:
         threshold=float32_cut(tree.threshold, strict=False),
         missing_left=np.asarray(tree.missing_go_to_left),
         values=np.asarray(values, dtype="float64"),
+        weights=np.asarray(tree.weighted_n_node_samples),
     )
 
 
@@ -114,4 +138,5 @@ def _xgboost_tree(tree: dict[str, Any]) -> Tree:
         threshold=float32_cut(np.where(left >= 0, conditions, 0.0), strict=True),
         missing_left=np.array(tree["default_left"]),
         values=conditions,
+        weights=np.array(tree["sum_hessian"], dtype="float64"),
     )

@@ -23,6 +23,7 @@ from scorer import PARITY_LIMIT, check_parity
 
 EXAMPLE_ROWS = 5
 PARITY_ROWS = 200
+MEAN_ROWS = 1_000
 MLFLOW_VERSION = "3.1.0"  # of the format written here
 PANDAS_VERSION = (
     "2.3.3"  # MLflow installs with no pandas 3, whose texts its signatures refuse; the model reads both
@@ -69,7 +70,7 @@ def _save_compiled(pipeline: AutoMLPipeline, example: Table, folder: Path) -> No
     (compiled / "parity.json").write_text(json.dumps(parity_rows), encoding="utf-8")
     status: dict[str, Any] = {"form": "compiled", "reason": None, "parity": None}
     try:
-        compile_pipeline(pipeline, compiled)
+        compile_pipeline(pipeline, compiled, example.take(np.arange(min(MEAN_ROWS, len(example)))))
         status["parity"] = check_parity(folder)
         if status["parity"] > PARITY_LIMIT:
             status.update(form="reference", reason=f"the compiled form differs by {status['parity']:.2e}")
