@@ -17,7 +17,7 @@ from shared.domain.errors import NotFound
 from shared.settings import settings
 
 if TYPE_CHECKING:
-    from shared.services.scoring.proxy import ScoreRequest
+    from shared.services.scoring.exchange import ScoreRequest
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 STATIC = Path(__file__).parent / "static"
@@ -77,6 +77,8 @@ def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func
             shape=req.params.get("shape", ""),
             deadline_ms=parameters.header(req, "x-dropml-deadline-ms"),
             request_id=request_id,
+            proba=req.params.get("proba", ""),
+            explain=req.params.get("explain", ""),
         )
     )
     return respond(scored.body, scored.content_type, headers=scored.headers)
@@ -85,7 +87,7 @@ def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func
 @lru_cache(maxsize=1)
 def _request_type() -> type[ScoreRequest]:
     """Imported at the first call, and looked up no more."""
-    from shared.services.scoring.proxy import ScoreRequest
+    from shared.services.scoring.exchange import ScoreRequest
 
     return ScoreRequest
 

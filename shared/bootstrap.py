@@ -224,7 +224,8 @@ def serving() -> StoredServing:
 
 @Once
 def scoring() -> Scoring:
-    from shared.services.scoring.proxy import ScoreLimits, Scoring
+    from shared.services.scoring.exchange import ScoreLimits
+    from shared.services.scoring.proxy import Scoring
 
     limits = ScoreLimits(settings().score_timeout_seconds, settings().score_max_rows)
     return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers(), neutralises())

@@ -29,8 +29,9 @@ from shared.domain.documents import to_json
 from shared.domain.schema import Column, Schema
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
+from shared.services.scoring.exchange import ScoreLimits
 from shared.services.scoring.keys import KeyRing, Slot
-from shared.services.scoring.proxy import ScoreLimits, Scoring
+from shared.services.scoring.proxy import Scoring
 from shared.services.scoring.rotation import Rotations
 from tests.support.memory import MemoryDocuments
 

@@ -7,7 +7,8 @@ from math import isfinite
 
 from shared.domain.problems import InvalidRows
 from shared.domain.rows.cells import encodable
-from shared.domain.rows.payloads import Ids, Payload
+from shared.domain.rows.payloads import Payload
+from shared.domain.rows.shapes import Ids
 from shared.domain.rows.validation import Findings
 from shared.domain.schema import Schema
 

@@ -12,18 +12,13 @@ An MLflow no-code deployment takes `input_data` alone, so all of them become tha
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.domain.problems import MalformedBody, RowIssue, TooLarge, UnsupportedMedia
+from shared.domain.problems import MalformedBody, TooLarge, UnsupportedMedia
 from shared.domain.rows.csv_text import read_csv
-from shared.domain.rows.formulas import neutral
-from shared.domain.rows.predictions import Prediction
 from shared.domain.rows.validation import Checked, RowValidator
-from shared.domain.schema import Value
 
 Shape = Literal["data", "input_data", "records", "csv"]
 
@@ -52,7 +47,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members).decode
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+to_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 @dataclass
@@ -181,51 +176,6 @@ def _csv(body: bytes) -> Payload:
 def encode(checked: Checked) -> bytes:
     """The `input_data` body for a deployment."""
     rows = checked.rows
-    return _encode(
+    return to_text(
         {"input_data": {"columns": checked.columns, "index": list(range(len(rows))), "data": rows}}
     ).encode()
-
-
-AnswerShape = Literal["result", "list", "csv"]
-
-
-@dataclass(frozen=True)
-class Ids:
-    """What tells the rows apart: the column's name, and its value in each row, as it came."""
-
-    name: str
-    values: list[Value]
-
-
-def answer(
-    prediction: Prediction,
-    shape: AnswerShape,
-    warnings: list[RowIssue],
-    ids: Ids | None = None,
-    *,
-    neutralise: bool = True,
-) -> bytes:
-    """The body for the caller: `{"result": [...]}`, the bare list, or CSV with the header `prediction`.
-
-    `ids` stand beside the results in the first, and before them in the last; there, `neutralise` keeps a spreadsheet from
-    running what either holds.
-    """
-    if shape == "list":
-        return _encode(prediction.result).encode()
-    if shape == "csv":
-        out = io.StringIO()
-        lines: list[list[object]] = [["prediction"], *([value] for value in prediction.result)]
-        if ids is not None:
-            lines = [[key, *line] for key, line in zip([ids.name, *ids.values], lines, strict=True)]
-        if neutralise:
-            lines = [[neutral(cell) for cell in line] for line in lines]
-        csv.writer(out).writerows(lines)
-        return out.getvalue().encode()
-    doc: dict[str, object] = {"result": prediction.result}
-    if ids is not None:
-        doc["ids"] = ids.values
-    if prediction.probabilities is not None:
-        doc["probabilities"] = prediction.probabilities
-    if warnings:
-        doc["warnings"] = [warning.to_dict() for warning in warnings]
-    return _encode(doc).encode()

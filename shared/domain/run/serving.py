@@ -71,6 +71,11 @@ class ServingEntry:
         """Whether two versions share the traffic now: a canary."""
         return len(self._weights[0]) > 1
 
+    @property
+    def sharing(self) -> list[str]:
+        """The deployments that have traffic."""
+        return self._weights[0]
+
     def draw(self) -> str:
         """A deployment, drawn by the endpoint's weights; the live one where no weight is set."""
         names, weights = self._weights
