@@ -99,7 +99,8 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     dataset = parameters.dataset(req)
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
-    taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key)
+    proba = req.params.get("proba", "")
+    taken = bootstrap.batches().create(dataset, req.get_body(), content_type, key, proba)
     return answer(taken, 202, {"Location": f"/api/score/{quote(dataset, safe='')}/batch/{taken.id}"})
 
 

@@ -62,6 +62,9 @@ class Batch:
     updated_at: float
     #: Byte behind the last record that was scored.
     position: int
+    #: Those with a column of probabilities each, fixed when the batch was taken: a version that is promoted meanwhile shifts
+    #: no column. Empty: none was asked for.
+    classes: list[str] = field(default_factory=list)
     rows: int = 0
     rows_failed: int = 0
     #: Blocks staged; the first holds the header.
@@ -90,6 +93,8 @@ class BatchView:
     models: dict[str, int]
     created_at: float
     updated_at: float
+    #: Those with a column of probabilities each in the output; empty where it has none.
+    classes: list[str] = field(default_factory=list)
     rows_per_second: float | None = None
     error: Fault | None = None
 
@@ -110,6 +115,7 @@ def view(batch: Batch) -> BatchView:
         models=batch.models,
         created_at=batch.created_at,
         updated_at=batch.updated_at,
+        classes=batch.classes,
         rows_per_second=round(batch.rows / worked, 1) if worked > 0 else None,
         error=batch.error,
     )

@@ -142,5 +142,12 @@ def check_able(entry: ServingEntry, deployment: str, wanted: Wanted) -> None:
     )
 
 
+def check_classes(entry: ServingEntry) -> None:
+    """Raises Conflict where no version with traffic gives probabilities, as far as can be told without asking it."""
+    if not entry.schema.classes:
+        raise no_probabilities(f"The model of {entry.dataset} predicts a number: there are no classes.")
+    check_able(entry, entry.script or entry.live, Wanted(True, True))
+
+
 def no_probabilities(message: str, remedy: str = "Leave out proba=true.") -> Conflict:
     return Conflict(message, remedy=remedy, code="no-probabilities", field="proba")

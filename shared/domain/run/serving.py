@@ -76,6 +76,13 @@ class ServingEntry:
         """The deployments that have traffic."""
         return self._weights[0]
 
+    @property
+    def script(self) -> str | None:
+        """A deployment with traffic that answers probabilities; None where none does."""
+        return next(
+            (name for name in self._weights[0] or [self.live] if self.version(name).mode == "script"), None
+        )
+
     def draw(self) -> str:
         """A deployment, drawn by the endpoint's weights; the live one where no weight is set."""
         names, weights = self._weights

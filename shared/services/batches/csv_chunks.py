@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from shared.domain.batches import Layout
-from shared.domain.labels import label_text
+from shared.domain.labels import label_text, speller
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import said_delimiter, sniff
+from shared.domain.rows.predictions import Prediction, probability_columns
 from shared.domain.rows.validation import Row, RowValidator
 from shared.domain.table.reader import BLANKS
 from shared.services.batches.lines import Lines, ReadRange, reading
@@ -112,22 +113,52 @@ def check_chunk(records: list[list[str]], layout: Layout, validator: RowValidato
     return checked
 
 
-def header_line(layout: Layout) -> bytes:
-    return _csv([[*_in_front(layout.columns, layout.first), *EXTRA_COLUMNS]])
+@dataclass
+class Told:
+    """What the rows of a chunk were answered: a label each, and a cell for the probability of each class of the batch."""
+
+    labels: list[object] = field(default_factory=list)
+    shares: list[list[object]] = field(default_factory=list)
+
+    def add(self, prediction: Prediction, classes: list[str]) -> None:
+        """Probabilities go to the column of their class; one that the model doesn't know stays empty."""
+        self.labels += prediction.result
+        if not classes:
+            return
+        if prediction.probabilities is None or prediction.classes is None:
+            self.shares += [[""] * len(classes)] * len(prediction.result)
+            return
+        spelt = map(speller(tuple(classes)), prediction.classes)
+        at = {name: position for position, name in enumerate(spelt)}
+        order = [at.get(name) for name in classes]
+        self.shares += [
+            ["" if place is None else row[place] for place in order] for row in prediction.probabilities
+        ]
+
+
+def header_line(layout: Layout, classes: list[str]) -> bytes:
+    first = [*_in_front(layout.columns, layout.first), *EXTRA_COLUMNS]
+    return _csv([[*first, *probability_columns(classes, first)]])
 
 
 def result_lines(
-    records: list[list[str]], layout: Layout, checked: CheckedChunk, labels: list[object]
+    records: list[list[str]], layout: Layout, checked: CheckedChunk, told: Told, classes: list[str]
 ) -> bytes:
     """Each record with its prediction, or with its error; comma-separated, whatever came in.
 
     A record of the wrong width is filled up or cut, so that the error stands in its column.
     """
-    width = len(layout.columns)
+    width, labels, shares = len(layout.columns), told.labels, told.shares
+    none = [""] * len(classes)
     return _csv(
-        [*_in_front((record + [""] * width)[:width], layout.first), "", verdict]
+        [*_in_front((record + [""] * width)[:width], layout.first), "", verdict, *none]
         if isinstance(verdict, str)
-        else [*_in_front(record, layout.first), label_text(labels[verdict]), ""]
+        else [
+            *_in_front(record, layout.first),
+            label_text(labels[verdict]),
+            "",
+            *(shares[verdict] if classes else none),
+        ]
         for record, verdict in zip(records, checked.verdicts, strict=True)
     )
 
@@ -136,7 +167,7 @@ def _in_front(record: list[str], first: int) -> list[str]:
     return [record[first], *record[:first], *record[first + 1 :]] if first else record
 
 
-def _csv(rows: Iterable[list[str]]) -> bytes:
+def _csv(rows: Iterable[Sequence[object]]) -> bytes:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()

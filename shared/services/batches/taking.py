@@ -28,7 +28,7 @@ from shared.domain.batches import (
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge, UnsupportedMedia
-from shared.domain.rows import payloads
+from shared.domain.rows import payloads, wanted
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches.csv_chunks import read_layout
 from shared.services.documents import Documents
@@ -91,17 +91,26 @@ class Batches:
         return OpenIndex(self.documents, "batches/open.json")
 
     def create(
-        self, dataset: str, body: bytes, content_type: str, idempotency_key: str | None = None
+        self,
+        dataset: str,
+        body: bytes,
+        content_type: str,
+        idempotency_key: str | None = None,
+        proba: str = "",
     ) -> BatchView:
-        """Take a batch: `{"blob": "container/path"}` as JSON, or the CSV itself.
+        """Take a batch: `{"blob": "container/path"}` as JSON, or the CSV itself; `proba` as in a score's query.
 
-        The same Idempotency-Key with the same request is the same batch. Raises InvalidInput, NotFound, TooLarge.
+        The same Idempotency-Key with the same request is the same batch. Raises InvalidInput, NotFound, TooLarge, and
+        Conflict where probabilities are asked of a model that gives none.
         """
+        demanded = wanted.demanded(proba)
         entry = self.scoring.entry(dataset)
         key = f"{entry.slug}/{_batch_id(entry.slug, idempotency_key)}"
-        request_hash = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()
+        told = content_type.encode() + (b"" if demanded is None else b"\nproba=%d" % demanded)
+        request_hash = hashlib.sha256(told + b"\n" + body).hexdigest()
         if idempotency_key is not None and (found := self.load(key)):
             return _same_request(found[0], request_hash)
+        classes = self._classes(entry, demanded)
         source = self._source(entry, key, body, content_type)
         layout, position = self._layout(entry, source)
         now = self.clock()
@@ -117,6 +126,7 @@ class Batches:
             created_at=now,
             updated_at=now,
             position=position,
+            classes=classes,
         )
         # The index first: a crash between the two leaves an entry without a document, which the worker drops.
         self.open.add(key, now)
@@ -146,6 +156,14 @@ class Batches:
         batch = replace(batch, updated_at=self.clock())
         path = _path(f"{batch.slug}/{batch.id}")
         return batch, self.documents.replace(path, to_json(batch), etag)
+
+    def _classes(self, entry: ServingEntry, demanded: bool | None) -> list[str]:
+        """The classes of the live model whose probabilities the output is to have."""
+        if demanded:
+            wanted.check_classes(entry)
+        able = bool(entry.schema.classes) and entry.script is not None
+        usual = self.scoring.probabilities and able
+        return list(entry.schema.classes) if (usual if demanded is None else demanded) else []
 
     def _source(self, entry: ServingEntry, key: str, body: bytes, content_type: str) -> Source:
         if content_type.partition(";")[0].strip().lower() in ("text/csv", "application/csv"):

@@ -15,9 +15,10 @@ from shared.domain.batches import OPEN_STATES, Batch, Layout
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
 from shared.domain.problems import Busy, Fault
 from shared.domain.rows import formulas
+from shared.domain.rows.wanted import Wanted
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches import csv_chunks
-from shared.services.batches.csv_chunks import CheckedChunk, Chunk
+from shared.services.batches.csv_chunks import CheckedChunk, Chunk, Told
 from shared.services.batches.taking import Batches
 from shared.services.guard import guarded
 from shared.services.overlap import Behind, ahead
@@ -138,8 +139,8 @@ class _Work:
             for prepared in ahead(self._prepared(layout)):
                 if time.monotonic() + MARGIN >= deadline:
                     return False
-                labels, models = self._score(prepared)
-                writer.put(partial(self._write, layout, prepared, labels, models))
+                told, models = self._score(prepared)
+                writer.put(partial(self._write, layout, prepared, told, models))
         self.batches.files.commit(output.container, output.blob, self.batch.blocks)
         return True
 
@@ -149,13 +150,15 @@ class _Work:
         for chunk in csv_chunks.read_chunks(self._read, layout, self.batch.position, size):
             entry = self.batches.scoring.entry(self.batch.slug)  # from memory: a promotion takes effect here
             checked = csv_chunks.check_chunk(chunk.records, layout, entry.validator)
-            yield _Prepared(chunk, entry, checked, chunks(entry.validator.names, checked.rows))
+            yield _Prepared(
+                chunk, entry, checked, chunks(entry.validator.names, checked.rows, len(self.batch.classes))
+            )
 
     def _begin(self, entry: ServingEntry) -> Layout:
         layout = self.batch.layout
         if not self.batch.blocks:
             entry.validator.order(layout.columns, others=True)  # the model may be another one by now
-            self._stage(csv_chunks.header_line(self._shown(layout)))
+            self._stage(csv_chunks.header_line(self._shown(layout), self.batch.classes))
             self._save(blocks=1)
         return layout
 
@@ -164,18 +167,21 @@ class _Work:
             return layout
         return replace(layout, columns=formulas.neutral_record(layout.columns))
 
-    def _score(self, prepared: _Prepared) -> tuple[list[Any], Counter[str]]:
-        """The rows' labels, and how many of them each model gave."""
-        labels: list[Any] = []
+    def _score(self, prepared: _Prepared) -> tuple[Told, Counter[str]]:
+        """What the rows were answered, and how many of them each model answered."""
+        told, classes = Told(), self.batch.classes
         models: Counter[str] = Counter()
         scoring = self.batches.scoring
         for body, count in prepared.bodies:
-            scored = scoring.predict(prepared.entry, body, count, scoring.calls.deadline(CHUNK_TIMEOUT))
-            labels += scored.prediction.result
+            deadline = scoring.calls.deadline(CHUNK_TIMEOUT)
+            scored = scoring.predict(
+                prepared.entry, body, count, deadline, wanted=Wanted(probabilities=bool(classes))
+            )
+            told.add(scored.prediction, classes)
             models[scored.model] += count
-        return labels, models
+        return told, models
 
-    def _write(self, layout: Layout, prepared: _Prepared, labels: list[Any], models: Counter[str]) -> None:
+    def _write(self, layout: Layout, prepared: _Prepared, told: Told, models: Counter[str]) -> None:
         chunk, checked = prepared.chunk, prepared.checked
         if not chunk.records:
             self._save(position=chunk.position)
@@ -183,8 +189,8 @@ class _Work:
         records = chunk.records
         if self.batches.neutralise:
             records = [formulas.neutral_record(record) for record in records]
-            labels = [formulas.neutral(label) for label in labels]
-        self._stage(csv_chunks.result_lines(records, layout, checked, labels))
+            told = Told([formulas.neutral(label) for label in told.labels], told.shares)
+        self._stage(csv_chunks.result_lines(records, layout, checked, told, self.batch.classes))
         since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,

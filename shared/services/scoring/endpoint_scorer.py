@@ -17,6 +17,8 @@ from shared.services.scoring.statuses import check
 
 #: Rows and encoded bytes of one chunk; the endpoint takes 1.5 MB.
 CHUNK_ROWS, CHUNK_BYTES = 5000, 1_000_000
+#: Probabilities in one answer: about a megabyte.
+CHUNK_NUMBERS = 50_000
 
 
 class EndpointScorer:
@@ -44,10 +46,14 @@ def _read(found: Prediction, seconds: float) -> Answers:
     return Answers([label_text(value) for value in found.result], found.probabilities, classes, seconds)
 
 
-def chunks(columns: list[str], rows: list[list[Any]]) -> list[tuple[bytes, int]]:
-    """Bodies of at most CHUNK_ROWS rows and CHUNK_BYTES bytes, with their row counts; a larger row stands alone."""
+def chunks(columns: list[str], rows: list[list[Any]], classes: int = 0) -> list[tuple[bytes, int]]:
+    """Bodies of at most CHUNK_ROWS rows and CHUNK_BYTES bytes, with their row counts; a larger row stands alone.
+
+    `classes`: so many probabilities a row come back, and of all at most CHUNK_NUMBERS.
+    """
     made: list[tuple[bytes, int]] = []
-    pending = [rows[at : at + CHUNK_ROWS] for at in range(0, len(rows), CHUNK_ROWS)]
+    most = min(CHUNK_ROWS, max(1, CHUNK_NUMBERS // max(1, classes)))
+    pending = [rows[at : at + most] for at in range(0, len(rows), most)]
     while pending:
         part = pending.pop(0)
         body = payloads.encode(Checked(columns, part))
