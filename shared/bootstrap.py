@@ -227,8 +227,12 @@ def scoring() -> Scoring:
     from shared.services.scoring.exchange import ScoreLimits
     from shared.services.scoring.proxy import Scoring
 
-    limits = ScoreLimits(settings().score_timeout_seconds, settings().score_max_rows)
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers(), neutralises())
+    now = settings()
+    limits = ScoreLimits(
+        now.score_timeout_seconds, now.score_max_rows, explain_seconds=now.explain_timeout_seconds
+    )
+    proba = now.score_probabilities == "on"
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers(), neutralises(), proba)
 
 
 @Once

@@ -136,6 +136,14 @@ class Settings:
         30.0, "Deadline of one scoring request (Azure ends any request at 230 s)", 0.05, 230
     )
     score_max_rows: int = whole(5000, "Most rows in one scoring request", 1)
+    score_probabilities: str = choice(
+        "off",
+        "Whether scores and batches hold probabilities where the call doesn't say (`?proba=`)",
+        ("off", "on"),
+    )
+    explain_timeout_seconds: float = number(
+        10.0, "Deadline of a scoring request that asks for explanations (`?explain=true`)", 0.05, 230
+    )
     worker_threads: int = whole(
         110,
         "Sync functions at once. Unset, the host says 1000, and Python 3.12 starts as many",
