@@ -67,6 +67,7 @@ def json_answer(
     schema: Doc,
     *,
     example: object = None,
+    examples: Doc | None = None,
     as_csv: bool = False,
     headers: Doc | None = None,
     links: Doc | None = None,
@@ -74,6 +75,8 @@ def json_answer(
     media: Doc = {"schema": schema}
     if example is not None:
         media["example"] = example
+    if examples:
+        media["examples"] = examples
     answer: Doc = {
         "description": description,
         "headers": {"x-request-id": REQUEST_ID_HEADER, **(headers or {})},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from functions.openapi.parts import NUMBER, TEXT, Doc, literal, ref
+from functions.openapi.parts import TEXT, Doc, literal, ref
 from shared.domain.rows.cells import INT64_MAX, INT64_MIN
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column, Schema
@@ -108,13 +108,6 @@ def body(slug: str, schema: Schema) -> Doc:
             "text/csv": {"schema": TEXT, **({"example": out.getvalue()} if rows else {})},
         },
     }
-
-
-def result_schema(schema: Schema) -> Doc:
-    """What one row gives: a class label, or a number for regression. Labels come as the training file typed them."""
-    if not schema.classes:
-        return NUMBER
-    return {"description": "One of the classes: " + ", ".join(map(literal, schema.classes[:50]))}
 
 
 def dataset_schemas(entry: ServingEntry) -> Doc:

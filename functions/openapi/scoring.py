@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from functions.openapi.answers import SHARE, answer_examples, answer_schema
 from functions.openapi.parts import (
     REQUEST_ID,
     TEXT,
@@ -12,29 +13,41 @@ from functions.openapi.parts import (
     idempotency,
     json_answer,
     link,
-    listing,
     literal,
     operation,
     path_parameter,
     query_parameter,
-    record,
     ref,
     responses,
 )
-from functions.openapi.rows import ID, body, only, result_schema
+from functions.openapi.rows import body, only
 from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema
+from shared.services.scoring.exchange import EXPLAIN_ROWS
 
-SCORE_REFUSALS = (400, 404, 413, 415, 422, 502, 504)
+SCORE_REFUSALS = (400, 404, 409, 413, 415, 422, 502, 504)
 BATCH_ID = path_parameter("id", "The batch's id.")
 
+_TRUTH: Doc = {"type": "string", "enum": ["true", "false"]}
+_PROBA = query_parameter(
+    "proba",
+    "Whether the answer holds a probability of each class; where it is left out, `SCORE_PROBABILITIES` says. 409 "
+    "`no-probabilities` where it is true and the model gives none.",
+    _TRUTH,
+)
 _SCORE_PARAMETERS = [
     query_parameter(
         "shape",
         "Of the answer: an object with `result` (default), the bare list, or CSV.",
         {"type": "string", "enum": ["result", "list", "csv"]},
+    ),
+    _PROBA,
+    query_parameter(
+        "explain",
+        f"What each column adds to each row's score, of at most {EXPLAIN_ROWS} rows; with the shape `result` alone.",
+        _TRUTH,
     ),
     header_parameter(
         "x-dropml-deadline-ms",
@@ -46,6 +59,10 @@ _SCORE_PARAMETERS = [
 _SCORE_HEADERS: Doc = {
     "x-dropml-model": {"description": "Model and version that answered.", "schema": TEXT},
     "x-dropml-run": {"description": "The run that made it.", "schema": TEXT},
+    "x-dropml-threshold": {
+        "description": "The probability from which on the second of two classes was answered; absent where none decided.",
+        "schema": SHARE,
+    },
     "x-dropml-warnings": {
         "description": "How many values were never seen in training.",
         "schema": {"type": "integer", "minimum": 1},
@@ -70,24 +87,10 @@ def blob_source(containers: Collection[str]) -> Doc:
 
 
 def _answers(schema: Schema) -> Doc:
-    result = listing(result_schema(schema))
-    more = {"probabilities": listing({}), "warnings": listing(ref("RowIssue"))}
-    if schema.id:
-        more["ids"] = listing(ID)
-    shaped: Doc = {
-        "anyOf": [
-            {
-                **record({"result": result}, **more),
-                "additionalProperties": False,
-            },
-            result,
-        ]
-    }
-    labels: list[object] = [schema.classes[0]] * max(1, len(schema.example)) if schema.classes else []
     return json_answer(
         "One result per row, in order.",
-        shaped,
-        example={"result": labels} if labels else None,
+        answer_schema(schema),
+        examples=answer_examples(schema),
         as_csv=True,
         headers=_SCORE_HEADERS,
     )
@@ -122,7 +125,9 @@ def _batch_paths(slug: str, suffix: str, name: str) -> Doc:
                 f"batch{suffix}",
                 "batch",
                 f"Score a whole CSV with the live model of {name}",
-                parameters=[_IDEMPOTENCY, REQUEST_ID],
+                description="The output has a column of probabilities for each class where they are asked for; the classes "
+                "are those of the model that is live when the batch is taken.",
+                parameters=[_PROBA, _IDEMPOTENCY, REQUEST_ID],
                 requestBody={
                     "required": True,
                     "content": {

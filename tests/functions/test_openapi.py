@@ -134,6 +134,44 @@ def test_schema_and_validator_agree(row: Any) -> None:
         assert rows_schema().is_valid(body) == taken
 
 
+def answers_schema(document: dict[str, Any], slug: str = "bank") -> dict[str, Any]:
+    ok: dict[str, Any] = document["paths"][f"/api/score/{slug}"]["post"]["responses"]["200"]
+    return dict(ok["content"]["application/json"])
+
+
+def test_the_examples_of_answers_fit_their_schema_and_others_do_not() -> None:
+    media = resolved(answers_schema(DOCUMENT))
+    check = jsonschema.Draft202012Validator(media["schema"])
+    assert {"result", "probabilities", "list"} <= media["examples"].keys()
+    for example in media["examples"].values():
+        check.validate(example["value"])
+    full = media["examples"]["probabilities"]["value"]
+    assert full["classes"] == ["no", "yes"]
+    for wrong in (
+        {"probabilities": [[1.5, -0.5]]},
+        {"probabilities": [[0.2, 0.3, 0.5]]},
+        {"classes": ["no", "no"]},
+        {"classes": ["no", "maybe"]},
+        {"contributions": {"columns": ["age"]}},
+    ):
+        assert not check.is_valid({**full, **wrong}), wrong
+
+
+@pytest.mark.parametrize(
+    ("classes", "answered"),
+    [(("0", "1"), [0, 1]), (("False", "True"), [False, True]), (("0.5", "nan"), [0.5, "nan"])],
+)
+def test_classes_are_told_as_the_model_types_them(classes: tuple[str, ...], answered: list[Any]) -> None:
+    entry = replace(ENTRY, schema=replace(ENTRY.schema, classes=classes))
+    document: dict[str, Any] = openapi.document([entry], SOURCES)
+    json.dumps(document, allow_nan=False)
+    first = answers_schema(document)["schema"]["anyOf"][0]["properties"]["classes"]
+    check = jsonschema.Draft202012Validator(first)
+    assert check.is_valid(answered)
+    assert check.is_valid(list(classes))
+    assert not check.is_valid(["other"])
+
+
 def test_names_that_are_odd_in_a_schema_are_kept() -> None:
     doc = serving_document(Endpoint(url="http://nowhere"), dataset="a/b c")
     doc["slug"] = "a-b-c-1234"

@@ -70,6 +70,8 @@ class Endpoint:
     url: str = ""
     live_keys: list[str] = field(default_factory=lambda: ["p0", "s0"])
     deployments: set[str] = field(default_factory=lambda: {"m1-a1"})
+    #: Deployments that run a scoring script, and the classes of each.
+    scripts: dict[str, list[Any]] = field(default_factory=dict)
     script: list[Scripted] = field(default_factory=list)
     seen: list[dict[str, Any]] = field(default_factory=list)
     key_reads: int = 0
@@ -112,11 +114,35 @@ class Endpoint:
         deployment = headers.get("azureml-model-deployment") or "m1-a1"
         if deployment not in self.deployments:
             return Scripted(404, b'{"message": "no such deployment"}')
-        table = json.loads(body)["input_data"]
-        labels = ["yes" if row[table["columns"].index("age")] > 50 else "no" for row in table["data"]]
-        return Scripted(
-            200, json.dumps(labels).encode(), {"azureml-model-deployment": deployment}, self.delay
-        )
+        sent = json.loads(body)
+        said = {"azureml-model-deployment": deployment}
+        if deployment in self.scripts:
+            found: Any = scripted_answer(sent, self.scripts[deployment])
+        elif sent.keys() != {"input_data"}:
+            return Scripted(424, b"unknown parameters", {"ms-azureml-model-error-statuscode": "400"})
+        else:
+            found = ["yes" if age > 50 else "no" for age in _ages(sent)]
+        return Scripted(200, json.dumps(found).encode(), said, self.delay)
+
+
+def _ages(sent: dict[str, Any]) -> list[float]:
+    table = sent["input_data"]
+    return [row[table["columns"].index("age")] for row in table["data"]]
+
+
+def scripted_answer(sent: dict[str, Any], classes: list[Any]) -> dict[str, Any]:
+    """What `scorer/score.py` answers: the probability of the second class is a hundredth of the age."""
+    params, ages = sent.get("params", {}), _ages(sent)
+    threshold = params.get("threshold")
+    bound = 0.5 if threshold is None else threshold
+    found: dict[str, Any] = {"result": [classes[age / 100 >= bound] for age in ages], "model": "bank:1"}
+    if params.get("method") != "predict":
+        rest = [0.0] * (len(classes) - 2)
+        found["probabilities"] = [[1 - age / 100, age / 100, *rest] for age in ages]
+        found["classes"] = classes
+    if threshold is not None:
+        found["threshold"] = threshold
+    return found
 
 
 def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:

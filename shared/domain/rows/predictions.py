@@ -23,15 +23,17 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each feature adds to each row's score: `base` and a row's `values` sum up to it.
+    """What each column adds to each row's score: `base[row]` and `values[row]` sum up to it.
 
-    `values[row][i]` is that of `columns[i]`. `of`: the class whose score it is; None for a number.
+    `values[row][i]` is that of `columns[i]`. `of`: for each row the class whose probability the score is; None for a
+    regression. `method`: what these numbers are, in a sentence.
     """
 
     columns: list[str]
+    of: list[Any] | None
     base: list[float]
     values: list[list[float]]
-    of: Any = None
+    method: str = ""
 
 
 class Prediction(NamedTuple):
@@ -137,10 +139,12 @@ def _contributions(doc: Any, rows: int) -> Contributions | None:
     if len(set(columns)) != len(columns):
         raise _bad("contributions of a column twice")
     _table("contributions", doc.get("values"), rows, len(columns))
-    base, of = doc.get("base"), doc.get("of")
-    if type(of) not in _SINGLE or not isinstance(base, list) or len(base) != rows or not _numbers(base):
+    base, of, method = doc.get("base"), doc.get("of"), doc.get("method", "")
+    if not isinstance(base, list) or len(base) != rows or not _numbers(base):
         raise _bad("contributions without a base for each row")
-    return Contributions(columns, base, doc["values"], of)
+    if of is not None and not (isinstance(of, list) and len(of) == rows and set(map(type, of)) <= _SINGLE):
+        raise _bad("contributions without the class of each row")
+    return Contributions(columns, of, base, doc["values"], method if isinstance(method, str) else "")
 
 
 def _table(what: str, table: Any, rows: int, width: int) -> None:

@@ -118,7 +118,7 @@ def check_given(found: Prediction, wanted: Wanted, model: str) -> None:
         raise Conflict(
             f"The model {model} gives no explanations.",
             remedy="Leave out explain=true.",
-            code="no-explanations",
+            code="no-explanation",
             field="explain",
         )
 
@@ -137,7 +137,7 @@ def check_able(entry: ServingEntry, deployment: str, wanted: Wanted) -> None:
     raise Conflict(
         f"The deployment {deployment} of {model} can't explain its answers (an MLflow no-code deployment).",
         remedy=f"{remedy}; drop the file again or retrain, or leave out explain=true.",
-        code="no-explanations",
+        code="no-explanation",
         field="explain",
     )
 

@@ -9,6 +9,8 @@ from shared.domain.errors import InvalidInput
 from shared.domain.problems import TooLarge
 from shared.domain.rows.predictions import Prediction
 
+#: Rows of one request that are explained.
+EXPLAIN_ROWS = 20
 #: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/
 #: how-to-manage-quotas#azure-machine-learning-online-endpoints-and-batch-endpoints: 1.5 MB).
 MAX_BODY, MAX_ENDPOINT_BODY = 4 * 1024 * 1024, 1_572_864
@@ -20,7 +22,7 @@ class ScoreLimits:
     max_rows: int = 5000
     max_body: int = MAX_BODY
     explain_seconds: float = 10.0
-    explain_rows: int = 20
+    explain_rows: int = EXPLAIN_ROWS
 
 
 class ScoreRequest(NamedTuple):
@@ -59,7 +61,7 @@ def too_many_to_explain(rows: int, limit: int) -> InvalidInput:
     return InvalidInput(
         f"The request holds {rows} rows; at most {limit} are explained at once.",
         remedy="Send fewer rows, or leave out explain=true.",
-        code="too-many-to-explain",
+        code="too-many-explanations",
         field="explain",
     )
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.domain.errors import InvalidInput, Upstream
+from shared.domain.errors import Conflict, InvalidInput, Upstream
 from shared.domain.problems import DeadlineExceeded, EndpointRefused, ModelRefused, TooLarge
 from shared.domain.rows import payloads
 from shared.domain.run.serving import Target
 from shared.services.scoring.calling import Answer
+
+#: A script's refusals of what a model of its kind never answers: the rows are not at fault, nor is the deployment.
+LACKING = ("no-probabilities", "no-explanation")
 
 
 def model_status(headers: Mapping[str, str]) -> int | None:
@@ -26,6 +29,15 @@ def is_gone(answer: Answer) -> bool:
     return answer.status == 404 or (answer.status == 424 and model_status(answer.headers) == 404)
 
 
+def _code(answer: Answer) -> str:
+    """Of a refusal of `scorer/score.py`; empty where there is none."""
+    try:
+        doc = payloads.load_json(answer.body)
+    except InvalidInput:
+        return ""
+    return str(doc.get("code", "")) if isinstance(doc, dict) else ""
+
+
 def check(answer: Answer, target: Target) -> None:
     """Raise the product's error for an endpoint's answer other than 200.
 
@@ -37,6 +49,8 @@ def check(answer: Answer, target: Target) -> None:
     name, said = target.endpoint, _said(answer)
     if status == 424:
         inner = model_status(answer.headers)
+        if inner == 400 and (lacking := _code(answer)) in LACKING:
+            raise Conflict(f"The model behind {name} can't answer this: {said}", code=lacking)
         if inner in (400, 422):
             raise ModelRefused(f"The model refused the rows: {said}", remedy="Compare them with the swagger.")
         raise Upstream(
