@@ -28,11 +28,13 @@ from shared.domain.batches import (
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.problems import KeyReused, TooLarge, UnsupportedMedia
-from shared.domain.rows import payloads, wanted
+from shared.domain.rows import payloads
+from shared.domain.rows.wanted import truth
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches.csv_chunks import read_layout
 from shared.services.documents import Documents
 from shared.services.open_index import OpenIndex
+from shared.services.scoring.asking import check_classes
 from shared.services.scoring.proxy import Scoring
 
 #: Read at a time for the header line.
@@ -103,7 +105,7 @@ class Batches:
         The same Idempotency-Key with the same request is the same batch. Raises InvalidInput, NotFound, TooLarge, and
         Conflict where probabilities are asked of a model that gives none.
         """
-        demanded = wanted.demanded(proba)
+        demanded = truth("proba", proba)
         entry = self.scoring.entry(dataset)
         key = f"{entry.slug}/{_batch_id(entry.slug, idempotency_key)}"
         told = content_type.encode() + (b"" if demanded is None else b"\nproba=%d" % demanded)
@@ -160,7 +162,7 @@ class Batches:
     def _classes(self, entry: ServingEntry, demanded: bool | None) -> list[str]:
         """The classes of the live model whose probabilities the output is to have."""
         if demanded:
-            wanted.check_classes(entry)
+            check_classes(entry)
         able = bool(entry.schema.classes) and entry.script is not None
         usual = self.scoring.probabilities and able
         return list(entry.schema.classes) if (usual if demanded is None else demanded) else []

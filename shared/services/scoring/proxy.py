@@ -16,21 +16,11 @@ from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
 from shared.domain.rows.predictions import read_answer
-from shared.domain.rows.refit import fitted
 from shared.domain.rows.shapes import answer
-from shared.domain.rows.wanted import (
-    CONTENT_TYPES,
-    PLAIN,
-    AnswerShape,
-    Wanted,
-    answer_shape,
-    asked,
-    check_given,
-    decided,
-    wanted_of,
-)
+from shared.domain.rows.wanted import CONTENT_TYPES, PLAIN, AnswerShape, Wanted, answer_shape, wanted_of
 from shared.domain.run.serving import ServingEntry
 from shared.services.bulkhead import Bulkhead
+from shared.services.scoring.asking import asked, check_given, decided, fitted
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.exchange import (
     MAX_ENDPOINT_BODY,
