@@ -2,7 +2,8 @@
 
 The same bank-marketing VotingEnsemble, the same two records, servers measured in turns: in every round each
 one at concurrency 1 and at 8. A ratio is the median of the rounds' ratios. Prints one line a figure,
-`figure NAME VALUE TARGET ok|short`, and writes benchmarks/results/serving.json. Then the proxy before the
+`figure NAME VALUE TARGET ok|short`, and writes benchmarks/results/serving.json: those of the entry script alone, too
+(benchmarks/entry_script.py). Then the proxy before the
 endpoint and batches are measured (benchmarks/scoring.py); `--proxy` measures only these.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import entry_script, machine
 from benchmarks.figure import Figure
 from benchmarks.serving_model import NoModelError, data_file, voting_ensemble
 from benchmarks.serving_systems import (
@@ -222,6 +223,7 @@ def main(argv: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 0
         found, details = compare(model_dir.resolve(), data, rounds, seconds)
+        found += entry_script.measure(model_dir.resolve())
         result |= {"model": model, **details}
         report(found, result)
         result["figures"] = [figure.to_dict() for figure in found]

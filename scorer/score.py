@@ -37,6 +37,7 @@ from scorer.errors import RequestError  # noqa: E402
 from scorer.folder import find_model, model_name  # noqa: E402
 from scorer.forms import load_form  # noqa: E402
 from scorer.request import read  # noqa: E402
+from scorer.swagger import publish  # noqa: E402
 
 _model: Served | None = None
 _name: str | None = None
@@ -51,9 +52,20 @@ def init() -> None:
     root = Path(os.environ.get("AZUREML_MODEL_DIR", ""))
     started = time.monotonic()
     _name = model_name(root)
-    _model = load_form(find_model(root), print)
+    folder = find_model(root)
+    _model = load_form(folder, print)
     _threshold = standing(os.environ.get(THRESHOLD), _model)
+    _describe(_model, folder)
     print(f"{_name or 'the model'} is ready after {time.monotonic() - started:.2f} s", flush=True)
+
+
+def _describe(model: Served, folder: Path) -> None:
+    """What the server serves as swagger; a deployment whose code can't be written to serves without."""
+    title = os.environ.get("SERVICE_NAME") or _name or "model"
+    try:
+        publish(model, folder, Path(__file__).resolve().parent, title)
+    except OSError as error:
+        print(f"No swagger of the columns: {error}", flush=True)
 
 
 def run(raw_data: Any) -> Any:

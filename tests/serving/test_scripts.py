@@ -219,3 +219,16 @@ def test_the_projects_own_scoring_script_runs(tmp_path: Path) -> None:
         assert found["result"] == ["yes"]
         assert found["model"] == "bank:1"
         assert sum(found["probabilities"][0]) == pytest.approx(1)
+        for version in ("2", "3", "3.1"):
+            taken, given = described(endpoint, version)
+            assert list(taken["properties"]["input_data"]["items"]["properties"]) == table["columns"]
+            assert endpoint.score(taken["example"]).json().keys() <= given["properties"].keys()
+    assert not [*(root / "scorer").glob("swagger*.json")]
+
+
+def described(endpoint: Endpoint, version: str) -> list[dict[str, Any]]:
+    """What the deployment says it takes and answers."""
+    headers = {"Authorization": f"Bearer {PRIMARY}"}
+    got = requests.get(f"{endpoint.url}/swagger.json?version={version}", headers=headers, timeout=10).json()
+    schemas = got.get("definitions") or got["components"]["schemas"]
+    return [schemas[name] for name in ("ServiceInput", "ServiceOutput")]

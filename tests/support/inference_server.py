@@ -109,6 +109,9 @@ class Served:
         answer = requests.post(f"{self.url}/score", data=data, headers=headers, timeout=60)
         return answer.status_code, answer.json()
 
+    def swagger(self, version: str) -> Any:
+        return requests.get(f"{self.url}/swagger.json", params={"version": version}, timeout=10).json()
+
 
 def _required() -> None:
     if not SERVER.exists():
@@ -125,7 +128,7 @@ def save_with_mlflow(folder: Path) -> None:
 
 
 @contextmanager
-def served(model_dir: Path, folder: Path) -> Iterator[Deployment]:
+def served(model_dir: Path, folder: Path) -> Iterator[Served]:
     """Skips where the server is not installed."""
     _required()
     code = folder / "app" / "5f2e01c4-code"  # as Azure does, under a name that is not the package's
@@ -134,13 +137,13 @@ def served(model_dir: Path, folder: Path) -> Iterator[Deployment]:
     port = free_port()
     command = [str(SERVER), "--entry_script", str(code / "score.py"), "--port", str(port)]
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    environment |= {"AML_APP_ROOT": str(folder / "app"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"AML_APP_ROOT": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PATH"] = f"{SERVER.parent}{os.pathsep}{environment['PATH']}"
     log_file = folder / "log.txt"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [*command, "--model_dir", str(model_dir)],
-            cwd=folder / "app",
+            cwd=code,
             env=environment,
             stdout=log,
             stderr=log,
