@@ -11,6 +11,8 @@ import pytest
 
 from dropml.azureml.automl.fit.algorithms import CLASSIFIERS, REGRESSORS
 from scorer import CompiledFormError, check_parity, load
+from scorer.compiled import CompiledScorer
+from scorer.explain import explain
 from tests.support.automl_jobs import Finished, people, run_here, write_data, write_spec
 
 ONE_FORM = {"KNN"}
@@ -53,6 +55,25 @@ def check(done: Finished, name: str) -> None:
     else:
         assert form == {"form": "compiled", "reason": None, "parity": form["parity"]}
         assert check_parity(done.model_dir) <= 1e-6
+        check_explained(done.model_dir)
+
+
+def check_explained(model_dir: Path) -> None:
+    """Contributions sum to the score, of rows with missing values and unseen categories too, and tell rows apart."""
+    scorer = CompiledScorer(model_dir)
+    rows = json.loads((model_dir / "dropml" / "parity.json").read_text())
+    age = scorer.columns.index("age")
+    data = [[row[rows["columns"].index(name)] for name in scorer.columns] for row in rows["data"][-30:]]
+    data = [row for row in data if row[age] is not None]
+    result = scorer.predict(scorer.columns, data)
+    found = explain(scorer, scorer.columns, data, result)
+    for number, (base, values) in enumerate(zip(found["base"], found["values"], strict=True)):
+        score = result[number]
+        if scorer.labels is not None:
+            shares = scorer.predict_proba(scorer.columns, [data[number]])[0]
+            score = shares[scorer.labels.index(found["of"][number])]
+        assert base + sum(values) == pytest.approx(score, rel=1e-9, abs=1e-9)
+    assert np.ptp(np.array(found["values"])[:, age]) > 0
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -116,3 +137,4 @@ def _save_ensemble_and_check(done: Finished, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "copied" / "parity.json", folder / "dropml" / "parity.json")
     assert len(pipeline.model.members) >= 2
     assert check_parity(folder) <= 1e-6
+    check_explained(folder)
