@@ -12,7 +12,7 @@ import pytest
 from shared.services import turns
 from shared.services.run import loop, retraining
 from shared.services.run.pipeline_runs import PipelineRuns
-from shared.services.run.serving_repair import LOOK_SECONDS, ServingRepair
+from shared.services.run.serving_repair import LOOK_SECONDS, NEVER_SEEN, ServingRepair
 from shared.services.run.upgrade import upgrade
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import drop, state, tick
@@ -238,6 +238,34 @@ class TestServing:
         world.clock.now += LOOK_SECONDS
         repair.tick(world.clock.now + 100)
         assert replace(world.serving("bank"), updated_at=0.0) == replace(before, updated_at=0.0)
+
+    def test_a_process_that_begins_reads_what_is_missing_first_and_the_others_little_by_little(self) -> None:
+        world = World()
+        names = [f"d{n}" for n in range(NEVER_SEEN + 5)]
+        for name in names:
+            drop(world, dataset=name)
+        for _ in range(10):
+            tick(world)
+        world.docs.blobs[f"serving/{names[0]}.json"] = ("{", '"x"')
+        world.docs.blobs.pop(f"serving/{names[-1]}.json")
+        read: list[str] = []
+        real = world.docs.get
+
+        def counted(path: str) -> tuple[dict[str, Any], str] | None:
+            if path.startswith("datasets/"):
+                read.append(path)
+            return real(path)
+
+        world.docs.get = counted  # type: ignore[method-assign]
+        repair = ServingRepair(world.context)
+        looks = []
+        for _ in range(3):
+            repair.tick(world.clock.now + 100)
+            looks.append(len(set(read)))
+            read.clear()
+            world.clock.now += LOOK_SECONDS
+        assert looks == [NEVER_SEEN + 1, 4 + 2, 0]  # in the second one what was made anew, too
+        assert {world.serving(name).dataset for name in names} == set(names)
 
     def test_looks_at_nothing_that_has_not_changed(self) -> None:
         world = World()

@@ -12,6 +12,8 @@ from shared.services.run.traffic import deployment_of, endpoint_of, write_servin
 
 #: Between two looks (seconds): a listing call each for datasets and serving documents, and reads of what has changed.
 LOOK_SECONDS = 60.0
+#: Of documents that are there and were never looked at since the process began, so many are read in one look.
+NEVER_SEEN = 20
 
 
 class ServingRepair:
@@ -28,15 +30,23 @@ class ServingRepair:
         if ctx.active() - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = ctx.active()
-        serving = dict(self._listed("serving/"))
-        for slug, etag in self._listed("datasets/"):
-            now = (etag, serving.get(slug, ""))
-            if self._seen.get(slug) == now:
-                continue
+        for slug, now in self._due():
             if ctx.active() >= deadline:
                 return
             if guarded(ctx.log, "serving document not looked at", partial(self._look, slug), slug=slug):
                 self._seen[slug] = now
+
+    def _due(self) -> list[tuple[str, tuple[str, str]]]:
+        """Who has changed or serves nothing first; a process that has just begun reads the others little by little."""
+        serving = dict(self._listed("serving/"))
+        first: list[tuple[str, tuple[str, str]]] = []
+        later: list[tuple[str, tuple[str, str]]] = []
+        for slug, etag in self._listed("datasets/"):
+            now = (etag, serving.get(slug, ""))
+            if self._seen.get(slug) != now:
+                known = slug in self._seen or slug not in serving
+                (first if known else later).append((slug, now))
+        return first + later[:NEVER_SEEN]
 
     def _listed(self, folder: str) -> Iterator[tuple[str, str]]:
         after = ""
