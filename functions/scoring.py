@@ -107,14 +107,29 @@ def create_batch(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="score/{dataset}/batch/{id}", methods=["GET"])
 @door
 def show_batch(req: func.HttpRequest) -> func.HttpResponse:
-    return answer(bootstrap.batches().show(parameters.dataset(req), req.route_params["id"]))
+    from shared.services.batches import showing
+
+    return answer(showing.show(bootstrap.batches(), parameters.dataset(req), req.route_params["id"]))
+
+
+@bp.route(route="batches", methods=["GET"])
+@door
+def list_batches(req: func.HttpRequest) -> func.HttpResponse:
+    """Newest first; `dataset` narrows it, `limit` (1 to 500, default 50) and `cursor` page it."""
+    from shared.services.batches import showing
+
+    found, etag = showing.page(bootstrap.batches(), showing.BatchQuery.parse(req.params))
+    if req.headers.get("if-none-match") == etag:
+        return respond(None, "application/json", 304, {"ETag": etag})
+    return answer(found, headers={"ETag": etag})
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance_batches(timer: func.TimerRequest) -> None:
-    """Every open batch, as far as it goes in one tick."""
-    from shared.services.batches import worker
+    """Every open batch, as far as it goes in one tick; what waits for a model that is live by now first."""
+    from shared.services.batches import waiting, worker
 
+    waiting.start_waiting(bootstrap.batches())
     deadline = time.monotonic() + settings().step_deadline_seconds
     worker.step_batches(bootstrap.batches(), deadline)
 

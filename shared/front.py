@@ -9,6 +9,7 @@ from shared.once import Once
 from shared.settings import settings
 
 if TYPE_CHECKING:
+    from shared.services.batches.dropped import DroppedFiles
     from shared.services.intake.drop import Intake
     from shared.services.intake.ports import Files, IntakePlan
     from shared.services.quarantine.deciding import Quarantine
@@ -22,10 +23,18 @@ def _parts() -> tuple[Context, Files, IntakePlan]:
 
 
 @Once
+def dropped_files() -> DroppedFiles:
+    from shared.services.batches.dropped import DroppedFiles
+
+    now = settings()
+    return DroppedFiles(bootstrap.batches(), now.max_upload_bytes, now.score_wait_days, bootstrap.observe)
+
+
+@Once
 def intake() -> Intake:
     from shared.services.intake.drop import Intake
 
-    return Intake(*_parts())
+    return Intake(*_parts(), dropped_files())
 
 
 @Once

@@ -132,6 +132,9 @@ class Settings:
     )
     pipeline_v1_url: str = url("", "Published v1 pipeline REST URL, for pipeline_mode v1")
     max_upload_bytes: int = whole(4 * 1024**3, "Largest file taken", 1)
+    score_wait_days: float = number(
+        14.0, "How long a file to score waits for the first model of its dataset", 0, 3650
+    )
     score_timeout_seconds: float = number(
         30.0, "Deadline of one scoring request (Azure ends any request at 230 s)", 0.05, 230
     )

@@ -9,6 +9,7 @@ from shared.domain.batches import BatchView
 from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
+from shared.services.batches.showing import BatchList
 from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.pipeline_runs import PipelineRunView
@@ -20,6 +21,7 @@ from shared.services.scoring.rotation import RotationView
 VIEWS: tuple[type, ...] = (
     Problem,
     BatchView,
+    BatchList,
     RotationView,
     BenchmarkView,
     RunList,

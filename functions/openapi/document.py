@@ -41,7 +41,7 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= endpoints.PATHS | runs.PATHS | quarantine.PATHS | pipelines.PATHS | health.PATHS
+    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | quarantine.PATHS | pipelines.PATHS | health.PATHS
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

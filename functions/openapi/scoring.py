@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from functions.openapi.answers import SHARE, answer_examples, answer_schema
 from functions.openapi.parts import (
+    PAGE,
     REQUEST_ID,
     TEXT,
     Doc,
@@ -29,6 +30,19 @@ from shared.services.scoring.exchange import EXPLAIN_ROWS
 
 SCORE_REFUSALS = (400, 404, 409, 413, 415, 422, 502, 504)
 BATCH_ID = path_parameter("id", "The batch's id.")
+
+#: Of all datasets.
+PATHS: Doc = {
+    "/api/batches": {
+        "get": operation(
+            "listBatches",
+            "batch",
+            "Batches, newest first: asked for, and of files that were dropped to be scored",
+            parameters=[query_parameter("dataset", "Only this dataset's.", TEXT), *PAGE],
+            responses=responses(json_answer("The batches.", ref("BatchList")), 400),
+        )
+    }
+}
 
 _TRUTH: Doc = {"type": "string", "enum": ["true", "false"]}
 _PROBA = query_parameter(

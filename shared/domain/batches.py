@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
+from shared.domain import names
+from shared.domain.incoming import stem_of
 from shared.domain.problems import Fault
 
 #: Path of a blob below its container: segments that don't begin with a dot, no control characters, no backslash.
 BLOB_PATH_PATTERN = r"[^/.\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*(/[^/.\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*)*"
 MAX_BLOB_PATH = 1024
 
-Status = Literal["queued", "running", "completed", "failed"]
+#: `waiting`: for a first model to go live; nobody works on it.
+Status = Literal["waiting", "queued", "running", "completed", "failed"]
 OPEN_STATES = frozenset({"queued", "running"})
+#: Characters of a dropped file's name in its batch's id, which is 64 characters at most.
+_STEM = 30
+_NO_ID = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,18 @@ class Batch:
     not_before: float = 0.0
     claimed_until: float = 0.0
     error: Fault | None = None
+    #: Of a file that was dropped to be scored: container/path of where.
+    dropped: str = ""
+    #: Until when (unix seconds) a waiting one waits.
+    waits_until: float = 0.0
 
 
 @dataclass(frozen=True)
 class BatchView:
-    """What a caller sees of a batch. `progress` is a share; `source` and `output` are container/path."""
+    """What a caller sees of a batch. `progress` is a share; `source`, `output` and `dropped` are container/path.
+
+    `error` is why it failed, why it waits, or what kept it from going on last.
+    """
 
     id: str
     dataset: str
@@ -97,6 +112,9 @@ class BatchView:
     classes: list[str] = field(default_factory=list)
     rows_per_second: float | None = None
     error: Fault | None = None
+    slug: str = ""
+    dropped: str | None = None
+    waits_until: float | None = None
 
 
 def view(batch: Batch) -> BatchView:
@@ -118,4 +136,13 @@ def view(batch: Batch) -> BatchView:
         classes=batch.classes,
         rows_per_second=round(batch.rows / worked, 1) if worked > 0 else None,
         error=batch.error,
+        slug=batch.slug,
+        dropped=batch.dropped or None,
+        waits_until=batch.waits_until if batch.status == "waiting" else None,
     )
+
+
+def dropped_id(container: str, blob: str, etag: str, modified: float) -> str:
+    """The batch of one version of a dropped file: its name and when it was written (UTC), for people, and the version's hash."""
+    stem = _NO_ID.sub("-", names.safe_file(stem_of(blob)))[:_STEM].strip("-") or "file"
+    return f"{stem}-{datetime.fromtimestamp(int(modified), UTC):%Y%m%dT%H%M%SZ}-{names.upload_id(container, blob, etag)[:12]}"

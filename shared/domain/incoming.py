@@ -1,4 +1,6 @@
-"""What a blob's name in the incoming container means: a table, its configuration, something else, or nothing to us. Pure."""
+"""What a blob's name in the incoming container means: a table, rows to score, a configuration, something else, or nothing
+to us. Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from shared.domain.names import unwritable
 #: Endings of a table, whatever their case. What they hold is for the reader of tables to find out.
 TABLES = (".csv", ".csv.gz", ".tsv")
 CONFIG = ".yaml"
+#: Before a table's ending, in any case: its rows are scored, not learnt from.
+SCORE = ".score"
 #: Characters of a dataset's name: Azure's tags, which carry it, end at 256.
 MAX_NAME = 200
 _NEAR_CONFIG = (*(f"{table}{end}" for table in TABLES for end in (".yaml", ".yml")), ".yml")
@@ -28,6 +32,7 @@ _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
 class Kind(StrEnum):
     TABLE = "table"
+    SCORE = "score"
     CONFIG = "config"
     OTHER = "other"
     CLUTTER = "clutter"
@@ -35,7 +40,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """`dataset` names a table or the one that a configuration is for; the rest tells of something else."""
+    """`dataset` names a table, or the one whose model scores or that a configuration is for; the rest tells of something else."""
 
     kind: Kind
     dataset: str = ""
@@ -63,16 +68,35 @@ def recognised(name: str) -> Arrival:
         message = f"It looks like a configuration, but only {right} is read."
         return _told(InvalidTable(message, remedy=f"Rename it to {right}.", code="misnamed-config"))
     if name.endswith(CONFIG):
-        return _named(Kind.CONFIG, name[: -len(CONFIG)])
+        return _config(name[: -len(CONFIG)])
     table = next((end for end in TABLES if lower.endswith(end)), None)
     if table:
-        return _named(Kind.TABLE, name[: -len(table)])
+        stem = name[: -len(table)]
+        return _named(Kind.SCORE, stem[: -len(SCORE)]) if _to_score(stem) else _named(Kind.TABLE, stem)
     return Arrival(Kind.CLUTTER) if last.startswith("_") else _no_table(last)
 
 
 def config_of(name: str) -> str:
     """The configuration file of a table."""
     return f"{recognised(name).dataset}{CONFIG}"
+
+
+def stem_of(name: str) -> str:
+    """The last part of a table's name, without its ending."""
+    last = name.rpartition("/")[2]
+    return last[: -len(next((end for end in TABLES if last.lower().endswith(end)), "")) or None]
+
+
+def _to_score(stem: str) -> bool:
+    return stem.lower().endswith(SCORE) and len(stem.rpartition("/")[2]) > len(SCORE)
+
+
+def _config(stem: str) -> Arrival:
+    if not _to_score(stem):
+        return _named(Kind.CONFIG, stem)
+    right = f"{stem[: -len(SCORE)]}{CONFIG}"
+    message = f"Files to score have no configuration of their own; {right} holds for them, too."
+    return _told(InvalidTable(message, remedy=f"Write what it says into {right}.", code="misnamed-config"))
 
 
 def _told(error: InvalidTable) -> Arrival:

@@ -12,15 +12,23 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import ContainerClient, ContentSettings
 
 from shared.adapters import storage
+from shared.adapters.batch_files import BlobBatchFiles
 from shared.adapters.data_files import DataStore
 from shared.adapters.storage import blob_service_client
+from shared.domain.batches import Source
 from shared.domain.config_sources import defaults
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.incoming import recognised
+from shared.services.batches import showing
+from shared.services.batches.dropped import DroppedFiles
+from shared.services.batches.showing import BatchQuery
+from shared.services.batches.taking import Batches
 from shared.services.intake.drop import Intake
 from shared.services.intake.ports import IntakePlan
 from shared.services.intake.sweep import Sweep
 from tests.conftest import StorageAccount
 from tests.support.memory import World
+from tests.support.memory_batches import batches_over, dropped_files
 from tests.support.staging_area import people
 
 
@@ -33,10 +41,18 @@ class Front:
         self.plan = IntakePlan(str(self.incoming.container_name), names[0], 1 << 30, names[1])
         service = blob_service_client({"DATA_STORAGE": account.connection_string}, lambda: None)
         self._listing = service.get_container_client(self.plan.incoming)
-        self.files = DataStore(service)
+        self.files, self.batch_files = DataStore(service), BlobBatchFiles(service)
+        self.batch = account.container("batch")
         self.world = World()
         self.world.clock.now = time.time()
-        self.intake = Intake(self.world.context, self.files, self.plan)
+        self.intake = Intake(self.world.context, self.files, self.plan, self.dropped())
+
+    def dropped(self) -> DroppedFiles:
+        return dropped_files(self.world, self.batches)
+
+    @property
+    def batches(self) -> Batches:
+        return batches_over(self.world, self.batch_files, str(self.batch.container_name))
 
     def sweep(self) -> int:
         return Sweep(self.world.context, self.files, self.plan, self.intake).run()
@@ -122,7 +138,7 @@ def test_numbers_are_rewritten_in_the_blobs_they_were_staged_in(front: Front) ->
 
 def test_a_label_is_looked_at_before_the_file_is_read(front: Front) -> None:
     plan = replace(front.plan, defaults=defaults({"task": "auto"}))
-    intake = Intake(front.world.context, front.files, plan)
+    intake = Intake(front.world.context, front.files, plan, front.dropped())
     front.incoming.upload_blob("words.csv", people())
     front.incoming.upload_blob("prices.csv", "x,y\n" + "".join(f"{i},{i / 8}\n" for i in range(500_000)))
     for name in ("words.csv", "prices.csv"):
@@ -131,3 +147,36 @@ def test_a_label_is_looked_at_before_the_file_is_read(front: Front) -> None:
     assert problems == {"words": None, "prices": "task-unclear"}
     told = next(run.problem.message for run in front.world.runs() if run.problem)
     assert "in its first " in told
+
+
+def test_a_file_to_score_is_copied_by_storage_once_and_stays_what_it_was(front: Front) -> None:
+    name, text = "größe & more #1.score.csv.gz", "age\n1\n2\n"
+    settings = ContentSettings(content_encoding="gzip")
+    front.incoming.upload_blob(name, gzip.compress(text.encode()), content_settings=settings)
+    front.intake.drop(front.plan.incoming, name)
+    front.intake.drop(front.plan.incoming, name)
+    (blob,) = front.batch.list_blobs()
+    front.incoming.upload_blob(name, b"another", overwrite=True)
+    files, container = front.batch_files, str(front.batch.container_name)
+    info = files.stat(container, blob.name)
+    copy = files.read(container, blob.name, info.etag, 0, info.size)
+    assert gzip.decompress(copy).decode() == text
+    assert front.sweep() == 0
+    batches = showing.page(front.batches, BatchQuery())[0].batches
+    assert sorted((batch.status, batch.dataset) for batch in batches) == [("waiting", "größe & more #1")] * 2
+
+
+def test_a_copy_is_of_the_version_asked_for_or_there_is_none(front: Front) -> None:
+    files, container = front.batch_files, str(front.batch.container_name)
+    front.incoming.upload_blob("a.csv", b"x\n1\n")
+    info = files.stat(front.plan.incoming, "a.csv")
+    source = Source(front.plan.incoming, "a.csv", info.etag, info.size)
+    first = files.copy(source, container, "a/input")
+    front.incoming.upload_blob("a.csv", b"y\n", overwrite=True)
+    assert files.copy(source, container, "a/input") == first, "what is there is the copy"
+    with pytest.raises(Conflict):
+        files.copy(source, container, "b/input")
+    front.incoming.delete_blob("a.csv")
+    with pytest.raises((Conflict, NotFound)):
+        files.copy(source, container, "b/input")
+    assert [blob.name for blob in front.batch.list_blobs()] == ["a/input"]

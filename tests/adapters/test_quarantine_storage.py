@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.batch_files import BlobBatchFiles
 from shared.adapters.data_files import DataStore
 from shared.adapters.documents import JsonStore
 from shared.adapters.ledger import LedgerStore
@@ -25,6 +26,7 @@ from shared.settings import Settings
 from tests.conftest import StorageAccount
 from tests.services.test_contract import BREAKING, table
 from tests.support.memory import World
+from tests.support.memory_batches import batches_over, dropped_files
 from tests.support.staging_area import people
 
 
@@ -35,6 +37,7 @@ class Host:
         service = blob_service_client({"DATA_STORAGE": account.connection_string}, lambda: None)
         state = service.get_container_client(account.name("state"))
         self.world, self.files = World(), DataStore(service)
+        self.batch_files = BlobBatchFiles(service)
         self.plan = IntakePlan(
             account.name("incoming"), account.name("data"), 1 << 30, account.name("quarantine")
         )
@@ -52,7 +55,9 @@ class Host:
 
     def drop(self, text: str) -> str:
         self.incoming.upload_blob("people.csv", text.encode(), overwrite=True)
-        run_id = Intake(self.world.context, self.files, self.plan).drop(self.plan.incoming, "people.csv")
+        batches = batches_over(self.world, self.batch_files)
+        intake = Intake(self.world.context, self.files, self.plan, dropped_files(self.world, batches))
+        run_id = intake.drop(self.plan.incoming, "people.csv")
         assert run_id
         return run_id
 

@@ -22,6 +22,7 @@ from tests.attack.names import generated_names, listed_names
 from tests.attack.secrets import forms
 from tests.attack.tally import Tally
 from tests.support.memory import World
+from tests.support.memory_batches import dropped_in_memory
 from tests.support.memory_files import MemoryFiles
 from tests.support.scoring_cloud import Cloud, cloud_in
 
@@ -33,7 +34,7 @@ def judged(drops: list[Drop]) -> Tally:
     world, files, tally = World(), MemoryFiles("incoming", "data", "dropml-quarantine"), Tally()
     world.clock.now = time.time()
     plan = IntakePlan("incoming", "data", max_upload_bytes=10 * MIB)
-    intake = Intake(world.context, files, plan)
+    intake = Intake(world.context, files, plan, dropped_in_memory(world, files))
     for drop in drops:
         if drop.sidecar is not None:
             files.put("incoming", f"{drop.dataset}.yaml", drop.sidecar)

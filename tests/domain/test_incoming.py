@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.incoming import MAX_NAME, Arrival, Kind, recognised
+from shared.domain.batches import dropped_id
+from shared.domain.incoming import MAX_NAME, Arrival, Kind, recognised, stem_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,50 @@ from shared.domain.incoming import MAX_NAME, Arrival, Kind, recognised
 )
 def test_tables(blob: str, dataset: str) -> None:
     assert recognised(blob) == Arrival(Kind.TABLE, dataset)
+
+
+@pytest.mark.parametrize(
+    ("blob", "dataset"),
+    [
+        ("bank.score.csv", "bank"),
+        ("bank.SCORE.CSV", "bank"),
+        ("bank.Score.csv.Gz", "bank"),
+        ("2024/bank.score.tsv", "2024/bank"),
+        ("v1.2.score.csv", "v1.2"),
+        ("n" * MAX_NAME + ".score.csv", "n" * MAX_NAME),
+    ],
+)
+def test_files_to_score_are_for_the_dataset_of_their_name(blob: str, dataset: str) -> None:
+    assert recognised(blob) == Arrival(Kind.SCORE, dataset)
+
+
+@pytest.mark.parametrize(
+    "blob", ["score.csv", "bank_score.csv", "bank-score.tsv", "bank.scores.csv", "x/score.csv"]
+)
+def test_a_name_that_speaks_of_scores_alone_is_a_tables(blob: str) -> None:
+    assert recognised(blob).kind is Kind.TABLE
+
+
+def test_files_to_score_have_no_configuration_of_their_own() -> None:
+    found = recognised("2024/bank.score.yaml")
+    assert (found.kind, found.code) == (Kind.OTHER, "misnamed-config")
+    assert found.remedy == "Write what it says into 2024/bank.yaml."
+
+
+@pytest.mark.parametrize(
+    ("blob", "stem"),
+    [("x/bank.score.csv.gz", "bank.score"), ("bank.CSV", "bank"), ("bank", "bank"), ("a.tsv", "a")],
+)
+def test_the_stem_of_a_table(blob: str, stem: str) -> None:
+    assert stem_of(blob) == stem
+
+
+@given(st.text(max_size=300), st.text(max_size=40), st.floats(0, 4e9))
+def test_the_batch_of_a_file_has_a_name_that_a_path_can_hold(blob: str, etag: str, modified: float) -> None:
+    found = dropped_id("incoming", blob, etag, modified)
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", found)
+    assert found == dropped_id("incoming", blob, etag, modified)
+    assert found != dropped_id("incoming", blob, etag + "x", modified)
 
 
 def test_a_configuration_is_for_the_dataset_of_its_name() -> None:
@@ -101,9 +148,12 @@ def test_what_systems_leave_behind_is_passed_over(blob: str) -> None:
 
 
 @given(
-    st.text(max_size=60), st.sampled_from([".csv", ".CSV", ".yaml", ".yml", ".csv.gz", ".xlsx", "", ".", "/"])
+    st.text(max_size=60),
+    st.sampled_from(
+        [".csv", ".score.csv", ".CSV", ".yaml", ".score.yaml", ".yml", ".csv.gz", ".xlsx", "", ".", "/"]
+    ),
 )
 def test_every_name_means_one_thing(stem: str, ending: str) -> None:
     found = recognised(stem + ending)
-    assert bool(found.dataset) == (found.kind in (Kind.TABLE, Kind.CONFIG))
+    assert bool(found.dataset) == (found.kind in (Kind.TABLE, Kind.SCORE, Kind.CONFIG))
     assert bool(found.code and found.message and found.remedy) == (found.kind is Kind.OTHER)

@@ -80,6 +80,35 @@ def test_scoring_answers_labels_and_names_the_version(client: LiveStack, live: d
     assert (bare.status_code == 200) == alone, "with one dataset, and only then, its name may be left out"
 
 
+def test_a_file_dropped_to_be_scored_is_answered_and_one_without_a_model_waits(
+    client: LiveStack, live: dict[str, Any], data: bytes
+) -> None:
+    lines = data.decode().splitlines(keepends=True)[:201]
+    client.drop("nobody.score.csv", "".join(lines).encode())
+    client.drop(f"{DATASET}.score.csv", "".join(lines).encode())
+
+    def batch(dataset: str) -> dict[str, Any]:
+        found = client.get(f"/batches?dataset={dataset}")["batches"]
+        return dict(found[0]) if found else {"status": "not taken yet"}
+
+    deadline = time.monotonic() + 60
+    while batch(DATASET)["status"] not in ("completed", "failed") and time.monotonic() < deadline:
+        time.sleep(0.5)
+    done = batch(DATASET)
+    assert (done["status"], done["rows"], done["rows_failed"]) == ("completed", 200, 0), done
+    assert done["dropped"] == f"incoming/{DATASET}.score.csv"
+    container, _, name = done["output"].partition("/")
+    text = client.storage.get_blob_client(container, name).download_blob().readall().decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 200
+    assert {row["prediction"] for row in rows} <= {"no", "yes"}
+    waiting = batch("nobody")
+    assert (waiting["status"], waiting["error"]["code"]) == ("waiting", "no-live-model")
+    assert not list(client.quarantine.list_blobs(name_starts_with="_files/")), "nothing is quarantined"
+    assert client.run_ids("nobody") == []
+    assert len(client.run_ids(DATASET)) == 1
+
+
 def test_wrong_keys_are_refused_at_both_doors(client: LiveStack, live: dict[str, Any]) -> None:
     for headers in ({}, {"x-functions-key": "wrong"}):
         url = f"{client.running.api}/score/{DATASET}"

@@ -10,7 +10,7 @@ from collections import Counter
 
 from benchmarks.figure import Figure
 from tests.fuzz.files import generated
-from tests.fuzz.verdict import verdict
+from tests.fuzz.verdict import scored_verdict, verdict
 
 #: Seconds for one file of at most some 100 KB, on any machine.
 HANG = 60
@@ -28,7 +28,9 @@ def main() -> int:
         faulthandler.dump_traceback_later(HANG, exit=True)  # a hang ends here, and its stack is shown
         began = time.monotonic()
         try:
-            verdicts[verdict(generated(seed))] += 1
+            raw = generated(seed)
+            verdicts[verdict(raw)] += 1
+            verdicts[f"{scored_verdict(raw)} (to score)"] += 1
         except Exception as error:  # noqa: BLE001 (whatever it is, it is what is looked for)
             broken.append(seed)
             print(f"seed {seed}: {type(error).__name__}: {error}")

@@ -1,15 +1,26 @@
-"""What becomes of one file: registered with every row accounted for, or refused with code, remedy and nothing staged."""
+"""What becomes of one file: registered with every row accounted for, refused with code, remedy and nothing staged, or, named to
+be scored, one batch that answers every row.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from functools import lru_cache, partial
 from math import isfinite
 
 from shared.domain.config import DatasetConfig
+from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
+from shared.domain.problems import MalformedBody
+from shared.domain.run.serving import ServingEntry
+from shared.services.batches import showing
+from shared.services.batches.csv_chunks import check_chunk, read_chunks
+from shared.services.batches.showing import BatchQuery
 from shared.services.intake.staging import BAD_ROWS, HOLDOUT, MLTABLE, PROFILE, TRAIN, Staged
-from tests.support.staging_area import MemoryArea, staged
+from tests.support.intake_front import Front
+from tests.support.memory_batches import BATCHES
+from tests.support.staging_area import MemoryArea, people, staged
 
 
 def verdict(raw: bytes) -> str:
@@ -26,6 +37,44 @@ def verdict(raw: bytes) -> str:
     assert refused.remedy, "no remedy"
     assert refused.content_hash, "no hash"
     return refused.error_code
+
+
+def scored_verdict(raw: bytes) -> str:
+    """Of the same bytes as a file to score: `scored`, or the code with which their batch failed."""
+    front = Front()
+    front.world.docs.put("serving/people.json", to_json(_live()))
+    front.files.put("incoming", "people.score.csv", raw)
+    assert front.drop("people.score.csv") is None
+    assert not front.world.runs(), "a run of what is to be scored"
+    (batch,) = showing.page(front.batches, BatchQuery())[0].batches
+    assert (batch.status == "failed") == (batch.error is not None)
+    if batch.error:
+        assert batch.error.remedy, "no remedy"
+        assert [info.name for info in front.files.list(BATCHES)] == [f"people/{batch.id}/report.txt"]
+        return batch.error.code
+    return _rows_verdict(front, batch.id)
+
+
+def _rows_verdict(front: Front, batch_id: str) -> str:
+    """Every record is a row with a verdict of its own, or the file breaks off with a code."""
+    found = front.batches.load(f"people/{batch_id}")
+    assert found is not None
+    source, layout = found[0].source, found[0].layout
+    read = partial(front.batches.files.read, source.container, source.blob, source.etag)
+    try:
+        for chunk in read_chunks(read, layout, found[0].position, source.size):
+            checked = check_chunk(chunk.records, layout, _live().validator)
+            assert len(checked.verdicts) == len(chunk.records), "a row is lost"
+            assert len(checked.rows) + checked.failed == len(chunk.records), "a row has two verdicts"
+    except MalformedBody as error:
+        return error.error_code
+    return "scored"
+
+
+@lru_cache(maxsize=1)
+def _live() -> ServingEntry:
+    """A model of the sound table, in service."""
+    return ServingEntry("people", "people", "people-e", "", "m1-a1", staged(people()).schema)
 
 
 def _check_staged(done: Staged, area: MemoryArea) -> None:

@@ -11,6 +11,7 @@ from shared.domain.run.parts import MOST_CHARACTERS, RunProblem
 from shared.services.open_index import OpenIndex
 from shared.services.run import housekeeping
 from shared.services.run.housekeeping import PATH, ROUND_SECONDS, Housekeeping, Keep
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.pipeline_runs import PipelineRuns
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import World
@@ -90,15 +91,25 @@ def test_batches_that_have_ended_go_with_their_files(world: World) -> None:
         ("bank/1", "completed", 60),
         ("bank/2", "running", 60),
         ("bank/3", "failed", 1),
+        ("bank/4", "waiting", 60),
     ):
-        world.docs.create(f"batches/{key}.json", {"status": status})
+        world.docs.create(f"batches/{key}.json", {"status": status, "created_at": 7.0})
+        ListedBatches(world.docs).put("bank", key.partition("/")[2], 7.0)
         world.docs.modified[f"batches/{key}.json"] = world.clock.now - days * DAY
         for name in ("input.csv", "output.csv"):
             files.add(KEEP.batches, f"{key}/{name}", days)
     files.add(KEEP.batches, "brought-by-people.csv", 400)
     kept(world, files)
-    assert set(world.docs.list("batches/")) == {"batches/bank/2.json", "batches/bank/3.json"}
-    assert {name.rpartition("/")[0] for name in files.names(KEEP.batches)} == {"bank/2", "bank/3", ""}
+    assert set(world.docs.list("batches/")) == {f"batches/bank/{n}.json" for n in (2, 3, 4)}
+    assert {name.rpartition("/")[0] for name in files.names(KEEP.batches)} == {
+        "bank/2",
+        "bank/3",
+        "bank/4",
+        "",
+    }
+    for slug in (None, "bank"):
+        listed = ListedBatches(world.docs).page(slug, 10, None).items
+        assert sorted(each.id for each in listed) == ["2", "3", "4"], "the list has lost what is gone"
 
 
 def test_pipeline_runs_that_have_ended_go_and_leave_the_list(world: World) -> None:

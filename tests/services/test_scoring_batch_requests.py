@@ -13,6 +13,7 @@ from azure.storage.blob import ContentSettings
 
 from functions import scoring as doors
 from shared.domain import names
+from shared.services.batches import showing
 from tests.conftest import StorageAccount
 from tests.support.scoring_batches import Bench, batch_bench, rows
 from tests.support.scoring_support import body_of, call, request
@@ -90,7 +91,7 @@ def test_the_same_upload_six_times_at_once_is_one_batch_that_ends_well(bench: Be
     inputs = [blob.name for blob in bench.container.list_blobs(name_starts_with="bank/")]
     assert len(inputs) == 1, "copies that nobody will read are gone"
     bench.work()
-    assert bench.batches.show("bank", taken[0].id).status == "completed"
+    assert showing.show(bench.batches, "bank", taken[0].id).status == "completed"
 
 
 def test_a_key_with_another_request_at_the_same_time_is_refused(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from shared.domain.documents import InvalidDocument
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.migrations import run_of
 from shared.domain.run.states import State
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.ports import TrainingJob
 from shared.services.run.upgrade import upgrade
@@ -94,6 +95,15 @@ def test_what_was_open_goes_on_and_everything_is_listed(world: World) -> None:
     assert str(world.run("bank-7-a1").state) == "live"
     assert world.serving("bank").live == "m7-a1"
     assert [p.id for p in pipelines(world).page("bank", 10, None).items] == ["req-1"]
+
+
+def test_batches_of_earlier_releases_are_listed_newest_first(world: World) -> None:
+    for n in (3, 1, 2):
+        world.docs.create(f"batches/bank/b{n}.json", {"status": "completed", "created_at": float(n)})
+    world.docs.put("batches/open.json", {"open": {}})
+    upgrade(world.context, pipelines(world))
+    listed = [each.id for each in ListedBatches(world.docs).page("bank", 10, None).items]
+    assert [name for name in listed if name.startswith("b")] == ["b3", "b2", "b1"]
 
 
 def test_an_upgrade_is_taken_once_and_may_die_at_any_point(world: World) -> None:

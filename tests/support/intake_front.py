@@ -7,12 +7,15 @@ import time
 from typing import Any
 
 from shared.domain.run.parts import RunProblem
+from shared.services.batches.dropped import DroppedFiles
 from shared.services.intake.drop import Intake
 from shared.services.intake.ports import IntakePlan
 from shared.services.intake.sweep import Sweep
 from shared.services.intake.tidy import Tidy
 from tests.support.memory import World
+from tests.support.memory_batches import MemoryBatchFiles, batches_over, dropped_files
 from tests.support.memory_files import MemoryFiles
+from tests.support.scoring_support import Endpoint
 from tests.support.staging_area import people
 
 PLAN = IntakePlan("incoming", "data", max_upload_bytes=1_000_000)
@@ -21,14 +24,19 @@ PLAN = IntakePlan("incoming", "data", max_upload_bytes=1_000_000)
 class Front:
     """The front of the house: files, the intake over them, and what became of both."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: Endpoint | None = None) -> None:
         self.world, self.files = World(), MemoryFiles("incoming", "data", "dropml-quarantine")
         self.world.clock.now = time.time()
         self.plan = PLAN
+        self.batches = batches_over(self.world, MemoryBatchFiles(self.files), endpoint=endpoint)
 
     @property
     def intake(self) -> Intake:
-        return Intake(self.world.context, self.files, self.plan)
+        return Intake(self.world.context, self.files, self.plan, self.dropped)
+
+    @property
+    def dropped(self) -> DroppedFiles:
+        return dropped_files(self.world, self.batches, max_bytes=self.plan.max_upload_bytes)
 
     def sweep(self) -> int:
         return Sweep(self.world.context, self.files, self.plan, self.intake).run()

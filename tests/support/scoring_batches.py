@@ -15,7 +15,7 @@ import pytest
 from shared import bootstrap
 from shared.adapters.batch_files import BlobBatchFiles
 from shared.domain.documents import to_json
-from shared.services.batches import worker
+from shared.services.batches import showing, worker
 from shared.services.batches.taking import Batches
 from tests.conftest import StorageAccount
 from tests.support.scoring_support import App, Endpoint, serve
@@ -64,7 +64,7 @@ class Bench:
         return list(csv.DictReader(io.StringIO(text)))
 
     def show(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return to_json(self.batches.show("bank", batch["id"]))
+        return to_json(showing.show(self.batches, "bank", batch["id"]))
 
 
 def rows(count: int, first: int = 0) -> str:

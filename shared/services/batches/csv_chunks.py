@@ -35,9 +35,12 @@ class Chunk:
     position: int
 
 
-def read_layout(read: ReadRange, size: int) -> tuple[Layout, int]:
-    """The header line and the position behind it. Blank lines before it are passed over. Raises MalformedBody."""
-    layout = reading(read, size)
+def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout, int]:
+    """The header line and the position behind it. Blank lines before it are passed over. Raises MalformedBody.
+
+    `encoding` is Python's name of what is said of the file; a byte order mark wins over it.
+    """
+    layout = reading(read, size, encoding)
     lines = Lines(read, layout, 0, size)
     first = next((line for line in lines if line.strip(_NOTHING)), "")
     delimiter = said_delimiter(first)

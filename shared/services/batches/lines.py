@@ -142,9 +142,9 @@ class _Unpacked:
             yield data
 
 
-def reading(read: ReadRange, size: int) -> Layout:
-    """How the file is encoded and packed, by its first bytes; names and delimiter are still to be found."""
+def reading(read: ReadRange, size: int, said: str = "") -> Layout:
+    """How the file is encoded and packed, by its first bytes or as is said; names and delimiter are still to be found."""
     packed = size >= len(MAGIC) and read(0, len(MAGIC)) == MAGIC
     head = (_Unpacked(read, size) if packed else read)(0, min(4, size))
     found = mark_of(head)
-    return Layout([], ",", encoding=found[0] if found else "utf-8", packed=packed)
+    return Layout([], ",", encoding=found[0] if found else said or "utf-8", packed=packed)

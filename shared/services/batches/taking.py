@@ -8,11 +8,12 @@ hosts at once) stages the same block again; the document's ETag lets one of them
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
 
 from shared.domain import names
 from shared.domain.batches import (
@@ -31,46 +32,23 @@ from shared.domain.problems import KeyReused, TooLarge, UnsupportedMedia
 from shared.domain.rows import payloads
 from shared.domain.rows.wanted import truth
 from shared.domain.run.serving import ServingEntry
+from shared.services.batches import reports
 from shared.services.batches.csv_chunks import read_layout
+from shared.services.batches.ports import BatchFiles
 from shared.services.documents import Documents
+from shared.services.guard import guarded
 from shared.services.open_index import OpenIndex
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.scoring.asking import check_classes
 from shared.services.scoring.proxy import Scoring
+
+log = logging.getLogger(__name__)
 
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
 #: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
 BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """`encoding` is its Content-Encoding; empty where there is none."""
-
-    size: int
-    etag: str
-    encoding: str = ""
-
-
-class BatchFiles(Protocol):
-    """Blobs of the data account, as far as a batch needs them."""
-
-    def stat(self, container: str, path: str) -> FileInfo:
-        """Raises NotFound."""
-
-    def read(self, container: str, path: str, etag: str, offset: int, length: int) -> bytes:
-        """A byte range, as it is stored. Raises Conflict when the blob is no longer the one of this ETag."""
-
-    def put(self, container: str, path: str, data: bytes) -> FileInfo: ...
-    def delete(self, container: str, path: str) -> None:
-        """One that is gone already is no error."""
-
-    def stage(self, container: str, path: str, index: int, data: bytes) -> None:
-        """Stage block `index`; staging it again replaces it."""
-
-    def commit(self, container: str, path: str, count: int) -> None:
-        """Make blocks 0 to count-1 the blob. Repeating it changes nothing."""
 
 
 @dataclass
@@ -92,6 +70,10 @@ class Batches:
         """`slug/id` of every batch that may still need work, with the time it was taken."""
         return OpenIndex(self.documents, "batches/open.json")
 
+    @property
+    def listed(self) -> ListedBatches:
+        return ListedBatches(self.documents)
+
     def create(
         self,
         dataset: str,
@@ -112,7 +94,7 @@ class Batches:
         request_hash = hashlib.sha256(told + b"\n" + body).hexdigest()
         if idempotency_key is not None and (found := self.load(key)):
             return _same_request(found[0], request_hash)
-        classes = self._classes(entry, demanded)
+        classes = self.classes(entry, demanded)
         source = self._source(entry, key, body, content_type)
         layout, position = self._layout(entry, source)
         now = self.clock()
@@ -133,39 +115,47 @@ class Batches:
         # The index first: a crash between the two leaves an entry without a document, which the worker drops.
         self.open.add(key, now)
         try:
-            self.documents.create(_path(key), to_json(batch))
+            self.documents.create(path_of(key), to_json(batch))
         except Conflict:  # the same Idempotency-Key at the same time
             found = self.load(key)
             if found and found[0].source != source and source.blob.startswith(f"{key}/"):
                 self.files.delete(source.container, source.blob)  # the copy that nobody will read
             return _same_request(found[0] if found else batch, request_hash)
+        self.listed.put(batch.slug, batch.id, now)
         return view(batch)
 
-    def show(self, dataset: str, batch_id: str) -> BatchView:
-        """Raises NotFound."""
-        found = self.load(f"{self.scoring.entry(dataset).slug}/{batch_id}")
-        if found is None:
-            raise NotFound(f"There is no batch {batch_id[:40]!r} of {dataset[:80]!r}.", code="unknown-batch")
-        return view(found[0])
+    def live(self, dataset: str) -> ServingEntry | None:
+        """What is in service under this very name, and not under a short form that it happens to be."""
+        entry = self.scoring.directory.get(dataset)
+        return entry if entry is not None and entry.dataset == dataset else None
 
     def load(self, key: str) -> tuple[Batch, str] | None:
         """A batch and its ETag by `slug/id`."""
-        found = self.documents.get(_path(key))
+        found = self.documents.get(path_of(key))
         return (from_json(found[0], Batch), found[1]) if found else None
 
     def save(self, batch: Batch, etag: str) -> tuple[Batch, str]:
         """Raises Conflict when another host was first."""
         batch = replace(batch, updated_at=self.clock())
-        path = _path(f"{batch.slug}/{batch.id}")
+        path = path_of(f"{batch.slug}/{batch.id}")
         return batch, self.documents.replace(path, to_json(batch), etag)
 
-    def _classes(self, entry: ServingEntry, demanded: bool | None) -> list[str]:
-        """The classes of the live model whose probabilities the output is to have."""
+    def classes(self, entry: ServingEntry, demanded: bool | None = None) -> list[str]:
+        """The classes of the live model whose probabilities the output is to have; where nobody says, as the setting does."""
         if demanded:
             check_classes(entry)
         able = bool(entry.schema.classes) and entry.script is not None
         usual = self.scoring.probabilities and able
         return list(entry.schema.classes) if (usual if demanded is None else demanded) else []
+
+    def finish(self, batch: Batch) -> None:
+        """What follows from the end of a dropped file's batch: a report where it failed, and its copy goes. Idempotent."""
+        if not batch.dropped or batch.status not in ("completed", "failed"):
+            return
+        if batch.status == "failed":
+            reports.tell(batch, self.files)
+        delete = partial(self.files.delete, self.container, copy_of(batch.slug, batch.id))
+        guarded(_warn, "the copy of a dropped file stays", delete, batch=batch.id)
 
     def _source(self, entry: ServingEntry, key: str, body: bytes, content_type: str) -> Source:
         if content_type.partition(";")[0].strip().lower() in ("text/csv", "application/csv"):
@@ -206,17 +196,18 @@ class Batches:
 
     def _layout(self, entry: ServingEntry, source: Source) -> tuple[Layout, int]:
         """Read the header line now: who sends the wrong file learns it at once. Raises MalformedBody, InvalidRows."""
+        layout, position = self.header(source)
+        entry.validator.order(layout.columns, others=True)
+        return with_id_first(layout, entry), position
+
+    def header(self, source: Source, encoding: str = "") -> tuple[Layout, int]:
+        """How the file begins, and the position behind its header line. Raises MalformedBody, NotFound, Conflict."""
 
         def read(offset: int, length: int) -> bytes:
             length = min(length, HEADER_BYTES)
             return self.files.read(source.container, source.blob, source.etag, offset, length)
 
-        layout, position = read_layout(read, source.size)
-        entry.validator.order(layout.columns, others=True)
-        name = entry.schema.id
-        if name in layout.columns:
-            layout = replace(layout, first=layout.columns.index(name))
-        return layout, position
+        return read_layout(read, source.size, encoding)
 
     def _upload(self, key: str, body: bytes) -> Source:
         """Under a name of its own: the same request at the same time must not replace what is read already."""
@@ -232,10 +223,25 @@ class Batches:
         return Source(self.container, path, info.etag, info.size)
 
 
+def _warn(what: str, /, **fields: object) -> None:
+    log.warning("%s %s", what, fields)
+
+
+def with_id_first(layout: Layout, entry: ServingEntry) -> Layout:
+    """The column that tells rows apart comes first in the output."""
+    name = entry.schema.id
+    return replace(layout, first=layout.columns.index(name)) if name in layout.columns else layout
+
+
 def _batch_id(slug: str, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return secrets.token_hex(8)
     return names.digest("batch", slug, idempotency_key)[:16]
+
+
+def copy_of(slug: str, batch_id: str) -> str:
+    """Where the bytes of a dropped file are kept until its batch has ended."""
+    return f"{slug}/{batch_id}/input"
 
 
 def allowed(path: str) -> bool:
@@ -250,7 +256,8 @@ def _encodable(value: str) -> bool:
     return True
 
 
-def _path(key: str) -> str:
+def path_of(key: str) -> str:
+    """The document of a batch by `slug/id`."""
     return f"batches/{key}.json"
 
 

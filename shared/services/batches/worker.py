@@ -74,6 +74,7 @@ def _step(batches: Batches, key: str, taken_at: float, deadline: float, done: li
         return
     batch, etag = found
     if batch.status not in OPEN_STATES:
+        batches.finish(batch)
         batches.open.remove(key)
     elif batch.claimed_until <= now and batch.not_before <= now:
         done.append(_Work(batches, key, batch, etag).run(deadline))
@@ -104,7 +105,9 @@ class _Work:
         except Conflict:
             return self.rows
         if self.batch.status not in OPEN_STATES:
+            self.batches.finish(self.batch)
             self.batches.open.remove(self.key)
+            log.info("batch %s %s: %s", self.key, self.batch.status, self.batch.output.blob)
         return self.rows
 
     def _guarded(self, deadline: float) -> None:

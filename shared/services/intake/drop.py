@@ -1,7 +1,8 @@
-"""What arrives in the incoming container: a table becomes a run, a configuration takes effect, anything else is told of.
+"""What arrives in the incoming container: a table becomes a run, rows to score a batch, a configuration takes effect, anything
+else is told of.
 
 Delivery is at least once and may be late, early, doubled or lost; the blob's ETag tells one version from another. Whatever
-goes wrong, a file ends in a verdict: a run, a quarantined run, or a report under its own name.
+goes wrong, a file ends in a verdict: a run, a quarantined run, a batch, or a report under its own name.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from shared.domain.names import shown
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
 from shared.domain.run.states import State
+from shared.services.batches.dropped import DroppedFiles
 from shared.services.guard import guarded
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.notes import Notes
 from shared.services.intake.ports import FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import check_config, config_for
 from shared.services.intake.taking import Taker
+from shared.services.intake.to_score import ToScore
 from shared.services.run.context import Context
 from shared.services.run.loop import advance
 from shared.services.run.superseding import supersede
@@ -30,8 +33,9 @@ from shared.services.run.superseding import supersede
 class Intake:
     """Use case of the blob trigger, and of the sweep for what the trigger missed."""
 
-    def __init__(self, context: Context, files: Files, plan: IntakePlan) -> None:
+    def __init__(self, context: Context, files: Files, plan: IntakePlan, dropped: DroppedFiles) -> None:
         self._ctx, self._files, self._plan = context, files, plan
+        self.to_score = ToScore(files, plan, dropped, context.log)
         self._attempts = Attempts(context, plan.incoming)
         self._taker = Taker(context, files, plan, self._attempts)
         self.notes = Notes(context, files, plan)
@@ -74,7 +78,14 @@ class Intake:
         if found.kind is Kind.CONFIG:
             return self._configured(found, info)
         doc = self._ctx.store.ensure_dataset(found.dataset)
-        return doc.drops.get(info.etag) or self._taker.take(doc, info, info.etag)
+        if found.kind is Kind.SCORE:
+            self.to_score.take(doc, info)
+            return None
+        run_id = doc.drops.get(info.etag)
+        if run_id:
+            return run_id
+        instead = self.to_score.instead(doc, info)
+        return self._taker.take(doc, info, info.etag, instead) if instead else None
 
     def _set_going(self, run_id: str) -> None:
         """As far as it goes by itself; what stops it is the next tick's to see to."""

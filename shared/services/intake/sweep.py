@@ -72,7 +72,10 @@ class Sweep:
             if found.dataset not in self._known:
                 self._known[found.dataset] = self._ctx.store.named(found.dataset)
             seen = self._known[found.dataset]
-            if seen is not None and info.etag in seen.drops:
+            if seen is not None and (
+                info.etag in seen.drops
+                or (found.kind is not Kind.CONFIG and self._intake.to_score.known(seen, info))
+            ):
                 return
         run_id = self._intake.drop(self._plan.incoming, info.name)
         if run_id:

@@ -19,6 +19,7 @@ from shared.domain.run.parts import RunProblem, Snapshot, Source
 from shared.domain.run.states import State
 from shared.domain.table.holdout import HoldoutRule
 from shared.domain.table.task import task_of
+from shared.services.batches.dropped import Instead
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.judging import judged, schema_before
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
@@ -33,8 +34,10 @@ class Taker:
         self._ctx, self._files, self._plan, self._attempts = context, files, plan, attempts
         self._profiles = Profiles(context.store, files, plan.data)
 
-    def take(self, doc: Dataset, info: FileInfo, delivery: str) -> str:
-        """Stage and judge the file; the id of its run. `delivery` names this arrival of it."""
+    def take(self, doc: Dataset, info: FileInfo, delivery: str, instead: Instead | None = None) -> str:
+        """Stage and judge the file; the id of its run. `delivery` names this arrival of it, and `instead` is for a refusal that
+        misses the label.
+        """
         source = Source(self._plan.incoming, info.name, info.etag, info.size)
         said, folder, problem = Effective(self._plan.defaults), "", None
         staged: Staged | None = None
@@ -52,7 +55,7 @@ class Taker:
             problem = RunProblem.of(wrong) if wrong else None
         except InvalidInput as error:
             error.where.setdefault("file", source.blob)
-            problem = RunProblem.of(error)
+            problem = _with(instead, RunProblem.of(error))
             content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)
         source = replace(source, content_hash=content)
         run_id, fresh = self._claim(doc, source, said, staged, problem, delivery)
@@ -152,6 +155,12 @@ class Taker:
         area = self._files.area(self._plan.data, folder)
         before = schema_before(doc, said.config, self._ctx)
         return stage(chunks, area, said.config, rule, doc.dataset, before, self._plan.pack)
+
+
+def _with(instead: Instead | None, problem: RunProblem) -> RunProblem:
+    if instead is None or problem.code != "label-missing":
+        return problem
+    return replace(problem, message=problem.message + instead.message, remedy=problem.remedy + instead.remedy)
 
 
 def _folder(doc: Dataset, source: Source, said: Effective) -> str:

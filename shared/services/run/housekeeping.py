@@ -20,6 +20,7 @@ from shared.domain.run.pipeline_run import PIPELINE_OPEN
 from shared.services.guard import guarded, safely, told
 from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.retraining import latest_data
 from shared.services.run.serving_repair import ServingRepair
 
@@ -161,12 +162,16 @@ class Housekeeping:
     def _old_batches(self) -> Iterator[None]:
         """Files of a batch first, then its document, so that a crash in between loses no track of them."""
         documents = self._ctx.store.documents
+        listed = ListedBatches(documents)
         for path in self._old_documents("batches/"):
-            if path == "batches/open.json" or self._as_it_is(path).get("status") in OPEN_STATUSES:
+            found = {} if path == "batches/open.json" else self._as_it_is(path)
+            if path == "batches/open.json" or found.get("status") in (*OPEN_STATUSES, "waiting"):
                 continue
-            folder = f"{path.removeprefix('batches/').removesuffix('.json')}/"
-            for info in list(self._files.list(self._keep.batches, folder)):
+            key = path.removeprefix("batches/").removesuffix(".json")
+            for info in list(self._files.list(self._keep.batches, f"{key}/")):
                 self._files.delete(self._keep.batches, info.name)
+            slug, _, name = key.partition("/")
+            listed.remove(slug, name, float(found.get("created_at") or 0.0))
             documents.delete(path)
             yield
 

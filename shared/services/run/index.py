@@ -50,11 +50,18 @@ class Index(Generic[T]):
     def put(self, created_at: float, name: str, summary: T) -> None:
         """Idempotent; `created_at` and `name` never change for the same thing."""
         text = json.dumps(to_json(summary), separators=(",", ":"))
-        self._documents.mark(
-            f"{self._prefix}{_EPOCH - round(created_at * 1000):013d}~{name}", {"summary": text}
-        )
+        self._documents.mark(self._path(created_at, name), {"summary": text})
         if self._first_page:
             self._first_page.forget()
+
+    def remove(self, created_at: float, name: str) -> None:
+        """Idempotent."""
+        self._documents.delete(self._path(created_at, name))
+        if self._first_page:
+            self._first_page.forget()
+
+    def _path(self, created_at: float, name: str) -> str:
+        return f"{self._prefix}{_EPOCH - round(created_at * 1000):013d}~{name}"
 
     def page(
         self, limit: int, cursor: str | None = None, wanted: Callable[[str, T], bool] | None = None

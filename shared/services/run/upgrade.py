@@ -12,6 +12,7 @@ from functools import partial
 from shared.domain.run.migrations import pipeline_run_of
 from shared.services.guard import guarded
 from shared.services.run.context import Context
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.pipeline_runs import OPEN, PipelineRuns
 
 DONE = "upgrade.json"
@@ -63,11 +64,27 @@ def list_pipeline_runs(ctx: Context, pipelines: PipelineRuns) -> None:
         guarded(ctx.log, "pipeline run not listed", partial(look, path), path=path)
 
 
+def list_batches(ctx: Context, _: PipelineRuns) -> None:
+    """Every batch into the lists."""
+    documents, listed = ctx.store.documents, ListedBatches(ctx.store.documents)
+
+    def look(path: str) -> None:
+        found = documents.get(path)
+        if found is not None:
+            slug, _, name = path.removeprefix("batches/").removesuffix(".json").partition("/")
+            listed.put(slug, name, float(found[0].get("created_at") or 0.0))
+
+    for path in documents.list("batches/"):
+        if path != "batches/open.json":
+            guarded(ctx.log, "batch not listed", partial(look, path), path=path)
+
+
 STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
     "mark-open": mark_open,
     "list-pipeline-runs": list_pipeline_runs,
     "list-runs": list_runs,
     "list-refused": list_runs,
+    "list-batches": list_batches,
 }
 
 

@@ -19,6 +19,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services.documents import Entry
 from shared.services.run.index import decoded, encoded
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.store import RunStore
 from shared.services.run.summary import RunSummary
 
@@ -104,6 +105,8 @@ class DatasetView:
     traffic: dict[str, int] = field(default_factory=dict)
     #: Why its documents can't be read, where they can't.
     problem: str | None = None
+    #: Batches that wait for a model or are worked on.
+    open_batches: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,14 +163,16 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 def datasets(query: PageQuery, store: RunStore) -> DatasetList:
-    """A page of datasets: a listing call, and two reads for each that is shown, several at a time."""
+    """A page of datasets: two listing calls, a read, and two for each that is shown, several at a time."""
+    batches = ListedBatches(store.documents).open_by_dataset()
     entries, after = store.documents.page("datasets/", query.limit, decoded(query.cursor)[0])
 
     def read(entry: Entry) -> DatasetView | None:
         slug = entry.path.removeprefix("datasets/").removesuffix(".json")
         try:
             found = store.dataset(slug)
-            return dataset_view(found, store.read(f"serving/{slug}.json", ServingEntry)) if found else None
+            serving = store.read(f"serving/{slug}.json", ServingEntry) if found else None
+            return dataset_view(found, serving, batches[slug]) if found else None
         except InvalidDocument as error:  # one that can't be read hides no other
             return DatasetView(slug, slug, None, (), 0, problem=error.message)
 
@@ -177,7 +182,7 @@ def datasets(query: PageQuery, store: RunStore) -> DatasetList:
         )
 
 
-def dataset_view(dataset: Dataset, serving: ServingEntry | None) -> DatasetView:
+def dataset_view(dataset: Dataset, serving: ServingEntry | None, open_batches: int = 0) -> DatasetView:
     live = serving.version(serving.live) if serving else None
     return DatasetView(
         dataset=dataset.dataset,
@@ -188,4 +193,5 @@ def dataset_view(dataset: Dataset, serving: ServingEntry | None) -> DatasetView:
         endpoint=serving.endpoint if serving else None,
         model=(live.model or None) if live else None,
         traffic=serving.traffic if serving else {},
+        open_batches=open_batches,
     )
