@@ -189,7 +189,7 @@ def context() -> Context:
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     now = settings()
-    limits = CanaryLimits(now.canary_error_rate, now.canary_latency_factor, now.canary_skew)
+    limits = CanaryLimits(*now.canary_limits)
     return Context(
         store=store(),
         azureml=azureml(),
@@ -200,6 +200,7 @@ def context() -> Context:
         log=observe,
         workspace_id=now.workspace_id,
         gate_rows=now.gate_max_rows,
+        gate_latency_floor_ms=now.gate_latency_floor_ms,
         canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
         pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours, now.settle_seconds),
     )

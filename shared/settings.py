@@ -14,11 +14,11 @@ from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config_values import KEYS, THRESHOLD_WORDS
 from shared.domain.errors import InvalidSetting
 from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
+from shared.settings_judging import JudgingSettings
 
 #: Longest time an AutoML run may take, in minutes: six days.
 _SIX_DAYS = 8640
 _EVERY_PRIMARY_METRIC = PRIMARY_METRICS["classification"] + PRIMARY_METRICS["regression"]
-_EVERY_GATE_METRIC = GATE_METRICS["classification"] + GATE_METRICS["regression"]
 
 
 def _threshold(raw: str) -> object:
@@ -28,7 +28,7 @@ def _threshold(raw: str) -> object:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(JudgingSettings):
     """Each field is the environment variable of its name in capitals, unless said otherwise."""
 
     azure_subscription_id: str = text("", "Subscription of the Azure ML workspace")
@@ -73,20 +73,6 @@ class Settings:
     imbalance: str = choice(
         "weight", "weight: a weight column evens out the classes; off: none", ("weight", "off")
     )
-    gate_metric: str = choice(
-        "balanced_accuracy", "What the gate compares on the holdout", _EVERY_GATE_METRIC
-    )
-    gate_margin: float = number(0.005, "How much worse a challenger may be and still pass", 0, 1)
-    gate_floor: float = number(
-        0.0, "A first model must lie above it in the gate metric, besides beating guessing", -1, 1
-    )
-    gate_policy: str = choice(
-        "not_worse", "Promote within the margin, too, or what is proven better only", ("not_worse", "better")
-    )
-    gate_max_rows: int = whole(10_000, "Most holdout rows that the gate scores, drawn by hash", 100, 100_000)
-    gate_insufficient_evidence: str = choice(
-        "promote", "What becomes of a model under 30 holdout rows of a class", ("promote", "reject")
-    )
     override_locked: frozenset[str] = several("Keys that no file or metadata may set otherwise", KEYS)
     override_gate: str = choice(
         "stricter", "What a file may do to the gate: make it stricter only, or anything", ("stricter", "any")
@@ -103,17 +89,6 @@ class Settings:
         _threshold,
         THRESHOLD_WORDS,
     )
-    canary_percent: int = whole(
-        10, "Traffic of a challenger while it proves itself; 0 = straight to live", 0, 100
-    )
-    canary_seconds: int = whole(300, "How long a canary runs before all traffic moves", 0)
-    canary_error_rate: float = number(
-        0.02, "Share of a canary's calls that may fail (or twice the champion's share)", 0, 1
-    )
-    canary_latency_factor: float = number(
-        3.0, "How many times as long as the champion's a canary's answers may take", 1
-    )
-    canary_skew: float = number(0.2, "How far the share of any label may lie from the champion's", 0, 1)
     step_workers: int = whole(8, "Datasets that one tick works on at a time", 1, 64)
     step_deadline_seconds: float = number(45.0, "How long one tick works on runs", 0.1, 600)
     open_run_hours: float = number(24.0, "After so long in one state a run fails, with an explanation", 0.001)
@@ -183,6 +158,8 @@ class Settings:
         """The configuration of a dataset that says nothing itself, by the keys of its configuration file."""
         gate: dict[str, object] = {
             "margin": self.gate_margin,
+            "earlier_margin": self.gate_earlier_margin,
+            "collapse": self.gate_collapse,
             "floor": self.gate_floor,
             "insufficient_evidence": self.gate_insufficient_evidence,
             "policy": self.gate_policy,

@@ -48,7 +48,13 @@ ALGORITHMS = {
         "XGBoostRegressor",
     ),
 }
+#: `auto` is the primary metric where deployments answer probabilities, else balanced accuracy; for regression R2.
 GATE_METRICS = {
-    "classification": ("balanced_accuracy", "accuracy", "f1_macro"),
-    "regression": ("r2_score",),
+    "classification": (
+        "auto",
+        "balanced_accuracy",
+        "f1_macro",
+        *PRIMARY_METRICS["classification"],
+    ),
+    "regression": ("auto", "r2_score"),
 }

@@ -1,12 +1,13 @@
-"""Is a challenger that shares live traffic worse for its callers than the champion? Errors, latency, skew of its labels.
+"""Is a challenger that shares live traffic worse for its callers than the champion? Errors, latency, skew of its answers.
 
-Each of the three needs evidence before it counts: a canary with little traffic breaches nothing.
+Each of them needs evidence before it counts: a canary with little traffic breaches nothing.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 #: Upper bounds, in milliseconds, of the latency counts; the last count is of what took longer.
 BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -14,10 +15,15 @@ BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 LATENCY_ROWS = 100
 #: Classes beyond which skew is not looked at; a regression's numbers are never counted.
 MAX_LABELS = 50
+#: Classes beyond which probabilities are not counted, and the bins of each class's.
+MAX_SCORED_CLASSES, SCORE_BINS = 10, 20
 #: Least evidence: failed calls; answered calls of each side; rows of each side.
 MIN_ERRORS, MIN_CALLS, MIN_ROWS = 3, 50, 100
 #: Standard deviations that a difference must lie outside of chance.
 Z_ERRORS, Z_SKEW = 2.33, 4.0
+#: The two-sample Kolmogorov-Smirnov distance that chance exceeds as rarely as Z_SKEW, times sqrt(1/n + 1/m): at
+#: 6 in 100,000, sqrt(-ln(0.00006 / 2) / 2) (Smirnov 1939).
+KS_SKEW = 2.28
 #: Milliseconds below which nobody minds a slower answer.
 LATENCY_FLOOR = 100
 
@@ -29,16 +35,22 @@ class CanaryLimits:
     error_rate: float = 0.02
     latency_factor: float = 3.0
     skew: float = 0.2
+    #: How far a class's probabilities may lie from the champion's on average.
+    score_skew: float = 0.25
 
 
 @dataclass
 class Tally:
-    """What one deployment did while it shared the traffic; `latency` counts answered calls by BOUNDS."""
+    """What one deployment did while it shared the traffic; `latency` counts answered calls by BOUNDS.
+
+    `scores` counts rows by the probability of each class, in SCORE_BINS from 0 to 1.
+    """
 
     calls: int = 0
     errors: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     labels: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, list[int]] = field(default_factory=dict)
 
     def answered(self, seconds: float, labels: list[str] | None, rows: int) -> None:
         self.calls += 1
@@ -50,6 +62,15 @@ class Tally:
             key = label if known else "(others)"  # whatever a broken model answers, the counts stay small
             self.labels[key] = self.labels.get(key, 0) + 1
 
+    def scored(self, classes: list[str], probabilities: list[list[float]]) -> None:
+        """The probabilities of an answered call's rows. More classes than MAX_SCORED_CLASSES are passed over."""
+        if len(classes) > MAX_SCORED_CLASSES or not self.scores.keys() <= set(classes):
+            return
+        for name, column in zip(classes, zip(*probabilities, strict=True), strict=True):
+            counts = self.scores.setdefault(name, [0] * SCORE_BINS)
+            for share in column:
+                counts[min(int(share * SCORE_BINS), SCORE_BINS - 1)] += 1
+
     def failed(self) -> None:
         self.calls += 1
         self.errors += 1
@@ -60,6 +81,9 @@ class Tally:
         self.latency = [a + b for a, b in zip(self.latency, other.latency, strict=True)]
         for label, count in other.labels.items():
             self.labels[label] = self.labels.get(label, 0) + count
+        for name, counts in other.scores.items():
+            mine = self.scores.get(name, [0] * SCORE_BINS)
+            self.scores[name] = [a + b for a, b in zip(mine, counts, strict=True)]
 
 
 def breach(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
@@ -68,6 +92,7 @@ def breach(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | No
         _errors(champion, challenger, limits)
         or _latency(champion, challenger, limits)
         or _skew(champion, challenger, limits)
+        or _score_skew(champion, challenger, limits)
     )
 
 
@@ -123,3 +148,28 @@ def _skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | Non
         if abs(difference) > limits.skew and abs(difference) > Z_SKEW * deviation:
             return f"it gives {label!r} to {now / new:.0%} of the rows and the champion to {before / old:.0%}"
     return None
+
+
+def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
+    """Chance is told by the largest distance of the two distributions, what matters by the mean one (Wasserstein's): scores
+    that lie close together in one place may all move over a bin's edge.
+    """
+    for name in sorted(champion.scores.keys() & challenger.scores.keys()):
+        before, now = champion.scores[name], challenger.scores[name]
+        old, new = sum(before), sum(now)
+        if min(old, new) < MIN_ROWS:
+            continue
+        shares = zip(accumulate(before), accumulate(now), strict=True)
+        gaps = [abs(b / new - a / old) for a, b in shares]
+        mean = sum(gaps) / SCORE_BINS
+        if mean > limits.score_skew and max(gaps) > KS_SKEW * math.sqrt(1 / old + 1 / new):
+            return (
+                f"its probabilities of {name!r} lie {mean:.2f} from the champion's: {_mean(now):.2f} on average, and the "
+                f"champion's {_mean(before):.2f}"
+            )
+    return None
+
+
+def _mean(counts: list[int]) -> float:
+    """Of what is counted in bins from 0 to 1."""
+    return sum((at + 0.5) * rows for at, rows in enumerate(counts)) / SCORE_BINS / sum(counts)

@@ -27,6 +27,9 @@ _ADDED: dict[str, object] = {
     "numbers": (),
     "threshold": None,
 }
+_ADDED_TO_GATE: dict[str, object] = {"earlier_margin": 0.02, "collapse": 0.3}
+#: What the gate compared before `auto` was its default: hashed for it, so that files known by then stay known.
+_BEFORE_AUTO = {"classification": "balanced_accuracy", "regression": "r2_score"}
 
 
 @dataclass(frozen=True)
@@ -78,5 +81,15 @@ class DatasetConfig:
         for name, value in _ADDED.items():
             if said[name] == value:
                 del said[name]
+        said["gate"] = self._said_of_gate()
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _said_of_gate(self) -> dict[str, object]:
+        said = {k: v for k, v in asdict(self.gate).items() if _ADDED_TO_GATE.get(k, ...) != v}
+        before = _BEFORE_AUTO[self.task]
+        if self.gate.metric == "auto":
+            said["metric"] = before
+        elif self.gate.metric == before and self.task == "classification":
+            said["metric"] = f"{before} of labels"
+        return said

@@ -11,6 +11,9 @@ from shared.domain.gate import GateConfig
 #: https://learn.microsoft.com/azure/machine-learning/how-to-configure-auto-train (exit criteria).
 MANY_VALUES, SHORT_MINUTES = 10_000_000, 60.0
 
+#: Of the gate, what a file may make stricter only.
+_BOUNDED = ("margin", "earlier_margin", "collapse", "floor", "policy", "insufficient_evidence")
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -39,7 +42,7 @@ def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[
             remarks.append(f"{name} is {said:g}; the owner allows {most:g}, which is taken.")
     if not owner.gate_freely:
         gate = _stricter(config.gate, owned.gate)
-        for name in ("margin", "floor", "policy", "insufficient_evidence"):
+        for name in _BOUNDED:
             said, taken = getattr(config.gate, name), getattr(gate, name)
             if said != taken:
                 remarks.append(
@@ -53,6 +56,8 @@ def _stricter(said: GateConfig, owned: GateConfig) -> GateConfig:
     return replace(
         said,
         margin=min(said.margin, owned.margin),
+        earlier_margin=min(said.earlier_margin, owned.earlier_margin),
+        collapse=min(said.collapse, owned.collapse),
         floor=max(said.floor, owned.floor),
         policy="better" if "better" in (said.policy, owned.policy) else said.policy,
         insufficient_evidence="reject"

@@ -125,7 +125,6 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
     """`config` for this task: what was said for another one means nothing for it."""
     if task == config.task:
         return config
-    metric = "balanced_accuracy" if task == "classification" else "r2_score"
     return replace(
         config,
         task=task,
@@ -133,7 +132,7 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
         allowed_algorithms=(),
         blocked_algorithms=(),
         threshold=None,
-        gate=replace(config.gate, metric=metric, floor=0.0),
+        gate=replace(config.gate, metric="auto", floor=0.0),
     )
 
 

@@ -145,12 +145,14 @@ THRESHOLD_WORDS = (
 #: Keys that take several names.
 LISTS = ("allowed_algorithms", "blocked_algorithms", "numbers", "drop")
 GATE_FIELDS: dict[str, Parse] = {
-    "metric": choice(*GATE_METRICS["classification"], *GATE_METRICS["regression"]),
+    "metric": choice(*dict.fromkeys((*GATE_METRICS["classification"], *GATE_METRICS["regression"]))),
     "margin": number(0, 1, "a number from 0 to 1"),
     "floor": number(-1, 1, "a number from -1 to 1"),
     "insufficient_evidence": choice("promote", "reject"),
     "allow_schema_change": _flag,
     "policy": choice("not_worse", "better"),
+    "earlier_margin": number(0, 1, "a number from 0 to 1"),
+    "collapse": number(0, 1, "a share from 0 to 1"),
 }
 #: Every key, as one path.
 KEYS = (*FIELDS, THRESHOLD, *(f"gate.{key}" for key in GATE_FIELDS))

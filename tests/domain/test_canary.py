@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.canary import BOUNDS, CanaryLimits, Tally, breach
+from shared.domain.canary import BOUNDS, SCORE_BINS, CanaryLimits, Tally, breach
+from shared.domain.documents import from_json, to_json
 
 LIMITS = CanaryLimits()
 
@@ -133,6 +134,85 @@ def test_errors_are_told_before_latency_and_skew() -> None:
     told = breach(good, bad, LIMITS)
     assert told is not None
     assert told.startswith("19 of 20")
+
+
+# -- skew of probabilities ----------------------------------------------------------------------------------
+
+
+def scored(**rows: int) -> Tally:
+    """So many rows of each probability of `yes`, in hundredths: `p10=5` are five rows of 0.1."""
+    made = Tally()
+    for share, count in rows.items():
+        yes = int(share[1:]) / 100
+        made.scored(["no", "yes"], [[1 - yes, yes]] * count)
+    return made
+
+
+def test_scores_that_lie_elsewhere_behind_the_same_labels_are_found() -> None:
+    old, new = scored(p12=90, p88=10), scored(p42=90, p88=10)
+    assert breach(old, new, LIMITS) == (
+        "its probabilities of 'no' lie 0.27 from the champion's: 0.53 on average, and the champion's 0.80"
+    )
+    assert breach(old, scored(p12=90, p88=10), LIMITS) is None
+
+
+def test_a_hundred_rows_of_scores_are_the_least_that_count() -> None:
+    old, new = scored(p10=100), scored(p90=100)
+    assert breach(old, new, LIMITS) is not None
+    assert breach(scored(p10=99), new, LIMITS) is None
+    assert breach(old, scored(p90=99), LIMITS) is None
+    assert breach(old, Tally(), LIMITS) is None
+
+
+def test_a_quarter_on_average_is_allowed() -> None:
+    """Rows that went fifteen bins of twenty went 0.75: 0.25 on average are a third of them."""
+    old = scored(p12=1000)
+    assert breach(old, scored(p12=667, p88=333), LIMITS) is None
+    assert breach(old, scored(p12=666, p88=334), LIMITS) is not None
+    assert breach(old, scored(p12=666, p88=334), CanaryLimits(score_skew=0.3)) is None
+
+
+def test_scores_that_all_move_a_little_are_let_be() -> None:
+    """A rare class: the one model says 4 in 100 to nearly all rows, the other 6."""
+    assert breach(scored(p04=950, p80=50), scored(p06=950, p80=50), LIMITS) is None
+
+
+def test_skew_of_scores_counts_beyond_chance() -> None:
+    """A hundred rows of each: 2.28 x sqrt(2/100) lies between 32 and 33 rows."""
+    old, lax = scored(p10=100), CanaryLimits(score_skew=0.05)
+    assert breach(old, scored(p10=68, p90=32), lax) is None
+    assert breach(old, scored(p10=67, p90=33), lax) is not None
+
+
+def test_a_probability_of_one_is_counted_in_the_last_bin() -> None:
+    made = Tally()
+    made.scored(["a", "b"], [[0.0, 1.0], [0.05, 0.95], [0.049, 0.951]])
+    assert (made.scores["a"][0], made.scores["a"][1]) == (2, 1)
+    assert made.scores["b"][SCORE_BINS - 1] == 3
+
+
+def test_scores_of_many_classes_or_of_others_are_passed_over() -> None:
+    made, names = Tally(), [str(i) for i in range(11)]
+    made.scored(names, [[0.0] * 11])
+    assert made.scores == {}
+    made.scored(names[:10], [[0.1] * 10])
+    assert len(made.scores) == 10
+    made.scored(["other", "names"], [[0.5, 0.5]])
+    assert len(made.scores) == 10
+
+
+def test_scores_add_up_and_travel_and_older_counts_open() -> None:
+    one, other = scored(p10=2), scored(p10=1, p90=4)
+    opened = from_json(to_json(one), Tally)
+    opened.add(other)
+    opened.add(Tally())
+    assert (opened.scores["yes"][2], opened.scores["yes"][18]) == (3, 4)
+    assert (one.scores["yes"][2], other.scores["yes"][2]) == (2, 1)
+    fresh = Tally()
+    fresh.add(one)
+    assert fresh.scores == one.scores
+    older = {"calls": 3, "errors": 1, "latency": [0] * 11, "labels": {"a": 2}}
+    assert from_json(older, Tally).scores == {}
 
 
 # -- counting ------------------------------------------------------------------------------------------------

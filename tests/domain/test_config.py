@@ -126,9 +126,9 @@ def test_metadata_says_lists_numbers_and_truth_values_as_text() -> None:
 def test_regression_brings_its_own_metrics() -> None:
     config = merge(DatasetConfig(primary_metric="accuracy", blocked_algorithms=("SVM",)), "task: regression")
     assert config.primary_metric is None
-    assert config.gate.metric == "r2_score"
+    assert config.gate.metric == "auto"
     assert config.blocked_algorithms == ()
-    assert merge(config, "task: classification").gate.metric == "balanced_accuracy"
+    assert merge(config, "task: classification").gate.metric == "auto"
     high = DatasetConfig(gate=GateConfig(floor=0.8, margin=0.1))
     assert (merge(high, "task: regression").gate.floor, merge(high, "task: regression").gate.margin) == (
         0,
@@ -242,6 +242,10 @@ def test_the_hash_depends_on_the_effective_configuration_alone() -> None:
 
 
 def test_what_later_releases_added_makes_no_known_file_a_new_one() -> None:
+    explicit = merge(DEFAULTS, "gate: {metric: balanced_accuracy}\n").config_hash()
+    assert (
+        len({explicit, DEFAULTS.config_hash(), merge(DEFAULTS, "gate: {collapse: 0.2}\n").config_hash()}) == 3
+    )
     assert DEFAULTS.config_hash() == "9af6dee971f3353d3ee38d4db6bede4a32277c012ef1061b4e5bd5185a20ef27"
     assert merge(DEFAULTS, "drop: []\nid:\n").config_hash() == DEFAULTS.config_hash()
     assert merge(DEFAULTS, "drop: [a]\n").config_hash() != DEFAULTS.config_hash()
@@ -265,7 +269,7 @@ def test_the_settings_are_the_defaults_and_are_checked_too() -> None:
     assert (config.label, config.task, config.gate.metric, config.gate.margin) == (
         "target",
         "regression",
-        "r2_score",
+        "auto",
         0.1,
     )
     with pytest.raises(InvalidConfig) as caught:

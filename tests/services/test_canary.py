@@ -13,6 +13,7 @@ import pytest
 from shared.domain.canary import BOUNDS, CanaryLimits, Tally, breach
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Upstream
+from shared.domain.rows.predictions import Prediction
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring.tallies import CanaryWatch, Counts
 from tests.services.test_lifecycle import drop, state, tick
@@ -142,7 +143,7 @@ def callers(world: World, process: str, deployment: str, calls: int, *, failing:
         if failing:
             watch.failed(entry, deployment)
         else:
-            watch.answered(entry, deployment, 0.01, ["yes", "no"], 2)
+            watch.answered(entry, deployment, 0.01, Prediction(["yes", "no"]), 2)
     until = time.monotonic() + 10
     while written(world, process) < calls:
         assert time.monotonic() < until, "the counts were not written"
@@ -226,6 +227,39 @@ class TestLifecycle:
         assert serving(made).live == "m1-a1"
         tick(made, 120)
         assert serving(made).live == "m2-a1"
+
+    def test_scores_that_lie_elsewhere_bring_the_champion_back(self, world: World) -> None:
+        """The labels are the same; what the callers would rank by is not."""
+        watch, entry = CanaryWatch(world.docs, "host-a", wait=lambda _: None), serving(world)
+        for deployment, shares in (("m1-a1", [0.9, 0.1]), ("m2-a1", [0.55, 0.45])):
+            for _ in range(60):
+                found = Prediction(["no", "no"], [shares] * 2, ["no", "yes"])
+                watch.answered(entry, deployment, 0.01, found, 2)
+        until = time.monotonic() + 10
+        while written(world, "host-a") < 120:
+            assert time.monotonic() < until, "the counts were not written"
+            time.sleep(0.01)
+        tick(world, 5)
+        run = world.run("bank-2-a1")
+        assert state(world, "bank-2-a1") == "rejected"
+        assert run.gate is not None
+        assert run.gate.reason == (
+            "canary breach, traffic went back: its probabilities of 'no' lie 0.35 from the champion's: 0.57 on average, "
+            "and the champion's 0.93"
+        )
+
+    def test_a_champion_that_is_asked_again_must_answer_as_before(self, world: World) -> None:
+        """At the end of its time, not before: the smoke rows."""
+        world.scorer.labels = lambda *_: ["no", "no"]  # type: ignore[method-assign]
+        tick(world, 50)
+        assert state(world, "bank-2-a1") == "canary"
+        tick(world, 80)
+        run = world.run("bank-2-a1")
+        assert state(world, "bank-2-a1") == "rejected"
+        assert run.gate is not None
+        assert run.gate.reason == (
+            "canary breach, traffic went back: it now answers ['no', 'no'], not ['no', 'yes']"
+        )
 
     def test_counts_of_an_earlier_split_count_no_more(self, world: World) -> None:
         old = replace(serving(world), updated_at=1.0)

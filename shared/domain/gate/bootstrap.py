@@ -26,10 +26,10 @@ def intervals(
 ) -> list[tuple[float, float]]:
     """For each number that `measures` makes of a resample, its 95 % interval (2.5th and 97.5th percentile)."""
     drawn = list(zip(*map(measures, resamples(cells, seed)), strict=True))
-    return [_percentiles(sorted(values)) for values in drawn]
+    return [percentiles(sorted(values)) for values in drawn]
 
 
-def _percentiles(ordered: list[float]) -> tuple[float, float]:
+def percentiles(ordered: list[float]) -> tuple[float, float]:
     cut = int(0.025 * len(ordered))
     return ordered[cut], ordered[-cut - 1]
 

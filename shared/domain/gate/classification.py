@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import sqrt
 
 from shared.domain.gate.bootstrap import intervals
@@ -11,7 +12,9 @@ from shared.domain.gate.confusion import (
     CHALLENGER,
     CHAMPION,
     METRICS,
+    OF_WRONG_ANSWERS,
     Cell,
+    Confusion,
     balanced_accuracy,
     class_rows,
     confusion,
@@ -24,10 +27,11 @@ from shared.domain.gate.rules import (
     Guess,
     Measured,
     decide,
-    no_evidence,
 )
 from shared.domain.gate.verdict import ClassRecall, GateConfig, Verdict
 
+#: The metric where there are labels alone.
+LABELS_METRIC = "balanced_accuracy"
 #: A class is lost when less than this share of the champion's recall is left of it, beyond chance.
 LOST = 0.5
 #: Two-sided 5 % of the normal distribution.
@@ -36,7 +40,7 @@ _Z = 1.96
 
 def judge_first(truth: Sequence[str], challenger: Sequence[str], config: GateConfig, *, seed: str) -> Verdict:
     """No champion yet: the model must beat guessing beyond chance, and lie above the floor."""
-    return _judge(Counter(zip(truth, challenger, challenger, strict=True)), config, seed, first=True)
+    return decide(measure_labels(truth, challenger, None, config.metric, seed), config)
 
 
 def judge(
@@ -51,42 +55,75 @@ def judge(
 
     Labels are canonical (`shared.domain.labels`). The same seed gives the same interval.
     """
-    return _judge(Counter(zip(truth, champion, challenger, strict=True)), config, seed, first=False)
+    return decide(measure_labels(truth, challenger, champion, config.metric, seed), config)
 
 
-def _judge(cells: Mapping[Cell, int], config: GateConfig, seed: str, *, first: bool) -> Verdict:
-    if not cells:
-        return no_evidence(config.metric, "the holdout is empty", config)
-    metric = METRICS[config.metric]
+def measure_labels(
+    truth: Sequence[str], challenger: Sequence[str], champion: Sequence[str] | None, metric: str, seed: str
+) -> Measured:
+    """What the labels of one model, or of both, say; a metric that isn't one of labels is balanced accuracy."""
+    name = metric if metric in METRICS else LABELS_METRIC
+    first = champion is None
+    if not truth:
+        return Measured(name, 0.0, None, 0, 0, nothing="the holdout is empty")
+    cells = _cells(truth, challenger, champion, name)
+    of = METRICS[name]
 
     def measures(drawn: Iterable[tuple[Cell, int]]) -> tuple[float, ...]:
         drawn = list(drawn)
         new = confusion(drawn, CHALLENGER)
-        difference = 0.0 if first else metric(new) - metric(confusion(drawn, CHAMPION))
-        return balanced_accuracy(new), difference
+        if first:
+            return balanced_accuracy(new), 0.0, 0.0
+        old = confusion(drawn, CHAMPION)
+        return balanced_accuracy(new), balanced_accuracy(old), of(new) - of(old)
 
-    if config.metric != "f1_macro":
-        cells = right_or_wrong(cells.items())
     new, old = confusion(cells.items(), CHALLENGER), confusion(cells.items(), CHAMPION)
-    rows = class_rows(new)
-    (guess_low, _), (low, high) = intervals(cells, measures, seed)
-    value, before = metric(new), metric(old)
-    guess = Guess("balanced_accuracy", balanced_accuracy(new), guess_low, 1 / len(rows))
-    against = None if first else Comparison(before, value - before, low, high)
-    return decide(
-        Measured(
-            config.metric,
-            value,
-            guess if len(rows) > 1 else None,
-            rows.total(),
-            min(rows.values()),
-            against,
-            _per_class(cells, first=first),
-            None if first else _lost(cells),
-            _shortage(rows),
-        ),
-        config,
+    guess, before, (low, high) = intervals(cells, measures, seed)
+    value, was = of(new), of(old)
+    return replace(
+        described(cells, first=first),
+        metric=name,
+        challenger=value,
+        guess=_guess(new, guess),
+        champion_guess=None if first else _guess(old, before),
+        against=None if first else Comparison(was, value - was, low, high),
     )
+
+
+def described(cells: Mapping[Cell, int], *, first: bool) -> Measured:
+    """What the labels say of each class, whatever the metric."""
+    rows = class_rows(confusion(cells.items(), CHALLENGER))
+    return Measured(
+        "",
+        0.0,
+        None,
+        rows.total(),
+        min(rows.values()),
+        per_class=_per_class(cells, first=first),
+        lost=None if first else _lost(cells),
+        shortage=_shortage(rows),
+    )
+
+
+def _cells(
+    truth: Sequence[str], challenger: Sequence[str], champion: Sequence[str] | None, metric: str
+) -> Mapping[Cell, int]:
+    cells = Counter(zip(truth, challenger if champion is None else champion, challenger, strict=True))
+    return cells if metric in OF_WRONG_ANSWERS else right_or_wrong(cells.items())
+
+
+def cells_of(
+    truth: Sequence[str], challenger: Sequence[str], champion: Sequence[str] | None
+) -> Mapping[Cell, int]:
+    """Rows by truth and by what each model made of it, right or wrong."""
+    return _cells(truth, challenger, champion, LABELS_METRIC)
+
+
+def _guess(counts: Confusion, bounds: tuple[float, float]) -> Guess | None:
+    classes = len(class_rows(counts))
+    if classes < 2:
+        return None
+    return Guess(LABELS_METRIC, balanced_accuracy(counts), bounds[0], 1 / classes, bounds[1])
 
 
 def _shortage(rows: Counter[str]) -> str | None:

@@ -49,12 +49,32 @@ def accuracy(counts: Confusion) -> float:
     return right / sum(counts.values())
 
 
-def f1_macro(counts: Confusion) -> float:
-    """Unweighted mean of the classes' F1, over the classes that occur among the true labels."""
+def norm_macro_recall(counts: Confusion) -> float:
+    """Balanced accuracy between guessing (0) and knowing (1), by Azure's definition: (recall - 1/C) / (1 - 1/C)."""
+    guessing = 1 / len(class_rows(counts))
+    found = balanced_accuracy(counts)
+    return found if guessing == 1 else (found - guessing) / (1 - guessing)
+
+
+def precision_score_weighted(counts: Confusion) -> float:
+    """Mean of the classes' precisions, weighted by their rows; nothing where a class was never answered."""
     true = class_rows(counts)
+    answered = _answered(counts)
+    found = sum(true[c] * counts.get((c, c), 0) / answered[c] for c in true if answered[c])
+    return found / true.total()
+
+
+def _answered(counts: Confusion) -> Counter[str]:
     answered: Counter[str] = Counter()
     for (_, answer), rows in counts.items():
         answered[answer] += rows
+    return answered
+
+
+def f1_macro(counts: Confusion) -> float:
+    """Unweighted mean of the classes' F1, over the classes that occur among the true labels."""
+    true = class_rows(counts)
+    answered = _answered(counts)
     return sum(2 * counts.get((c, c), 0) / (answered[c] + true[c]) for c in true) / len(true)
 
 
@@ -71,4 +91,8 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": balanced_accuracy,
     "accuracy": accuracy,
     "f1_macro": f1_macro,
+    "norm_macro_recall": norm_macro_recall,
+    "precision_score_weighted": precision_score_weighted,
 }
+#: Metrics that ask what a wrong answer was.
+OF_WRONG_ANSWERS = frozenset({"f1_macro", "precision_score_weighted"})

@@ -15,7 +15,6 @@ from shared.domain.gate.rules import (
     Guess,
     Measured,
     decide,
-    no_evidence,
 )
 from shared.domain.gate.verdict import GateConfig, Verdict
 
@@ -33,22 +32,30 @@ def judge_regression(
     config: GateConfig,
 ) -> Verdict:
     """As for labels; guessing is to answer the mean (R2 = 0). Without a champion pass None."""
+    return decide(measure_numbers(truth, challenger, champion), config)
+
+
+def measure_numbers(
+    truth: Sequence[float], challenger: Sequence[float], champion: Sequence[float] | None
+) -> Measured:
+    """R2 of both and of their difference."""
     mean = sum(truth) / len(truth) if truth else 0.0
     spread = [_squared(t - mean) for t in truth]
     if sum(spread) <= _NO_SPREAD:
         why = "the holdout is empty" if not truth else "the holdout's labels are all the same"
-        return no_evidence(METRIC, why, config, len(truth))
+        return Measured(METRIC, 0.0, None, len(truth), len(truth), nothing=why)
     new = _errors(truth, challenger)
-    value, low, _ = _ratio([s - e for s, e in zip(spread, new, strict=True)], spread)
-    against = None
+    value, low, high = _ratio([s - e for s, e in zip(spread, new, strict=True)], spread)
+    against = before = None
     if champion is not None:
         old = _errors(truth, champion)
-        before, _, _ = _ratio([s - e for s, e in zip(spread, old, strict=True)], spread)
-        against = Comparison(before, *_ratio([e - n for e, n in zip(old, new, strict=True)], spread))
+        was, was_low, was_high = _ratio([s - e for s, e in zip(spread, old, strict=True)], spread)
+        before = Guess(METRIC, was, was_low, 0.0, was_high)
+        against = Comparison(was, *_ratio([e - n for e, n in zip(old, new, strict=True)], spread))
     rows = len(truth)
     shortage = f"{rows} holdout rows" if rows < MIN_CLASS_ROWS else None
-    guess = Guess(METRIC, value, low, 0.0)
-    return decide(Measured(METRIC, value, guess, rows, rows, against, shortage=shortage), config)
+    guess = Guess(METRIC, value, low, 0.0, high)
+    return Measured(METRIC, value, guess, rows, rows, against, shortage=shortage, champion_guess=before)
 
 
 def _squared(error: float) -> float:

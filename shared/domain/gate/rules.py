@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from shared.domain.gate.verdict import ClassRecall, Decision, Evidence, GateConfig, Verdict
 
 #: Fewer holdout rows of a class than this say little.
 MIN_CLASS_ROWS = 30
 #: Differences below this are rounding.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What the challenger reaches in `metric`, its lower bound at 95 %, and what guessing reaches."""
+    """What a model reaches in `metric` with its 95 % interval, and what guessing reaches."""
 
     metric: str
     value: float
     low: float
     guessing: float
+    high: float = inf
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Comparison:
 class Measured:
     """All that was measured. `shortage` says what there is too little of; None where the evidence is enough.
 
-    `guess` is None where guessing can't be told from knowing: the holdout has one class.
+    `guess` is None where guessing can't be told from knowing: the holdout has one class. `nothing` says why there is nothing to
+    measure at all.
     """
 
     metric: str
@@ -48,10 +51,16 @@ class Measured:
     per_class: tuple[ClassRecall, ...] = ()
     lost: str | None = None
     shortage: str | None = None
+    nothing: str | None = None
+    champion_guess: Guess | None = None
+    #: Calibration errors of challenger and champion.
+    calibration: tuple[float | None, float | None] = (None, None)
 
 
 def decide(found: Measured, config: GateConfig) -> Verdict:
     """Promote or reject. What is measured against a challenger counts however few rows there are."""
+    if found.nothing:
+        return _no_evidence(found, found.nothing, config)
     evidence: Evidence = "little" if found.shortage else "enough"
     objection = _first_objection(found, config) if found.against is None else _objection(found, config)
     decision: Decision = "reject" if objection else "promote"
@@ -64,15 +73,15 @@ def decide(found: Measured, config: GateConfig) -> Verdict:
     return _verdict(found, config, decision, reason, evidence)
 
 
-def no_evidence(metric: str, why: str, config: GateConfig, rows: int = 0) -> Verdict:
+def _no_evidence(found: Measured, why: str, config: GateConfig) -> Verdict:
     """Nothing can be measured: the setting decides, and the reason says so."""
     return Verdict(
         config.insufficient_evidence,
         _shortage(why, config),
-        metric,
+        found.metric,
         margin=config.margin,
-        rows=rows,
-        smallest_class=rows,
+        rows=found.rows,
+        smallest_class=found.rows,
         policy=config.policy,
         evidence="none",
     )
@@ -86,9 +95,9 @@ def _guessing(found: Measured) -> str | None:
     guess = found.guess
     if guess is None:
         return None
-    if guess.value <= guess.guessing + _ROUNDING:
+    if guess.value <= guess.guessing + ROUNDING:
         return f"no better than guessing: {guess.metric} {guess.value:.4f}, and guessing reaches {guess.guessing:.4f}"
-    if not found.shortage and guess.low <= guess.guessing + _ROUNDING:
+    if not found.shortage and guess.low <= guess.guessing + ROUNDING:
         return (
             f"not better than guessing beyond chance: {guess.metric} {guess.value:.4f} may be as low as "
             f"{guess.low:.4f}, and guessing reaches {guess.guessing:.4f}"
@@ -110,7 +119,7 @@ def _objection(found: Measured, config: GateConfig) -> str | None:
     numbers = f"{found.metric} {found.challenger:.4f} against {against.champion:.4f}"
     if against.high < 0:
         return f"proven worse: {numbers}"
-    if against.difference < -config.margin - _ROUNDING:
+    if against.difference < -config.margin - ROUNDING:
         return f"worse by more than the margin {config.margin:g}: {numbers}"
     if found.lost:
         return found.lost
@@ -157,4 +166,12 @@ def _verdict(
         round(guess.guessing, 6) if guess else None,
         round(guess.low, 6) if guess else None,
         found.per_class,
+        calibration_error=_rounded(found.calibration[0]),
+        champion_calibration_error=_rounded(found.calibration[1]),
+        champion_guess=_rounded(found.champion_guess.value if found.champion_guess else None),
+        champion_guess_low=_rounded(found.champion_guess.low if found.champion_guess else None),
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

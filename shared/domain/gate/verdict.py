@@ -14,15 +14,22 @@ Evidence = Literal["enough", "little", "none"]
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What the gate asks of a challenger. `margin` and `floor` are in units of `metric`."""
+    """What the gate asks of a challenger. `margin`, `earlier_margin` and `floor` are in units of `metric`.
 
-    metric: str = "balanced_accuracy"
+    `metric` auto is the run's primary metric where deployments answer probabilities, else balanced accuracy.
+    """
+
+    metric: str = "auto"
     margin: float = 0.005
     #: A first model must lie above it, besides beating guessing.
     floor: float = 0.0
     insufficient_evidence: Decision = "promote"
     allow_schema_change: bool = False
     policy: Policy = "not_worse"
+    #: How much worse a challenger may be on the holdout of the champion's own file.
+    earlier_margin: float = 0.02
+    #: The share of its lead over guessing that a champion may lose on a new file before the file is suspicious.
+    collapse: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,30 @@ class ClassRecall:
     rows: int
     challenger: float
     champion: float | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Medians over `calls` pairs of calls, of `rows` rows each: one to the challenger, one to the champion."""
+
+    calls: int
+    rows: int
+    challenger_ms: float
+    champion_ms: float
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The same comparison on the holdout of the champion's own file; `left_out`: rows that one of them can't take."""
+
+    rows: int
+    metric: str
+    challenger: float
+    champion: float
+    difference: float
+    low: float
+    high: float
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,3 +91,17 @@ class Verdict:
     guessing: float | None = None
     guess_low: float | None = None
     per_class: tuple[ClassRecall, ...] = ()
+    #: Why the file's labels are not to be trusted, as a sentence; the decision is then `reject`.
+    suspicious: str | None = None
+    #: What speaks against the challenger itself, whether or not the file is suspicious.
+    objection: str | None = None
+    #: Why another metric was taken than was asked for, and what was not compared.
+    note: str | None = None
+    #: Expected calibration errors, where there are probabilities.
+    calibration_error: float | None = None
+    champion_calibration_error: float | None = None
+    #: What the champion reaches in `guess_metric`, and its lower bound.
+    champion_guess: float | None = None
+    champion_guess_low: float | None = None
+    latency: Latency | None = None
+    earlier: Earlier | None = None

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.domain.canary import MAX_LABELS, Tally
 from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.errors import DropMLError
 from shared.domain.labels import speller
+from shared.domain.rows.predictions import Prediction
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
 
@@ -60,13 +60,17 @@ class CanaryWatch:
         self._lock = threading.Lock()
 
     def answered(
-        self, entry: ServingEntry, deployment: str, seconds: float, result: list[Any], rows: int
+        self, entry: ServingEntry, deployment: str, seconds: float, found: Prediction, rows: int
     ) -> None:
         """A call that gave results."""
         classes = entry.schema.classes
-        labels = list(map(speller(classes), result)) if 0 < len(classes) <= MAX_LABELS else None
+        spell = speller(classes)
+        labels = list(map(spell, found.result)) if 0 < len(classes) <= MAX_LABELS else None
         with self._lock:
-            self._tally(entry, deployment).answered(seconds, labels, rows)
+            tally = self._tally(entry, deployment)
+            tally.answered(seconds, labels, rows)
+            if found.classes is not None and found.probabilities is not None:
+                tally.scored(list(map(spell, found.classes)), found.probabilities)
 
     def failed(self, entry: ServingEntry, deployment: str) -> None:
         """A call that the deployment, not its caller, let fail."""

@@ -46,6 +46,8 @@ class Context:
     workspace_id: str
     #: Most holdout rows that the gate scores.
     gate_rows: int = 10_000
+    #: Milliseconds that a call of the gate may always take, however fast the champion is.
+    gate_latency_floor_ms: float = 100.0
     canary: CanaryPlan = field(default_factory=CanaryPlan)
     pace: Pace = field(default_factory=Pace)
 

@@ -6,20 +6,18 @@ One run of a dataset at a time is between gate and live: the dataset's document 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import compress
 
-from shared.domain import gate as rules
 from shared.domain.contract import policy_of
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
-from shared.domain.fitting import fitting
-from shared.domain.gate import Verdict
+from shared.domain.gate import LatencyLimits, Terms, Verdict, judge_answers
 from shared.domain.labels import speller
+from shared.domain.metrics import primary_metric
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.states import State
-from shared.domain.schema import Schema, Value
 from shared.domain.schema_change import breaking_changes
+from shared.services.run import holdouts
 from shared.services.run.context import Context
 from shared.services.run.ports import Endpoint
 from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
@@ -131,39 +129,23 @@ def _held(run: Run, champion: Run | None, accepted: Run | None) -> str | None:
 
 
 def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Verdict:
-    config, snapshot = run.config.gate, snapshot_of(run)
-    classes = run.config.task == "classification"
-    rows, truth = ctx.data.draw_holdout(snapshot.holdout_path, snapshot.schema, ctx.gate_rows)
-
-    old_rows = _as_the_champion_takes(champion, snapshot.schema, rows, ctx) if champion else []
-    if champion:
-        kept = [row is not None for row in old_rows]
-        rows, truth = list(compress(rows, kept)), list(compress(truth, kept))
-
-    def answers(of: Run, asked: list[list[Value]]) -> list[str]:
-        columns = snapshot_of(of).columns
-        return ctx.scorer.answers(endpoint, deployment_of(of), columns, asked).result if asked else []
-
-    new = answers(run, rows)
-    old = answers(champion, [row for row in old_rows if row is not None]) if champion else None
-    if not classes:
-        numbers = [float(a) for a in old] if old is not None else None
-        return rules.judge_regression([float(t) for t in truth], [float(a) for a in new], numbers, config)
-    spell = speller(snapshot.schema.classes)
-    labels, mine = list(map(spell, truth)), list(map(spell, new))
-    if old is None:
-        return rules.judge_first(labels, mine, config, seed=run.run_id)
-    return rules.judge(labels, list(map(spell, old)), mine, config, seed=run.run_id)
+    """Both on the new file's holdout, and on that of the champion's own file."""
+    asked = holdouts.ask(snapshot_of(run), run, champion, endpoint, ctx)
+    earlier, why_not = holdouts.earlier(run, champion, endpoint, ctx) if champion else (None, None)
+    verdict = judge_answers(asked.seen, terms_of(run, champion, ctx), earlier=earlier, calls=asked.calls)
+    notes = [note for note in (verdict.note, why_not) if note]
+    return replace(verdict, note="; ".join(notes) or None)
 
 
-def _as_the_champion_takes(
-    champion: Run, drawn: Schema, rows: list[list[Value]], ctx: Context
-) -> list[list[Value] | None]:
-    """Each model is asked in its own schema's types; rows that the champion can't take are told and left out for both."""
-    found = fitting(rows, drawn, snapshot_of(champion).schema)
-    lost = found.count(None)
-    if lost:
-        ctx.log(
-            "holdout rows that the champion's schema can't take, left out", run_id=champion.run_id, rows=lost
-        )
-    return found
+def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:
+    """By what the run is judged."""
+    config = run.config
+    return Terms(
+        config.gate,
+        snapshot_of(run).schema.classes,
+        primary_metric(config),
+        run.run_id,
+        LatencyLimits(ctx.canary.limits.latency_factor, ctx.gate_latency_floor_ms),
+        champion.gate.numbers if champion and champion.gate else None,
+        config.task == "regression",
+    )

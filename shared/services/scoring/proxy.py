@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from shared.domain.errors import InvalidInput, NotFound, Upstream
 from shared.domain.problems import ModelRefused
 from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
-from shared.domain.rows.predictions import read_answer
+from shared.domain.rows.predictions import Prediction, read_answer
 from shared.domain.rows.shapes import answer
 from shared.domain.rows.wanted import CONTENT_TYPES, PLAIN, AnswerShape, Wanted, answer_shape, wanted_of
 from shared.domain.run.serving import ServingEntry
@@ -54,7 +54,7 @@ class Watch(Protocol):
     """Is told of every call while two versions share the traffic. Never blocks, never raises."""
 
     def answered(
-        self, entry: ServingEntry, deployment: str, seconds: float, result: list[Any], rows: int
+        self, entry: ServingEntry, deployment: str, seconds: float, found: Prediction, rows: int
     ) -> None: ...
     def failed(self, entry: ServingEntry, deployment: str) -> None: ...
 
@@ -174,8 +174,10 @@ class Scoring:
     ) -> Scored:
         started = time.perf_counter()
         version = entry.version(deployment)
+        # while two versions share the traffic, their probabilities are compared, whoever is told of them
+        told = wanted._replace(probabilities=True) if entry.shared and self.watch is not None else wanted
         try:
-            sent = asked(body, version, wanted)
+            sent = asked(body, version, told)
             reply = self.calls.score(entry.target, deployment, sent, deadline=deadline, request_id=request_id)
             if is_gone(reply):
                 # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
@@ -183,7 +185,7 @@ class Scoring:
                 entry = self.directory.refresh(entry.slug) or entry
                 deployment, body = fitted(entry, entry.draw(), body, made_for, wanted)
                 version = entry.version(deployment)
-                sent = asked(body, version, wanted)
+                sent = asked(body, version, told)
                 reply = self.calls.score(
                     entry.target, deployment, sent, deadline=deadline, request_id=request_id
                 )
@@ -195,7 +197,7 @@ class Scoring:
                 self.watch.failed(entry, deployment)
             raise
         if entry.shared and self.watch is not None:
-            self.watch.answered(entry, said, time.perf_counter() - started, prediction.result, rows)
+            self.watch.answered(entry, said, time.perf_counter() - started, prediction, rows)
         if said != deployment:
             version = entry.version(said)
         if wanted.needs_script:

@@ -83,6 +83,8 @@ def test_the_reason_has_the_numbers() -> None:
         0.5,
         0.5,
         (ClassRecall("no", 20, 1.0, 1.0), ClassRecall("yes", 20, 0.0, 1.0)),
+        champion_guess=1.0,
+        champion_guess_low=1.0,
     )
 
 
@@ -332,16 +334,19 @@ def test_any_answers_get_one_verdict_with_sane_numbers(
 ) -> None:
     truth, old, new = ([cell[i] for cell in cells] for i in range(3))
     verdict = judge(truth, old, new, said, seed="s")
-    assert 0 <= verdict.challenger <= 1
+    least = (
+        -2 if said.metric == "norm_macro_recall" else 0
+    )  # with three classes, all wrong are half as far below guessing
+    assert least / 2 <= verdict.challenger <= 1
     assert verdict.difference is not None
     assert verdict.low is not None
     assert verdict.high is not None
-    assert -1 <= verdict.low <= verdict.high <= 1
+    assert -1 + least / 2 <= verdict.low <= verdict.high <= 1 - least / 2
     assert sum(recall.rows for recall in verdict.per_class) == verdict.rows == len(cells)
     assert verdict.smallest_class == min(Counter(truth).values())
     if verdict.decision == "promote":
         assert verdict.high >= 0
         assert verdict.difference >= -said.margin - 1e-6
         assert said.policy == "not_worse" or verdict.low > 0
-        assert verdict.guessing is None or verdict.challenger > 0
+        assert verdict.guessing is None or verdict.challenger > least / 2
     assert judge(truth, old, new, said, seed="s") == verdict

@@ -75,6 +75,26 @@ def test_the_interval_is_student_s_t() -> None:
     assert verdict.guess_low == pytest.approx(0.96 - 1.98422 * 0.04, abs=1e-5)
 
 
+def test_five_rows_have_a_wider_interval_than_a_hundred() -> None:
+    """By hand: student's t of 4 degrees of freedom is 2.776 (2.730 by the expansion); each row has its own spread."""
+    truth, new = [0.0, 1.0, 2.0, 3.0, 4.0], [0.5, 1.0, 2.0, 3.0, 4.0]
+    verdict = judge_regression(truth, new, truth, config(margin=1.0))
+    spread, gains = [4.0, 1.0, 0.0, 1.0, 4.0], [-0.25, 0.0, 0.0, 0.0, 0.0]
+    ratio = sum(gains) / 10
+    scatter = sum((g - ratio * s) ** 2 for g, s in zip(gains, spread, strict=True))
+    half = 2.72948 * math.sqrt(scatter * 5 / 4) / 10
+    assert (verdict.difference, verdict.champion) == (-0.025, 1.0)
+    assert verdict.low == pytest.approx(ratio - half, abs=1e-4)
+    assert verdict.high == pytest.approx(ratio + half, abs=1e-4)
+
+
+def test_the_champion_s_own_value_is_told() -> None:
+    verdict = judge_regression([0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0], [0.5, 1.5, 2.5, 3.5], PROMOTE)
+    assert (verdict.champion, verdict.champion_guess, verdict.difference) == (0.8, 0.8, 0.2)
+    assert verdict.champion_guess_low is not None
+    assert verdict.champion_guess_low < 0.8
+
+
 # -- a first model -------------------------------------------------------------------------------------------
 
 
