@@ -44,7 +44,15 @@ PATHS: Doc = {
                 query_parameter("version", "2 (default) or 3.", {"type": "string", "enum": ["2", "3"]}),
                 REQUEST_ID,
             ],
-            responses=responses(json_answer("As the endpoint gave it.", OBJECT), 400, 404, 502, 504),
+            responses=responses(
+                json_answer(
+                    "As the endpoint gave it; with the dataset's columns where it tells none.", OBJECT
+                ),
+                400,
+                404,
+                502,
+                504,
+            ),
         )
     },
     "/api/endpoints/{name}/rotate-key": {

@@ -327,6 +327,15 @@ def test_the_endpoints_swagger_passes_through(app: App) -> None:
     assert problem(call(doors.endpoint_swagger, wrong)) == (400, "unknown-version")
 
 
+def test_a_script_that_does_not_describe_itself_is_described_by_the_dataset(app: App) -> None:
+    said = {"type": "object", "example": {}}
+    app.endpoint.swagger = json.dumps({"swagger": "2.0", "definitions": {"ServiceInput": said}}).encode()
+    response = call(doors.endpoint_swagger, request(method="GET", route={"name": "bank-abc123"}))
+    taken = body_of(response)["definitions"]["ServiceInput"]
+    assert list(taken["properties"]["input_data"]["items"]["properties"]) == [c.name for c in SCHEMA.columns]
+    assert taken["example"]["input_data"][0] == dict(SCHEMA.example[0])
+
+
 def test_a_short_benchmark(app: App) -> None:
     options = {"requests": 40, "concurrency": 4, "rows": 3}
     response = call(doors.benchmark_endpoint, request(options, route={"name": "bank-abc123"}))

@@ -79,6 +79,7 @@ class Endpoint:
     token_value: str = "t0"
     idle_seconds: float | None = None
     delay: float = 0.0
+    swagger: bytes = b'{"swagger": "2.0", "paths": {"/score": {}}}'
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     # -- shared.services.scoring.keys.KeySource --------------------------------------------------------------------
@@ -156,8 +157,9 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             self._send(endpoint.answer(self.headers, body))
 
         def do_GET(self) -> None:
-            swagger = b'{"swagger": "2.0", "paths": {"/score": {}}}'
-            self._send(Scripted(200, swagger if self.path.startswith("/swagger.json") else b'"Healthy"'))
+            self._send(
+                Scripted(200, endpoint.swagger if self.path.startswith("/swagger.json") else b'"Healthy"')
+            )
 
         def _send(self, answer: Scripted) -> None:
             time.sleep(answer.delay)

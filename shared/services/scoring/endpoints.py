@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.run.serving import ServingEntry, Target
 from shared.services.scoring.calling import Answer, EndpointCalls
+from shared.services.scoring.described import described
 from shared.services.scoring.proxy import ServingDirectory
 from shared.services.scoring.statuses import check
 
@@ -32,16 +33,20 @@ class Endpoints:
         )
 
     def swagger(self, name: str, version: str) -> Answer:
-        """The endpoint's own swagger: OpenAPI 2 as Azure serves it, or 3 with `version` "3"."""
+        """The endpoint's own swagger: OpenAPI 2 as Azure serves it, or 3 with `version` "3".
+
+        One that says nothing of what it takes is told the dataset's columns.
+        """
         if version not in ("", "2", "3"):
             raise InvalidInput(
                 "The swagger comes in version 2 or 3.", code="unknown-version", field="version"
             )
-        target = self.entry(name).target
+        entry = self.entry(name)
+        target = entry.target
         path = "/swagger.json" + ("?version=3" if version == "3" else "")
         answer = self.calls.get(target, path, deadline=self.calls.deadline(SWAGGER_SECONDS))
         check(answer, target)
-        return answer
+        return replace(answer, body=described(answer.body, entry.schema_of(entry.newest)))
 
 
 def target_of(endpoint: str, scoring_uri: str, auth_mode: str) -> Target:
