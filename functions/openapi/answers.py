@@ -92,7 +92,7 @@ def _contributions(schema: Schema) -> Doc:
 
 
 def answer_schema(schema: Schema) -> Doc:
-    """Of all shapes: the object, the bare list, and the list of objects that `shape=list&proba=true` asks for."""
+    """Of all shapes: the object, the bare list, and the list of objects where a list is asked for more."""
     one = result_schema(schema)
     more = {
         **_certainty(schema),
@@ -104,6 +104,12 @@ def answer_schema(schema: Schema) -> Doc:
         if schema.classes
         else {"interval": listing(NUMBER)}
     )
+    why: dict[str, Doc] = {
+        "of": _class(schema) if schema.classes else {"type": "null"},
+        "base": NUMBER,
+        "values": {"type": "object", "additionalProperties": NUMBER},
+    }
+    row["contributions"] = {**record(why), "additionalProperties": False}
     if schema.id:
         more["ids"], row["id"] = listing(ID), ID
     objects = {**record({"result": one}, **row), "additionalProperties": False}

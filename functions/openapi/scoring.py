@@ -60,7 +60,7 @@ _SCORE_PARAMETERS = [
     _PROBA,
     query_parameter(
         "explain",
-        f"What each column adds to each row's score, of at most {EXPLAIN_ROWS} rows; with the shape `result` alone.",
+        f"What each column adds to each row's score, of at most {EXPLAIN_ROWS} rows; 409 `no-explanation` where there is none.",
         _TRUTH,
     ),
     header_parameter(

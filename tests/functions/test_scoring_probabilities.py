@@ -233,12 +233,27 @@ def test_twenty_rows_are_explained_and_one_more_is_refused(app: App) -> None:
     assert not app.endpoint.seen
 
 
-@pytest.mark.parametrize("shape", ["list", "csv"])
-def test_explanations_are_json_with_results(app: App, shape: str) -> None:
-    assert problem(score(explain="true", shape=shape)) == (400, "unknown-shape")
+def test_explanations_come_in_every_shape(app: App) -> None:
+    answer = {"result": ["yes", "no"], "contributions": WHY, "probabilities": SHARES, "classes": CLASSES}
+    app.endpoint.script = [Scripted(200, json.dumps(answer).encode()) for _ in range(4)]
+    first = body_of(score(explain="true", shape="list"))[0]
+    values = dict(zip(ROW, [0.1, 0, 0, 0], strict=True))
+    assert first == {"result": "yes", "contributions": {"of": "yes", "base": 0.5, "values": values}}
+    assert body_of(score(explain="true", proba="true", shape="list"))[1].keys() == {
+        "result",
+        "probabilities",
+        "contributions",
+    }
+    header, row, _ = lines(score(explain="true", shape="csv"))
+    whys = [f"contribution_{name}" for name in ROW]
+    assert header == ["prediction", *whys, "contribution_base", "contribution_of"]
+    assert row == ["yes", "0.1", "0", "0", "0", "0.5", "yes"]
+    header, *_ = lines(score(explain="true", proba="true", accept="text/csv"))
+    assert header[:4] == ["prediction", "probability_no", "probability_yes", whys[0]]
 
 
 def test_a_deployment_that_explains_nothing_is_told(app: App) -> None:
+    app.endpoint.script = [Scripted(200, b'{"result": ["yes", "no"], "model": "bank:1"}')]
     assert problem(score(explain="true")) == (409, "no-explanation")
 
 

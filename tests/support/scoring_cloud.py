@@ -124,7 +124,7 @@ def running(
         if name not in existing:
             service.create_container(name)
     state = service.get_container_client("dropml-state")
-    with nullcontext(external) if external else serve(Endpoint()) as endpoint:
+    with nullcontext(external) if external else serve(Endpoint(scripts={"m1-a1": ["no", "yes"]})) as endpoint:
         arm = ThreadingHTTPServer(("127.0.0.1", 0), _arm_handler(endpoint))
         threading.Thread(target=arm.serve_forever, args=(0.05,), daemon=True).start()
         _seed(state, endpoint, schema)

@@ -143,6 +143,15 @@ def scripted_answer(sent: dict[str, Any], classes: list[Any]) -> dict[str, Any]:
         found["classes"] = classes
     if threshold is not None:
         found["threshold"] = threshold
+    if params.get("explain"):
+        columns = sent["input_data"]["columns"]
+        found["contributions"] = {
+            "columns": columns,
+            "of": [classes[1]] * len(ages),
+            "base": [0.4] * len(ages),
+            "values": [[age / 100 - 0.4 if name == "age" else 0.0 for name in columns] for age in ages],
+            "method": "a hundredth of the age",
+        }
     return found
 
 
@@ -236,7 +245,11 @@ def serving_document(endpoint: Endpoint, dataset: str = "bank", **changes: Any) 
         "auth_mode": "key",
         "traffic": {"m1-a1": 100},
         "deployments": {
-            "m1-a1": {"run_id": f"{dataset}-1-a1", "model": f"{dataset}:1"},
+            "m1-a1": {
+                "run_id": f"{dataset}-1-a1",
+                "model": f"{dataset}:1",
+                "mode": "script" if "m1-a1" in endpoint.scripts else "no_code",
+            },
             "m2-a1": {"run_id": f"{dataset}-2-a1", "model": f"{dataset}:2"},
         },
         "live": "m1-a1",

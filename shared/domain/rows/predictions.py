@@ -174,23 +174,25 @@ def _all_finite(values: list[Any]) -> bool:
         return False
 
 
-#: Longest part of a class's name in that of its column.
+#: What the name of a column of probabilities begins with.
+PROBABILITY = "probability"
+#: Longest part of a name in that of its column.
 _LONGEST = 100
 
 
-def probability_columns(classes: Iterable[object], taken: Iterable[str]) -> list[str]:
-    """A column's name for each class: `probability_` and its label, what can't be shown as `_`.
+def columns_named(kind: str, names: Iterable[object], taken: Iterable[str]) -> list[str]:
+    """A column's name for each class or column: `probability_yes`; what can't be shown stands as `_`.
 
     One that is `taken` or stands already gets a number behind it. None begins like a formula.
     """
     used = set(taken)
-    names = []
-    for one in classes:
+    made = []
+    for one in names:
         shown = "".join(char if char.isprintable() else "_" for char in label_text(one)[:_LONGEST])
-        name = plain = f"probability_{shown}"
+        name = plain = f"{kind}_{shown}"
         number = 2
         while name in used:
             name, number = f"{plain}_{number}", number + 1
         used.add(name)
-        names.append(name)
-    return names
+        made.append(name)
+    return made

@@ -3,28 +3,28 @@
 | shape | body |
 |---|---|
 | `result` | `{"result": [...]}`; beside it what was wanted, ids and warnings |
-| `list` | the bare list; with probabilities, an object a row |
-| `csv` | the header `prediction`; with probabilities, a column a class |
+| `list` | the bare list; with probabilities or explanations, an object a row |
+| `csv` | the header `prediction`; with probabilities a column a class, with explanations one a column of the model |
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from shared.domain.labels import label_text
 from shared.domain.problems import RowIssue
 from shared.domain.rows.formulas import neutral
 from shared.domain.rows.payloads import to_text
-from shared.domain.rows.predictions import Prediction, probability_columns
+from shared.domain.rows.predictions import PROBABILITY, Contributions, Prediction, columns_named
 from shared.domain.rows.wanted import PLAIN, AnswerShape, Wanted
 from shared.domain.schema import Value
 
 PREDICTION = "prediction"
-#: Of a regression whose model says how far off it may be.
-INTERVAL_COLUMNS = ("interval_low", "interval_high")
 
 
 @dataclass(frozen=True)
@@ -74,30 +74,36 @@ def _beside(prediction: Prediction, wanted: Wanted) -> dict[str, object]:
     return found
 
 
-def _list(prediction: Prediction, ids: Ids | None, wanted: Wanted) -> list[object]:
-    shares, classes, intervals = prediction.probabilities, prediction.classes, prediction.intervals
-    if not wanted.probabilities or (shares is None and intervals is None):
-        return prediction.result
-    rows: list[dict[str, object]] = [{"result": value} for value in prediction.result]
-    if ids is not None:
-        for row, key in zip(rows, ids.values, strict=True):
-            row["id"] = key
-    if shares is not None and classes is not None:
+def _list(prediction: Prediction, ids: Ids | None, wanted: Wanted) -> list[Any]:
+    parts: dict[str, Iterable[object]] = {}
+    shares, classes, why = prediction.probabilities, prediction.classes, prediction.contributions
+    if wanted.probabilities and shares is not None and classes is not None:
         names = [label_text(one) for one in classes]
-        for row, share in zip(rows, shares, strict=True):
-            row["probabilities"] = dict(zip(names, share, strict=True))
-    for row, interval in zip(rows, intervals or (), strict=False):
-        row["interval"] = interval
-    return [*rows]
+        parts["probabilities"] = (dict(zip(names, share, strict=True)) for share in shares)
+    if wanted.probabilities and prediction.intervals is not None:
+        parts["interval"] = prediction.intervals
+    if wanted.explain and why is not None:
+        parts["contributions"] = (
+            {"of": of, "base": base, "values": dict(zip(why.columns, values, strict=True))}
+            for of, base, values in zip(why.of or repeat(None), why.base, why.values, strict=False)
+        )
+    if not parts:
+        return prediction.result
+    parts = {"result": prediction.result, **({"id": ids.values} if ids is not None else {}), **parts}
+    return [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
 
 
 def _csv(prediction: Prediction, ids: Ids | None, wanted: Wanted, *, neutralise: bool) -> bytes:
     lines: list[list[object]] = [[PREDICTION], *([value] for value in prediction.result)]
     if ids is not None:
         lines = [[key, *line] for key, line in zip([ids.name, *ids.values], lines, strict=True)]
-    if wanted.probabilities:
-        more = _numbers(prediction, [str(name) for name in lines[0]])
-        lines = [[*line, *rest] for line, rest in zip(lines, more, strict=True)] if more else lines
+    more = [_certainty(prediction)] if wanted.probabilities else []
+    more += [_why(prediction.contributions)] if wanted.explain and prediction.contributions else []
+    for kind, names, rows in more:
+        header = columns_named(kind, names, [str(name) for name in lines[0]])
+        lines = (
+            [[*line, *rest] for line, rest in zip(lines, [header, *rows], strict=True)] if names else lines
+        )
     if neutralise:
         lines = [[neutral(cell) for cell in line] for line in lines]
     out = io.StringIO()
@@ -105,10 +111,20 @@ def _csv(prediction: Prediction, ids: Ids | None, wanted: Wanted, *, neutralise:
     return out.getvalue().encode(errors="backslashreplace")
 
 
-def _numbers(prediction: Prediction, taken: list[str]) -> list[list[Any]]:
-    """Header and rows of what stands behind the predictions; nothing where the model gives none."""
+#: How the columns of a kind begin, what they are of, and the rows below; no names where the model gives none.
+_Columns = tuple[str, Sequence[object], Iterable[Sequence[object]]]
+
+
+def _certainty(prediction: Prediction) -> _Columns:
     if prediction.probabilities is not None and prediction.classes is not None:
-        return [probability_columns(prediction.classes, taken), *prediction.probabilities]
-    if prediction.intervals is not None:
-        return [[*INTERVAL_COLUMNS], *prediction.intervals]
-    return []
+        return PROBABILITY, prediction.classes, prediction.probabilities
+    return "interval", ("low", "high") if prediction.intervals else (), prediction.intervals or ()
+
+
+def _why(found: Contributions) -> _Columns:
+    """Behind the columns' contributions what they start from, and for a classifier the class whose score it is."""
+    if found.of is None:
+        rows = [[*values, base] for values, base in zip(found.values, found.base, strict=True)]
+        return "contribution", [*found.columns, "base"], rows
+    of = zip(found.values, found.base, found.of, strict=True)
+    return "contribution", [*found.columns, "base", "of"], [[*values, base, one] for values, base, one in of]

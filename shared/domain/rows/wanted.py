@@ -50,16 +50,9 @@ def wanted_of(proba: str, explain: str, shape: AnswerShape, *, usual: bool) -> W
 
     The bare list stays one unless the request itself asks for more. Raises InvalidInput.
     """
-    demanded, explained = truth("proba", proba), truth("explain", explain)
-    if explained and shape != "result":
-        raise InvalidInput(
-            f"Explanations are answered as JSON with `result`, not in the shape {shape}.",
-            remedy="Leave out shape and Accept: text/csv, or explain.",
-            code="unknown-shape",
-            field="explain",
-        )
+    demanded = truth("proba", proba)
     probabilities = usual and shape != "list" if demanded is None else demanded
-    return Wanted(probabilities, bool(demanded), bool(explained))
+    return Wanted(probabilities, bool(demanded), bool(truth("explain", explain)))
 
 
 def truth(name: Literal["proba", "explain"], text: str) -> bool | None:

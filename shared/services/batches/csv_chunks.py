@@ -15,7 +15,7 @@ from shared.domain.batches import Layout
 from shared.domain.labels import label_text, speller
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import said_delimiter, sniff
-from shared.domain.rows.predictions import Prediction, probability_columns
+from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named
 from shared.domain.rows.validation import Row, RowValidator
 from shared.domain.table.reader import BLANKS
 from shared.services.batches.lines import Lines, ReadRange, reading
@@ -141,7 +141,7 @@ class Told:
 
 def header_line(layout: Layout, classes: list[str]) -> bytes:
     first = [*_in_front(layout.columns, layout.first), *EXTRA_COLUMNS]
-    return _csv([[*first, *probability_columns(classes, first)]])
+    return _csv([[*first, *columns_named(PROBABILITY, classes, first)]])
 
 
 def result_lines(
