@@ -133,13 +133,13 @@ def _ages(sent: dict[str, Any]) -> list[float]:
 
 def scripted_answer(sent: dict[str, Any], classes: list[Any]) -> dict[str, Any]:
     """What `scorer/score.py` answers: the probability of the second class is a hundredth of the age."""
-    params, ages = sent.get("params", {}), _ages(sent)
+    params, shares = sent.get("params", {}), [min(max(age / 100, 0.0), 1.0) for age in _ages(sent)]
     threshold = params.get("threshold")
     bound = 0.5 if threshold is None else threshold
-    found: dict[str, Any] = {"result": [classes[age / 100 >= bound] for age in ages], "model": "bank:1"}
+    found: dict[str, Any] = {"result": [classes[share >= bound] for share in shares], "model": "bank:1"}
     if params.get("method") != "predict":
         rest = [0.0] * (len(classes) - 2)
-        found["probabilities"] = [[1 - age / 100, age / 100, *rest] for age in ages]
+        found["probabilities"] = [[1 - share, share, *rest] for share in shares]
         found["classes"] = classes
     if threshold is not None:
         found["threshold"] = threshold
@@ -147,9 +147,9 @@ def scripted_answer(sent: dict[str, Any], classes: list[Any]) -> dict[str, Any]:
         columns = sent["input_data"]["columns"]
         found["contributions"] = {
             "columns": columns,
-            "of": [classes[1]] * len(ages),
-            "base": [0.4] * len(ages),
-            "values": [[age / 100 - 0.4 if name == "age" else 0.0 for name in columns] for age in ages],
+            "of": [classes[1]] * len(shares),
+            "base": [0.4] * len(shares),
+            "values": [[share - 0.4 if name == "age" else 0.0 for name in columns] for share in shares],
             "method": "a hundredth of the age",
         }
     return found
