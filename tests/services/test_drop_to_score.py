@@ -276,6 +276,29 @@ class TestWhereNoModelIsLive:
         assert batch.error.code == "invalid-rows"
         assert 'it lacks "age", "euribor3m" and has "agee" besides' in batch.error.message
 
+    def test_hosts_that_look_at_once_start_it_once(self, bank: Bank) -> None:
+        bank.put("bank.score.csv", ROWS)
+        bank.drop("bank.score.csv")
+        bank.go_live()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: waiting.start_waiting(bank.batches), range(8)))
+        assert list(bank.batches.open.entries()) == [f"bank/{bank.only().id}"]
+        assert list(bank.world.docs.list(WAITING)) == []
+        bank.tick()
+        assert (bank.only().status, bank.only().rows) == ("completed", 3)
+
+    def test_a_mark_that_nobody_can_read_or_whose_document_never_came_stands_in_no_ones_way(
+        self, bank: Bank
+    ) -> None:
+        bank.put("bank.score.csv", ROWS)
+        bank.drop("bank.score.csv")
+        (mark,) = bank.world.docs.list(WAITING)
+        bank.world.docs.mark(mark, {"until": "soon"})
+        bank.world.docs.mark(f"{WAITING}gone~1", {"until": str(bank.world.clock.now - 1)})
+        bank.tick()
+        assert list(bank.world.docs.list(WAITING)) == [mark]
+        assert bank.only().status == "waiting", "its document knows how long"
+
     def test_another_datasets_short_form_is_not_its_name(self, bank: Bank) -> None:
         bank.go_live("bank-1a2b", dataset="Bank")
         bank.put("bank-1a2b.score.csv", ROWS)
