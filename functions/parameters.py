@@ -19,6 +19,9 @@ MAX_HEADER = 1000
 _SEE = "GET /api/swagger.json describes what each call takes."
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+#: A person's name: visible ASCII and single blanks.
+_ACTOR = re.compile(r"[!-~]+(?: [!-~]+)*")
+MAX_ACTOR = 80
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -103,3 +106,19 @@ def idempotency_key(req: func.HttpRequest) -> str | None:
             field="Idempotency-Key",
         )
     return given
+
+
+def actor(req: func.HttpRequest) -> str:
+    """Who asks: x-dropml-actor, where there is one, else `http`. Raises InvalidInput.
+
+    The host checks the function key and keeps its name to itself, so the name is the caller's own word.
+    """
+    given = header(req, "x-dropml-actor")
+    if given and (len(given) > MAX_ACTOR or not _ACTOR.fullmatch(given)):
+        raise InvalidInput(
+            f"The header x-dropml-actor must be a name of at most {MAX_ACTOR} visible ASCII characters and single blanks.",
+            remedy="Leave it out, or write the name without accents; a note in the body may hold any text.",
+            code="invalid-actor",
+            field="x-dropml-actor",
+        )
+    return given or "http"

@@ -6,6 +6,7 @@ from typing import Literal
 
 import azure.functions as func
 
+from functions import parameters
 from functions.http import answer, door, respond
 from shared import front
 
@@ -54,7 +55,7 @@ def discard_refused(req: func.HttpRequest) -> func.HttpResponse:
 def _decided(
     req: func.HttpRequest, action: Literal["release", "accept-schema", "discard"]
 ) -> func.HttpResponse:
-    done = front.quarantine().act(req.route_params["id"], action, "http")
+    done = front.quarantine().act(req.route_params["id"], action, parameters.actor(req))
     if done.run_id is None:
         return answer(done)
     return answer(done, 202, {"Location": f"/api/runs/{done.run_id}"})

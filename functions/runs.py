@@ -53,7 +53,7 @@ def retry_run(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the run of the next attempt; asking twice starts one."""
     from shared.services.run import retraining
 
-    new = retraining.retry(req.route_params["id"], "http", bootstrap.context())
+    new = retraining.retry(req.route_params["id"], parameters.actor(req), bootstrap.context())
     return answer({"run_id": new}, 202, {"Location": f"/api/runs/{new}"})
 
 

@@ -183,13 +183,12 @@ def rate_limit() -> RateLimit:
 @Once
 def context() -> Context:
     from shared.adapters.snapshots import Snapshots
-    from shared.domain.canary import CanaryLimits
-    from shared.services.run.context import CanaryPlan, Context, Pace
+    from shared.run_plan import canary, pace
+    from shared.services.run.context import Context
     from shared.services.run.pulse import Pulse
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     now = settings()
-    limits = CanaryLimits(*now.canary_limits)
     return Context(
         store=store(),
         azureml=azureml(),
@@ -201,8 +200,8 @@ def context() -> Context:
         workspace_id=now.workspace_id,
         gate_rows=now.gate_max_rows,
         gate_latency_floor_ms=now.gate_latency_floor_ms,
-        canary=CanaryPlan(now.canary_percent, now.canary_seconds, limits),
-        pace=Pace(now.step_deadline_seconds, now.step_workers, now.open_run_hours, now.settle_seconds),
+        canary=canary(now),
+        pace=pace(now),
     )
 
 

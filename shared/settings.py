@@ -98,9 +98,7 @@ class Settings(JudgingSettings):
     sweep_hours: float = number(24.0 * 7, "How far back the sweep looks for missed files", 0.001)
     quarantine_days: float = number(90.0, "How long refused files and their reports are kept", 1)
     keep_days: float = number(
-        90.0,
-        "How long staged data, batches and pipeline runs that have ended are kept; 0 = for ever",
-        0,
+        90.0, "How long staged data, batches and pipeline runs that have ended are kept; 0 = for ever", 0
     )
     pipeline_mode: str = choice(
         "batch_endpoint", "What retraining runs on", ("batch_endpoint", "pipeline_job", "v1")
@@ -177,6 +175,7 @@ class Settings(JudgingSettings):
             "max_concurrent_trials": self.max_concurrent_trials,
             "imbalance": self.imbalance,
             "threshold": self.threshold if classes else None,
+            "approval": self.approval,
             "gate": gate,
         }
 

@@ -53,6 +53,9 @@ class JudgingSettings:
         3.0, "How many times as long as the champion's a challenger's answers may take, at gate and canary", 1
     )
     canary_skew: float = number(0.2, "How far the share of any label may lie from the champion's", 0, 1)
+    watch_seconds: int = whole(600, "How long a new live model is watched; a breach rolls it back", 0)
+    traffic_seconds: float = number(30.0, "Between two looks for traffic changed in Azure", 0)
+    approval: str = choice("none", "Whether a person approves each model", ("none", "required"))
     canary_score_skew: float = number(
         0.25, "How far a class's probabilities may lie from the champion's on average", 0, 1
     )

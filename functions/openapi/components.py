@@ -12,6 +12,8 @@ from shared.domain.table.profile.parts import Profile
 from shared.services.batches.showing import BatchList
 from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
+from shared.services.run.acting.asking import Asked, Paused
+from shared.services.run.acting.putting_back import InForce
 from shared.services.run.pipeline_runs import PipelineRunView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
@@ -33,6 +35,9 @@ VIEWS: tuple[type, ...] = (
     RefusedList,
     RefusedView,
     Decided,
+    Asked,
+    Paused,
+    InForce,
     PipelineRunView,
 )
 _PREFIX = "#/components/schemas/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from functions.openapi import endpoints, health, parts, pipelines, quarantine, rows, runs, scoring
+from functions.openapi import acts, endpoints, health, parts, pipelines, quarantine, rows, runs, scoring
 from functions.openapi.components import components
 from functions.openapi.parts import Doc
 from shared.domain.run.serving import ServingEntry
@@ -22,6 +22,7 @@ _TAGS = [
     {"name": "batch", "description": "Whole files, in the background."},
     {"name": "endpoints", "description": "The endpoints behind the models."},
     {"name": "runs", "description": "Versions of a dataset on their way to production."},
+    {"name": "acts", "description": "What people do to runs and datasets."},
     {"name": "quarantine", "description": "Refused files, and what is made of them."},
     {"name": "pipelines", "description": "Retraining."},
     {"name": "docs"},
@@ -41,7 +42,8 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | quarantine.PATHS | pipelines.PATHS | health.PATHS
+    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS
+    paths |= quarantine.PATHS | pipelines.PATHS | health.PATHS
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

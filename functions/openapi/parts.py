@@ -128,6 +128,11 @@ REQUEST_ID = header_parameter(
     "Passed on to the endpoint and back to you. One that is not 1 to 128 visible ASCII characters is replaced.",
     {"type": "string"},
 )
+ACTOR = header_parameter(
+    "x-dropml-actor",
+    "Who asks, for the ledger; `http` where it is left out.",
+    {"type": "string", "maxLength": 80, "pattern": "^[!-~]+( [!-~]+)*$"},
+)
 NUMBER: Doc = {"type": "number"}
 TEXT: Doc = {"type": "string"}
 MAYBE_TEXT: Doc = {"type": ["string", "null"]}

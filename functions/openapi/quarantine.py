@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.openapi.parts import (
+    ACTOR,
     PAGE,
     TEXT,
     Doc,
@@ -28,7 +29,7 @@ def _action(operation_id: str, summary: str, answered: str, status: int) -> Doc:
             operation_id,
             "quarantine",
             summary,
-            parameters=[_ID],
+            parameters=[_ID, ACTOR],
             responses=responses(json_answer(answered, ref("Decided"), links=links), 404, 409, status=status),
         )
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.openapi.parts import (
+    ACTOR,
     PAGE,
     TEXT,
     Doc,
@@ -82,7 +83,7 @@ PATHS: Doc = {
             "retryRun",
             "runs",
             "Try a failed or rejected run again",
-            parameters=[RUN_ID],
+            parameters=[RUN_ID, ACTOR],
             responses=responses(
                 json_answer(
                     "The next attempt; asking twice starts one.",

@@ -25,6 +25,15 @@ class OnlineEndpoints(Workspace):
         found = self.find(f"onlineEndpoints/{name}", ENDPOINT_API)
         return _endpoint(found) if found else None
 
+    def all_endpoints(self) -> list[Endpoint]:
+        """https://learn.microsoft.com/rest/api/azureml/online-endpoints/list: paged by `nextLink`."""
+        pages = self.arm.pages(self.url("onlineEndpoints"), "list endpoints", {"api-version": ENDPOINT_API})
+        found = []
+        for document in pages:
+            with suppress(Transient):  # half an answer: the next look has it whole
+                found.append(_endpoint(Resource.of(document)))
+        return found
+
     def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None:
         from azure.ai.ml.entities import ManagedOnlineEndpoint
 

@@ -49,6 +49,9 @@ def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[
                     f"gate.{name} is {said}; a file may not make the gate laxer than the owner's {taken}, which is taken."
                 )
         config = replace(config, gate=gate)
+        if config.approval != "required" and owned.approval == "required":
+            remarks.append("approval is none; the owner requires it, which is taken.")
+            config = replace(config, approval="required")
     return config, remarks
 
 

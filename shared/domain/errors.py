@@ -7,6 +7,7 @@ DropMLError
 ├── InvalidSetting      the app is set up wrongly: its operator's to mend, not the caller's (HTTP 500)
 ├── NotFound            (HTTP 404)
 ├── Conflict            a conditional write lost, or a name is taken by something else (HTTP 409)
+│   └── Refused         not in this state: the same again changes nothing (HTTP 409)
 ├── Upstream            Azure or the endpoint answered with an error (HTTP 502)
 │   └── Transient       the same call may succeed later (HTTP 503)
 └── Fatal               an operation ended for good; its message goes into the run (HTTP 500)
@@ -66,6 +67,10 @@ class NotFound(DropMLError):
 class Conflict(DropMLError):
     code = "conflict"
     status = 409
+
+
+class Refused(Conflict):
+    """What is asked for can't be done as things stand; a conditional write isn't tried again for it."""
 
 
 class Upstream(DropMLError):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Refused
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ def write(
     for tried in range(1, tries + 1):
         try:
             return attempt()
+        except Refused:  # no race was lost
+            raise
         except Conflict as error:
             if tried == tries:
                 raise Conflict(

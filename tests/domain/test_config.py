@@ -87,6 +87,7 @@ drop: [notes, 007]
 id: 1.10
 max_bad_rows: 5
 schema: strict
+approval: required
 numbers: [Percent, decimal_comma]
 threshold: {maximise: f1, positive: 1.0}
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,

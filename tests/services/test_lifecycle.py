@@ -369,7 +369,7 @@ def _two_promotions(world: World, *, then: int | None = None) -> None:
     for content in "AB":
         for _ in range(3):
             guarded(lambda content=content: drop(world, content))
-        for _ in range(16):
+        for _ in range(24):
             guarded(lambda: loop.tick(world.context))
             world.clock.now += 1
 

@@ -73,7 +73,7 @@ def old(request: pytest.FixtureRequest) -> Old:
 
 def test_every_run_opens_in_its_state(old: Old) -> None:
     assert {run_id: str(old.world.run(run_id).state) for run_id in old.expected} == old.expected
-    later = {State.CANCELLED}
+    later = {State.CANCELLED, State.AWAITING_APPROVAL, State.ROLLED_BACK}
     assert set(old.expected.values()) == set(State) - later, "a run in every state that those releases knew"
 
 

@@ -204,6 +204,9 @@ class MemoryAzureML:
         return model
 
     def endpoint(self, name: str) -> Endpoint | None:
+        return self._read(name)
+
+    def _read(self, name: str) -> Endpoint | None:
         found = self.endpoints.get(name)
         if found is None:
             return None
@@ -211,6 +214,9 @@ class MemoryAzureML:
             found["state"] = "Succeeded"
             found["traffic"] = dict(found["wanted"])
         return Endpoint(name, found["state"], f"http://{name}/score", dict(found["traffic"]), "key")
+
+    def all_endpoints(self) -> list[Endpoint]:
+        return [found for name in list(self.endpoints) if (found := self._read(name))]
 
     def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None:
         fresh = {"state": "Creating", "traffic": {}, "wanted": {}, "deployments": {}, "changes": 0}
@@ -326,6 +332,8 @@ class World:
         workers: int = 1,
         open_run_hours: float = 24.0,
         settle_seconds: float = 5.0,
+        watch_seconds: float = 5.0,
+        traffic_seconds: float = 1.0,
     ) -> None:
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
@@ -339,8 +347,8 @@ class World:
         ]
         self.points.wrap(self.azureml, effects)
         self.points.wrap(self.data, ["quarantine"])
-        self.canary = CanaryPlan(canary_percent, canary_seconds)
-        self.pace = Pace(tick_seconds, workers, open_run_hours, settle_seconds)
+        self.canary = CanaryPlan(canary_percent, canary_seconds, watch_seconds=watch_seconds)
+        self.pace = Pace(tick_seconds, workers, open_run_hours, settle_seconds, traffic_seconds)
         self.logged: list[dict[str, Any]] = []
         #: Seconds by which the wall clock has departed from the monotonic one.
         self.jumped = 0.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from shared.domain.run.acts import Act, Shift, Watch
 from shared.domain.run.documents import SCHEMA_VERSION, Run
 
 T = TypeVar("T")
@@ -56,7 +57,23 @@ class Dataset:
     accepted: str | None = None
     #: How often nothing was open any more; a write that claims can tell from it.
     rests: int = 0
+    #: The last time that traffic went to another version without a canary; None since the promotion after it.
+    shift: Shift | None = None
+    #: The look at what went live last, while it lasts.
+    watch: Watch | None = None
+    #: Who paused it: nothing trains and nothing is promoted until it is resumed.
+    paused: Act | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def shifting(self) -> Shift | None:
+        """The shift of traffic that is under way."""
+        return self.shift if self.shift and self.shift.under_way else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a tick has anything to do here."""
+        return bool(self.open) or self.shifting is not None or self.watch is not None
 
     def claimed(
         self,

@@ -9,6 +9,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
 from shared.domain.run import ledger
+from shared.domain.run.acts import Act, Approval
 from shared.domain.run.parts import (
     Canary,
     Decision,
@@ -64,6 +65,15 @@ class RunDetail:
     repeated: tuple[str, ...] = ()
     #: Rules that a person waived for this run alone: schema, max_bad_rows.
     waived: tuple[str, ...] = ()
+    #: A person's word on it, where one is asked for or was given.
+    approval: Approval | None = None
+    #: Who promoted it before its canary was over; who has it cancelled.
+    promoted: Act | None = None
+    cancelling: Act | None = None
+    #: What it waits for that only a person can give, as a sentence.
+    waits_for: str | None = None
+    #: Traffic that somebody set in Azure and the proxy follows, in percent by deployment.
+    traffic_outside: dict[str, int] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -110,7 +120,13 @@ class Run(RunDetail):
         return replace(self, history=(Moment(self.state, round(at, 3)),)).record(at, "opened", actor)
 
     def advance(
-        self, state: State, at: float, *, detail: dict[str, object] | None = None, **changes: Any
+        self,
+        state: State,
+        at: float,
+        *,
+        detail: dict[str, object] | None = None,
+        actor: str = "dropml",
+        **changes: Any,
     ) -> Run:
         """Moved on, with `changes` to its fields and `detail` in the ledger.
 
@@ -125,9 +141,10 @@ class Run(RunDetail):
             state=state,
             entered_at=at,
             trouble=None,
+            waits_for=None,
             history=(*self.history, Moment(state, round(at, 3))),
         )
-        return moved.record(at, "state", detail=detail)
+        return moved.record(at, "state", actor, detail)
 
     def repeat(self, state: State, at: float, part: str, why: str) -> Run:
         """Back to `state`, to begin a part once more; history and ledger tell why."""
@@ -141,10 +158,11 @@ class Run(RunDetail):
         explained = replace(problem, failed_in=self.state)
         return self.advance(State.FAILED, at, detail={"problem": to_json(explained)}, problem=explained)
 
-    def cancel(self, at: float, problem: RunProblem) -> Run:
+    def cancel(self, at: float, problem: RunProblem, actor: str = "dropml") -> Run:
         """Ended in CANCELLED with the reason; nothing went wrong."""
         explained = replace(problem, failed_in=self.state)
-        return self.advance(State.CANCELLED, at, detail={"problem": to_json(explained)}, problem=explained)
+        told: dict[str, object] = {"problem": to_json(explained)}
+        return self.advance(State.CANCELLED, at, detail=told, actor=actor, problem=explained)
 
     def detail(self) -> RunDetail:
         """Without what the store keeps for itself."""

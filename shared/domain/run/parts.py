@@ -134,6 +134,8 @@ class Canary:
     calls: dict[str, int] = field(default_factory=dict)
     #: `since` in the lifecycle's own time.
     paced_since: float | None = None
+    #: What the watch after 100 % came to: `passed`, or why all traffic went back. None while it lasts.
+    watch: str | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ class ServingEntry:
     deployments: dict[str, Version] = field(default_factory=dict)
     #: Unix seconds; names the split of the traffic.
     updated_at: float = 0.0
+    #: Whether calls are counted although one version has all of them: it went live a moment ago.
+    watched: bool = False
     schema_version: int = 1
 
     @cached_property
@@ -82,6 +84,11 @@ class ServingEntry:
         return next(
             (name for name in self._weights[0] or [self.live] if self.version(name).mode == "script"), None
         )
+
+    @property
+    def counted(self) -> bool:
+        """Whether calls are counted by deployment."""
+        return self.watched or self.shared
 
     def draw(self) -> str:
         """A deployment, drawn by the endpoint's weights; the live one where no weight is set."""

@@ -13,6 +13,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring import tallies
 from shared.services.run.context import Context
 from shared.services.run.gate import smoke_answers
+from shared.services.run.levers.pausing import waiting
 from shared.services.run.ports import Endpoint
 from shared.services.run.traffic import (
     SETTLED,
@@ -27,14 +28,24 @@ from shared.services.run.traffic import (
 
 def canary(run: Run, ctx: Context) -> Run:
     """Move traffic: first a share, then all of it; each move is an operation that is begun and then watched."""
+    dataset = ctx.store.change_dataset(run.slug, lambda found: found)
+    if dataset.shifting:
+        return run  # people have put another version in force, and traffic is on its way there
     endpoint = endpoint_of(run, ctx)
     if endpoint.state not in SETTLED:
         return run  # an earlier move is still under way
     gate, now = run.gate or Gate(), run.canary or Canary(0)
     champion = ctx.store.load(gate.champion_run)[0] if gate.champion_run else None
+    if dataset.champion == run.run_id:
+        return take_all(run, champion, endpoint, ctx)  # a host died at the end of it
+    if dataset.champion != gate.champion_run and dataset.champion:
+        now = replace(now, breach=now.breach or f"{dataset.champion} was put in force meanwhile")
+        champion = ctx.store.load(dataset.champion)[0]
     if champion and now.breach:
         return _go_back(run, champion, endpoint, now.breach, ctx)
-    if champion and now.percent and now.since is None:
+    if dataset.paused and (now.passed or now.since is None):
+        return waiting(run, dataset.paused)
+    if champion and now.percent and now.since is None and not now.passed:
         return _begin(run, champion, endpoint, now, ctx)
     if champion and now.since is not None and not now.passed:
         return _watch(run, champion, endpoint, now, ctx)

@@ -18,6 +18,8 @@ class CanaryPlan:
     percent: int = 10
     seconds: float = 300
     limits: CanaryLimits = field(default_factory=CanaryLimits)
+    #: How long the look at live traffic goes on after 100 %; 0 ends it there.
+    watch_seconds: float = 600
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Pace:
     open_run_hours: float = 24.0
     #: So long (seconds) after it was begun something may be missing: reads lag behind writes.
     settle_seconds: float = 120.0
+    #: Between two looks at the endpoints' traffic, which somebody may have changed in Azure (seconds).
+    traffic_seconds: float = 30.0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from shared.domain.run.states import State
 from shared.domain.schema_change import breaking_changes
 from shared.services.run import holdouts
 from shared.services.run.context import Context
+from shared.services.run.levers import approving
 from shared.services.run.ports import Endpoint
 from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
 from shared.services.run.training import placement_of, snapshot_of
@@ -96,6 +97,8 @@ def gate(run: Run, ctx: Context) -> Run:
 def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -> Run:
     if verdict.decision == "reject":
         return reject(run, ctx)
+    if why := approving.wanted(run, verdict):
+        return approving.asked(run, why, ctx)
     told: dict[str, object] = {"decision": verdict.decision, "reason": verdict.reason}
     if champion is None:
         return run.record(ctx.clock(), "gate", detail=told)

@@ -20,6 +20,7 @@ from shared.domain.run.pipeline_run import PIPELINE_OPEN
 from shared.services.guard import guarded, safely, told
 from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
+from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.retraining import latest_data
 from shared.services.run.serving_repair import ServingRepair
@@ -66,14 +67,15 @@ class Housekeeping:
 
     def __init__(self, ctx: Context, files: Files, keep: Keep) -> None:
         self._ctx, self._files, self._keep = ctx, files, keep
-        self._repair = ServingRepair(ctx)
+        self._repair, self._outside = ServingRepair(ctx), OutsideTraffic(ctx)
         self._round: Iterator[None] | None = None
         self._next_at: float | None = None
 
     def tick(self) -> None:
-        """Repair what is served, then a slice of a round where one is due."""
+        """Repair what is served, follow what was changed in Azure, then a slice of a round where one is due."""
         until = self._ctx.active() + SLICE_SECONDS
         self._repair.tick(until)
+        guarded(self._ctx.log, "endpoints not looked at", lambda: self._outside.tick(until))
         if self._keep.days and self._due():
             guarded(self._ctx.log, "house not kept", lambda: self._go_on(until))
 

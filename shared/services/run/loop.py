@@ -11,22 +11,25 @@ from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
-from shared.services.run import canary, gate, superseding, training, trouble
+from shared.services.run import canary, gate, superseding, training, trouble, watching
 from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
+from shared.services.run.levers import approving, cancelling, shifting
+from shared.services.run.levers.pausing import unless_paused
 from shared.services.run.patience import in_state, paced
 
 Step = Callable[[Run, Context], Run]
 STEPS: dict[State, Step] = {
     State.DROPPED: training.dropped,
     State.VALIDATING: training.validating,
-    State.REGISTERED: training.registered,
+    State.REGISTERED: unless_paused(training.registered),
     State.TRAINING: training.training,
     State.TRAINED: training.trained,
     State.MODEL_REGISTERED: training.model_registered,
     State.DEPLOYING: training.deploying,
     State.VERIFYING: gate.verifying,
-    State.GATE: gate.gate,
+    State.GATE: unless_paused(gate.gate),
+    State.AWAITING_APPROVAL: approving.awaiting,
     State.CANARY: canary.canary,
 }
 TURN = "turn.json"
@@ -47,9 +50,11 @@ def step(run_id: str, ctx: Context) -> bool:
         loaded, etag = ctx.store.settle(loaded, etag)
     if not loaded.is_open:
         return False
-    run = paced(loaded, ctx)
+    run = replace(paced(loaded, ctx), waits_for=None)
     after, again = _taken(run, ctx)
-    if after.is_open and in_state(after, ctx) > ctx.pace.open_run_hours * 3600:
+    if loaded.waits_for and not after.waits_for:
+        after = replace(after, paced_at=ctx.active())  # what it waited for a person is no fault of its own
+    if after.is_open and not after.waits_for and in_state(after, ctx) > ctx.pace.open_run_hours * 3600:
         after = after.fail(ctx.clock(), trouble.overdue(after, ctx.pace.open_run_hours))
     if after == loaded:
         return False
@@ -63,13 +68,24 @@ def step(run_id: str, ctx: Context) -> bool:
 def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
     """The run after its step, and whether it may move again at once."""
     try:
-        step_of = superseding.ending if superseding.is_over(run) else STEPS[run.state]
-        after = step_of(run, ctx)
+        after = _step_of(run, ctx)(run, ctx)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
         problem = told(error)
         safely(ctx.log, "step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
         return trouble.after(run, problem, ctx), False
     return trouble.found_again(after), after != run
+
+
+def _step_of(run: Run, ctx: Context) -> Step:
+    if run.cancelling and not _in_force(run, ctx):
+        return cancelling.ending
+    return superseding.ending if superseding.is_over(run) else STEPS[run.state]
+
+
+def _in_force(run: Run, ctx: Context) -> bool:
+    """Whether the run has become champion before its cancelling was seen: then it goes on to live."""
+    dataset = ctx.store.dataset(run.slug)
+    return dataset is not None and dataset.champion == run.run_id
 
 
 def advance(run_id: str, ctx: Context, deadline: float) -> None:
@@ -122,8 +138,14 @@ def tick(ctx: Context) -> int:
 def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:
     """Every open run of one dataset, one after the other; the run that the deadline left for the next tick, if any."""
     dataset = ctx.store.dataset(slug)
-    if dataset is None or not dataset.open:
+    if dataset is None or not dataset.busy:
         ctx.store.rest(slug, mark)
+        return None
+    if dataset.shifting:
+        guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
+    if dataset.watch:
+        guarded(ctx.log, "live traffic could not be watched", partial(watching.look, dataset, ctx), slug=slug)
+    if not dataset.open:
         return None
     runs = list(dataset.open)
     at = runs.index(first) if first in runs else 0

@@ -32,16 +32,16 @@ class OpenDatasets(DatasetStore):
                 return marks
 
     def rest(self, slug: str, mark: str) -> None:
-        """Take away the mark of a dataset that has nothing open.
+        """Take away the mark of a dataset that has nothing to do.
 
         A claim marks after it has read the dataset and before it writes it. Here the dataset is written, then the mark of
         before is deleted: a claim that read the dataset earlier loses its write and marks anew, one that read it later
         has marked anew, and an ETag that has changed keeps the mark.
         """
         idle = self.change_dataset(
-            slug, lambda found: found if found.open else replace(found, rests=found.rests + 1)
+            slug, lambda found: found if found.busy else replace(found, rests=found.rests + 1)
         )
-        if not idle.open:
+        if not idle.busy:
             try:
                 self.documents.delete(f"{OPEN}{slug}", mark)
             except Conflict:

@@ -73,6 +73,12 @@ class PipelineRuns:
     def trigger(self, dataset: str, request_id: str, actor: str) -> PipelineRunView:
         """Ask for a run; the same `request_id` for the same dataset again is the same run."""
         known = self._ctx.store.find_dataset(dataset)
+        if known.paused and self._read(known.slug, request_id) is None:
+            raise Conflict(
+                f"The dataset {known.dataset!r} was paused by {known.paused.actor}: nothing trains.",
+                remedy=f"POST /api/datasets/{known.slug}/resume, then ask again.",
+                code="dataset-paused",
+            )
         latest_data(known.slug, self._ctx)
         now = self._ctx.clock()
         asked = PipelineRun(request_id, known.dataset, known.slug, "publishing", now, now, actor)

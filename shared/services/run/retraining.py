@@ -63,12 +63,17 @@ def retrain(slug: str, occurrence: str, ctx: Context) -> str:
 
 
 def retrain_all(occurrence: str, ctx: Context) -> list[str]:
-    """One scheduled run for each dataset that has a champion and nothing under way."""
+    """One scheduled run for each dataset that has a champion, nothing under way and is not paused."""
     out: list[str] = []
 
     def look(slug: str) -> None:
         dataset = ctx.store.dataset(slug)
-        if dataset and dataset.champion and not dataset.open and not _just_retrained(slug, ctx):
+        if (
+            dataset
+            and dataset.champion
+            and not (dataset.open or dataset.paused)
+            and not _just_retrained(slug, ctx)
+        ):
             out.append(retrain(slug, occurrence, ctx))
 
     for slug in ctx.store.slugs():

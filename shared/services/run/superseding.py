@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain import names
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Superseded
 from shared.domain.run.states import OPEN, State
 from shared.services import conditional
 from shared.services.run.context import Context
-from shared.services.run.ports import JOB_DONE
-from shared.services.run.training import training_job
+from shared.services.run.levers.cancelling import job_ended, undeployed
 
 #: States in which a job may have been begun, and those in which a deployment may stand.
 _JOB = frozenset({State.REGISTERED, State.TRAINING})
@@ -52,9 +50,9 @@ def ending(run: Run, ctx: Context) -> Run:
     """What the run has begun is ended, then the run; the same run again means: wait."""
     if run.superseded is None:
         return run
-    if run.state in _JOB and not _job_ended(run, run.superseded, ctx):
+    if run.state in _JOB and not job_ended(run, run.superseded.at, ctx):
         return run
-    if run.state in _DEPLOYMENT and not _undeployed(run, ctx):
+    if run.state in _DEPLOYMENT and not undeployed(run, ctx):
         return run
     by = run.superseded.by
     problem = RunProblem(
@@ -63,26 +61,3 @@ def ending(run: Run, ctx: Context) -> Run:
         remedy=f"None is needed: see run {by}.",
     )
     return run.cancel(ctx.clock(), problem)
-
-
-def _job_ended(run: Run, superseded: Superseded, ctx: Context) -> bool:
-    """False where it can't be told yet: another host may be submitting it at this moment."""
-    name = training_job(run).name
-    job = ctx.azureml.job(name)
-    if job is None:
-        return run.state is State.TRAINING or abs(ctx.clock() - superseded.at) > ctx.pace.settle_seconds
-    if job.status not in JOB_DONE:
-        ctx.azureml.cancel(name)
-    return True
-
-
-def _undeployed(run: Run, ctx: Context) -> bool:
-    """Deletes one deployment of the run that has come up; False while there may be another, or one is coming up."""
-    endpoint = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
-    if ctx.azureml.endpoint(endpoint) is None:
-        return True
-    found = (ctx.azureml.deployment(endpoint, name) for name in sorted(names.deployments(run.n, run.attempt)))
-    standing = next((each for each in found if each is not None and each.state != "Deleting"), None)
-    if standing is not None and standing.state in ("Succeeded", "Failed", "Canceled"):
-        ctx.azureml.begin_delete_deployment(endpoint, standing.name)
-    return standing is None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain import names
+from shared.domain.canary import Tally
+from shared.domain.run.acts import Watch
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Placement
 from shared.domain.run.serving import ServingEntry, Version
@@ -37,29 +40,55 @@ def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
     return {k: v for k, v in endpoint.traffic.items() if v} == wanted
 
 
-def reject(run: Run, ctx: Context) -> Run:
+def reject(run: Run, ctx: Context, actor: str = "dropml") -> Run:
     """A rejection is a normal outcome: the numbers stay, the deployment goes."""
     endpoint, deployment = placement_of(run)
     ctx.azureml.begin_delete_deployment(endpoint, deployment)
     reason = run.gate.reason if run.gate else None
-    return run.advance(State.REJECTED, ctx.clock(), detail={"decision": "reject", "reason": reason})
+    told: dict[str, object] = {"decision": "reject", "reason": reason}
+    return run.advance(State.REJECTED, ctx.clock(), detail=told, actor=actor)
 
 
 def take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Run:
-    """All traffic to the run's deployment; live once the endpoint says so."""
+    """All traffic to the run's deployment; live once the endpoint says so.
+
+    The dataset's document decides: where people have put another version in force meanwhile, nothing follows.
+    """
     wanted = {deployment_of(run): 100}
     if endpoint.state not in SETTLED:
         return run
     if not traffic_is(endpoint, wanted):
         ctx.azureml.begin_traffic(endpoint.name, wanted)
         return run
-    write_serving(run, endpoint, champion, ctx)
+    watch = _watch(run, champion, ctx)
+    before = champion.run_id if champion else None
+    dataset = ctx.store.change_dataset(run.slug, lambda found: _crowned(found, run.run_id, before, watch))
+    if dataset.champion != run.run_id:
+        return run
+    write_serving(run, endpoint, champion, ctx, watched=dataset.watch is not None)
     tallies.forget(ctx.store.documents, run.slug)
-    ctx.store.change_dataset(run.slug, lambda dataset: replace(dataset, champion=run.run_id))
     if champion:
         _retire(champion.run_id, run.run_id, ctx)
     prune(run, champion, ctx)
-    return run.advance(State.LIVE, ctx.clock(), detail={"traffic": wanted})
+    by: dict[str, object] = {"promoted_by": run.promoted.actor} if run.promoted else {}
+    return run.advance(State.LIVE, ctx.clock(), detail={"traffic": wanted} | by)
+
+
+def _crowned(dataset: Dataset, run_id: str, before: str | None, watch: Watch | None) -> Dataset:
+    """With the run as champion, if the one that it was compared with still is."""
+    if dataset.champion != before or dataset.shifting:
+        return dataset
+    return replace(dataset, champion=run_id, shift=None, watch=watch)
+
+
+def _watch(run: Run, champion: Run | None, ctx: Context) -> Watch | None:
+    """What goes on after 100 %, with what the champion's callers met while both shared the traffic."""
+    if champion is None or not ctx.canary.watch_seconds:
+        return None
+    serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
+    seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at) if serving else {}
+    baseline = seen.get(deployment_of(champion), Tally())
+    return Watch(run.run_id, champion.run_id, ctx.active(), ctx.clock(), baseline)
 
 
 def _retire(run_id: str, by: str, ctx: Context) -> None:
@@ -87,12 +116,20 @@ def prune(run: Run, champion: Run | None, ctx: Context) -> None:
 
 
 def write_serving(
-    run: Run, endpoint: Endpoint, other: Run | None, ctx: Context, *, traffic: dict[str, int] | None = None
+    run: Run,
+    endpoint: Endpoint | None,
+    other: Run | None,
+    ctx: Context,
+    *,
+    traffic: dict[str, int] | None = None,
+    watched: bool = False,
 ) -> None:
     """What the scoring path reads: where to send rows, who answers, and what a row looks like.
 
-    `traffic` stands in for the endpoint's own where the proxy shall follow another one already.
+    `traffic` stands in for the endpoint's own where the proxy shall follow another one already; without an `endpoint`, which
+    is as it was when the run was deployed, it must be given.
     """
+    endpoint = endpoint or _as_placed(run)
     traffic = traffic or {k: v for k, v in endpoint.traffic.items() if v}
     schema = snapshot_of(run).schema
     entry = ServingEntry(
@@ -106,8 +143,14 @@ def write_serving(
         traffic=traffic,
         deployments={deployment_of(r): _version(schema, r) for r in (run, other) if r},
         updated_at=ctx.clock(),
+        watched=watched,
     )
     ctx.store.write(f"serving/{run.slug}.json", entry)
+
+
+def _as_placed(run: Run) -> Endpoint:
+    where = run.placement or Placement("")
+    return Endpoint(where.endpoint, "Succeeded", where.scoring_uri, {}, where.auth_mode)
 
 
 def _version(schema: Schema, run: Run) -> Version:

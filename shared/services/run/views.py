@@ -11,6 +11,7 @@ from typing import Any
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.metrics import primary_metric, smaller_is_better
+from shared.domain.run.acts import Act, Shift
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import RunDetail
 from shared.domain.run.ledger import verify
@@ -103,6 +104,13 @@ class DatasetView:
     endpoint: str | None = None
     model: str | None = None
     traffic: dict[str, int] = field(default_factory=dict)
+    #: Who paused it, where it is paused.
+    paused: Act | None = None
+    #: The last time that traffic went to another version without a canary.
+    shift: Shift | None = None
+    #: The run that is watched after 100 %, and since when (unix seconds).
+    watched: str | None = None
+    watched_since: float | None = None
     #: Why its documents can't be read, where they can't.
     problem: str | None = None
     #: Batches that wait for a model or are worked on.
@@ -194,4 +202,8 @@ def dataset_view(dataset: Dataset, serving: ServingEntry | None, open_batches: i
         model=(live.model or None) if live else None,
         traffic=serving.traffic if serving else {},
         open_batches=open_batches,
+        paused=dataset.paused,
+        shift=dataset.shift,
+        watched=dataset.watch.run_id if dataset.watch else None,
+        watched_since=dataset.watch.at if dataset.watch else None,
     )

@@ -193,10 +193,10 @@ class Scoring:
             said = reply.headers.get("azureml-model-deployment") or deployment
             prediction = read_answer(reply.body, rows)
         except (ModelRefused, Upstream):
-            if entry.shared and self.watch is not None:
+            if entry.counted and self.watch is not None:
                 self.watch.failed(entry, deployment)
             raise
-        if entry.shared and self.watch is not None:
+        if entry.counted and self.watch is not None:
             self.watch.answered(entry, said, time.perf_counter() - started, prediction, rows)
         if said != deployment:
             version = entry.version(said)

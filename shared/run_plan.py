@@ -1,0 +1,22 @@
+"""What the settings say of the lifecycle's pace and of its look at live traffic."""
+
+from __future__ import annotations
+
+from shared.domain.canary import CanaryLimits
+from shared.services.run.context import CanaryPlan, Pace
+from shared.settings import Settings
+
+
+def canary(now: Settings) -> CanaryPlan:
+    limits = CanaryLimits(now.canary_error_rate, now.canary_latency_factor, now.canary_skew)
+    return CanaryPlan(now.canary_percent, now.canary_seconds, limits, now.watch_seconds)
+
+
+def pace(now: Settings) -> Pace:
+    return Pace(
+        tick_seconds=now.step_deadline_seconds,
+        workers=now.step_workers,
+        open_run_hours=now.open_run_hours,
+        settle_seconds=now.settle_seconds,
+        traffic_seconds=now.traffic_seconds,
+    )
