@@ -8,7 +8,7 @@ from shared.settings import Settings
 
 
 def canary(now: Settings) -> CanaryPlan:
-    limits = CanaryLimits(now.canary_error_rate, now.canary_latency_factor, now.canary_skew)
+    limits = CanaryLimits(*now.canary_limits)
     return CanaryPlan(now.canary_percent, now.canary_seconds, limits, now.watch_seconds)
 
 

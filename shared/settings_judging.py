@@ -55,7 +55,11 @@ class JudgingSettings:
     canary_skew: float = number(0.2, "How far the share of any label may lie from the champion's", 0, 1)
     watch_seconds: int = whole(600, "How long a new live model is watched; a breach rolls it back", 0)
     traffic_seconds: float = number(30.0, "Between two looks for traffic changed in Azure", 0)
-    approval: str = choice("none", "Whether a person approves each model", ("none", "required"))
+    approval: str = choice(
+        "suspicious",
+        "Which models a person approves: those of suspicious files, all, or none (suspicious ones are rejected)",
+        ("suspicious", "required", "none"),
+    )
     canary_score_skew: float = number(
         0.25, "How far a class's probabilities may lie from the champion's on average", 0, 1
     )

@@ -26,7 +26,7 @@ _ADDED: dict[str, object] = {
     "schema": "compatible",
     "numbers": (),
     "threshold": None,
-    "approval": "none",
+    "approval": "suspicious",
 }
 _ADDED_TO_GATE: dict[str, object] = {"earlier_margin": 0.02, "collapse": 0.3}
 #: What the gate compared before `auto` was its default: hashed for it, so that files known by then stay known.
@@ -68,8 +68,9 @@ class DatasetConfig:
     #: Rows that may be put aside while the rest trains: below 1 a share of the file, else a count.
     max_bad_rows: float = 0.001
     schema: SchemaPolicy = "compatible"
-    #: Whether a person must say yes before a model gets traffic.
-    approval: Literal["none", "required"] = "none"
+    #: Whether a person must say yes before a model gets traffic: where its file is suspicious, always, or never: then a
+    #: suspicious file's model is rejected.
+    approval: Literal["suspicious", "required", "none"] = "suspicious"
     gate: GateConfig = field(default_factory=GateConfig)
     #: How the threshold of a model of two classes is chosen; None: the more probable class is answered.
     threshold: ThresholdRule | None = None

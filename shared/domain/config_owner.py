@@ -50,7 +50,7 @@ def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[
                 )
         config = replace(config, gate=gate)
         if config.approval != "required" and owned.approval == "required":
-            remarks.append("approval is none; the owner requires it, which is taken.")
+            remarks.append(f"approval is {config.approval}; the owner requires it, which is taken.")
             config = replace(config, approval="required")
     return config, remarks
 

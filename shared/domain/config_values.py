@@ -134,7 +134,7 @@ FIELDS: dict[str, Parse] = {
     "id": _optional(_text),
     "max_bad_rows": number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
     "schema": choice("compatible", "strict", "free"),
-    "approval": choice("none", "required"),
+    "approval": choice("suspicious", "required", "none"),
 }
 #: Read by `config_threshold`, which has its rules.
 THRESHOLD = "threshold"

@@ -21,6 +21,7 @@ from shared.services.run.acting import asking, putting_back
 from shared.services.run.acting.putting_back import InForce
 from shared.services.run.pipeline_runs import PipelineRuns
 from tests.services.test_bad_cloud import until
+from tests.services.test_holdouts import FLIP, Town, gone
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
 from tests.support.memory import World
 from tests.support.memory_pipelines import MemoryPipelines
@@ -501,3 +502,38 @@ class TestPause:
         assert refused(lambda: pipelines.trigger("bank", "r1", "http")) == "dataset-paused"
         asking.resume("bank", ANN, world.context)
         assert retraining.retrain_all("2026-01-05T03:00", world.context) == ["bank-2-a1"]
+
+
+class TestASuspiciousFile:
+    """Its labels contradict the champion, and nothing else speaks against its model."""
+
+    def waiting(self, approval: Any = "suspicious") -> tuple[World, str]:
+        world = World()
+        town = Town(world)
+        drop(world, "A")
+        tick(world)
+        town.says["B"] = lambda _, true: FLIP[true]
+        world.data.draw_holdout = gone(town, "bank/A/")  # type: ignore[method-assign]
+        run_id = drop(world, "B", config=replace(CONFIG, approval=approval))
+        tick(world, 12)
+        return world, run_id
+
+    def test_waits_for_a_person_by_default(self) -> None:
+        world, run_id = self.waiting()
+        assert state(world, run_id) == "awaiting_approval"
+        approval = world.run(run_id).approval
+        assert approval is not None
+        assert approval.why.startswith("The file is suspicious: the champion reaches")
+
+    def test_goes_on_once_a_person_says_that_it_is_right(self) -> None:
+        world, run_id = self.waiting()
+        asking.decide(run_id, "approved", ANN, world.context)
+        tick(world, 30)
+        run = world.run(run_id)
+        assert run.state is State.LIVE
+        assert run.gate is not None
+        assert str(run.gate.reason).startswith("approved by ann although: suspicious data")
+
+    def test_is_rejected_where_nobody_wants_to_be_asked(self) -> None:
+        world, run_id = self.waiting("none")
+        assert state(world, run_id) == "rejected"

@@ -211,8 +211,11 @@ def test_a_champion_s_holdout_that_is_gone_is_told_and_its_verdict_stands_in() -
     world.data.draw_holdout = gone(town, "bank/B/")  # type: ignore[method-assign]
     third = drop(world, "C")
     tick(world, 12)
-    assert state(world, third) == "rejected"
+    assert state(world, third) == "awaiting_approval"
     assert verdict(world, third).suspicious is not None
+    approval = world.run(third).approval
+    assert approval is not None
+    assert approval.why == f"The file is suspicious: {verdict(world, third).suspicious}."
 
 
 def test_another_label_is_not_compared() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import Transient, Upstream
+from shared.domain.rows.predictions import Prediction
 from shared.services.monitoring.tallies import CanaryWatch
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.levers.outside import OutsideTraffic
@@ -76,7 +77,7 @@ class TestAfterHundredPercent:
         tick(world, 1)
         watch, entry = CanaryWatch(world.docs, "host-b", wait=lambda _: None), world.serving("bank")
         for _ in range(200):
-            watch.answered(entry, "m2-a1", 0.01, ["yes", "yes"], 2)
+            watch.answered(entry, "m2-a1", 0.01, Prediction(["yes", "yes"]), 2)
         until_written(world, "host-b", 200)
         tick(world, 5)
         assert states(world) == ["live", "rolled_back"]

@@ -80,7 +80,7 @@ def gate(run: Run, ctx: Context) -> Run:
     held = _held(run, champion, accepted)
     if held:
         return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
-    verdict = _compared(run, champion, endpoint, ctx)
+    verdict = approving.allowed(run, _compared(run, champion, endpoint, ctx))
     judged = replace(
         run,
         gate=replace(
@@ -95,10 +95,10 @@ def gate(run: Run, ctx: Context) -> Run:
 
 
 def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -> Run:
-    if verdict.decision == "reject":
-        return reject(run, ctx)
     if why := approving.wanted(run, verdict):
         return approving.asked(run, why, ctx)
+    if verdict.decision == "reject":
+        return reject(run, ctx)
     told: dict[str, object] = {"decision": verdict.decision, "reason": verdict.reason}
     if champion is None:
         return run.record(ctx.clock(), "gate", detail=told)

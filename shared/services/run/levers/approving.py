@@ -1,4 +1,4 @@
-"""A person is asked before a run gets traffic: where its dataset wants it so.
+"""A person is asked before a run gets traffic: where its file is suspicious, or its dataset wants it so.
 
 What waits is out of the way of newer runs. Once approved it goes through the gate again, against what is live by then.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.gate import Verdict
-from shared.domain.run.acts import Approval
+from shared.domain.run.acts import Act, Approval
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Gate
 from shared.domain.run.states import State
@@ -17,12 +17,29 @@ from shared.services.run.traffic import reject
 
 
 def wanted(run: Run, verdict: Verdict) -> str | None:
-    """Why a person is to be asked before this run gets traffic; None where nobody is, or has said yes."""
-    if run.approval is not None and run.approval.verdict == "approved":
+    """Why a person is to be asked before this run gets traffic; None where nobody is, or has said yes.
+
+    What speaks against the model itself is no question: it is rejected. What speaks against its file alone is one.
+    """
+    if _approved(run) or verdict.objection:
         return None
-    if run.config.approval == "required":
+    if verdict.suspicious and run.config.approval != "none":
+        return f"The file is suspicious: {verdict.suspicious}."
+    if verdict.decision == "promote" and run.config.approval == "required":
         return f"The dataset asks for approval of every model. The gate says: {verdict.reason}."
     return None
+
+
+def allowed(run: Run, verdict: Verdict) -> Verdict:
+    """The verdict, with a person's word that the suspicious file is right."""
+    said = _approved(run)
+    if said is None or not verdict.suspicious or verdict.objection:
+        return verdict
+    return replace(verdict, decision="promote", reason=f"approved by {said.actor} although: {verdict.reason}")
+
+
+def _approved(run: Run) -> Act | None:
+    return run.approval.said if run.approval and run.approval.verdict == "approved" else None
 
 
 def asked(run: Run, why: str, ctx: Context) -> Run:
