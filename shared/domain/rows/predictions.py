@@ -16,6 +16,7 @@ from shared.domain.labels import label_text
 
 #: What a result or the name of a class may be.
 _SINGLE = frozenset({str, int, float, bool, type(None)})
+_TEXTS = frozenset({str})
 _NUMBERS = frozenset({int, float})
 #: So far a probability may lie beyond 0 and 1 by rounding; it is answered as 0 or 1 then.
 _ROUNDING = 1e-9
@@ -81,9 +82,9 @@ def read_answer(body: bytes, rows: int) -> Prediction:
         count = len(doc) if isinstance(doc, list) else "no"
         raise _bad(f"{count} results for {rows} rows")
     kinds = set(map(type, doc))
-    if not kinds <= _SINGLE or (float in kinds and not _all_finite(doc)):
+    if kinds != _TEXTS and (not kinds <= _SINGLE or (float in kinds and not _all_finite(doc))):
         raise _bad("a result that is no single value")
-    if whole is None or not (whole.keys() & _BESIDE):
+    if whole is None or _BESIDE.isdisjoint(whole):
         return Prediction(doc)
     return _with_all(doc, whole, rows)
 

@@ -37,7 +37,12 @@ def asked(body: bytes, version: Version, wanted: Wanted) -> bytes:
     """An encoded body with what the deployment is to answer; only those of a scoring script take that."""
     if version.mode != "script":
         return body
+    if wanted is PLAIN and version.threshold is None:  # what nearly all callers want
+        return body[:-1] + _RESULTS
     return body[:-1] + _params(wanted.probabilities, wanted.explain, version.threshold)
+
+
+_RESULTS = b',"params":{"method":"predict"}}'
 
 
 @lru_cache(maxsize=512)
@@ -49,13 +54,6 @@ def _params(probabilities: bool, explain: bool, threshold: float | None) -> byte
     if explain:
         params["explain"] = True
     return (f',"params":{json.dumps(params, separators=(",", ":"))}}}' if params else "}").encode()
-
-
-def decided(found: Prediction, version: Version) -> float | None:
-    """The threshold that has decided the labels: the one that the answer tells, else the one that it was asked with."""
-    if found.threshold is not None:
-        return found.threshold
-    return version.threshold if version.mode == "script" else None
 
 
 def check_given(found: Prediction, wanted: Wanted, model: str) -> None:

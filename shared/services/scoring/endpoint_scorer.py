@@ -13,12 +13,11 @@ from shared.domain.rows.validation import Checked
 from shared.services.run.ports import Endpoint
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import target_of
+from shared.services.scoring.exchange import MAX_NUMBERS
 from shared.services.scoring.statuses import check
 
 #: Rows and encoded bytes of one chunk; the endpoint takes 1.5 MB.
 CHUNK_ROWS, CHUNK_BYTES = 5000, 1_000_000
-#: Probabilities in one answer: about a megabyte.
-CHUNK_NUMBERS = 50_000
 
 
 class EndpointScorer:
@@ -49,10 +48,10 @@ def _read(found: Prediction, seconds: float) -> Answers:
 def chunks(columns: list[str], rows: list[list[Any]], classes: int = 0) -> list[tuple[bytes, int]]:
     """Bodies of at most CHUNK_ROWS rows and CHUNK_BYTES bytes, with their row counts; a larger row stands alone.
 
-    `classes`: so many probabilities a row come back, and of all at most CHUNK_NUMBERS.
+    `classes`: so many probabilities a row come back, and of all at most MAX_NUMBERS.
     """
     made: list[tuple[bytes, int]] = []
-    most = min(CHUNK_ROWS, max(1, CHUNK_NUMBERS // max(1, classes)))
+    most = min(CHUNK_ROWS, max(1, MAX_NUMBERS // max(1, classes)))
     pending = [rows[at : at + most] for at in range(0, len(rows), most)]
     while pending:
         part = pending.pop(0)

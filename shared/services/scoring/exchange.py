@@ -9,6 +9,8 @@ from shared.domain.errors import InvalidInput
 from shared.domain.problems import TooLarge
 from shared.domain.rows.predictions import Prediction
 
+#: Probabilities in one answer that no caller has asked for: about a megabyte.
+MAX_NUMBERS = 50_000
 #: Rows of one request that are explained.
 EXPLAIN_ROWS = 20
 #: Body limits in bytes: ours, and a managed online endpoint's (https://learn.microsoft.com/azure/machine-learning/

@@ -20,10 +20,11 @@ from shared.domain.rows.shapes import answer
 from shared.domain.rows.wanted import CONTENT_TYPES, PLAIN, AnswerShape, Wanted, answer_shape, wanted_of
 from shared.domain.run.serving import ServingEntry
 from shared.services.bulkhead import Bulkhead
-from shared.services.scoring.asking import asked, check_given, decided, fitted
+from shared.services.scoring.asking import asked, check_given, fitted
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.exchange import (
     MAX_ENDPOINT_BODY,
+    MAX_NUMBERS,
     ScoreAnswer,
     Scored,
     ScoreLimits,
@@ -175,7 +176,9 @@ class Scoring:
         started = time.perf_counter()
         version = entry.version(deployment)
         # while two versions share the traffic, their probabilities are compared, whoever is told of them
-        told = wanted._replace(probabilities=True) if entry.shared and self.watch is not None else wanted
+        told = wanted
+        if entry.shared and self.watch is not None and rows * len(entry.schema.classes) <= MAX_NUMBERS:
+            told = wanted._replace(probabilities=True)
         try:
             sent = asked(body, version, told)
             reply = self.calls.score(entry.target, deployment, sent, deadline=deadline, request_id=request_id)
@@ -200,9 +203,12 @@ class Scoring:
             self.watch.answered(entry, said, time.perf_counter() - started, prediction, rows)
         if said != deployment:
             version = entry.version(said)
-        if wanted.needs_script:
+        if wanted is not PLAIN:
             check_given(prediction, wanted, version.model)
-        return Scored(prediction, said, version.model, version.run_id, decided(prediction, version))
+        threshold = prediction.threshold
+        if threshold is None and version.mode == "script":
+            threshold = version.threshold  # it was asked with this one
+        return Scored(prediction, said, version.model, version.run_id, threshold)
 
     def _seconds(self, deadline_ms: str) -> float:
         if not deadline_ms:
