@@ -1,7 +1,8 @@
 """The AutoML engine beside FLAML and AutoGluon: `make bench-automl` (about 45 minutes; `--quick` about 4).
 
 On the bank-marketing data: 80/20 splits, each library with the same seconds and cores, compared split by split; 90/10
-splits beside the figures of the service itself; the wall clock against its limits; one row through the serving form.
+splits beside the figures of the service itself; the wall clock against its limits; one row through the serving form; how
+often the gate notices a challenger that is truly worse.
 Prints one line a figure, `figure NAME VALUE TARGET ok|short`, and writes benchmarks/results/automl.json.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -19,9 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import gate_power, machine
 from benchmarks.automl_report import AZURE, beside_azure, paired, spread
-from benchmarks.automl_runs import ROOT, Run, Split, make_split, run_engine, run_library, serving_form
+from benchmarks.automl_runs import (
+    ROOT,
+    Run,
+    Split,
+    data_file,
+    make_split,
+    run_engine,
+    run_library,
+    serving_form,
+)
 from benchmarks.automl_venvs import VenvError, python_of
 from benchmarks.figure import Figure
 
@@ -39,16 +48,6 @@ class Plan:
         default_factory=lambda: [30.0, 60.0, 180.0]
     )  # of the runs that only the clock ends
     weighted: bool = True
-
-
-def data_file() -> Path:
-    folder = Path(os.environ.get("DROPML_REFERENCE", ROOT.parent / "shared"))
-    path = folder / "data" / "bankmarketing_train.csv"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is absent: set DROPML_REFERENCE to the folder with the reference material."
-        )
-    return path
 
 
 def compare(plan: Plan, data: Path, folder: Path) -> tuple[dict[str, list[Run]], list[Split]]:
@@ -190,6 +189,7 @@ def run(plan: Plan) -> dict[str, Any]:
     figures.append(Figure("serving_form_difference", row["parity"], 1e-6, at_least=False))
     first = max(r.first_trial_s for found in clock.values() for r in found)
     figures.append(Figure("first_trial_running_s", first, 2.0, at_least=False))
+    figures += gate_power.figures(data)
     details["one_row"] = row
     return {
         "machine": facts,

@@ -56,6 +56,16 @@ class Split:
         return np.asarray(labels == sorted(labels.unique())[1], dtype=int)
 
 
+def data_file() -> Path:
+    folder = Path(os.environ.get("DROPML_REFERENCE", ROOT.parent / "shared"))
+    path = folder / "data" / "bankmarketing_train.csv"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is absent: set DROPML_REFERENCE to the folder with the reference material."
+        )
+    return path
+
+
 def make_split(data: Path, label: str, test_share: float, seed: int, folder: Path) -> Split:
     from sklearn.model_selection import train_test_split
 
