@@ -20,11 +20,11 @@ from shared.domain.run.states import State
 from shared.services.open_index import OpenIndex
 from shared.services.run import views
 from shared.services.run.pipeline_runs import PipelineRuns
-from shared.services.run.ports import DeploymentSpec, TrainingJob
+from shared.services.run.ports import TrainingJob
 from shared.services.run.upgrade import upgrade
 from shared.services.scoring.rotation import Rotation
 from tests.services.test_lifecycle import CONFIG, tick
-from tests.support.memory import World
+from tests.support.memory import World, opened
 from tests.support.memory_pipelines import MemoryPipelines
 
 STATES = Path(__file__).resolve().parents[1] / "support" / "states"
@@ -59,12 +59,7 @@ def old(request: pytest.FixtureRequest) -> Old:
     world.ledger_store.text = dict(found["ledgers"])
     azure = found["azureml"]
     world.azureml.models, world.azureml.data = azure["models"], azure["data"]
-    world.azureml.endpoints = azure["endpoints"]
-    for name, endpoint in azure["endpoints"].items():
-        endpoint["deployments"] = {
-            deployment: DeploymentSpec(name, deployment, model, model)
-            for deployment, model in endpoint["deployments"].items()
-        }
+    world.azureml.endpoints = opened(azure["endpoints"])
     world.azureml.jobs = {
         name: TrainingJob(name, "bank", "bank", "1", "y", CONFIG, None, {}) for name in azure["jobs"]
     }

@@ -17,7 +17,7 @@ from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.ports import TrainingJob
 from shared.services.run.upgrade import upgrade
 from tests.services.test_lifecycle import CONFIG, tick
-from tests.support.memory import World
+from tests.support.memory import World, opened
 from tests.support.memory_pipelines import MemoryPipelines
 
 STATES = Path(__file__).resolve().parents[1] / "support" / "states"
@@ -34,7 +34,7 @@ def world() -> World:
     made.ledger_store.text = dict(found["ledgers"])
     azure = found["azureml"]
     made.azureml.models, made.azureml.data = azure["models"], azure["data"]
-    made.azureml.endpoints = azure["endpoints"]
+    made.azureml.endpoints = opened(azure["endpoints"])
     made.azureml.jobs = {
         name: TrainingJob(name, "bank", "bank", "1", "y", CONFIG, None, {}) for name in azure["jobs"]
     }

@@ -265,6 +265,16 @@ class MemoryAzureML:
         return "worker timed out"
 
 
+def opened(endpoints: dict[str, Any]) -> dict[str, Any]:
+    """Endpoints as earlier stand-ins kept them, who knew a deployment's model and nothing else."""
+    for name, endpoint in endpoints.items():
+        endpoint["deployments"] = {
+            deployment: DeploymentSpec(name, deployment, model, model)
+            for deployment, model in endpoint["deployments"].items()
+        }
+    return endpoints
+
+
 class MemoryScorer:
     """Answers of each deployment: the truth, wrong in the share of rows that the test plants."""
 
