@@ -200,6 +200,7 @@ def context() -> Context:
         workspace_id=now.workspace_id,
         gate_rows=now.gate_max_rows,
         gate_latency_floor_ms=now.gate_latency_floor_ms,
+        deployment_mode=now.deployment_mode,
         canary=canary(now),
         pace=pace(now),
     )

@@ -58,6 +58,15 @@ class Settings(JudgingSettings):
     endpoint_auth: str = choice("key", "How the proxy authenticates to endpoints", ("key", "aad_token"))
     instance_type: str = text("Standard_DS3_v2", "VM size of a deployment")
     instance_count: int = whole(1, "Instances of a deployment", 1)
+    deployment_mode: str = choice(
+        "script",
+        "What new deployments answer with: script (scorer/score.py: probabilities too), or Azure's own for MLflow models",
+        ("script", "no_code"),
+    )
+    inference_image: str = text(
+        "mcr.microsoft.com/azureml/minimal-py312-inference:latest",
+        "Image under a script deployment's packages; Azure supports tags up to six months old",
+    )
     label_column: str = text("y", "Label, where a dataset's own config names none")
     task: str = choice("auto", "auto: the label tells", ("auto", "classification", "regression"))
     task_auto: str = choice("ask", "What auto makes of a label of many numbers", ("ask", "regression"))

@@ -6,12 +6,12 @@ What the real azure-ai-ml SDK does well goes through it; reads and the one PUT t
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 
 from shared.adapters.online_endpoints import OnlineEndpoints
 from shared.adapters.resource import Resource, texts
+from shared.adapters.scoring_assets import ScoringAssets
 from shared.adapters.sdk import translated
-from shared.adapters.tracking import BEST_CHILD, NO_REASON, Tracking
+from shared.adapters.tracking import BEST_CHILD, NO_REASON
 from shared.domain.errors import Conflict
 from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job, TrainingJob
@@ -20,12 +20,8 @@ ASSET_API = "2023-10-01"
 JOB_API = "2024-01-01-preview"
 
 
-class AzureMLAdapter(OnlineEndpoints):
+class AzureMLAdapter(OnlineEndpoints, ScoringAssets):
     """Implements `shared.services.run.ports.AzureML`."""
-
-    @cached_property
-    def tracking(self) -> Tracking:
-        return Tracking(self.arm, self.settings.workspace_id)
 
     def register_data(
         self, name: str, version: str, path: str, properties: dict[str, str], tags: dict[str, str]

@@ -6,16 +6,26 @@ Nothing here waits for a long-running operation: `begin_*` sends the request; th
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
+from shared.adapters.arm import explain
 from shared.adapters.resource import Resource, mapping, texts
+from shared.adapters.scoring_code import ENTRY
 from shared.adapters.sdk import translated
 from shared.adapters.workspace import Workspace
-from shared.domain.errors import NotFound, Transient
+from shared.domain.errors import DropMLError, NotFound, Transient
+from shared.redaction import redact
 from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint
 
 ENDPOINT_API = "2023-10-01"
 #: Long enough for a cold model server to score a chunk of the holdout.
 REQUEST_TIMEOUT_MS = 90_000
+#: Requests at a time that an instance takes of a script, which answers one in a fraction of a millisecond; as many more
+#: wait, and the rest is refused with 429. The service's default is 1.
+SCRIPT_REQUESTS = 32
+#: The container that brings model and code; the service's name of it.
+_FETCHING = "storage-initializer"
 
 
 class OnlineEndpoints(Workspace):
@@ -53,15 +63,25 @@ class OnlineEndpoints(Workspace):
 
     def deployment(self, endpoint: str, name: str) -> Deployment | None:
         found = self.find(f"onlineEndpoints/{endpoint}/deployments/{name}", ENDPOINT_API)
-        return _deployment(found) if found else None
+        if found is None:
+            return None
+        deployment = _deployment(found)
+        if deployment.state != "Failed":
+            return deployment
+        return replace(deployment, error=self._why_failed(found))
 
     def begin_deployment(self, spec: DeploymentSpec) -> None:
-        """An MLflow model needs neither environment nor scoring script (no-code deployment).
+        """An MLflow model alone needs neither environment nor scoring script (no-code deployment).
 
         https://learn.microsoft.com/azure/machine-learning/how-to-deploy-mlflow-models-online-endpoints
         """
         from azure.ai.ml.entities import ManagedOnlineDeployment, OnlineRequestSettings
 
+        script = spec.mode == "script"
+        request_settings = OnlineRequestSettings(
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            max_concurrent_requests_per_instance=SCRIPT_REQUESTS if script else None,
+        )
         with translated(f"create deployment {spec.name}"):
             self.client.online_deployments.begin_create_or_update(
                 ManagedOnlineDeployment(
@@ -71,8 +91,9 @@ class OnlineEndpoints(Workspace):
                     instance_type=self.settings.instance_type,
                     instance_count=self.settings.instance_count,
                     app_insights_enabled=True,
-                    request_settings=OnlineRequestSettings(request_timeout_ms=REQUEST_TIMEOUT_MS),
+                    request_settings=request_settings,
                     tags=spec.tags,
+                    **(_script(spec) if script else {}),
                 )
             )
 
@@ -87,8 +108,50 @@ class OnlineEndpoints(Workspace):
             self.client.online_endpoints.begin_create_or_update(entity)
 
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
+        """Of the container that serves; of the one that fetches model and code where that never came to serve."""
         with translated(f"read logs of {deployment}"):
-            return str(self.client.online_deployments.get_logs(deployment, endpoint, lines))
+            get = self.client.online_deployments.get_logs
+            served = str(get(deployment, endpoint, lines) or "")
+            return (
+                served
+                if served.strip()
+                else str(get(deployment, endpoint, lines, container_type=_FETCHING) or "")
+            )
+
+    def _why_failed(self, found: Resource) -> str:
+        """What the operation that made a failed deployment says, image builds included; empty where it says nothing."""
+        operation = texts(found.properties.get("properties")).get("AzureAsyncOperationUri", "")
+        path = operation.partition("/subscriptions/")[2]
+        if not path:
+            return ""
+        try:
+            # Asked of our own endpoint, which alone gets the token.
+            told = self.arm.find(f"/subscriptions/{path}", f"read why {found.name} failed")
+        except DropMLError:
+            return ""
+        return (
+            redact(explain(200, {"error": error})) if (error := mapping(mapping(told).get("error"))) else ""
+        )
+
+
+def _script(spec: DeploymentSpec) -> dict[str, Any]:
+    """What our entry script adds to a deployment.
+
+    https://learn.microsoft.com/azure/machine-learning/reference-yaml-deployment-managed-online
+    """
+    from azure.ai.ml.entities import CodeConfiguration, ProbeSettings
+
+    variables = {"DROPML_MODEL": spec.label}
+    if spec.threshold is not None:
+        variables["DROPML_THRESHOLD"] = repr(spec.threshold)
+    return {
+        "environment": spec.environment,
+        "code_configuration": CodeConfiguration(code=spec.code, scoring_script=ENTRY),
+        "environment_variables": variables,
+        # A model that is unpickled imports its packages first: minutes on a small machine.
+        "liveness_probe": ProbeSettings(initial_delay=30, period=10, timeout=5, failure_threshold=60),
+        "readiness_probe": ProbeSettings(initial_delay=10, period=10, timeout=5, failure_threshold=60),
+    }
 
 
 def _endpoint(found: Resource) -> Endpoint:

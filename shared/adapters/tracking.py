@@ -42,6 +42,7 @@ class RunRecord:
     name: str
     kind: str
     status: str
+    experiment: str
     error: str
     system_error: bool
     started: str
@@ -58,6 +59,7 @@ class RunRecord:
             name=str(found.get("runId") or ""),
             kind=str(found.get("runType") or ""),
             status=str(found.get("status") or "Unknown"),
+            experiment=str(found.get("experimentId") or ""),
             error=str(reason.get("message") or NO_REASON),
             system_error=str(reason.get("code")) in SYSTEM_ERRORS,
             started=str(found.get("startTimeUtc") or ""),
@@ -112,6 +114,19 @@ class Tracking:
         if found.status != "Failed":
             return Job(run, found.status, best)
         return Job(run, found.status, best, found.error, found.system_error)
+
+    def artifact_address(self, run: str, path: str) -> str | None:
+        """The signed address of one of a run's artifacts; None where the run has no such one.
+
+        Source: `RunArtifactsOperations.get_content_information_by_experiment_id` of azure-ai-ml's run history client.
+        """
+        record = self._history(run)
+        if record is None or not record.experiment:
+            raise Transient(f"The run history has no experiment of {run} yet.")
+        runs = f"{self.api}/history/v1.0{self._ws}/experimentids/{record.experiment}/runs/{run}"
+        what = f"find {path} of {run}"
+        found = self._arm.find(f"{runs}/artifacts/contentinfo", what, {"path": path})
+        return None if found is None else str(found.get("contentUri") or "") or None
 
     def best_child(self, run: str) -> str | None:
         best = self._mlflow(run, "tags").get(BEST_CHILD)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.arm import Arm
 from shared.adapters.resource import Resource
+from shared.adapters.tracking import Tracking
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Workspace:
         from shared.adapters.sdk import ml_client
 
         return ml_client(self.settings, self._credential)
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """What the workspace's jobs have left behind."""
+        return Tracking(self.arm, self.settings.workspace_id)
 
     def url(self, path: str) -> str:
         """The ARM path of a resource of the workspace."""

@@ -279,7 +279,10 @@ class Storm:
         return call
 
 
-EFFECTS = ("register_data", "submit", "register_model", "begin_endpoint", "begin_deployment", "begin_traffic")
+EFFECTS = (
+    *("register_data", "submit", "register_model", "register_code", "register_environment"),
+    *("begin_endpoint", "begin_deployment", "begin_traffic"),
+)
 READS = ("job", "endpoint", "deployment", "trials")
 
 

@@ -28,6 +28,7 @@ IDS = ["KeyError", "ValueError", "RecursionError"]
 #: Every effect and every read of a run on its way to live.
 PLACES = [
     *(f"azureml.{verb}" for verb in ("register_data", "job", "submit", "trials", "register_model")),
+    "azureml.register_environment",
     *(f"azureml.{verb}" for verb in ("endpoint", "begin_endpoint", "deployment", "begin_deployment")),
     *("azureml.begin_traffic", "azureml.deployments", "scorer.answers", "data.draw_holdout"),
     *(

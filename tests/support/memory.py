@@ -148,6 +148,8 @@ class MemoryAzureML:
         self.job_status: dict[str, str] = {}
         self.models: dict[str, str] = {}
         self.endpoints: dict[str, dict[str, Any]] = {}
+        self.codes: set[str] = set()
+        self.environments: set[str] = set()
         self.submissions = 0
         self.cancelled: list[str] = []
         self.patience = patience
@@ -156,6 +158,8 @@ class MemoryAzureML:
         #: Jobs that failed by a fault of the service, deployments that the service let fail.
         self.system_errors: set[str] = set()
         self.failed_deployments: set[str] = set()
+        #: What the service says of a deployment that failed.
+        self.deployment_error = ""
 
     def _ready(self, thing: str) -> bool:
         self._reads[thing] = self._reads.get(thing, 0) + 1
@@ -240,7 +244,17 @@ class MemoryAzureML:
             return None
         state = "Succeeded" if self._ready(f"deployment {endpoint} {name}") else "Creating"
         failed = self.fail_deployments or name in self.failed_deployments
-        return Deployment(name, "Failed" if failed else state, spec.model, True)
+        if failed:
+            return Deployment(name, "Failed", spec.model, True, self.deployment_error)
+        return Deployment(name, state, spec.model, True)
+
+    def register_code(self) -> str:
+        self.codes.add("dropml-scorer:1")
+        return "dropml-scorer:1"
+
+    def register_environment(self, child: str) -> str:
+        self.environments.add("dropml-scoring:1")
+        return "dropml-scoring:1"
 
     def begin_deployment(self, spec: DeploymentSpec) -> None:
         self._idle(spec.endpoint)["deployments"][spec.name] = spec
@@ -344,7 +358,9 @@ class World:
         settle_seconds: float = 5.0,
         watch_seconds: float = 5.0,
         traffic_seconds: float = 1.0,
+        deployment_mode: str = "script",
     ) -> None:
+        self.deployment_mode = deployment_mode
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
         self.points = CrashPoints()
@@ -393,6 +409,7 @@ class World:
             workspace_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w",
             canary=self.canary,
             pace=self.pace,
+            deployment_mode=self.deployment_mode,
         )
 
     def run(self, run_id: str) -> Run:

@@ -52,6 +52,8 @@ class Context:
     gate_rows: int = 10_000
     #: Milliseconds that a call of the gate may always take, however fast the champion is.
     gate_latency_floor_ms: float = 100.0
+    #: How new deployments answer: script | no_code.
+    deployment_mode: str = "script"
     canary: CanaryPlan = field(default_factory=CanaryPlan)
     pace: Pace = field(default_factory=Pace)
 

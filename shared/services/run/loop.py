@@ -11,7 +11,7 @@ from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
-from shared.services.run import canary, gate, superseding, training, trouble, watching
+from shared.services.run import canary, deploying, gate, superseding, training, trouble, watching
 from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
 from shared.services.run.levers import approving, cancelling, shifting
@@ -25,8 +25,8 @@ STEPS: dict[State, Step] = {
     State.REGISTERED: unless_paused(training.registered),
     State.TRAINING: training.training,
     State.TRAINED: training.trained,
-    State.MODEL_REGISTERED: training.model_registered,
-    State.DEPLOYING: training.deploying,
+    State.MODEL_REGISTERED: deploying.model_registered,
+    State.DEPLOYING: deploying.deploying,
     State.VERIFYING: gate.verifying,
     State.GATE: unless_paused(gate.gate),
     State.AWAITING_APPROVAL: approving.awaiting,

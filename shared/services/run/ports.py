@@ -59,6 +59,8 @@ class Deployment:
     state: str
     model: str
     app_insights_enabled: bool
+    #: What the service says of one that failed.
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ class AzureML(Protocol):
     def begin_endpoint(self, name: str, description: str, tags: dict[str, str]) -> None: ...
     def deployment(self, endpoint: str, name: str) -> Deployment | None: ...
     def deployments(self, endpoint: str) -> list[Deployment]: ...
+    def register_code(self) -> str:
+        """The entry script of script deployments, uploaded once per content; returns its id. Repeating finds it."""
+
+    def register_environment(self, child: str) -> str:
+        """The packages that the child's model needs, registered once per content; returns the id. Repeating finds it."""
+
     def begin_deployment(self, spec: DeploymentSpec) -> None: ...
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
         """Idempotent: one that isn't there is gone already."""

@@ -1,4 +1,4 @@
-"""From a dropped file to a deployment that stands: every step but those that move traffic.
+"""From a dropped file to a registered model; `deploying` goes on from there.
 
 A step makes the run of the next moment, with at most one external effect; the same run again means: wait for the next tick.
 Every effect can be found again by its name, so that doing it after a crash finds it instead of repeating it. No step waits
@@ -14,33 +14,31 @@ from shared.domain import names
 from shared.domain.errors import Conflict, DropMLError, NotFound
 from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
-from shared.domain.run.parts import Model, Placement, RunProblem, Snapshot, Training, Trial
+from shared.domain.run.parts import Model, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone, in_state
-from shared.services.run.ports import JOB_DONE, Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
+from shared.services.run.ports import JOB_DONE, DeploymentSpec, Job, TrainingJob
 
 T = TypeVar("T")
 #: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
 TRAINING_ALLOWANCE = 3600.0
-#: Parts of a run that are begun a second time where the service itself let the first one fail.
-JOB, ENDPOINT, DEPLOYMENT = "job", "endpoint", "deployment"
-#: Characters of a deployment's log that its failure is explained with.
-LOG_TAIL = 800
+#: The part of a run that is begun a second time where the service itself let the first one fail.
+JOB = "job"
 
 
 def snapshot_of(run: Run) -> Snapshot:
     """The run's data. Raises DropMLError where it has none: a state that no run should reach."""
-    return _there(run.snapshot, run, "data")
+    return there(run.snapshot, run, "data")
 
 
 def placement_of(run: Run) -> tuple[str, str]:
     """Names of the run's endpoint and deployment. Raises DropMLError where it has none."""
-    placement = _there(run.placement, run, "endpoint")
-    return placement.endpoint, _there(placement.deployment, run, "deployment")
+    placement = there(run.placement, run, "endpoint")
+    return placement.endpoint, there(placement.deployment, run, "deployment")
 
 
-def _there(part: T | None, run: Run, what: str) -> T:
+def there(part: T | None, run: Run, what: str) -> T:
     if part is None:
         raise DropMLError(
             f"The run {run.run_id} has no {what} although it is {run.state}.",
@@ -52,9 +50,9 @@ def _there(part: T | None, run: Run, what: str) -> T:
 
 def deployment_spec(run: Run) -> DeploymentSpec:
     """The run's deployment as its placement says it shall be."""
-    model = _there(run.model, run, "model")
+    model = there(run.model, run, "model")
     endpoint, deployment = placement_of(run)
-    where = _there(run.placement, run, "endpoint")
+    where = there(run.placement, run, "endpoint")
     return DeploymentSpec(
         endpoint,
         deployment,
@@ -83,7 +81,7 @@ def training_job(run: Run) -> TrainingJob:
     )
 
 
-def _may_repeat(run: Run, part: str) -> bool:
+def may_repeat(run: Run, part: str) -> bool:
     return part not in run.repeated
 
 
@@ -132,11 +130,11 @@ def registered(run: Run, ctx: Context) -> Run:
 
 def training(run: Run, ctx: Context) -> Run:
     """Follow the job: its trials while it runs, its best child at the end, an explanation where there is none."""
-    under_way = _there(run.training, run, "job")
+    under_way = there(run.training, run, "job")
     job = ctx.azureml.job(under_way.name)
     if job is None:
         raise Gone(f"There is no job {under_way.name}.", remedy="Retry the run.", code="job-gone")
-    if job.status == "Failed" and job.system_error and _may_repeat(run, JOB) and not under_way.pipeline_job:
+    if job.status == "Failed" and job.system_error and may_repeat(run, JOB) and not under_way.pipeline_job:
         why = f"The job {job.name} failed by a fault of the service, a second one is begun: {job.error}"
         return run.repeat(State.REGISTERED, ctx.clock(), JOB, why)
     if job.status == "Completed" and job.best_child:
@@ -177,7 +175,7 @@ def _still_going(run: Run, job: Job, ctx: Context) -> None:
 
 
 def trained(run: Run, ctx: Context) -> Run:
-    version, best = names.model_version(run.n, run.attempt), _there(run.best, run, "best trial")
+    version, best = names.model_version(run.n, run.attempt), there(run.best, run, "best trial")
     model_id = ctx.azureml.register_model(
         run.slug,
         version,
@@ -190,88 +188,3 @@ def trained(run: Run, ctx: Context) -> Run:
     )
     model = Model(run.slug, version, model_id)
     return run.advance(State.MODEL_REGISTERED, ctx.clock(), detail={"model": model.label}, model=model)
-
-
-def model_registered(run: Run, ctx: Context) -> Run:
-    """Find or make the endpoint, then begin the deployment at 0 % traffic."""
-    name = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
-    endpoint = ctx.azureml.endpoint(name)
-    if endpoint is None:
-        if run.placement is not None:
-            raise Gone(f"There is no endpoint {name} yet.", code="endpoint-gone")
-        tags = {"dropml_dataset": run.dataset, "dropml_slug": run.slug}
-        ctx.azureml.begin_endpoint(name, f"DropML: {run.dataset}", tags)
-        return replace(run, placement=Placement(name))
-    if endpoint.state == "Failed":
-        return _endpoint_failed(run, endpoint, ctx)
-    if endpoint.state != "Succeeded":
-        return run
-    deployment = names.deployment(run.n, run.attempt)
-    if DEPLOYMENT in run.repeated:
-        failed = ctx.azureml.deployment(name, deployment)
-        if failed is not None and failed.state != "Deleting":
-            ctx.azureml.begin_delete_deployment(name, deployment)
-            return run
-        deployment = names.second(deployment)
-    placement = Placement(name, deployment, endpoint.scoring_uri, endpoint.auth_mode)
-    placed = replace(run, placement=placement)
-    if ctx.azureml.deployment(name, deployment) is None:
-        ctx.azureml.begin_deployment(deployment_spec(placed))
-    return placed.advance(
-        State.DEPLOYING,
-        ctx.clock(),
-        detail={"endpoint": name, "deployment": deployment},
-    )
-
-
-def _endpoint_failed(run: Run, endpoint: Endpoint, ctx: Context) -> Run:
-    """Put again as it is, once: a change that failed half-way is taken up by the same change."""
-    if _may_repeat(run, ENDPOINT):
-        ctx.azureml.begin_traffic(endpoint.name, endpoint.traffic)
-        why = f"The endpoint {endpoint.name} came out as Failed and is put again."
-        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
-    raise DropMLError(
-        f"The endpoint {endpoint.name} could not be created.",
-        remedy=f"Delete the endpoint {endpoint.name} in the studio, check quota and rights, then retry the run.",
-        code="endpoint-failed",
-    )
-
-
-def deploying(run: Run, ctx: Context) -> Run:
-    name, deployment = placement_of(run)
-    found = ctx.azureml.deployment(name, deployment)
-    if found is None:
-        raise Gone(
-            f"There is no deployment {deployment} at {name}.",
-            remedy="POST /api/runs/{id}/retry.",
-            code="deployment-failed",
-        )
-    if found.state in ("Failed", "Canceled"):
-        return _not_deployed(run, found, ctx)
-    if found.state != "Succeeded":
-        return run
-    placement = replace(
-        _there(run.placement, run, "endpoint"), app_insights_enabled=found.app_insights_enabled
-    )
-    return run.advance(State.VERIFYING, ctx.clock(), placement=placement)
-
-
-def _not_deployed(run: Run, found: Deployment, ctx: Context) -> Run:
-    """Begun a second time under another name, once; the second one's failure ends the run."""
-    endpoint, name = placement_of(run)
-    why = f"The deployment {name} is {found.state}. Last lines of its log: {_log_tail(endpoint, name, ctx)}"
-    if _may_repeat(run, DEPLOYMENT):
-        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), DEPLOYMENT, why)
-    ctx.azureml.begin_delete_deployment(endpoint, name)
-    raise DropMLError(
-        why,
-        remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
-        code="deployment-failed",
-    )
-
-
-def _log_tail(endpoint: str, name: str, ctx: Context) -> str:
-    try:
-        return ctx.azureml.logs(endpoint, name)[-LOG_TAIL:] or "none"
-    except DropMLError as error:  # what failed is told all the same
-        return f"it can't be read: {error.message}"

@@ -1,0 +1,140 @@
+"""From a registered model to a deployment that stands: endpoint, code, packages, deployment, each begun and found by its name.
+
+See `training` for what a step may do.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from shared.domain import names
+from shared.domain.errors import DropMLError
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Placement, brief
+from shared.domain.run.states import State
+from shared.services.run.context import Context
+from shared.services.run.patience import Gone
+from shared.services.run.ports import Deployment, Endpoint
+from shared.services.run.training import deployment_spec, may_repeat, placement_of, there
+
+#: Parts of a run that are begun a second time where the service itself let the first one fail.
+ENDPOINT, DEPLOYMENT = "endpoint", "deployment"
+#: Characters of a deployment's log that its failure is explained with.
+LOG_TAIL = 800
+#: How the service tells of an environment that could not be built (ImageBuildFailure).
+#: https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints
+IMAGE_BUILD = re.compile(r"image\s*build|environment image", re.IGNORECASE)
+
+
+def model_registered(run: Run, ctx: Context) -> Run:
+    """Find or make the endpoint, then begin the deployment at 0 % traffic."""
+    name = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
+    endpoint = ctx.azureml.endpoint(name)
+    where = run.placement or Placement(name, mode=ctx.deployment_mode)
+    if endpoint is None:
+        if run.placement is not None:
+            raise Gone(f"There is no endpoint {name} yet.", code="endpoint-gone")
+        tags = {"dropml_dataset": run.dataset, "dropml_slug": run.slug}
+        ctx.azureml.begin_endpoint(name, f"DropML: {run.dataset}", tags)
+        return replace(run, placement=where)
+    if endpoint.state == "Failed":
+        return _endpoint_failed(run, endpoint, ctx)
+    parts = _parts(run, where, ctx)
+    if parts != where:
+        return replace(run, placement=parts)
+    if endpoint.state != "Succeeded":
+        return run
+    deployment = names.deployment(run.n, run.attempt)
+    if DEPLOYMENT in run.repeated:
+        failed = ctx.azureml.deployment(name, deployment)
+        if failed is not None and failed.state != "Deleting":
+            ctx.azureml.begin_delete_deployment(name, deployment)
+            return run
+        deployment = names.second(deployment)
+    placement = replace(
+        where, deployment=deployment, scoring_uri=endpoint.scoring_uri, auth_mode=endpoint.auth_mode
+    )
+    placed = replace(run, placement=placement)
+    if ctx.azureml.deployment(name, deployment) is None:
+        ctx.azureml.begin_deployment(deployment_spec(placed))
+    return placed.advance(
+        State.DEPLOYING,
+        ctx.clock(),
+        detail={"endpoint": name, "deployment": deployment},
+    )
+
+
+def _parts(run: Run, where: Placement, ctx: Context) -> Placement:
+    """With the next part that a script deployment is made of, while its endpoint may still be coming up."""
+    if where.mode != "script":
+        return where
+    if not where.code:
+        return replace(where, code=ctx.azureml.register_code())
+    if not where.environment:
+        best = there(run.best, run, "best trial")
+        return replace(where, environment=ctx.azureml.register_environment(best.name))
+    return where
+
+
+def _endpoint_failed(run: Run, endpoint: Endpoint, ctx: Context) -> Run:
+    """Put again as it is, once: a change that failed half-way is taken up by the same change."""
+    if may_repeat(run, ENDPOINT):
+        ctx.azureml.begin_traffic(endpoint.name, endpoint.traffic)
+        why = f"The endpoint {endpoint.name} came out as Failed and is put again."
+        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
+    raise DropMLError(
+        f"The endpoint {endpoint.name} could not be created.",
+        remedy=f"Delete the endpoint {endpoint.name} in the studio, check quota and rights, then retry the run.",
+        code="endpoint-failed",
+    )
+
+
+def deploying(run: Run, ctx: Context) -> Run:
+    name, deployment = placement_of(run)
+    found = ctx.azureml.deployment(name, deployment)
+    if found is None:
+        raise Gone(
+            f"There is no deployment {deployment} at {name}.",
+            remedy="POST /api/runs/{id}/retry.",
+            code="deployment-failed",
+        )
+    if found.state in ("Failed", "Canceled"):
+        return _not_deployed(run, found, ctx)
+    if found.state != "Succeeded":
+        return run
+    placement = replace(
+        there(run.placement, run, "endpoint"), app_insights_enabled=found.app_insights_enabled
+    )
+    return run.advance(State.VERIFYING, ctx.clock(), placement=placement)
+
+
+def _not_deployed(run: Run, found: Deployment, ctx: Context) -> Run:
+    """Begun a second time under another name, once; the second one's failure ends the run."""
+    endpoint, name = placement_of(run)
+    said = f": {brief(found.error)}" if found.error else "."
+    why = f"The deployment {name} is {found.state}{said} Last lines of its log: {_log_tail(endpoint, name, ctx)}"
+    if may_repeat(run, DEPLOYMENT):
+        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), DEPLOYMENT, why)
+    ctx.azureml.begin_delete_deployment(endpoint, name)
+    if IMAGE_BUILD.search(found.error):
+        raise DropMLError(
+            why,
+            remedy=(
+                "Read the build log where the message says it is; set INFERENCE_IMAGE to another image or DEPLOYMENT_MODE "
+                "to no_code, then POST /api/runs/{id}/retry."
+            ),
+            code="image-build-failed",
+        )
+    raise DropMLError(
+        why,
+        remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
+        code="deployment-failed",
+    )
+
+
+def _log_tail(endpoint: str, name: str, ctx: Context) -> str:
+    try:
+        return ctx.azureml.logs(endpoint, name)[-LOG_TAIL:] or "none"
+    except DropMLError as error:  # what failed is told all the same
+        return f"it can't be read: {error.message}"
