@@ -116,7 +116,9 @@ def test_a_failed_deployment_is_told_with_the_service_s_own_words_and_the_end_of
 def test_an_image_that_cannot_be_built_is_told_as_that() -> None:
     world = World()
     world.azureml.fail_deployments = True
-    world.azureml.deployment_error = "(ImageBuildFailure) Image build failed. The build log is in the container 'azureml', at the path 'ImageLogs/1.txt'"
+    world.azureml.deployment_error = (
+        "(ImageBuildFailure) Image build failed. Its log: container 'azureml', path 'ImageLogs/1.txt'"
+    )
     run_id = drop(world)
     tick(world, 60)
     problem = world.run(run_id).problem

@@ -19,6 +19,7 @@ from dropml.azureml.serving.messages import Answer
 SERVER_VERSION = b"x-ms-server-version: dropml-serving/0.1\r\n"
 JSON = b"Content-Type: application/json\r\n"
 TEXT = b"Content-Type: text/plain\r\n"
+HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _HEADER_LIMIT = 100  # characters of a request id, as azureml-inference-server-http has it
 _CLIENT_ID_LIMIT = 40
 _NOT_CLIENT_ID = re.compile(rb"[^A-Za-z0-9_-]")

@@ -7,18 +7,22 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import orjson
 
 from dropml.azureml.serving import answers
 from dropml.azureml.serving.contract import RunError
 from dropml.azureml.serving.logs import DeploymentLog
+from dropml.azureml.serving.own_script import OwnScript, RefusalError
 from dropml.azureml.serving.reference_process import ReferenceProcess, ReferenceProcessError
 from dropml.azureml.serving.script_process import Reply, ScriptError
 from dropml.azureml.serving.script_service import ScriptService, State
 from dropml.azureml.serving.settings import DeploymentSettings
 from scorer import SignatureError
+
+if TYPE_CHECKING:
+    from scorer.request import Asked
 
 HANG_SECONDS = 30.0  # after its timeout, a request that still runs in a child has that child ended
 INLINE_SECONDS = 0.005  # what a request may hold the event loop; longer ones go to a thread
@@ -58,6 +62,7 @@ class Deployment:
     scorer: Any = None
     reference: ReferenceProcess | None = None
     script: ScriptService | None = None
+    own: OwnScript | None = None
     inline_rows: int = 0
     active: int = 0
     closed: bool = False
@@ -108,6 +113,18 @@ class Deployment:
         Raises TooManyRequestsError, TimeoutError (request_timeout_s passed) and RunError.
         """
         return await self._in_turn(functools.partial(self._predict, columns, data))
+
+    async def think(self, work: Callable[["Asked"], _T], asked: "Asked") -> _T:
+        """What our own script does in this process, in a thread. Raises as `score`, and what `work` raises."""
+        return await self._in_turn(functools.partial(self._threaded, work, asked))
+
+    async def _threaded(self, work: Callable[["Asked"], _T], asked: "Asked") -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work, asked)
+        except RefusalError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            raise run_error(error) from None
 
     async def call(self, head: dict[str, Any], body: bytes) -> Reply:
         """Have the scoring script answer a request. Raises as `score`."""
@@ -209,7 +226,7 @@ class Deployment:
         if self._restart is not None:
             self._restart.cancel()
         await self.end_children()
-        self.scorer = None
+        self.scorer = self.own = None
 
     async def start_script(self) -> None:
         """The process of the scoring script. Raises ScriptError, MountError, OriginError, OSError."""

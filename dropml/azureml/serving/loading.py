@@ -1,7 +1,9 @@
 """Loading a deployment's model: its compiled form if that agrees with the reference, else the reference."""
 
 import asyncio
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import orjson
 
 from dropml.azureml.serving import flavors, origin
 from dropml.azureml.serving.deployment import INLINE_SECONDS, Deployment
+from dropml.azureml.serving.own_script import OwnScript, is_ours
 from dropml.azureml.serving.parity_cache import ParityCache
 from dropml.azureml.serving.reference_process import ReferenceProcessError
+from dropml.azureml.serving.settings import ScriptSettings
 from scorer import PARITY_LIMIT
 from scorer import load as load_form
 
@@ -30,7 +34,8 @@ async def load(deployment: Deployment, cache: ParityCache) -> None:
         else:
             what = f"script {deployment.settings.script.entry}"
             deployment.form = "script"
-            await deployment.start_script()
+            if not await _use_own_script(deployment, deployment.settings.script, cache):
+                await deployment.start_script()
     except Exception as error:  # noqa: BLE001 - any failure of a model is its deployment's failure
         deployment.status = "failed"
         deployment.error = f"{what} could not be loaded: {_sentence(error)}"
@@ -71,6 +76,27 @@ async def _load(deployment: Deployment, cache: ParityCache) -> None:
         await _use_reference(deployment)
 
 
+async def _use_own_script(deployment: Deployment, script: ScriptSettings, cache: ParityCache) -> bool:
+    """Have our own entry script answer in this process; False where it needs one of its own."""
+    model_dir, loop = deployment.settings.model_dir, asyncio.get_running_loop()
+    if model_dir is None or not (model_dir / "dropml" / "pipeline.json").is_file():
+        return False
+    if not await loop.run_in_executor(deployment.pool, is_ours, script):
+        return False
+    origin.check(model_dir, deployment.settings.models_dir)
+    why = await _check(deployment, cache)
+    await deployment.end_reference()
+    if why is not None:
+        deployment.log.info(why)
+        return False
+    make = functools.partial(OwnScript, model_dir, script.variables, deployment.settings.model)
+    own = await loop.run_in_executor(deployment.pool, make)
+    _, seconds = await loop.run_in_executor(deployment.pool, _warm_up, own.warm, _example(model_dir))
+    deployment.inline_rows, deployment.own = int(INLINE_SECONDS / max(seconds, 1e-6)), own
+    deployment.log.info("The scoring script is the emulator's own and answers in the endpoint's process")
+    return True
+
+
 async def _check(deployment: Deployment, cache: ParityCache) -> str | None:
     """Why the compiled form may not serve, or None."""
     if flavors.is_ordinary(deployment.model_dir):
@@ -102,7 +128,7 @@ async def _use_compiled(deployment: Deployment) -> None:
     deployment.example = _example(deployment.model_dir)
     loop = asyncio.get_running_loop()
     deployment.example_result, seconds = await loop.run_in_executor(
-        deployment.pool, _warm_up, scorer, deployment.example
+        deployment.pool, _warm_up, scorer.predict, deployment.example
     )
     deployment.inline_rows = int(INLINE_SECONDS / max(seconds, 1e-6))
 
@@ -128,7 +154,9 @@ async def _use_reference(deployment: Deployment) -> None:
         deployment.log.error(f"The model refuses its own input example: {error}")
 
 
-def _warm_up(scorer: Any, example: dict[str, Any] | None) -> tuple[list[Any] | None, float]:
+def _warm_up(
+    predict: Callable[[list[str], list[list[Any]]], list[Any]], example: dict[str, Any] | None
+) -> tuple[list[Any] | None, float]:
     """The example's result and the seconds that one row takes (the best of some rounds)."""
     if example is None:
         return None, INLINE_SECONDS
@@ -137,7 +165,7 @@ def _warm_up(scorer: Any, example: dict[str, Any] | None) -> tuple[list[Any] | N
     result: list[Any] = []
     for _ in range(_WARM_UP_ROUNDS):
         started = time.perf_counter()
-        result = list(scorer.predict(columns, rows))
+        result = list(predict(columns, rows))
         best = min(best, time.perf_counter() - started)
         if best > INLINE_SECONDS:
             break
