@@ -34,18 +34,24 @@ _BEARER = {"type": "apiKey", "name": "Authorization", "in": "header", "descripti
 def publish(model: Served, model_dir: Path, code: Path, title: str) -> list[str]:
     """Write the files where `code`, this package's own folder, is what the server serves; their names. Raises OSError."""
     root = os.environ.get("AML_APP_ROOT")
-    if model.columns is None or not root or Path(root).resolve() != code.resolve():
+    if not root or Path(root).resolve() != code.resolve():
         return []
-    sample = _sample(model, model_dir)
-    prefix = os.environ.get("SERVICE_PATH_PREFIX", "").strip("/")
-    documents = {
-        "swagger2.json": _version_2(model, sample, title, f"/{prefix}/score" if prefix else "/score"),
+    found = documents(model, model_dir, title, os.environ.get("SERVICE_PATH_PREFIX", ""))
+    for name, document in found.items():
+        (code / name).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return list(found)
+
+
+def documents(model: Served, model_dir: Path, title: str, prefix: str = "") -> dict[str, Schema]:
+    """By the files' names; none of a model that names no columns."""
+    if model.columns is None:
+        return {}
+    sample, below = _sample(model, model_dir), prefix.strip("/")
+    return {
+        "swagger2.json": _version_2(model, sample, title, f"/{below}/score" if below else "/score"),
         "swagger3.json": _version_3(model, sample, title, "3.0.3"),
         "swagger3.1.json": _version_3(model, sample, title, "3.1.0"),
     }
-    for name, document in documents.items():
-        (code / name).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    return list(documents)
 
 
 def _version_2(model: Served, sample: dict[str, Any], title: str, path: str) -> Schema:

@@ -90,7 +90,7 @@ def test_first_model_goes_live_and_serves() -> None:
     ]  # fmt: skip
     serving = world.serving("bank")
     assert serving.traffic == {"m1-a1": 100}
-    assert serving.deployments["m1-a1"] == Version(run_id, "bank:1")
+    assert serving.deployments["m1-a1"] == Version(run_id, "bank:1", mode="script")
     assert run.gate is not None
     assert "no champion yet" in (run.gate.reason or "")
 

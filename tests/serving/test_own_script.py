@@ -112,6 +112,20 @@ def test_it_answers_as_in_a_process_of_its_own(endpoint: Endpoint, model: Path) 
         assert told(ours) == told(theirs), (method, body[:200], query)
 
 
+def test_it_describes_its_columns_as_in_a_process_of_its_own(endpoint: Endpoint) -> None:
+    headers = {"Authorization": f"Bearer {PRIMARY}"}
+    for version in ("", "?version=2", "?version=3", "?version=3.1", "?version=9"):
+        ours, theirs = (
+            requests.get(
+                f"{endpoint.url}/swagger.json{version}",
+                headers=headers | {"azureml-model-deployment": name},
+                timeout=30,
+            )
+            for name in ("m1", "m2")
+        )
+        assert told(ours) == told(theirs), version
+
+
 def test_the_first_question_is_answered_with_probabilities_and_the_deployment_s_threshold(
     endpoint: Endpoint, model: Path
 ) -> None:

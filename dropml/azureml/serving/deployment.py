@@ -97,6 +97,11 @@ class Deployment:
 
     def own_swagger(self, version: str) -> dict[str, Any] | None:
         """The description of its interface that a scoring script brings along, if it does."""
+        if self.own is not None:
+            return next(
+                (self.own.swaggers[name] for name in _SWAGGERS.get(version, ()) if name in self.own.swaggers),
+                None,
+            )
         if self.script is None:
             return None
         for path in (self.script.app_root / name for name in _SWAGGERS.get(version, ())):

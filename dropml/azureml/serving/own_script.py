@@ -52,10 +52,13 @@ class OwnScript:
         from scorer.compiled import CompiledScorer
         from scorer.errors import RequestError
         from scorer.request import read
+        from scorer.swagger import documents
 
         self._model = CompiledModel(CompiledScorer(model_dir))
         self._name = variables.get(_NAME) or model
         self._threshold = standing(variables.get(_THRESHOLD), self._model)
+        #: The descriptions of its interface, by the names that the inference server looks for.
+        self.swaggers = documents(self._model, model_dir, self._name)
         self._read, self._answer, self._refusal = read, answer, RequestError
 
     def warm(self, columns: list[str], rows: list[list[Any]]) -> list[Any]:
