@@ -58,7 +58,7 @@ def test_data_that_was_refused_for_its_label_is_taken_once_the_configuration_nam
     assert front.problem(front.drop("people.csv")).code == "label-missing"
     front.put("people.yaml", "label: outcome\n")
     assert front.sweep() == 1, "its event was lost"
-    assert front.states()["people-2-a1"] == "model_registered"
+    assert front.states()["people-2-a1"] == "deploying"
 
 
 def test_a_wrong_one_is_told_under_its_own_name_and_line_and_a_corrected_one_is_taken_up(
@@ -76,7 +76,7 @@ def test_a_wrong_one_is_told_under_its_own_name_and_line_and_a_corrected_one_is_
     assert front.reports() == [], "the run's own report says it"
     front.put("people.yaml", "label: y\n")
     taken = str(front.drop("people.yaml"))
-    assert front.states()[taken] == "model_registered"
+    assert front.states()[taken] == "deploying"
 
 
 def test_a_wrong_one_alone_is_told_before_its_data_comes(front: Front) -> None:

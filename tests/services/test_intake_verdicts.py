@@ -198,7 +198,7 @@ def test_what_is_no_table_is_told_once_where_people_look(front: Front, blob: str
 def test_unusual_names_are_datasets_like_others(front: Front, blob: str) -> None:
     front.put(blob)
     assert front.sweep() == 1
-    assert set(front.states().values()) == {"model_registered"}
+    assert set(front.states().values()) == {"deploying"}
 
 
 # -- listings ----------------------------------------------------------------------------------------------
