@@ -47,6 +47,15 @@ def show_ledger(req: func.HttpRequest) -> func.HttpResponse:
     return answer(views.ledger(req.route_params["id"], bootstrap.store()))
 
 
+@bp.route(route="runs/{id}/threshold", methods=["GET"])
+@door
+def show_curve(req: func.HttpRequest) -> func.HttpResponse:
+    """What each threshold of the run's model trades."""
+    from shared.services.run import threshold_views
+
+    return answer(threshold_views.curve(req.route_params["id"], bootstrap.store()))
+
+
 @bp.route(route="runs/{id}/retry", methods=["POST"])
 @door
 def retry_run(req: func.HttpRequest) -> func.HttpResponse:
@@ -75,3 +84,22 @@ def show_profile(req: func.HttpRequest) -> func.HttpResponse:
     if found is None:
         return respond(None, "application/json", 304, {"ETag": etag})
     return answer(found, headers={"ETag": etag})
+
+
+@bp.route(route="datasets/{dataset}/threshold", methods=["GET"])
+@door
+def show_threshold(req: func.HttpRequest) -> func.HttpResponse:
+    """The threshold that the live model answers by."""
+    from shared.services.run import threshold_views
+
+    return answer(threshold_views.in_force(parameters.dataset(req), bootstrap.context()))
+
+
+@bp.route(route="datasets/{dataset}/threshold", methods=["POST"])
+@door
+def set_threshold(req: func.HttpRequest) -> func.HttpResponse:
+    """The live model answers by another threshold; asking twice is asking once."""
+    from shared.services.run import threshold_views
+
+    dataset, actor = parameters.dataset(req), parameters.actor(req)
+    return answer(threshold_views.set_threshold(dataset, req.get_body(), actor, bootstrap.context()))

@@ -15,6 +15,7 @@ from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
 from shared.services.run.acting.putting_back import InForce
 from shared.services.run.pipeline_runs import PipelineRunView
+from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
 from shared.services.scoring.rotation import RotationView
@@ -32,6 +33,8 @@ VIEWS: tuple[type, ...] = (
     LedgerView,
     DatasetList,
     Profile,
+    CurveView,
+    LiveThresholdView,
     RefusedList,
     RefusedView,
     Decided,

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from functions.openapi import acts, endpoints, health, parts, pipelines, quarantine, rows, runs, scoring
+from functions.openapi import (
+    acts,
+    endpoints,
+    health,
+    parts,
+    pipelines,
+    quarantine,
+    rows,
+    runs,
+    scoring,
+    thresholds,
+)
 from functions.openapi.components import components
 from functions.openapi.parts import Doc
 from shared.domain.run.serving import ServingEntry
@@ -37,12 +48,13 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         **components(),
         "BlobSource": scoring.blob_source(batch_sources),
         **endpoints.SCHEMAS,
+        **thresholds.SCHEMAS,
     }
     for entry in sorted(entries, key=lambda e: e.slug):
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS
+    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
     paths |= quarantine.PATHS | pipelines.PATHS | health.PATHS
     return {
         "openapi": "3.1.0",

@@ -257,7 +257,9 @@ class MemoryAzureML:
         return "dropml-scoring:1"
 
     def begin_deployment(self, spec: DeploymentSpec) -> None:
+        """A deployment that is there is updated, which takes as long."""
         self._idle(spec.endpoint)["deployments"][spec.name] = spec
+        self._reads.pop(f"deployment {spec.endpoint} {spec.name}", None)
 
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
         if name not in self.endpoints[endpoint]["deployments"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from shared.domain.answers import Answers
 from shared.domain.gate.classification import LABELS_METRIC, measure_labels
@@ -27,6 +28,9 @@ class Seen:
     champion: Answers | None = None
     #: Rows that one of the two can't take.
     left_out: int = 0
+    #: Which rows thresholds are chosen on, and whether one was: then labels are judged on the others alone.
+    choosing: Sequence[bool] = ()
+    flattered: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,22 @@ def _measured(seen: Seen, terms: Terms) -> tuple[Measured, str | None]:
     silent = _silent(seen, new_scores is None, old_scores is None)
     if wanted in SCORE_METRICS and not silent and len(set(truth)) > 1 and new_scores:
         champion = Scored(old, old_scores) if old is not None and old_scores else None
-        return measure_scores(truth, Scored(new, new_scores), champion, wanted, terms.seed), None
+        fair = _fair(seen)
+        return measure_scores(truth, Scored(new, new_scores), champion, wanted, terms.seed, fair), None
     metric = wanted if wanted in METRICS and (terms.config.metric != "auto" or not silent) else LABELS_METRIC
     note = None
     if metric != wanted and silent and truth:
         note = f"{metric} of the labels, not {wanted}: {silent} answers no probabilities that can be compared"
+    fair = _fair(seen)
+    truth, new = list(compress(truth, fair)), list(compress(new, fair))
+    old = None if old is None else list(compress(old, fair))
     return measure_labels(truth, new, old, metric, terms.seed), note
+
+
+def _fair(seen: Seen) -> list[bool]:
+    """Of each row, whether labels are judged on it; all are where no other is left."""
+    fair = [not (seen.flattered and chosen) for chosen in seen.choosing]
+    return fair if any(fair) else [True] * len(seen.truth)
 
 
 def _silent(seen: Seen, challenger: bool, champion: bool) -> str | None:

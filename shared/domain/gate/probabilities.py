@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 from shared.domain.gate import auc, average_precision
 from shared.domain.gate.classification import cells_of, described
@@ -24,12 +25,23 @@ class Scored:
 
 
 def measure_scores(
-    truth: Sequence[str], challenger: Scored, champion: Scored | None, metric: str, seed: str
+    truth: Sequence[str],
+    challenger: Scored,
+    champion: Scored | None,
+    metric: str,
+    seed: str,
+    fair: Sequence[bool] | None = None,
 ) -> Measured:
-    """What the scores of one model, or of both, say in one of SCORE_METRICS. Needs rows of two classes."""
+    """What the scores of one model, or of both, say in one of SCORE_METRICS. Needs rows of two classes.
+
+    What labels say of each class is told by the rows that are `fair`; None: by all.
+    """
     new = auc.area(truth, challenger.scores)
     old = auc.area(truth, champion.scores) if champion else None
-    cells = cells_of(truth, challenger.labels, champion.labels if champion else None)
+    labels = [truth, challenger.labels, *([champion.labels] if champion else [])]
+    told = [list(compress(column, fair)) for column in labels] if fair else labels
+    first = champion is None
+    classes = described(cells_of(told[0], told[1], None if first else told[2]), first=first)
     value, against = auc.span(truth, new), None
     if old:
         against = _against(auc.span(truth, old), auc.difference(truth, new, old))
@@ -39,7 +51,9 @@ def measure_scores(
         )
         against = _against(was, gain) if champion else None
     return replace(
-        described(cells, first=champion is None),
+        described(cells_of(truth, truth, None), first=True),  # how many rows there are of each
+        per_class=classes.per_class,
+        lost=classes.lost,
         metric=metric,
         challenger=value.value,
         guess=_guess(auc.span(truth, new)),

@@ -22,7 +22,7 @@ def parse(body: bytes, names: Collection[str]) -> dict[str, str]:
             raise InvalidInput(
                 f"There is no field {shown!r} here.", remedy=_remedy(names), field=shown or "(no name)"
             )
-        if not isinstance(value, str) or len(value) > MOST or not _written(value):
+        if not isinstance(value, str) or len(value) > MOST or not written(value):
             raise InvalidInput(
                 f"The field {shown!r} must be a text of at most {MOST} characters.",
                 remedy=_remedy(names),
@@ -31,7 +31,7 @@ def parse(body: bytes, names: Collection[str]) -> dict[str, str]:
     return {name: value for name, value in doc.items() if value}
 
 
-def _written(text: str) -> bool:
+def written(text: str) -> bool:
     """Half a character can be spelt in JSON and written nowhere."""
     return text.encode("utf-8", "replace").decode() == text
 

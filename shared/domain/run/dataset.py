@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from shared.domain.run.acts import Act, Shift, Watch
 from shared.domain.run.documents import SCHEMA_VERSION, Run
+from shared.domain.threshold import Threshold
 
 T = TypeVar("T")
 #: Remembered deliveries and keys; older ones can no longer be redelivered by any queue.
@@ -32,6 +33,14 @@ class Claim:
     n: int
     attempt: int
     run_id: str
+
+
+@dataclass(frozen=True)
+class ThresholdChange:
+    """What a person asked of the live model's threshold; written before anything else, so that a crash loses nothing of it."""
+
+    run_id: str
+    threshold: Threshold
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,8 @@ class Dataset:
     watch: Watch | None = None
     #: Who paused it: nothing trains and nothing is promoted until it is resumed.
     paused: Act | None = None
+    #: Asked of the live model's threshold and not all done yet.
+    change: ThresholdChange | None = None
     schema: int = SCHEMA_VERSION
 
     @property
@@ -73,7 +84,7 @@ class Dataset:
     @property
     def busy(self) -> bool:
         """Whether a tick has anything to do here."""
-        return bool(self.open) or self.shifting is not None or self.watch is not None
+        return bool(self.open or self.shifting or self.watch or self.change)
 
     def claimed(
         self,

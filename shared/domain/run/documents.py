@@ -26,6 +26,7 @@ from shared.domain.run.parts import (
     Trouble,
 )
 from shared.domain.run.states import NEXT, OPEN, State
+from shared.domain.threshold import Threshold
 
 #: Of documents with runs in them; `migrations` opens what earlier releases wrote.
 SCHEMA_VERSION = 2
@@ -55,6 +56,7 @@ class RunDetail:
     model: Model | None = None
     placement: Placement | None = None
     gate: Gate | None = None
+    threshold: Threshold | None = None
     canary: Canary | None = None
     problem: RunProblem | None = None
     decision: Decision | None = None

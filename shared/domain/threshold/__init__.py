@@ -1,6 +1,6 @@
 """From which probability on the second of two classes is answered. Pure: pairs of truth and probability in, numbers out."""
 
-from shared.domain.threshold.choosing import Chosen, best, chosen
+from shared.domain.threshold.choosing import Chosen, best, chosen, one
 from shared.domain.threshold.counts import Cost, Counts, Tradeoff, tradeoff
 from shared.domain.threshold.curve import PLAIN, Curve, Graded, Point, first_half, points
 from shared.domain.threshold.rule import Threshold, ThresholdRule
@@ -19,6 +19,7 @@ __all__ = [
     "best",
     "chosen",
     "first_half",
+    "one",
     "points",
     "tradeoff",
 ]

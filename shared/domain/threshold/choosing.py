@@ -37,8 +37,12 @@ def chosen(rule: ThresholdRule, thresholds: Sequence[tuple[float, Counts]]) -> C
     if rule.cost is not None:
         cost = rule.cost
         return Chosen(best(thresholds, lambda counts: (-counts.cost(cost),)))
-    metric = METRICS[rule.maximise or "f1"]
-    return Chosen(best(thresholds, lambda counts: (metric(counts),)))
+    return Chosen(best(thresholds, one(METRICS[rule.maximise or "f1"])))
+
+
+def one(metric: Callable[[Counts], float]) -> Callable[[Counts], tuple[float, ...]]:
+    """What counts are worth by one metric alone."""
+    return lambda counts: (metric(counts),)
 
 
 def best(thresholds: Sequence[tuple[float, Counts]], worth: Callable[[Counts], tuple[float, ...]]) -> float:

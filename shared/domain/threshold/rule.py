@@ -57,3 +57,5 @@ class Threshold:
     actor: str = "dropml"
     at: float = 0.0
     comment: str = ""
+    #: Whether the deployment itself answers by it: it does, it lacks it, or it is being given it.
+    deployment: Literal["follows", "lacks", "updating"] = "follows"

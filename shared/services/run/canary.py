@@ -12,9 +12,10 @@ from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring import tallies
 from shared.services.run.context import Context
-from shared.services.run.gate import smoke_answers
+from shared.services.run.gate import ready, smoke_answers
 from shared.services.run.levers.pausing import waiting
 from shared.services.run.ports import Endpoint
+from shared.services.run.thresholds import comparable
 from shared.services.run.traffic import (
     SETTLED,
     deployment_of,
@@ -45,6 +46,8 @@ def canary(run: Run, ctx: Context) -> Run:
         return _go_back(run, champion, endpoint, now.breach, ctx)
     if dataset.paused and (now.passed or now.since is None):
         return waiting(run, dataset.paused)
+    if now.since is None and (before := ready(run, endpoint, ctx)):
+        return before
     if champion and now.percent and now.since is None and not now.passed:
         return _begin(run, champion, endpoint, now, ctx)
     if champion and now.since is not None and not now.passed:
@@ -87,7 +90,7 @@ def _seen_by_callers(
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     old, new = (seen.get(deployment_of(r), Tally()) for r in (champion, run))
     counted = replace(now, calls={"champion": old.calls, "challenger": new.calls})
-    return counted, breach_of(old, new, ctx.canary.limits)
+    return counted, breach_of(comparable(run, champion, old), new, ctx.canary.limits)
 
 
 def _asked_again(run: Run, endpoint: Endpoint, ctx: Context) -> str | None:

@@ -16,7 +16,7 @@ from shared.domain.run.states import State
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Deployment, Endpoint
-from shared.services.run.training import deployment_spec, may_repeat, placement_of, there
+from shared.services.run.training import deployment_spec, may_repeat, placement_of, snapshot_of, there
 
 #: Parts of a run that are begun a second time where the service itself let the first one fail.
 ENDPOINT, DEPLOYMENT = "endpoint", "deployment"
@@ -53,7 +53,11 @@ def model_registered(run: Run, ctx: Context) -> Run:
             return run
         deployment = names.second(deployment)
     placement = replace(
-        where, deployment=deployment, scoring_uri=endpoint.scoring_uri, auth_mode=endpoint.auth_mode
+        where,
+        deployment=deployment,
+        scoring_uri=endpoint.scoring_uri,
+        auth_mode=endpoint.auth_mode,
+        threshold=_said_threshold(run) if where.mode == "script" else None,
     )
     placed = replace(run, placement=placement)
     if ctx.azureml.deployment(name, deployment) is None:
@@ -63,6 +67,12 @@ def model_registered(run: Run, ctx: Context) -> Run:
         ctx.clock(),
         detail={"endpoint": name, "deployment": deployment},
     )
+
+
+def _said_threshold(run: Run) -> float | None:
+    """The number that the configuration says; what a rule says is known once the gate has the model's answers."""
+    rule = run.config.threshold
+    return rule.value if rule and len(snapshot_of(run).schema.classes) == 2 else None
 
 
 def _parts(run: Run, where: Placement, ctx: Context) -> Placement:

@@ -17,10 +17,11 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.states import State
 from shared.domain.schema_change import breaking_changes
-from shared.services.run import holdouts
+from shared.services.run import holdouts, thresholds
 from shared.services.run.context import Context
 from shared.services.run.levers import approving
 from shared.services.run.ports import Endpoint
+from shared.services.run.thresholds import Choice
 from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
 from shared.services.run.training import placement_of, snapshot_of
 from shared.services.run.trouble import STRIKES
@@ -74,15 +75,19 @@ def gate(run: Run, ctx: Context) -> Run:
     seen = run.gate or Gate()
     endpoint = endpoint_of(run, ctx)
     if seen.decision == "promote":
-        return take_all(run, None, endpoint, ctx)
+        return ready(run, endpoint, ctx) or take_all(run, None, endpoint, ctx)
     champion = ctx.store.load(dataset.champion)[0] if dataset.champion else None
     accepted = ctx.store.load(dataset.accepted)[0] if champion and dataset.accepted else None
     held = _held(run, champion, accepted)
     if held:
         return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
-    verdict = approving.allowed(run, _compared(run, champion, endpoint, ctx))
+    found, choice = _compared(run, champion, endpoint, ctx)
+    verdict = approving.allowed(run, found)
+    if choice.curve:
+        ctx.store.write(thresholds.curve_path(run.run_id), choice.curve)
     judged = replace(
         run,
+        threshold=choice.threshold,
         gate=replace(
             seen,
             champion_run=dataset.champion,
@@ -94,12 +99,28 @@ def gate(run: Run, ctx: Context) -> Run:
     return _concluded(judged, champion, verdict, ctx)
 
 
+def ready(run: Run, endpoint: Endpoint, ctx: Context) -> Run | None:
+    """The run on the way to answer by its threshold; None once it does, or has none. To be called before callers meet it."""
+    try:
+        after = thresholds.lacking(run, ctx)
+    except DropMLError as error:
+        if run.state is State.GATE and error.error_code == "threshold-not-deployed":
+            ctx.azureml.begin_delete_deployment(*placement_of(run))
+        raise
+    if after is None or after == run or not after.threshold or after.threshold.deployment != "follows":
+        return after
+    smoke = tuple(smoke_answers(after, endpoint, ctx))  # what the canary is held against
+    return replace(after, gate=replace(after.gate or Gate(), smoke=smoke))
+
+
 def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -> Run:
     if why := approving.wanted(run, verdict):
         return approving.asked(run, why, ctx)
     if verdict.decision == "reject":
         return reject(run, ctx)
     told: dict[str, object] = {"decision": verdict.decision, "reason": verdict.reason}
+    if run.threshold and run.threshold.rule:
+        told |= {"threshold": run.threshold.value, "rule": str(run.threshold.rule)}
     if champion is None:
         return run.record(ctx.clock(), "gate", detail=told)
     return run.advance(State.CANARY, ctx.clock(), detail=told, canary=Canary(ctx.canary.percent))
@@ -131,13 +152,24 @@ def _held(run: Run, champion: Run | None, accepted: Run | None) -> str | None:
     )
 
 
-def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Verdict:
-    """Both on the new file's holdout, and on that of the champion's own file."""
+def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> tuple[Verdict, Choice]:
+    """The verdict, from the new file's holdout and that of the champion's own file; and the challenger's threshold.
+
+    Labels are by the threshold of each.
+    """
     asked = holdouts.ask(snapshot_of(run), run, champion, endpoint, ctx)
+    seen = asked.seen
+    choice = thresholds.choose(run, seen.choosing, seen.truth, seen.challenger, ctx.clock())
+    mine = replace(run, threshold=choice.threshold)
     earlier, why_not = holdouts.earlier(run, champion, endpoint, ctx) if champion else (None, None)
-    verdict = judge_answers(asked.seen, terms_of(run, champion, ctx), earlier=earlier, calls=asked.calls)
+    verdict = judge_answers(
+        thresholds.labelled(seen, mine, champion),
+        terms_of(run, champion, ctx),
+        earlier=thresholds.labelled(earlier, mine, champion) if earlier else None,
+        calls=asked.calls,
+    )
     notes = [note for note in (verdict.note, why_not) if note]
-    return replace(verdict, note="; ".join(notes) or None)
+    return replace(verdict, note="; ".join(notes) or None), choice
 
 
 def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:

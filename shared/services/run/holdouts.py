@@ -6,7 +6,7 @@ Both are asked the same rows in pairs of calls that follow each other, so that t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 from shared.domain.answers import Answers, joined
@@ -16,6 +16,7 @@ from shared.domain.gate import Calls, Seen
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Snapshot
 from shared.domain.schema import Value
+from shared.domain.threshold import first_half
 from shared.services.run.context import Context
 from shared.services.run.ports import Endpoint
 from shared.services.run.traffic import deployment_of
@@ -52,9 +53,11 @@ def ask(drawn: Snapshot, run: Run, champion: Run | None, endpoint: Endpoint, ctx
     def asked(model: Run, part: Rows) -> Answers:
         return ctx.scorer.answers(endpoint, deployment_of(model), snapshot_of(model).columns, part)
 
+    choosing = [first_half(row) for row in compress(rows, kept)]
     if champion is None:
-        return Asked(Seen(truth, asked(run, taken[0]) if truth else Answers([]), None, lost))
-    return _in_pairs(truth, taken[0], taken[1], lambda p: asked(run, p), lambda p: asked(champion, p), lost)
+        return Asked(Seen(truth, asked(run, taken[0]) if truth else Answers([]), None, lost, choosing))
+    found = _in_pairs(truth, taken[0], taken[1], lambda p: asked(run, p), lambda p: asked(champion, p), lost)
+    return replace(found, seen=replace(found.seen, choosing=choosing))
 
 
 def _in_pairs(

@@ -11,7 +11,16 @@ from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
-from shared.services.run import canary, deploying, gate, superseding, training, trouble, watching
+from shared.services.run import (
+    canary,
+    deploying,
+    gate,
+    live_threshold,
+    superseding,
+    training,
+    trouble,
+    watching,
+)
 from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
 from shared.services.run.levers import approving, cancelling, shifting
@@ -145,6 +154,8 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
         guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
     if dataset.watch:
         guarded(ctx.log, "live traffic could not be watched", partial(watching.look, dataset, ctx), slug=slug)
+    if dataset.change:
+        guarded(ctx.log, "threshold not set", partial(live_threshold.follow, dataset, ctx), slug=slug)
     if not dataset.open:
         return None
     runs = list(dataset.open)

@@ -17,6 +17,7 @@ from shared.services.monitoring import tallies
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Endpoint
+from shared.services.run.thresholds import comparable
 from shared.services.run.training import placement_of, snapshot_of
 
 #: States in which an endpoint or a deployment can be changed.
@@ -87,7 +88,7 @@ def _watch(run: Run, champion: Run | None, ctx: Context) -> Watch | None:
         return None
     serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at) if serving else {}
-    baseline = seen.get(deployment_of(champion), Tally())
+    baseline = comparable(run, champion, seen.get(deployment_of(champion), Tally()))
     return Watch(run.run_id, champion.run_id, ctx.active(), ctx.clock(), baseline)
 
 
@@ -160,7 +161,7 @@ def _version(schema: Schema, run: Run) -> Version:
         run.model.label if run.model else "",
         _other_than(schema, run),
         mode=where.mode,
-        threshold=where.threshold,
+        threshold=run.threshold.value if run.threshold else where.threshold,
     )
 
 
