@@ -64,8 +64,8 @@ schemathesis: setup-dev ## 10,000 generated requests against the served OpenAPI
 	@$(BIN)/python -m tests.functions.contract
 bench: setup-dev ## Benchmark the live endpoint (ApacheBench, wrk or oha)
 	@$(BIN)/python -m benchmarks.bench
-bench-automl: setup-dev ## The engine beside FLAML and AutoGluon, and the power of the gate
-	@$(BIN)/python -m benchmarks.automl && $(BIN)/python -m benchmarks.emulator
+bench-automl: setup-dev ## The engine beside FLAML and AutoGluon, the power of the gate, a threshold
+	@$(BIN)/python -m benchmarks.automl && $(BIN)/python -m benchmarks.emulator && $(BIN)/python -m benchmarks.threshold
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
 	@$(BIN)/python -m benchmarks.serving
 bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
