@@ -131,7 +131,7 @@ REQUEST_ID = header_parameter(
 ACTOR = header_parameter(
     "x-dropml-actor",
     "Who asks, for the ledger; `http` where it is left out.",
-    {"type": "string", "maxLength": 80, "pattern": "^[!-~]+( [!-~]+)*$"},
+    {"type": "string", "maxLength": 80, "pattern": "^([!-~]+( [!-~]+)*)?$"},
 )
 NUMBER: Doc = {"type": "number"}
 TEXT: Doc = {"type": "string"}

@@ -15,6 +15,7 @@ from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary
 from shared.domain.run.serving import ServingEntry
+from shared.domain.run.states import State
 from shared.services import conditional
 from shared.services.monitoring import tallies
 from shared.services.run.context import Context
@@ -31,6 +32,8 @@ def look(dataset: Dataset, ctx: Context) -> None:
     if watch is None:
         return
     run = ctx.store.load(watch.run_id)[0]
+    if run.state is State.CANARY and dataset.champion == run.run_id:
+        return  # a host died while it promoted the run: its step goes on first
     serving = ctx.store.hint(f"serving/{dataset.slug}.json", ServingEntry)
     if dataset.champion != watch.run_id or (serving and serving.traffic != {deployment_of(run): 100}):
         _over(dataset.slug, watch, ctx)  # the traffic was split anew: the canary watches it now
