@@ -59,6 +59,8 @@ def app_settings(places: Places, label: str, budget_seconds: float, extra: dict[
         "EXPERIMENT_TIMEOUT_MINUTES": str(budget_seconds / 60),
         "TRIAL_TIMEOUT_MINUTES": str(budget_seconds / 60),
         "CANARY_SECONDS": "2",
+        "WATCH_SECONDS": "60",
+        "TRAFFIC_SECONDS": "5",
     }
     return values | extra
 

@@ -181,6 +181,14 @@ class AzureMLContract:
         assert azureml.deployments(endpoint) == []
         assert azureml.deployment(endpoint, "m1-a1") is None
 
+    def test_a_listing_has_every_endpoint_as_it_is(self, azureml: AzureML, endpoint: str, slug: str) -> None:
+        other = f"{slug}b"
+        azureml.begin_endpoint(other, "a test's", {})
+        self.ready(azureml, other)
+        listed = {found.name: found for found in azureml.all_endpoints()}
+        assert {endpoint, other} <= listed.keys()
+        assert listed[endpoint] == azureml.endpoint(endpoint)
+
     def test_beginning_an_endpoint_again_leaves_one(self, azureml: AzureML, endpoint: str) -> None:
         uri = self.ready(azureml, endpoint).scoring_uri
         azureml.begin_endpoint(endpoint, "a test's", {})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from functions import health, pipelines, runs, scoring
+from functions import acts, health, pipelines, runs, scoring
 from functions.http import SECURITY_HEADERS
 from functions.parameters import ROUTE
 from shared import bootstrap
@@ -54,6 +54,10 @@ def problem(response: Any) -> tuple[int, str]:
         (runs.show_leaderboard, "id"),
         (runs.show_ledger, "id"),
         (runs.retry_run, "id"),
+        (acts.promote_run, "id"),
+        (acts.cancel_run, "id"),
+        (acts.approve_run, "id"),
+        (acts.reject_run, "id"),
         (pipelines.show_pipeline_run, "id"),
         (scoring.show_batch, "id"),
         (scoring.endpoint_swagger, "name"),

@@ -1,0 +1,138 @@
+"""The doors of what people do: who asks and why reaches the ledger, what can't be read is refused with its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pytest
+
+from functions import acts, quarantine, runs
+from shared import bootstrap, front
+from shared.adapters.telemetry import NoTelemetry
+from shared.domain.run.parts import Action
+from shared.services.quarantine.deciding import Decided
+from tests.functions.test_openapi import DOCUMENT, resolved
+from tests.services.test_acts import entries, in_canary, live
+from tests.services.test_lifecycle import tick
+from tests.support.memory import World
+from tests.support.scoring_support import body_of, call, request
+
+#: Each door, and what its path names.
+DOORS: dict[str, tuple[Callable[..., Any], dict[str, str]]] = {
+    "/api/datasets/{dataset}/rollback": (acts.rollback_dataset, {"dataset": "bank"}),
+    "/api/datasets/{dataset}/pause": (acts.pause_dataset, {"dataset": "bank"}),
+    "/api/datasets/{dataset}/resume": (acts.resume_dataset, {"dataset": "bank"}),
+    "/api/runs/{id}/promote": (acts.promote_run, {"id": "bank-1-a1"}),
+    "/api/runs/{id}/cancel": (acts.cancel_run, {"id": "bank-2-a1"}),
+    "/api/runs/{id}/approve": (acts.approve_run, {"id": "bank-2-a1"}),
+    "/api/runs/{id}/reject": (acts.reject_run, {"id": "bank-2-a1"}),
+}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return behind_the_doors(live(), monkeypatch)
+
+
+def behind_the_doors(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(bootstrap, "context", lambda: world.context)
+    monkeypatch.setattr(bootstrap, "store", lambda: world.store)
+    monkeypatch.setattr(bootstrap, "telemetry", NoTelemetry)
+    return world
+
+
+def ask(path: str, body: Any = None, **headers: str) -> Any:
+    function, route = DOORS[path]
+    return call(
+        function, request(body, route=route, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/datasets/{dataset}/rollback", "/api/runs/{id}/promote"])
+def test_the_run_in_force_is_answered_as_the_document_says(path: str, world: World) -> None:
+    answer = ask(path, {"note": "über Nacht"}, x_dropml_actor="Ann Smith")
+    assert answer.status_code == 200
+    said = body_of(answer)
+    schema = resolved(DOCUMENT["components"]["schemas"]["InForce"])
+    jsonschema.Draft202012Validator(schema).validate(said)
+    assert (said["run_id"], said["moved"]) == ("bank-1-a1", True)
+    tick(world, 3)
+    last = entries(world, "bank-1-a1")[-1]
+    assert (last["actor"], last["detail"]["note"]) == ("Ann Smith", "über Nacht")
+
+
+def test_without_a_name_it_was_http(world: World) -> None:
+    ask("/api/datasets/{dataset}/rollback")
+    tick(world, 3)
+    assert entries(world, "bank-1-a1")[-1]["actor"] == "http"
+
+
+def test_back_to_a_named_run_with_a_key(world: World) -> None:
+    for _ in range(2):
+        said = body_of(ask("/api/datasets/{dataset}/rollback", {"to": "bank-1-a1"}, idempotency_key="k"))
+        assert said["run_id"] == "bank-1-a1"
+    other = ask("/api/datasets/{dataset}/rollback", {"to": "bank-2-a1"}, idempotency_key="k")
+    assert (other.status_code, body_of(other)["code"]) == (409, "idempotency-key-reused")
+
+
+def test_pause_and_resume(world: World) -> None:
+    said = body_of(ask("/api/datasets/{dataset}/pause", {"note": "inventory"}, x_dropml_actor="ann"))
+    assert (said["paused"], said["actor"], said["note"]) == (True, "ann", "inventory")
+    (shown,) = body_of(call(runs.list_datasets, request(method="GET")))["datasets"]
+    assert shown["paused"]["actor"] == "ann"
+    assert body_of(ask("/api/datasets/{dataset}/resume"))["paused"] is False
+
+
+def test_a_cancelled_run_is_taken_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = behind_the_doors(in_canary(), monkeypatch)
+    answer = ask("/api/runs/{id}/cancel", {"note": "wrong file"}, x_dropml_actor="ann")
+    assert answer.status_code == 202
+    schema = resolved(DOCUMENT["components"]["schemas"]["Asked"])
+    jsonschema.Draft202012Validator(schema).validate(body_of(answer))
+    tick(world, 5)
+    shown = body_of(call(runs.show_run, request(method="GET", route={"id": "bank-2-a1"})))
+    assert (shown["state"], shown["cancelling"]["note"]) == ("cancelled", "wrong file")
+
+
+@pytest.mark.parametrize("path", ["/api/runs/{id}/approve", "/api/runs/{id}/reject"])
+def test_nothing_waits_here(path: str, world: World) -> None:
+    answer = ask(path)
+    assert (answer.status_code, body_of(answer)["code"]) == (409, "not-awaiting-approval")
+    assert body_of(answer)["remedy"]
+
+
+@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        (b"{", {}, "invalid-json"),
+        (b"[]", {}, "invalid-input"),
+        (b'{"note": 7}', {}, "invalid-input"),
+        (b'{"note": "\\ud800"}', {}, "invalid-input"),
+        (json.dumps({"note": "x" * 1001}).encode(), {}, "invalid-input"),
+        (b'{"nots": "x"}', {}, "invalid-input"),
+        (b"", {"x-dropml-actor": "a" * 81}, "invalid-actor"),
+        (b"", {"x-dropml-actor": "Ann\u00fc"}, "invalid-actor"),
+        (b"", {"x-dropml-actor": "a\nb"}, "invalid-actor"),
+    ],
+)
+def test_what_can_not_be_read_changes_nothing(
+    path: str, body: bytes, headers: dict[str, str], code: str, world: World
+) -> None:
+    before = dict(world.docs.blobs)
+    answer = ask(path, body, **headers)
+    assert (answer.status_code, body_of(answer)["code"]) == (400, code)
+    assert world.docs.blobs == before
+
+
+def test_a_name_goes_with_a_decision_on_a_refused_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Desk:
+        def act(self, refused: str, action: Action, actor: str) -> Decided:
+            return Decided(refused, action, actor, 1.0)
+
+    monkeypatch.setattr(front, "quarantine", Desk)
+    asked = request(route={"id": "r1"}, headers={"x-dropml-actor": "ann"})
+    assert body_of(call(quarantine.discard_refused, asked))["actor"] == "ann"
