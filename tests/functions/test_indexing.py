@@ -28,6 +28,7 @@ NEEDED = {
     "services.monitoring.probe",
     "setting_kinds",
     "settings",
+    "settings_judging",
     "bootstrap",
     "front",
     "redaction",

@@ -13,7 +13,7 @@ from shared.services import turns
 from shared.services.run import loop, retraining
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.serving_repair import LOOK_SECONDS, NEVER_SEEN, ServingRepair
-from shared.services.run.upgrade import upgrade
+from shared.services.run.upgrade import STEPS, upgrade
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import World
@@ -293,7 +293,7 @@ def test_an_upgrade_goes_on_past_what_it_cannot_read() -> None:
     upgrade(world.context, PipelineRuns(world.context, MemoryPipelines(world.azureml)))
     tick(world)
     assert state(world, "good-1-a1") == "live"
-    assert len(json.loads(world.docs.blobs["upgrade.json"][0])["done"]) == 4
+    assert len(json.loads(world.docs.blobs["upgrade.json"][0])["done"]) == len(STEPS)
 
 
 def test_each_work_of_a_timer_has_its_turn_and_the_failure_is_seen() -> None:

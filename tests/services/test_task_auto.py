@@ -83,7 +83,7 @@ def test_or_are_a_quantity_by_setting_and_that_is_told(front: Front) -> None:
     front.put("a.csv", PRICES)
     run_id = str(front.drop("a.csv"))
     run = front.world.run(run_id)
-    assert (run.config.task, run.config.gate.metric, run.problem) == ("regression", "r2_score", None)
+    assert (run.config.task, run.config.gate.metric, run.problem) == ("regression", "auto", None)
     assert run.snapshot is not None
     assert run.snapshot.weight_column is None
     assert any("quantity" in said for said in run.snapshot.warnings)
