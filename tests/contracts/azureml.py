@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -217,6 +218,28 @@ class AzureMLContract:
         assert (found.name, found.state, found.app_insights_enabled) == ("m1-a1", "Succeeded", True)
         assert found.model.endswith(model)
         assert isinstance(azureml.logs(endpoint, "m1-a1", 10), str)
+
+    def test_a_script_deployment_is_made_of_code_and_packages_that_are_there_once(
+        self, azureml: AzureML, endpoint: str, model: str, trained: str
+    ) -> None:
+        code, best = azureml.register_code(), azureml.job(trained)
+        assert best is not None
+        assert best.best_child is not None
+        environment = azureml.register_environment(best.best_child)
+        assert azureml.register_code() == code
+        assert azureml.register_environment(best.best_child) == environment
+        spec = DeploymentSpec(
+            endpoint, "m1-a1", model, "small:1", mode="script", code=code, environment=environment
+        )
+        for threshold in (None, 0.25, 0.5):  # another threshold updates it
+            azureml.begin_deployment(replace(spec, threshold=threshold))
+            self.deployed(azureml, endpoint, "m1-a1")
+        (found,) = azureml.deployments(endpoint)
+        assert (found.name, found.state, found.error) == ("m1-a1", "Succeeded", "")
+        self.answers(azureml, endpoint)
+
+    def answers(self, azureml: AzureML, endpoint: str) -> None:
+        """What the deployment m1-a1 answers, where something serves."""
 
     def test_nothing_is_deployed_to_an_absent_endpoint(self, azureml: AzureML, slug: str, model: str) -> None:
         with pytest.raises(NotFound):

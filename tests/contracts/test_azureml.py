@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+import requests
 
 from shared.adapters.arm import Arm
 from shared.adapters.azureml import AzureMLAdapter
 from shared.adapters.identity import credential
 from shared.adapters.pipelines import PipelinesAdapter
 from shared.domain.errors import Transient
-from shared.services.run.ports import AzureML, Pipelines
+from shared.services.run.ports import AzureML, DeploymentSpec, Pipelines
 from shared.settings import Settings
-from tests.contracts.azureml import AzureMLContract
+from tests.contracts.azureml import AzureMLContract, until
 from tests.contracts.pipelines import PipelinesContract
 from tests.support.emulator_support import (
     STANDIN,
@@ -104,6 +109,52 @@ class TestEmulatedAzureML(AzureMLContract):
         self.running.call("POST", "/_emulator/clock", {"freeze": True})
         yield
         self.running.call("POST", "/_emulator/clock", {"resume": True})
+
+    def answers(self, azureml: AzureML, endpoint: str) -> None:
+        azureml.begin_traffic(endpoint, {"m1-a1": 100})
+        until(lambda: self.ready(azureml, endpoint).traffic, lambda found: found == {"m1-a1": 100})
+        keys = self.running.arm("POST", f"/onlineEndpoints/{endpoint}/listKeys").json()
+        example = json.loads((trained_model() / "input_example.json").read_text())
+        row = dict(zip(example["columns"], example["data"][0], strict=True))
+        answer = requests.post(
+            self.ready(azureml, endpoint).scoring_uri,
+            json={"input_data": [row]},
+            headers={"Authorization": f"Bearer {keys['primaryKey']}"},
+            timeout=30,
+        )
+        found = answer.json()
+        assert (answer.status_code, found["model"], found["threshold"]) == (200, "small:1", 0.5), found
+        assert [len(shares) for shares in found["probabilities"]] == [len(found["classes"])]
+
+    def test_hosts_that_register_at_once_find_one_code_and_one_environment(
+        self, azureml: AzureML, running: Emulator, trained: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("shared.adapters.scoring_assets.CODE", f"code-{uuid.uuid4().hex[:8]}")
+        job = azureml.job(trained)
+        assert job is not None
+        child = str(job.best_child)
+        azureml.register_environment(child)  # imports the SDK
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: azureml.register_code(), range(8)))
+            environments = list(pool.map(lambda _: azureml.register_environment(child), range(8)))
+        assert (len(set(made)), len(set(environments))) == (1, 1)
+        listed = running.arm("GET", made[0].partition("/workspaces/dropml-local")[2].rpartition("/")[0])
+        assert len(listed.json()["value"]) == 1
+
+    def test_why_a_deployment_failed_is_told_by_its_operation(
+        self, azureml: AzureML, running: Emulator, endpoint: str, model: str, trained: str
+    ) -> None:
+        job = azureml.job(trained)
+        assert job is not None
+        environment = azureml.register_environment(str(job.best_child))
+        spec = DeploymentSpec(endpoint, "m1-a1", model, "small:1", mode="script", environment=environment)
+        azureml.begin_deployment(replace(spec, code=azureml.register_code(), threshold=7.0))
+        found = until(
+            lambda: azureml.deployment(endpoint, "m1-a1"), lambda d: d is not None and d.state == "Failed"
+        )
+        assert found is not None
+        assert "DROPML_THRESHOLD is '7.0'" in found.error
+        assert azureml.logs(endpoint, "m1-a1")
 
     def test_a_service_that_asks_for_an_hour_s_wait_is_told_at_once(
         self, azureml: AzureML, running: Emulator, slug: str

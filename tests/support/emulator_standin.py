@@ -15,6 +15,9 @@ from typing import Any
 
 ALGORITHMS = ("LightGBM", "XGBoostClassifier", "LogisticRegression", "RandomForest")
 
+#: As AutoML writes it, one pip package in it.
+CONDA = "channels: [conda-forge]\ndependencies:\n- python=3.10\n- pip:\n  - numpy==1.26.4\n"
+
 
 class Job:
     def __init__(self, folder: Path) -> None:
@@ -59,6 +62,7 @@ class Job:
             (model / "MLmodel").write_text(
                 "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n"
             )
+            (model.parent / "conda_env_v_1_0_0.yml").write_text(CONDA)
             self.trial(number, "Completed", start, 0.9 + number / 100)
         self.emit("completed", best=f"{self.spec['job']}_{trials - 1}")
         return 0
