@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self, TypedDict, cast
+from typing import Any, Required, Self, TypedDict, cast
 from urllib.parse import quote
 
 import requests
@@ -60,6 +60,8 @@ class Column(TypedDict):
 
 class Schema(TypedDict):
     columns: list[Column]
+    #: Of the label; empty for a regression.
+    classes: list[str]
     example: list[Record]
 
 
@@ -129,6 +131,14 @@ class PipelineRun(TypedDict):
     error: Problem | None
 
 
+class Scores(TypedDict, total=False):
+    """`probabilities[row][i]` is that of `classes[i]`."""
+
+    result: Required[list[object]]
+    probabilities: list[list[float]]
+    classes: list[object]
+
+
 class Swagger(TypedDict):
     openapi: str
     paths: dict[str, object]
@@ -169,6 +179,11 @@ class Client:
         """The live model's answers, one a record."""
         answer = self._call("POST", f"/score/{_part(dataset)}", json={"data": records})
         return cast("list[object]", answer["result"])
+
+    def probabilities(self, dataset: str, records: list[Record]) -> Scores:
+        """The answers with the probability of each class. ApiError where the live model has none."""
+        path = f"/score/{_part(dataset)}?proba=true"
+        return cast("Scores", self._call("POST", path, json={"data": records}))
 
     def trigger_pipeline(self, dataset: str, idempotency_key: str) -> PipelineRun:
         """Start the published pipeline; the same key again is the same run."""

@@ -24,7 +24,7 @@ from dropml import stack
 from dropml.cli.bad_rows import put_aside, with_bad_rows
 from dropml.cli.sample import Sample, obtain
 from dropml.cli.watch import follow
-from dropml.client import Client, Record, Run, Schema
+from dropml.client import Client, Record, Run, Schema, Scores
 from dropml.common.processes import StartError
 
 #: Beyond the training budget, so much for everything else (seconds).
@@ -113,10 +113,13 @@ class Demo:
             self.say(f"\n{len(rows)} bad rows were put aside, the others train: {where}\n{told}")
 
     def score(self, api: Client, run: Run) -> None:
-        records = walkthrough_records(_schema(run))
+        schema = _schema(run)
+        records = walkthrough_records(schema)
         result = api.score(run["dataset"], records)
         self.report["scores"] = result
         self.say(f"\nScored {len(records)} records: {result}")
+        if schema["classes"]:
+            self.tell_probabilities(api.probabilities(run["dataset"], records))
         placement = run["placement"]
         self.report["endpoint"] = placement and {
             "name": placement["endpoint"],
@@ -124,6 +127,14 @@ class Demo:
             "auth_mode": placement["auth_mode"],
             "app_insights_enabled": placement["app_insights_enabled"],
         }
+
+    def tell_probabilities(self, found: Scores) -> None:
+        classes, rows = found["classes"], found["probabilities"]
+        self.report |= {"classes": classes, "probabilities": rows}
+        for row in rows:
+            self.say(
+                "  " + ", ".join(f"{name} {share:.4f}" for name, share in zip(classes, row, strict=True))
+            )
 
     def describe(self, api: Client, run: Run) -> None:
         swagger = api.swagger()

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import requests
 
+from benchmarks.bench import stack_targets
 from dropml import stack
 from dropml.cli.sample import write_synthetic
 from tests.support.live_stack import LiveStack
@@ -78,6 +79,26 @@ def test_scoring_answers_labels_and_names_the_version(client: LiveStack, live: d
     bare = client.request("POST", "/score", json=rows)
     alone = len([d for d in client.get("/datasets")["datasets"] if d["model"]]) == 1
     assert (bare.status_code == 200) == alone, "with one dataset, and only then, its name may be left out"
+
+
+def test_a_script_deployment_answers_probabilities_through_the_proxy_and_at_its_own_address(
+    client: LiveStack, live: dict[str, Any]
+) -> None:
+    placement, rows = live["placement"], live["snapshot"]["schema"]["example"]
+    assert placement["mode"] == "script"
+    assert "/codes/dropml-scorer/versions/" in placement["code"]
+    assert "/environments/dropml-scoring/versions/" in placement["environment"]
+    answer = client.request("POST", f"/score/{DATASET}?proba=true", json={"data": rows})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["classes"] == ["no", "yes"]
+    assert [sum(shares) for shares in found["probabilities"]] == pytest.approx([1.0] * len(rows))
+    endpoint = stack_targets(client.running.home, live["slug"])["endpoint"]
+    assert endpoint.url == placement["scoring_uri"]
+    own = requests.post(endpoint.url, json={"input_data": rows}, headers=endpoint.headers, timeout=30).json()
+    assert own["probabilities"] == found["probabilities"]
+    assert (own["result"], own["classes"]) == (found["result"], found["classes"])
+    assert own["model"] == answer.headers["x-dropml-model"]
 
 
 def test_a_file_dropped_to_be_scored_is_answered_and_one_without_a_model_waits(
