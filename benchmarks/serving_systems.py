@@ -234,7 +234,7 @@ class Azmlinfsrv(System):
     name = "azmlinfsrv"
 
     def prepare(self) -> None:
-        install(self.name, [f"azureml-inference-server-http=={AZMLINFSRV}", "mlflow-skinny"])
+        install_azmlinfsrv()
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         (self.folder / "score.py").write_text(SCORE_PY)
@@ -263,6 +263,11 @@ def install(name: str, packages: list[str]) -> None:
     except (OSError, subprocess.SubprocessError) as error:
         raise SystemUnavailableError(f"{name} could not be installed: {error}") from error
     mark.write_text(wanted)
+
+
+def install_azmlinfsrv() -> None:
+    """Raises SystemUnavailableError."""
+    install(Azmlinfsrv.name, [f"azureml-inference-server-http=={AZMLINFSRV}", "mlflow-skinny"])
 
 
 def installed(package: str) -> bool:

@@ -1,4 +1,6 @@
-"""A deployment's entry script, in this process and under the real azureml-inference-server-http: the same answers."""
+"""A deployment's entry script, in this process, in the emulator and under the real azureml-inference-server-http:
+the same tests.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ from tests.support.inference_server import (
     ROOT,
     Deployment,
     ScriptRefusalError,
+    emulated,
     in_process,
     save_with_mlflow,
     served,
@@ -36,9 +39,13 @@ COLUMNS = ["age", "income", "job", "member", "joined"]
 ROWS: list[list[Any]] = [[70, 2500.0, "pilot", True, "2021-06-01"], [20, None, "clerk", False, None]]
 RECORDS = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 SPLIT = {"columns": COLUMNS, "index": [0, 1], "data": ROWS}
-START = {"in process": in_process, "inference server": served}
+START = {"in process": in_process, "emulator": emulated, "inference server": served}
 #: The server's packages take a minute or two to install, and each deployment seconds to start.
-BOTH = [pytest.param("in process"), pytest.param("inference server", marks=pytest.mark.slow)]
+EVERYWHERE = [
+    pytest.param("in process"),
+    pytest.param("emulator"),
+    pytest.param("inference server", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +138,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=BOTH)
+@pytest.fixture(scope="module", params=EVERYWHERE)
 def deploy(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Path], Deployment]]:
@@ -535,7 +542,7 @@ class TestADeploymentsThreshold:
             in_process(three_classes, tmp_path).__enter__()
 
 
-@pytest.mark.parametrize("how", BOTH)
+@pytest.mark.parametrize("how", EVERYWHERE)
 class TestWhatCannotBeDeployed:
     def test_an_empty_folder(self, how: str, tmp_path: Path) -> None:
         (tmp_path / "model" / "notes").mkdir(parents=True)

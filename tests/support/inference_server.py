@@ -1,4 +1,4 @@
-"""Runs an entry script for tests: in this process, or under the real azureml-inference-server-http over HTTP."""
+"""Runs an entry script for tests: in this process, in the emulator's endpoint, under the real azureml-inference-server-http."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from unittest.mock import patch
 import pytest
 import requests
 
-from benchmarks.serving_systems import VENVS, free_port
+from benchmarks.serving_systems import VENVS, SystemUnavailableError, free_port, install_azmlinfsrv
 from scorer.errors import RequestError
+from tests.support import serving_support
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = VENVS / "azmlinfsrv" / "bin" / "azmlinfsrv"
@@ -113,15 +114,63 @@ class Served:
         return requests.get(f"{self.url}/swagger.json", params={"version": version}, timeout=10).json()
 
 
+@dataclass
+class Emulated:
+    """The emulator's endpoint process with one deployment, whose code is the folder of `scorer/`."""
+
+    endpoint: serving_support.Endpoint
+
+    @property
+    def log(self) -> str:
+        return self.endpoint.log
+
+    def post(self, body: Any) -> tuple[int, Any]:
+        """The script's own status, which the endpoint of the service tells in a header beside its 424."""
+        raw = body if isinstance(body, str | bytes) else json.dumps(body)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {serving_support.PRIMARY}"}
+        data = raw.encode() if isinstance(raw, str) else raw
+        answer = requests.post(f"{self.endpoint.url}/score", data=data, headers=headers, timeout=60)
+        status = int(answer.headers.get("ms-azureml-model-error-statuscode") or answer.status_code)
+        kind = answer.headers.get("Content-Type", "")
+        return status, answer.json() if kind.startswith("application/json") else answer.text
+
+
+@contextmanager
+def emulated(model_dir: Path, folder: Path) -> Iterator[Deployment]:
+    """A registered model is one below `azureml-models/NAME/VERSION`; another folder is named to the script by its variable."""
+    name, version = model_dir.parent.name, model_dir.name
+    registered = model_dir.parents[1].name == "azureml-models"
+    (folder / "mounts").mkdir()
+    told = {
+        "code_dir": str(ROOT / "scorer"),
+        "code_name": "5f2e01c4-code",
+        "entry": "score.py",
+        "model_as": "mlflow-model",
+        "mounts": str(folder / "mounts"),
+        "variables": {} if registered else {"AZUREML_MODEL_DIR": str(model_dir)},
+    }
+    entry = serving_support.deployment(
+        model_dir / "mlflow-model", folder / "m1.log", script=told, models_dir=str(model_dir)
+    )
+    entry |= {"model": f"{name}:{version}", "request_timeout_s": 60}
+    entry |= {} if registered else {"model_dir": None}
+    document = serving_support.settings({"m1": entry}, {"m1": 100}, max_request_bytes=16 * 2**20)
+    with serving_support.running(folder, document, tiny=False) as endpoint:
+        if endpoint.settled()["m1"]["status"] != "ready":
+            raise ScriptRefusalError(endpoint.log)
+        yield Emulated(endpoint)
+
+
 def _required() -> None:
-    if not SERVER.exists():
-        pytest.skip(
-            f"no azureml-inference-server-http in {SERVER.parents[1]}: `make bench-serving` installs it"
-        )
+    """Installs the server on first use, in a minute or two; skips where that can't be."""
+    try:
+        install_azmlinfsrv()
+    except SystemUnavailableError as error:
+        pytest.skip(str(error))
 
 
 def save_with_mlflow(folder: Path) -> None:
-    """`tree`, a classifier with a signature, and `doubled`, a Python model without one. Skips where there is no MLflow."""
+    """`tree`, a classifier with a signature, and `doubled`, a Python model without one. Skips where MLflow can't be had."""
     _required()
     command = [str(SERVER.parent / "python"), "-W", "ignore", "-c", _SAVE, str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
@@ -129,7 +178,7 @@ def save_with_mlflow(folder: Path) -> None:
 
 @contextmanager
 def served(model_dir: Path, folder: Path) -> Iterator[Served]:
-    """Skips where the server is not installed."""
+    """Skips where the server can't be installed."""
     _required()
     code = folder / "app" / "5f2e01c4-code"  # as Azure does, under a name that is not the package's
     ignored = shutil.ignore_patterns("__pycache__")
