@@ -21,6 +21,12 @@ PACKAGES = {
             *(f"{p}=={version(p)}" for p in ("numpy", "scikit-learn", "lightgbm", "xgboost-cpu")),
         ],
     ],
+    # What a release of its time is installed with: it reads attributes that marshmallow and setuptools have dropped since.
+    "azure-ai-ml-1.11": [
+        ["azure-ai-ml==1.11.1", "azure-identity==1.17.0", "marshmallow<3.24", "setuptools<81"],
+        ["azure-storage-blob==12.27.1", "pandas==2.3.3"],
+    ],
+    "azure-ai-ml-1.35": [["azure-ai-ml==1.35.2", "azure-identity==1.27.0"]],
 }
 
 

@@ -36,9 +36,9 @@ def main() -> int:
     write(result, ROOT)
     for text in result.deviations:
         print(f"deviation {text}")
-    for name, fault in result.programs.items():
-        if fault:
-            print(f"program {name}: {fault}")
+    for program in result.programs:
+        for flow, fault in program.failed.items():
+            print(f"program {program.name} ({program.packages}) {flow}: {fault}")
     for rule in result.idle:
         print(f"idle exception {rule.route} {rule.fault}")
     for name, value, target, met in figures(result):

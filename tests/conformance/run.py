@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.conformance import exceptions
 from tests.conformance.capture import captured
+from tests.conformance.clients import Program
 from tests.conformance.exceptions import Allowance, explain
 from tests.conformance.exchange import Exchange
 from tests.conformance.recordings import Recorded, compare, load
@@ -48,8 +49,7 @@ class Result:
     rows: dict[str, Row] = field(default_factory=dict)
     used: set[Allowance] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
-    #: Programs of other clients, each with its fault, empty where it passed.
-    programs: dict[str, str] = field(default_factory=dict)
+    programs: list[Program] = field(default_factory=list)
 
     def row(self, exchange: Exchange) -> Row:
         return self.rows.setdefault(f"{exchange.method} {exchange.route}", Row())

@@ -16,6 +16,8 @@ from dropml.azureml.core.store import Doc
 
 ANONYMOUS = "azureml_anonymous"
 _CONTENT = uuid.UUID("5c6f1f0e-8f3b-5f0a-9d43-0a6a2f8b7f11")
+#: Of a component whose version nobody named: azure-ai-ml asks for it by this name.
+_DEFAULT_VERSION = "azureml_default"
 _TYPES = ("command", "pipeline")
 
 
@@ -39,6 +41,12 @@ def _texts(value: Any) -> Any:
 
 class Components(Versions):
     kind, label, segments = "component", "component", ("components", "versions")
+
+    def find(self, key: str) -> Doc:
+        name, _, version = key.partition("/")
+        if version == _DEFAULT_VERSION and (container := self.containers.get_doc(name)):
+            return super().find(f"{name}/{container['latest']}")
+        return super().find(key)
 
     def missing(self, key: str) -> ArmError:
         name, _, version = key.partition("/")

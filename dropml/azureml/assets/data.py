@@ -100,14 +100,18 @@ class Data(Versions):
 
     async def put(self, request: Request) -> Response:
         name, version = self.named(request)
-        properties = self._normal(properties_of(await json_body(request)))
-        before = self.get_doc(self.key(request))
+        doc, new = self.register(name, version, properties_of(await json_body(request)))
+        return self.stored(doc, request, new=new)
+
+    def register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
+        """Store a version; it, and whether it is new. Raises ArmError."""
+        properties = self._normal(given)
+        before = self.get_doc(f"{name}/{version}")
         if before:
             old = before["properties"]
             if (old["dataUri"], old["dataType"]) != (properties["dataUri"], properties["dataType"]):
                 raise paths_fixed()
-        doc, new = self.save(name, version, properties)
-        return self.stored(doc, request, new=new)
+        return self.save(name, version, properties)
 
     def _normal(self, given: Doc) -> Doc:
         kind = str(given.get("dataType") or "").lower()

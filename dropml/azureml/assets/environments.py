@@ -18,6 +18,8 @@ from dropml.azureml.core.store import Doc
 
 #: What makes an environment: a version keeps these for ever.
 _CONTENT = ("image", "build", "condaFile", "osType", "inferenceConfig")
+#: The service's own: whatever their version, they are there, each from Microsoft's registry of images.
+_CURATED = "azureml-"
 _PACKAGE = re.compile(r"^\s*([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?\s*(?:==\s*([\w.+!]+))?")
 
 
@@ -25,6 +27,31 @@ class Environments(Versions):
     kind, label, segments = "environment", "environment", ("environments", "versions")
     #: azure-ai-ml names an inline environment's version by a hash of 64 characters.
     version_name = re.compile(r"^[a-zA-Z0-9\-_.]{1,64}$")
+
+    # -- curated ones --------------------------------------------------------------------------------------
+
+    def get_doc(self, key: str) -> Doc | None:
+        name, _, version = key.partition("/")
+        if not name.lower().startswith(_CURATED) or not version:
+            return super().get_doc(key)
+        image = f"mcr.microsoft.com/azureml/curated/{name[len(_CURATED) :].lower()}:{version}"
+        properties = self._normal({"image": image}) | {"environmentType": "Curated"}
+        dates = {"created": 0.0, "modified": 0.0}
+        return {"name": name, "version": version, "properties": properties, "archived": False, **dates}
+
+    def container_of_the_service(self, name: str) -> Doc | None:
+        if not name.lower().startswith(_CURATED):
+            return None
+        of: Doc = {"description": None, "tags": {}, "properties": {}, "archived": False}
+        return {"name": name, "latest": "1", "highest": 1, "created": 0.0, "modified": 0.0, **of}
+
+    def page(self, request: Request) -> Doc:
+        name = request.path_params["name"]
+        if self.container_of_the_service(name) is None:
+            return super().page(request)
+        return {"value": [self.shape(self.find(f"{name}/1"))]}
+
+    # -- the wire ------------------------------------------------------------------------------------------
 
     def missing(self, key: str) -> ArmError:
         return not_found(f"Environment {key.replace('/', ':')} not found.", "NotFound", "EnvironmentNotFound")
@@ -34,7 +61,7 @@ class Environments(Versions):
 
     async def put(self, request: Request) -> Response:
         name, version = self.named(request)
-        if name.lower().startswith("azureml-"):
+        if name.lower().startswith(_CURATED):
             raise bad_request(
                 f"Environment name {name} can't be used: names that begin with AzureML- are the service's own."
             )

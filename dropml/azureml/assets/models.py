@@ -73,11 +73,17 @@ class Models(Versions):
     async def put(self, request: Request) -> Response:
         name, version = self.named(request)
         given = properties_of(await json_body(request))
-        # Two PUTs of one version must not copy into the same folder at once.
-        async with self._locks.setdefault(self.key(request), asyncio.Lock()):
-            doc, new = await self._register(name, version, given)
-        self._locks.pop(self.key(request), None)
+        doc, new = await self.register(name, version, given)
         return self.stored(doc, request, new=new)
+
+    async def register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
+        """Store a version with its files; it, and whether it is new. Raises ArmError."""
+        key = f"{name}/{version}"
+        # Two PUTs of one version must not copy into the same folder at once.
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            found = await self._register(name, version, given)
+        self._locks.pop(key, None)
+        return found
 
     async def _register(self, name: str, version: str, given: Doc) -> tuple[Doc, bool]:
         uri = asked = given.get("modelUri")

@@ -44,6 +44,10 @@ class Versions(Resources):
             name, _, version = text.partition(":")
         return self.get_doc(f"{name}/{version}")
 
+    def container_of_the_service(self, _name: str) -> Doc | None:
+        """The container of an asset that every workspace has without anybody's making it."""
+        return None
+
     def missing_container(self, name: str) -> ArmError:
         """The 404 of a name that has no version."""
         return self.missing(name)
@@ -100,6 +104,9 @@ class Containers(Resources):
         self.kind, self.label = f"{versions.kind}-container", versions.label
         self.segments, self.verbs = versions.segments[:1], versions.container_verbs
 
+    def get_doc(self, key: str) -> Doc | None:
+        return super().get_doc(key) or self._versions.container_of_the_service(key)
+
     def missing(self, key: str) -> ArmError:
         return self._versions.missing_container(key)
 
@@ -111,6 +118,11 @@ class Containers(Resources):
         }  # fmt: skip
         number = int(version) if version.isascii() and version.isdigit() else 0
         self.put_doc(found | {"latest": version, "modified": now, "highest": max(found["highest"], number)})
+
+    def next_version(self, name: str) -> str:
+        """What follows the highest number of the name."""
+        found = self.get_doc(name)
+        return str(found["highest"] + 1 if found else 1)
 
     def settle(self, name: str, latest: str | None) -> None:
         """After a version's end: another is the latest, or the name goes, too."""

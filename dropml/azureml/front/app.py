@@ -40,6 +40,7 @@ from dropml.azureml.front.guard import Guard
 from dropml.azureml.jobs.automl_runner import AutoMLRunner
 from dropml.azureml.jobs.command_runner import CommandRunner
 from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.output_assets import OutputAssets
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_runner import PipelineRunner
@@ -157,11 +158,11 @@ def build(settings: Settings) -> Emulator:
     components = Components(context)
     environments = Environments(context)
     pipelines = PipelineSpec(context, components, computes)
-    nodes = Nodes(computes)
+    nodes, assets = Nodes(computes), OutputAssets(outputs, data, models)
     runner = JobRunner(runs)
     runner.register("AutoML", AutoMLRunner(runs, data, nodes))
-    runner.register("Command", CommandRunner(outputs, data, models, codes, environments, nodes))
-    runner.register("Pipeline", PipelineRunner(outputs, pipelines, runner))
+    runner.register("Command", CommandRunner(outputs, data, models, codes, environments, nodes, assets))
+    runner.register("Pipeline", PipelineRunner(outputs, pipelines, runner, assets))
     jobs = Jobs(runs, runner, computes, pipelines)
     endpoints = OnlineEndpoints(context, models, Scripts(context, codes, environments))
     batch = BatchEndpoints(context)

@@ -34,13 +34,17 @@ _LOCATION = re.compile(
     r"/(mfeOperationsStatus|mfeOperationResults|computeOperationsStatus)/([^/]+)$",
     re.IGNORECASE,
 )
+_SUPPLY = re.compile(
+    rf"^/subscriptions/([^/]+)/providers/{re.escape(PROVIDER)}/locations/[^/]+/(vmSizes|usages)$",
+    re.IGNORECASE,
+)
 #: Resource Manager compares the segments of a path without case.
 _SEGMENTS = {
     name.lower(): name
     for name in (
         "onlineEndpoints", "batchEndpoints", "deployments", "jobs", "data", "versions", "models", "computes",
         "components", "schedules", "datastores", "codes", "environments", "listKeys", "regenerateKeys",
-        "token", "getLogs", "listSecrets", "cancel", "listNodes", "startPendingUpload", "skus",
+        "token", "getLogs", "listSecrets", "cancel", "listNodes", "startPendingUpload", "skus", "connections",
     )
 }  # fmt: skip
 _PUBLIC = ("/msi/", "/metadata/", "/discovery", "/_emulator/", "/_storage", "/batch/")
@@ -132,6 +136,10 @@ class Gateway:
             subscription, kind, operation = found.groups()
             self._check_subscription(subscription)
             return {**scope, "path": f"/operations/{kind.lower()}/{operation}", "original_path": path}
+        if found := _SUPPLY.match(path):
+            subscription, what = found.groups()
+            self._check_subscription(subscription)
+            return {**scope, "path": f"/locations/{what.lower()}", "original_path": path}
         return self._moved(scope, "/ws", path)
 
     def _moved(self, scope: Scope, prefix: str, path: str) -> Scope:

@@ -13,9 +13,11 @@ from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.data import Data
 from dropml.azureml.assets.environments import Environments
 from dropml.azureml.assets.models import Models
+from dropml.azureml.core.arm import ArmError
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import render
 from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.output_assets import OutputAssets
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.runs import BUILD_LOG, TERMINAL
 from dropml.azureml.workspace.storage import DataError
@@ -34,6 +36,7 @@ class CommandRunner:
         codes: Codes,
         environments: Environments,
         nodes: Nodes,
+        assets: OutputAssets,
     ) -> None:
         self._outputs, self._data, self._models, self._codes, self._nodes = (
             outputs,
@@ -42,7 +45,7 @@ class CommandRunner:
             codes,
             nodes,
         )
-        self._environments = environments
+        self._environments, self._assets = environments, assets
         self._runs, self._c = outputs.runs, outputs.runs.c
         self.children: dict[str, Child] = {}
 
@@ -179,7 +182,7 @@ class CommandRunner:
         return str(target)
 
     def _keep_outputs(self, run: Doc) -> None:
-        """Named outputs also go to the default datastore, artifacts to the artifact store, as on the service."""
+        """Named outputs also go to their datastore, artifacts to the artifact store, as on the service."""
         for name in run["properties"].get("outputs") or {}:
             self._outputs.keep(run["name"], name)
         self._outputs.publish(run)
@@ -199,20 +202,33 @@ class CommandRunner:
             self.children.pop(name, None)
         await child.stop(1)  # what the command left running in its background: its node is free now
         run = self._runs.get(name)
+        wrong = ""
         if run and not run["cancel_requested"] and not run.get("interrupted"):
-            await asyncio.to_thread(self._keep_outputs, run)
-        self._conclude(name, child.code)
+            wrong = await self._kept(run, self._written_code(name, child.code))
+        self._conclude(name, child.code, wrong)
 
-    def _conclude(self, name: str, code: int | None) -> None:
+    async def _kept(self, run: Doc, code: int | None) -> str:
+        """What kept an output from its place, empty where all are there; a failed job's become no assets."""
+        try:
+            await asyncio.to_thread(self._keep_outputs, run)
+        except (DataError, ArmError) as error:
+            return error.message if isinstance(error, ArmError) else str(error)
+        return await self._assets.register(run) if code == 0 else ""
+
+    def _written_code(self, name: str, code: int | None) -> int | None:
+        written = self._exit_code(name)
+        return int(written.read_text().strip() or 1) if written.exists() else code
+
+    def _conclude(self, name: str, code: int | None, wrong: str = "") -> None:
         run = self._runs.get(name)
         if run is None or run["status"] in TERMINAL or run.get("interrupted"):
             return
         folder = self._runs.folder(name)
-        written = self._exit_code(name)
-        if written.exists():
-            code = int(written.read_text().strip() or 1)
+        code = self._written_code(name, code)
         if run["cancel_requested"]:
             self._runs.finish(name, "Canceled")
+        elif code == 0 and wrong:
+            self._runs.finish(name, "Failed", wrong)
         elif code == 0:
             self._runs.finish(name, "Completed")
         else:

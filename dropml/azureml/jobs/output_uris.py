@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dropml.azureml.workspace.datastores import ARTIFACTS
-from dropml.azureml.workspace.storage import datastore_path
+from dropml.azureml.workspace.datastores import ARTIFACTS, DEFAULT
+from dropml.azureml.workspace.storage import DataError, datastore_path
 
 DEFAULT_OUTPUT = "artifacts"
 #: `paths/` may be left out, as in the documentation's `azureml://jobs/{job}/outputs/artifacts/outputs/mlflow-model/`.
@@ -18,6 +18,7 @@ _STORED = re.compile(
 )
 _CONTAINER = re.compile(r"^ExperimentRun/dcid\.([^/]+)/?(.*)$")
 _TRACKED = re.compile(r"^azureml://[^/]+/.*/experiments/[^/]+/runs/([^/]+)/artifacts/?(.*)$")
+_FILLED = re.compile(r"\$\{\{\s*(name|output_name|default_datastore)\s*\}\}")
 _ASSET = re.compile(
     r"^azureml://locations/[^/]+/workspaces/[^/]+/(?:data|models)/azureml_(.+)_output_data_(.+)/versions/1$"
 )
@@ -46,6 +47,19 @@ def output_path(uri: str) -> OutputPath | None:
     if stored and stored[0] == ARTIFACTS and (found := _CONTAINER.match(stored[1])):
         return OutputPath(found.group(1), DEFAULT_OUTPUT, found.group(2).strip("/"))
     return None
+
+
+def chosen_place(uri: str, job: str, output: str) -> tuple[str, str]:
+    """Datastore and path of an output's own `path`, its placeholders filled. Raises DataError.
+
+    https://learn.microsoft.com/azure/machine-learning/how-to-manage-inputs-outputs-pipeline#path-for-outputs
+    """
+    values = {"name": job, "output_name": output, "default_datastore": DEFAULT}
+    filled = _FILLED.sub(lambda found: values[found.group(1)], uri)
+    place = datastore_path(filled)
+    if place is None:
+        raise DataError(f"The output '{output}' can't be written to {uri}: a datastore's path is needed.")
+    return place[0], place[1].rstrip("/")
 
 
 def container(job: str) -> str:

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dropml.azureml.core.store import Doc
-from dropml.azureml.jobs.output_uris import DEFAULT_OUTPUT, OutputPath, asset_id, container, output_path
+from dropml.azureml.jobs.output_uris import DEFAULT_OUTPUT, asset_id, chosen_place, container, output_path
 from dropml.azureml.jobs.runs import Runs
 from dropml.azureml.workspace.datastores import ARTIFACTS, DEFAULT, Datastores
 from dropml.azureml.workspace.storage import DataError
 
 #: A job's folder also holds its inputs and the engine's files, which are no artifacts.
 _ARTIFACT_FOLDERS = ("outputs", "logs", "user_logs", "system_logs", "azureml-logs")
-#: How run history names the types of models.
-_MODEL_TYPES = {"custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"}
+#: How run history names the types of data and of models. azure-ai-ml 1.35 compares the former in lower case and so
+#: finds no data of `jobs.download(all=True)`; with `output_name=` it looks where the default is.
+_DATA_TYPES = {"uri_file": "UriFile", "uri_folder": "UriFolder", "mltable": "MLTable"}
+MODEL_TYPES = {"custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"}
 
 
 class JobOutputs:
@@ -52,18 +54,18 @@ class JobOutputs:
             return None
         s = self._c.settings
         base = f"azureml://subscriptions/{s.subscription}/resourceGroups/{s.resource_group}/workspaces/{s.workspace}"
-        return f"{base}/datastores/{self.datastore(named)}/paths/{self.store_path(named)}"
+        store, folder = self._place(named.job, named.output)
+        return f"{base}/datastores/{store}/paths/" + f"{folder}/{named.path}".rstrip("/")
 
-    @staticmethod
-    def datastore(named: OutputPath) -> str:
-        return ARTIFACTS if named.output == DEFAULT_OUTPUT else DEFAULT
-
-    @staticmethod
-    def store_path(named: OutputPath) -> str:
-        folder = (
-            container(named.job) if named.output == DEFAULT_OUTPUT else f"azureml/{named.job}/{named.output}"
-        )
-        return f"{folder}/{named.path}".rstrip("/")
+    def _place(self, job: str, output: str) -> tuple[str, str]:
+        """Datastore and path of an output: the job's own choice, else where the service puts it."""
+        if output == DEFAULT_OUTPUT:
+            return ARTIFACTS, container(job)
+        run = self.runs.get(job)
+        uri = (((run or {}).get("properties") or {}).get("outputs") or {}).get(output, {}).get("uri")
+        if not uri:
+            return DEFAULT, f"azureml/{job}/{output}"
+        return chosen_place(uri, job, output)
 
     def assets(self, run: Doc) -> Doc:
         """Id and type of the asset that each named output of a run became, as run history tells them."""
@@ -72,9 +74,9 @@ class JobOutputs:
             kind = str((value or {}).get("jobOutputType") or "uri_folder")
             there = self.runs.named_output(run["name"], name)
             if there.exists() and name not in ("default", DEFAULT_OUTPUT):
-                model = kind in _MODEL_TYPES
+                model = kind in MODEL_TYPES
                 identity = asset_id(s.location, self._c.guid, run["name"], name, model=model)
-                found[name] = {"assetId": identity, "type": _MODEL_TYPES.get(kind, kind)}
+                found[name] = {"assetId": identity, "type": (MODEL_TYPES | _DATA_TYPES).get(kind, kind)}
         return found
 
     def asset_type(self, asset: str) -> str | None:
@@ -139,10 +141,11 @@ class JobOutputs:
             self.keep(named.job, named.output)
 
     def keep(self, job: str, output: str) -> None:
-        """Copy a named output to the default datastore, where the service keeps it. Blocking."""
+        """Copy a named output to its datastore. Blocking. Raises DataError, and ArmError for a datastore that isn't there."""
         found = self.runs.named_output(job, output)
         if self._storage.configured and found.exists():
-            self._storage.upload(found, self._stores.container_of(DEFAULT), f"azureml/{job}/{output}")
+            store, path = self._place(job, output)
+            self._storage.upload(found, self._stores.container_of(store), path)
 
     def create(self, run: Doc, paths: list[str]) -> None:
         """Names that a client is about to upload."""

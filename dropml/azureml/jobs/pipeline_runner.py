@@ -10,6 +10,7 @@ from typing import Any
 
 from dropml.azureml.core.arm import ArmError
 from dropml.azureml.core.store import Doc
+from dropml.azureml.jobs.output_assets import OutputAssets
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
 from dropml.azureml.jobs.pipeline_nodes import depends_on
@@ -32,8 +33,10 @@ def _module(body: Doc, node: str) -> str:
 
 
 class PipelineRunner:
-    def __init__(self, outputs: JobOutputs, spec: PipelineSpec, runner: JobRunner) -> None:
-        self._outputs_of, self._spec, self._runner = outputs, spec, runner
+    def __init__(
+        self, outputs: JobOutputs, spec: PipelineSpec, runner: JobRunner, assets: OutputAssets
+    ) -> None:
+        self._outputs_of, self._spec, self._runner, self._assets = outputs, spec, runner, assets
         self._runs, self._c = outputs.runs, outputs.runs.c
         self.children: dict[str, Child] = {}
 
@@ -55,7 +58,10 @@ class PipelineRunner:
             finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
                 done[tasks.pop(task)] = task.result()
-        self._conclude(name, nodes, done)
+        wrong = ""
+        if len(done) == len(nodes) and set(done.values()) <= {"Completed"}:
+            wrong = await self._assets.register(run)
+        self._conclude(name, nodes, done, wrong)
 
     def _halted(self, name: str, done: dict[str, str], going_on: bool) -> bool:
         run = self._runs.get(name)
@@ -148,7 +154,7 @@ class PipelineRunner:
                     shutil.copy2(source, target)
                 self._outputs_of.keep(pipeline["name"], published)
 
-    def _conclude(self, name: str, nodes: Doc, done: dict[str, str]) -> None:
+    def _conclude(self, name: str, nodes: Doc, done: dict[str, str], wrong: str) -> None:
         run = self._runs.get(name)
         if run is None or run.get("interrupted"):
             return
@@ -162,6 +168,8 @@ class PipelineRunner:
         elif len(done) < len(nodes) or "Canceled" in done.values():
             stopped = next((n for n, status in done.items() if status == "Canceled"), "a node")
             self._runs.finish(name, "Canceled", f"{stopped} was cancelled.")
+        elif wrong:
+            self._runs.finish(name, "Failed", wrong)
         else:
             self._runs.finish(name, "Completed")
 

@@ -165,6 +165,11 @@ class History:
             raise not_found(f"Run {run['name']} has no log {request.path_params['log']}.")
         return PlainTextResponse(tail(self._runs.folder(run["name"]) / path, 10_000))
 
+    async def service_instances(self, request: Request) -> Response:
+        """Interactive services on a node of the job: there are none here."""
+        self._find(request)
+        return reply({"instances": {}})
+
     async def patch(self, request: Request) -> Response:
         """Name, tags and properties of a run, merged."""
         run = self._find(request)
@@ -207,5 +212,6 @@ class History:
                 Route(base, self.patch, methods=["PATCH"]),
                 Route(base + "/children", self.children, methods=["GET"]),
                 Route(base + "/details", self.details, methods=["GET"]),
+                Route(base + "/serviceinstances/{node}", self.service_instances, methods=["GET"]),
             ]
         return [*out, Route("/_emulator/jobs/{run}/logs/{log}", self.logs, methods=["GET"])]

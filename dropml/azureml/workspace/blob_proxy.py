@@ -19,12 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from dropml.azureml.core.arm import GatewayError
 from dropml.azureml.core.config import Settings
+from dropml.azureml.core.identity import Identity
 from dropml.azureml.workspace.blob_listing import real_listing, told
 from dropml.azureml.workspace.shared_key import signed_with
 from dropml.azureml.workspace.storage import Account, DataError, Storage
 
 PREFIX = "/_storage/"
+_AUDIENCES = ("https://storage.azure.com", "https://storage.azure.com/")
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "authorization"}
 _CHUNK = 1 << 20
 _FORBIDDEN = (
@@ -35,8 +38,8 @@ _FORBIDDEN = (
 
 
 class BlobProxy:
-    def __init__(self, settings: Settings, storage: Storage) -> None:
-        self._settings, self._storage = settings, storage
+    def __init__(self, settings: Settings, storage: Storage, identity: Identity) -> None:
+        self._settings, self._storage, self._identity = settings, storage, identity
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -93,13 +96,20 @@ class BlobProxy:
         return StreamingResponse(_pieces(answer), answer.status_code, kept)
 
     async def _resigned(self, request: Request, account: Account, query: str) -> str | None:
-        """The query that the account takes: a signature with its key is of this proxy's path, and is made anew.
+        """The query that the account takes: what a client signed with its key, or a token of the emulator's identity, is
+        nothing to the account, which gets a signature instead.
 
-        None where the signature is wrong.
+        None where signature or token is wrong.
         """
-        if not request.headers.get("authorization", "").startswith("SharedKey "):
+        authorization = request.headers.get("authorization", "")
+        if authorization.startswith("Bearer "):
+            try:
+                self._identity.check(authorization, _AUDIENCES)
+            except GatewayError:
+                return None
+        elif not authorization.startswith("SharedKey "):
             return query
-        if not signed_with(
+        elif not signed_with(
             account.key, request.method, request.scope["raw_path"].decode(), query, request.headers
         ):
             return None

@@ -7,9 +7,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from dropml.azureml.core.arm import ArmError, EmptyNotFoundError, bad_request, reply
 from dropml.azureml.core.clock import stamp
+from dropml.azureml.core.config import PROVIDER
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import check_name, json_body, properties_of
 from dropml.azureml.core.operations import Form
@@ -145,6 +147,53 @@ class Computes(LongRunning):
         resource = self.envelope(doc, properties) | {"location": doc["location"], "tags": doc["tags"]}
         del resource["systemData"]
         return resource
+
+    # -- what the region offers ----------------------------------------------------------------------------
+
+    async def sizes(self, _request: Request) -> Response:
+        """Sizes of virtual machines that a cluster may have."""
+        found = [
+            {
+                "name": name.replace("STANDARD", "Standard"),
+                "family": f"standard{name.split('_')[1].rstrip('0123456789S')}Family",
+                "vCPUs": cores,
+                "gpus": 0,
+                "osVhdSizeMB": 1_047_552,
+                "maxResourceVolumeMB": memory * 2,
+                "memoryGB": round(memory / 1024, 1),
+                "lowPriorityCapable": True,
+                "premiumIO": "S" in name.split("_")[1],
+                "supportedComputeTypes": ["AmlCompute"],
+            }
+            for name, (cores, memory) in SIZES.items()
+        ]
+        return reply({"value": found})
+
+    async def usages(self, _request: Request) -> Response:
+        """Cores in use, and how many there may be: those of all clusters' nodes."""
+        documents = [doc for _, _, doc in self.c.store.find(self.kind)]
+        specs = [self.spec(doc["name"]) for doc in documents]
+        used = sum(min(self.busy.get(name, 0), nodes) * cores for name, nodes, cores, _ in specs)
+        s = self.c.settings
+        usage = {
+            "id": f"/subscriptions/{s.subscription}/providers/{PROVIDER}/locations/{s.location}/usages",
+            "amlWorkspaceLocation": s.location,
+            "type": f"{PROVIDER}/totalCores/usages",
+            "unit": "Count",
+            "currentValue": used,
+            "limit": sum(nodes * cores for _, nodes, cores, _ in specs),
+            "name": {
+                "value": "Total Cluster Dedicated Regional vCPUs",
+                "localizedValue": "Total Cluster Dedicated Regional vCPUs",
+            },
+        }
+        return reply({"value": [usage]})
+
+    def routes(self) -> list[Route]:
+        offers = (("vmsizes", self.sizes), ("usages", self.usages))
+        return [*super().routes(), *(Route(f"/locations/{p}", do, methods=["GET"]) for p, do in offers)]
+
+    # -- the wire ------------------------------------------------------------------------------------------
 
     async def put(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -29,7 +29,7 @@ class Datastores(Resources):
     def __init__(self, context: Context, storage: Storage) -> None:
         super().__init__(context)
         self.storage = storage
-        self.proxy = BlobProxy(context.settings, storage)
+        self.proxy = BlobProxy(context.settings, storage, context.identity)
         guid = context.guid
         fixed = {DEFAULT: f"azureml-blobstore-{guid}", ARTIFACTS: "azureml"}
         for name, container in {**fixed, **context.settings.datastores}.items():

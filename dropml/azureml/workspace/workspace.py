@@ -102,6 +102,22 @@ class Workspace:
     async def all(self, _request: Request) -> Response:
         return reply({"value": [self._resource()]})
 
+    async def keys(self, _request: Request) -> Response:
+        """The workspace's secrets. Its account's key stands in the datastores; there is no registry and no notebook."""
+        return reply(
+            {
+                "userStorageKey": None,
+                "userStorageResourceId": self._properties()["storageAccount"],
+                "appInsightsInstrumentationKey": None,
+                "containerRegistryCredentials": None,
+                "notebookAccessKeys": None,
+            }
+        )
+
+    async def connections(self, _request: Request) -> Response:
+        """There are none: what they lead to lies outside."""
+        return reply({"value": []})
+
     async def discovery(self, _request: Request) -> Response:
         return reply(dict.fromkeys(_AREAS, self._c.settings.base_url))
 
@@ -120,6 +136,8 @@ class Workspace:
     def routes(self) -> list[Route]:
         return [
             Route("/ws", self.get, methods=["GET"]),
+            Route("/ws/listKeys", self.keys, methods=["POST"]),
+            Route("/ws/connections", self.connections, methods=["GET"]),
             Route("/workspaces", self.all, methods=["GET"]),
             Route("/discovery", self.discovery, methods=["GET"]),
             Route("/metadata/endpoints", self.metadata, methods=["GET"]),
