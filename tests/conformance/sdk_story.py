@@ -48,6 +48,10 @@ class Story:
         ml.datastores.get_default()
         list(ml.datastores.list())
         ml.compute.get("cpu-cluster")
+        list(ml.compute.list())
+        ml.compute.list_sizes()
+        list(ml.compute.list_usage())
+        list(ml.connections.list())
         path = "azureml://datastores/data/paths/bank/train"
         ml.data.create_or_update(
             Data(name="bank", version="1", type="mltable", path=path, skip_validation=True)
@@ -127,6 +131,7 @@ class Story:
         ml.environments.create_or_update(Environment(name="unversioned", image=IMAGE))
         ml.environments.get("own", "1")
         ml.environments.get("own", label="latest")
+        ml.environments.get("AzureML-sklearn-1.5", label="latest")
         list(ml.environments.list())
         list(ml.environments.list("own"))
         with contextlib.suppress(ResourceNotFoundError):
@@ -170,6 +175,7 @@ class Story:
                 request_settings=OnlineRequestSettings(request_timeout_ms=90000),
             )
         ).result()
+        self._scripted()
         made.traffic = {"blue": 100}
         ml.online_endpoints.begin_create_or_update(made).result()
         ml.online_endpoints.get_keys("story-ep")
@@ -185,12 +191,40 @@ class Story:
         made = ml.online_endpoints.get("story-ep")
         made.traffic = {"blue": 0}
         ml.online_endpoints.begin_create_or_update(made).result()
-        ml.online_deployments.begin_delete("blue", "story-ep").result()
+        for name in ("blue", "green"):
+            ml.online_deployments.begin_delete(name, "story-ep").result()
         token = ManagedOnlineEndpoint(name="token-ep", auth_mode="aml_token")
         ml.online_endpoints.begin_create_or_update(token).result()
         ml.online_endpoints.get_keys("token-ep")
         for name in ("story-ep", "token-ep"):
             ml.online_endpoints.begin_delete(name).result()
+
+    def _scripted(self) -> None:
+        """A deployment whose answers a script of its own gives."""
+        from azure.ai.ml.entities import (
+            CodeConfiguration,
+            Environment,
+            ManagedOnlineDeployment,
+            ProbeSettings,
+        )
+
+        code = self.scratch / "scoring"
+        code.mkdir(exist_ok=True)
+        (code / "score.py").write_text("def init(): pass\ndef run(raw): return raw\n")
+        self.ml.online_deployments.begin_create_or_update(
+            ManagedOnlineDeployment(
+                name="green",
+                endpoint_name="story-ep",
+                model="azureml:child:1",
+                environment=Environment(image=IMAGE, conda_file={"dependencies": ["python=3.11"]}),
+                code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
+                environment_variables={"UNIT": "kg"},
+                instance_type="Standard_DS3_v2",
+                instance_count=1,
+                liveness_probe=ProbeSettings(initial_delay=10, period=10),
+            )
+        ).result()
+        self.ml.online_deployments.get_logs("green", "story-ep", lines=20, container_type="inference-server")
 
     def _retraining(self) -> Any:
         from azure.ai.ml import Input, automl, dsl
@@ -212,12 +246,13 @@ class Story:
         return job
 
     def pipelines(self) -> None:
-        from azure.ai.ml import Input, command, dsl
+        from azure.ai.ml import Input, Output, command, dsl
         from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
 
         ml = self.ml
         component = ml.components.create_or_update(self._retraining().component)
         ml.components.get("story_pipeline", "1")
+        ml.components.get("story_pipeline")
         endpoint = ml.batch_endpoints.begin_create_or_update(
             BatchEndpoint(name="story-batch", auth_mode="aad_token", description="retrain")
         ).result()
@@ -256,8 +291,16 @@ class Story:
         job = ml.jobs.create_or_update(pipeline(data=folder), experiment_name="story")
         self.running.wait_job(job.name)
         ml.jobs.create_or_update(self._retraining(), experiment_name="story")
-        alone = command(name="alone", command="echo hi", environment=ENVIRONMENT, compute="cpu-cluster")
+        kept = Output(type="uri_folder", name="kept", version="1")
+        alone = command(
+            name="alone",
+            command="echo hi > ${{outputs.kept}}/hi.txt",
+            outputs={"kept": kept},
+            environment=ENVIRONMENT,
+            compute="cpu-cluster",
+        )
         ml.jobs.stream(ml.jobs.create_or_update(alone).name)
+        ml.data.get("kept", "1")
         eventually(lambda: self.running.status(invoked.name) == "Completed", what="the invoked pipeline")
         ml.batch_endpoints.begin_delete("story-batch").result()
 

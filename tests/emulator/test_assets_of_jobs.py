@@ -1,4 +1,4 @@
-"""What strangers' programs count on: outputs become assets and go where they are sent, the service's own environments are there."""
+"""What strangers' programs count on: outputs become assets and go where they are sent, curated environments are there."""
 
 from __future__ import annotations
 
