@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
-from tests.support.emulator_support import Emulator, emulator
+from tests.support.emulator_support import Emulator, emulator, eventually
 
 ANY = "azureml:any:1"
 HERE = "azureml://datastores/workspaceblobstore/paths/own"
@@ -144,3 +145,51 @@ def test_storage_takes_a_token_that_is_for_it(
         timeout=30,
     )
     assert answer.status_code == status
+
+
+def blob_sas(running: Emulator, key: str, blob: str, **more: Any) -> str:
+    """The address that a client makes of what the datastore tells, signed with what it takes for the account's key."""
+    store = running.arm("GET", "/datastores/workspaceartifactstore").json()["properties"]
+    account, container = store["accountName"], store["containerName"]
+    how = {
+        "permission": BlobSasPermissions(read=True),
+        "expiry": datetime.now(UTC) + timedelta(minutes=5),
+        **more,
+    }
+    token = generate_blob_sas(account, container, blob, account_key=key, **how)
+    return f"https://{account}.blob.core.windows.net/{container}/{blob}?{token}"
+
+
+def test_a_blob_opens_with_a_signature_of_the_secret_that_its_datastore_gave(running: Emulator) -> None:
+    assert run(running, "logged") == "Completed"
+    blob = "ExperimentRun/dcid.logged/user_logs/std_log.txt"
+    path = "/datastores/workspaceartifactstore/listSecrets"
+    key = running.arm("POST", path, {}).json()["key"]
+    token = running.arm("POST", path, {"expirableSecret": True}).json()["sasToken"]
+
+    def status(*words: Any, **more: Any) -> int:
+        address = blob_sas(running, *words, **more)
+        answer = requests.get(address, verify=str(running.folder / "ca.pem"), timeout=30)
+        return answer.status_code
+
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    writes = BlobSasPermissions(write=True)
+    assert (status(key, blob), status(token, blob)) == (200, 200)
+    assert status("bm9ib2R5J3M=", blob) == 403
+    assert status(key, blob, expiry=past) == 403
+    assert status(key, blob, permission=writes) == 403
+
+
+def test_the_log_of_a_job_can_be_read_from_storage_while_it_runs(running: Emulator) -> None:
+    properties = {"jobType": "Command", "command": "echo said; sleep 100", "environmentId": ANY}
+    running.arm("PUT", "/jobs/talks", {"properties": properties})
+    key = running.arm("POST", "/datastores/workspaceartifactstore/listSecrets", {}).json()["key"]
+    address = blob_sas(running, key, "ExperimentRun/dcid.talks/user_logs/std_log.txt")
+
+    def said() -> str:
+        running.history("runs/talks/details")
+        return requests.get(address, verify=str(running.folder / "ca.pem"), timeout=30).text
+
+    eventually(lambda: said() == "said\n", what="the log in storage")
+    running.arm("POST", "/jobs/talks/cancel")
+    assert running.wait_job("talks") == "Canceled"

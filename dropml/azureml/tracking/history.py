@@ -143,8 +143,11 @@ class History:
         return reply({"value": value, "continuationToken": more, "nextLink": link})
 
     async def details(self, request: Request) -> Response:
-        """Status and log files of a run, as `jobs.stream` polls them."""
+        """Status and log files of a run, as `jobs.stream` polls them; some releases then read the logs' blobs instead."""
         run = self._find(request)
+        if run["type"] == "Command" and run["status"] not in TERMINAL:
+            with contained(f"the log of {run['name']}"):
+                await asyncio.to_thread(self._outputs.publish, run, "user_logs")
         found = self.shape(run)
         keys = (
             "runId", "target", "status", "parentRunId", "createdUtc", "startTimeUtc", "endTimeUtc", "error",

@@ -127,7 +127,8 @@ class Datastores(Resources):
         if not body.get("expirableSecret"):
             return reply({"secretsType": "AccountKey", "key": account.key})
         token, _ = await asyncio.to_thread(self.storage.sas, float(body.get("expireAfterHours") or 1))
-        return reply({"secretsType": "Sas", "sasToken": "?" + token})
+        self.proxy.given.append(f"?{token}")
+        return reply({"secretsType": "Sas", "sasToken": f"?{token}"})
 
     async def described(self, request: Request) -> Response:
         """The data plane's own form of a datastore, with what opens it, as mltable and azureml-fsspec ask for it."""

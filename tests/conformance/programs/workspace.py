@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -67,9 +69,11 @@ def _names(folder: str) -> list[str]:
     return sorted(p.name for p in (FOLDER / folder).rglob("*") if p.is_file())
 
 
-def _done(job: object) -> str:
+def _done(job: object, said: str = "") -> str:
     made = ml.jobs.create_or_update(job)
-    ml.jobs.stream(made.name)
+    with contextlib.redirect_stdout(io.StringIO()) as streamed:
+        ml.jobs.stream(made.name)
+    assert said in streamed.getvalue(), streamed.getvalue()
     assert ml.jobs.get(made.name).status == "Completed"
     return str(made.name)
 
@@ -113,7 +117,7 @@ def a_command_job() -> None:
         compute=CLUSTER,
         experiment_name="strangers",
     )
-    _done(job)
+    _done(job, said="rows 2 rate 0.1")
 
 
 def downloads() -> None:
