@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.automl_venvs import FOLDER, python_of
+from benchmarks.automl_venvs import python_of
 from tests.support.emulator_support import STANDIN, Emulator, automl, emulator, trained_model, upload_table
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -44,11 +44,6 @@ class Program:
     def failed(self) -> dict[str, str]:
         found = {flow: fault for flow, fault in self.flows.items() if fault}
         return found | ({"start": self.broken} if self.broken else {})
-
-
-def installed() -> bool:
-    """Whether the clients' environments have been made (`make conformance` makes them)."""
-    return all((FOLDER / name / "ready").exists() for names in PLAN.values() for name in names)
 
 
 def run_program(running: Emulator, name: str, environment: str, folder: Path) -> Program:

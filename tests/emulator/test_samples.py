@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.automl_venvs import python_of
+from benchmarks.automl_venvs import VenvError, python_of
 from tests.support.emulator_support import ROOT, Emulator, emulator, table
 
 SAMPLES = ROOT / "samples"
@@ -59,7 +59,11 @@ def test_a_model_of_ones_own_is_served_by_its_script(running: Emulator) -> None:
 
 @pytest.mark.slow  # azureml-mlflow is installed into an environment of its own, once
 def test_runs_are_tracked_and_the_best_ones_model_is_served(running: Emulator) -> None:
-    said = run(running, "mlflow_tracking.py", python=str(python_of("clients")))
+    try:
+        python = python_of("clients")
+    except VenvError as error:
+        pytest.skip(str(error))
+    said = run(running, "mlflow_tracking.py", python=str(python))
     assert "best run {'depth': '3'}" in said
     assert "served [0, 1, 2] as loaded" in said
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.automl_venvs import VenvError
 from tests.conformance import clients
 from tests.support.emulator_sdk import client
 from tests.support.emulator_support import WS, Emulator, emulator, no_schema_download, sdk_environment
@@ -146,6 +147,10 @@ def test_tracked_runs_are_no_jobs_and_break_no_list_of_them(running: Emulator, e
     post(running, "runs/delete", {"run_id": run})
 
 
-@pytest.mark.skipif(not clients.installed(), reason="the clients' environment is made by `make conformance`")
+@pytest.mark.slow  # the clients are installed, each into an environment of its own, once
 def test_programs_of_the_unmodified_clients_pass(azurite: str) -> None:
-    assert [(p.name, p.packages, p.failed) for p in clients.run_all(azurite) if p.failed] == []
+    try:
+        found = clients.run_all(azurite)
+    except VenvError as error:
+        pytest.skip(str(error))
+    assert [(p.name, p.packages, p.failed) for p in found if p.failed] == []
