@@ -55,6 +55,9 @@ def run(input_data):
     return model.predict(input_data).tolist()
 '''
 
+#: Of the entry script's folder, what isn't uploaded with it.
+_NO_MODULES = shutil.ignore_patterns("*.md", "__pycache__")
+
 
 class SystemUnavailableError(Exception):
     """A peer could not be installed or started."""
@@ -166,19 +169,29 @@ class System:
 
 
 class Local(System):
-    """The emulator's endpoint."""
+    """The emulator's endpoint with the app's entry script, which answers labels, probabilities and classes."""
 
     name = "local"
 
     def command(self) -> tuple[list[str], dict[str, str]]:
+        code = self.folder / "code"
+        shutil.copytree(ROOT / "scorer", code, ignore=_NO_MODULES, dirs_exist_ok=True)
         deployment = {
             "model_dir": str(self.model_dir),
             "model": "bank:1",
             "request_timeout_s": 90,
             "app_insights": False,
             "log_file": str(self.folder / "m1.log"),
-            "max_concurrent_requests": 1,
+            "max_concurrent_requests": 32,
             "max_queue_wait_s": 0.5,
+            "script": {
+                "code_dir": str(code),
+                "code_name": "scorer",
+                "entry": "score.py",
+                "model_as": "mlflow-model",
+                "mounts": str(self.folder / "app"),
+                "variables": {"DROPML_MODEL": "bank:1"},
+            },
         }
         endpoint = {
             "name": "bench",
@@ -196,6 +209,10 @@ class Local(System):
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {KEY}"}
+
+    def labels(self, answer: Any) -> list[Any]:
+        found, rows, classes = answer["result"], answer["probabilities"], answer["classes"]
+        return found if [len(row) for row in rows] == [len(classes)] * len(found) else []
 
     def status(self) -> dict[str, Any]:
         request = urllib.request.Request(
