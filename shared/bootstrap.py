@@ -97,9 +97,10 @@ def data() -> DataStore:
 
 @Once
 def store() -> RunStore:
+    from shared.notify_plan import outbox
     from shared.services.run.store import RunStore
 
-    return RunStore(documents(), ledger(), time.time)
+    return RunStore(documents(), ledger(), time.time, outbox(settings(), documents()))
 
 
 @Once

@@ -20,6 +20,8 @@ class Kind:
 
     parse: Callable[[str], Any]
     takes: str
+    #: Whether its value is told in no error.
+    secret: bool = False
 
 
 def text(default: str, doc: str, name: str | None = None) -> Any:
@@ -34,6 +36,16 @@ def checked(default: str, doc: str, parse: Callable[[str], object], takes: str) 
         return raw
 
     return _declare(default, doc, Kind(same, takes))
+
+
+def secret(default: str, doc: str, parse: Callable[[str], object], takes: str) -> Any:
+    """As `checked`, of a value that must not be shown."""
+
+    def same(raw: str) -> str:
+        parse(raw)
+        return raw
+
+    return _declare(default, doc, Kind(same, takes, secret=True), None)
 
 
 def url(default: str, doc: str, name: str | None = None) -> Any:

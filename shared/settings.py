@@ -15,6 +15,7 @@ from shared.domain.config_values import KEYS, THRESHOLD_WORDS
 from shared.domain.errors import InvalidSetting
 from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
 from shared.settings_judging import JudgingSettings
+from shared.settings_notify import NotifySettings
 
 #: Longest time an AutoML run may take, in minutes: six days.
 _SIX_DAYS = 8640
@@ -28,7 +29,7 @@ def _threshold(raw: str) -> object:
 
 
 @dataclass(frozen=True)
-class Settings(JudgingSettings):
+class Settings(NotifySettings, JudgingSettings):
     """Each field is the environment variable of its name in capitals, unless said otherwise."""
 
     azure_subscription_id: str = text("", "Subscription of the Azure ML workspace")
@@ -217,7 +218,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         try:
             values[f.name] = kind.parse(raw) if raw else f.default
         except ValueError:
-            message = f"{name} is {reprlib.repr(raw)}; it takes {kind.takes}."
+            what = "can't be taken" if kind.secret else f"is {reprlib.repr(raw)}"
+            message = f"{name} {what}; it takes {kind.takes}."
             refused.append(Refusal(name, message, f"Correct {name}, or remove it to use {f.default!r}."))
     refused += _storage(environ)
     if not any(each.name == "TASK" for each in refused):

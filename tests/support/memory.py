@@ -11,12 +11,14 @@ from urllib.parse import unquote
 from shared.adapters.documents import packed, parsed
 from shared.domain.answers import Answers
 from shared.domain.errors import Conflict, NotFound, Upstream
+from shared.domain.notify.receivers import Receiver
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
 from shared.domain.run.quarantine import Report
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
+from shared.services.notify.outbox import Outbox
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
 from shared.services.run.pulse import Pulse
@@ -361,8 +363,11 @@ class World:
         watch_seconds: float = 5.0,
         traffic_seconds: float = 1.0,
         deployment_mode: str = "script",
+        receivers: tuple[Receiver, ...] = (),
+        events: frozenset[str] = frozenset(),
     ) -> None:
         self.deployment_mode = deployment_mode
+        self.receivers, self.events = receivers, events
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
         self.points = CrashPoints()
@@ -396,7 +401,8 @@ class World:
 
     @property
     def store(self) -> RunStore:
-        return RunStore(self.docs, self.ledger_store, self.clock)
+        outbox = Outbox(self.docs, self.receivers, self.events, self.clock)
+        return RunStore(self.docs, self.ledger_store, self.clock, outbox)
 
     @property
     def context(self) -> Context:

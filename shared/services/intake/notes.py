@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.domain import names
 from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
+from shared.domain.notify.notices import Notice, notice_id, short
 from shared.domain.run import quarantine
 from shared.domain.run.parts import Decision, RunProblem, Source
 from shared.services.intake.ports import Files, IntakePlan
@@ -55,6 +56,7 @@ class Notes:
         self._files.upload_text(self._plan.quarantine, f"{folder}/report.json", quarantine.json_of(report))
         self._files.upload_text(self._plan.quarantine, f"{folder}/report.txt", report.text)
         told = Note(names.shown(blob), problem.code, at, folder, problem.message[:SENTENCE])
+        self._ctx.store.outbox.put(_notice(note, told))
         line = RefusedSummary(note, told.blob, "", problem.code, told.message, at)
         self._ctx.store.refused.put(at, note, line)
         try:
@@ -62,3 +64,16 @@ class Notes:
         except Conflict:
             return
         self._ctx.log("a file was not taken", blob=names.shown(blob), code=problem.code, report=folder)
+
+
+def _notice(note: str, told: Note) -> Notice:
+    return Notice(
+        notice_id(FOLDER, note),
+        "quarantined",
+        told.at,
+        "",
+        short(f"The file {told.blob} was not taken: {told.code}."),
+        f"GET /api/quarantine/{note} says why, and what can be done.",
+        code=told.code,
+        link=f"/api/quarantine/{note}",
+    )

@@ -49,7 +49,9 @@ def put_aside(run_id: str, error: DropMLError, store: RunStore, at: float) -> No
     first = dataset.open.get(run_id) if dataset else None
     if first is None:
         return
-    ended = replace(first.fail(at, RunProblem.of(error)), pending=())
+    failed = first.fail(at, RunProblem.of(error))
+    store.outbox.of_run(replace(failed, pending=failed.pending[-1:]))
+    ended = replace(failed, pending=())
     keep(f"runs/{run_id}.json", run_id, store)
     over(f"runs/{run_id}.json", ended, store)
     store.list_run(ended)

@@ -18,6 +18,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.migrations import run_of
 from shared.domain.run.states import RETRYABLE, State
 from shared.services.documents import Documents, Ledger
+from shared.services.notify.outbox import Outbox
 from shared.services.run.first_page import FirstPage
 from shared.services.run.index import Index
 from shared.services.run.open_datasets import OpenDatasets
@@ -29,8 +30,16 @@ RUNS, REFUSED = "index/runs/", "index/quarantine/"
 class RunStore(OpenDatasets):
     """The store of runs, datasets and ledgers, and their index."""
 
-    def __init__(self, documents: Documents, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        outbox: Outbox | None = None,
+    ) -> None:
         super().__init__(documents, clock)
+        #: Whom to tell of what; without settings nobody, of nothing.
+        self.outbox = outbox or Outbox(documents, (), frozenset(), clock)
         #: Every run, newest first.
         self.index = Index(documents, RUNS, RunSummary, FirstPage(documents, RUNS, "index/first/runs.json"))
         #: Every refused file, newest first.
@@ -96,11 +105,12 @@ class RunStore(OpenDatasets):
         return self.settle(run, etag)
 
     def settle(self, run: Run, etag: str) -> tuple[Run, str]:
-        """What follows from the run's document: its pending lines appended, its summary listed, its end made known.
+        """What follows from the run's document: its pending lines told and appended, its summary listed, its end made known.
 
         Doing this after the write, from the document, is what makes a crash in between harmless.
         """
         if run.pending:
+            self.outbox.of_run(run)
             size = self._append(run)
             self.list_run(run)
             run = replace(run, ledger_size=size, pending=())

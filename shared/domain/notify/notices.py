@@ -1,0 +1,52 @@
+"""What people are told of: an event of a run, a dataset or a file, in one sentence, with what to do. Pure.
+
+A notice holds no secret and no value of a row: names of columns, line numbers and codes say where something is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+#: What can be told of, and what each event is.
+EVENTS: dict[str, str] = {
+    "quarantined": "a file was refused",
+    "suspicious": "a file's model waits for a person, or was refused, because the live model collapses on the file",
+    "failed": "a run ended without a model in production",
+    "rejected": "gate, canary or a person refused a model",
+    "awaiting_approval": "a model waits for a person's word",
+    "live": "a version answers all calls",
+    "rolled_back": "a live version lost its traffic",
+    "drift": "what is scored has moved away from what was trained on",
+    "cap_reached": "a limit on runs or training time holds something back",
+    "poison_message": "a dropped file's function failed at every try",
+    "dead": "a notification could not be delivered to another receiver",
+}
+#: Characters of a sentence or remedy: what a chat shows without folding it.
+MOST_CHARACTERS = 600
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One event. `id` is the same however often it is sent; `at` is unix seconds; `link` a path of our API."""
+
+    id: str
+    event: str
+    at: float
+    dataset: str
+    sentence: str
+    remedy: str = ""
+    run_id: str = ""
+    code: str = ""
+    link: str = ""
+
+
+def notice_id(*parts: str) -> str:
+    """An id of 24 characters, the same for the same parts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def short(text: str) -> str:
+    """On one line, and no longer than a chat shows."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"
