@@ -16,6 +16,7 @@ from shared.domain.errors import InvalidSetting
 from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
 from shared.settings_judging import JudgingSettings
 from shared.settings_notify import NotifySettings
+from shared.settings_watching import WatchingSettings
 
 #: Longest time an AutoML run may take, in minutes: six days.
 _SIX_DAYS = 8640
@@ -29,7 +30,7 @@ def _threshold(raw: str) -> object:
 
 
 @dataclass(frozen=True)
-class Settings(NotifySettings, JudgingSettings):
+class Settings(WatchingSettings, NotifySettings, JudgingSettings):
     """Each field is the environment variable of its name in capitals, unless said otherwise."""
 
     azure_subscription_id: str = text("", "Subscription of the Azure ML workspace")
@@ -187,6 +188,9 @@ class Settings(NotifySettings, JudgingSettings):
             "threshold": self.threshold if classes else None,
             "approval": self.approval,
             "gate": gate,
+            "capture": self.capture == "on",
+            "drift": {"threshold": self.drift_threshold, "min_rows": self.drift_min_rows},
+            "retrain": {"cool_down_hours": self.retrain_cool_down_hours},
         }
 
     @property

@@ -12,6 +12,7 @@ from typing import Literal
 
 from shared.domain.gate import GateConfig
 from shared.domain.threshold import ThresholdRule
+from shared.domain.upkeep import DriftRule, Retrain, Upkeep
 
 Task = Literal["classification", "regression"]
 #: What a version may change against the one before (`shared.domain.contract`).
@@ -29,6 +30,8 @@ _ADDED: dict[str, object] = {
     "approval": "suspicious",
 }
 _ADDED_TO_GATE: dict[str, object] = {"earlier_margin": 0.02, "collapse": 0.3}
+#: What says nothing of how a model is trained: a change of it is no other model.
+_BESIDE = ("task_auto", "retrain", "capture", "drift")
 #: What the gate compared before `auto` was its default: hashed for it, so that files known by then stay known.
 _BEFORE_AUTO = {"classification": "balanced_accuracy", "regression": "r2_score"}
 
@@ -74,6 +77,15 @@ class DatasetConfig:
     gate: GateConfig = field(default_factory=GateConfig)
     #: How the threshold of a model of two classes is chosen; None: the more probable class is answered.
     threshold: ThresholdRule | None = None
+    retrain: Retrain = field(default_factory=Retrain)
+    #: Whether what is scored is captured, as far as the app does it at all.
+    capture: bool = True
+    drift: DriftRule = field(default_factory=DriftRule)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What holds for the dataset as a whole, from the newest configuration on."""
+        return Upkeep(self.retrain, self.capture, self.drift)
 
     def config_hash(self) -> str:
         """sha256 of the canonical JSON: equal for equal configurations, however they were spelt.
@@ -81,7 +93,8 @@ class DatasetConfig:
         What later releases added counts only where something is said of it: files known by then stay known.
         """
         said = asdict(self)
-        del said["task_auto"]  # what it led to is what counts
+        for name in _BESIDE:  # of the task, what was led to is what counts
+            del said[name]
         for name, value in _ADDED.items():
             if said[name] == value:
                 del said[name]

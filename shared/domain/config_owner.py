@@ -40,6 +40,8 @@ def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[
         if said > most:
             config = replace(config, **{name: type(said)(most)})
             remarks.append(f"{name} is {said:g}; the owner allows {most:g}, which is taken.")
+    config, cut = _kept(config, owned)
+    remarks += cut
     if not owner.gate_freely:
         gate = _stricter(config.gate, owned.gate)
         for name in _BOUNDED:
@@ -52,6 +54,21 @@ def bounded(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> tuple[
         if config.approval != "required" and owned.approval == "required":
             remarks.append(f"approval is {config.approval}; the owner requires it, which is taken.")
             config = replace(config, approval="required")
+    return config, remarks
+
+
+def _kept(config: DatasetConfig, owned: DatasetConfig) -> tuple[DatasetConfig, list[str]]:
+    """What trains by itself does so no more often than the owner lets it, and what isn't captured stays so."""
+    remarks: list[str] = []
+    least = owned.retrain.cool_down_hours
+    if config.retrain.cool_down_hours < least:
+        remarks.append(
+            f"retrain.cool_down_hours is {config.retrain.cool_down_hours:g}; the owner wants at least {least:g}, "
+            "which is taken."
+        )
+        config = replace(config, retrain=replace(config.retrain, cool_down_hours=least))
+    if config.capture and not owned.capture:
+        config = replace(config, capture=False)
     return config, remarks
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config import DatasetConfig, Task
 from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader
 from shared.domain.config_threshold import threshold_rule
-from shared.domain.config_values import FIELDS, GATE_FIELDS, LISTS, THRESHOLD
+from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD
 from shared.domain.table.number_notation import COMMA, POINT
 
 METADATA_PREFIX = "dropml_"
@@ -83,18 +84,23 @@ def _spelt(key: str) -> str:
 
 def _nested(metadata: Mapping[str, str]) -> dict[str, object]:
     """`gate_margin` -> `{"gate": {"margin": ...}}`; lists are parted by commas."""
-    gate = {k.removeprefix("gate_"): value for k, value in metadata.items() if k.startswith("gate_")}
-    rest: dict[str, object] = {
-        k: [part.strip() for part in value.split(",") if part.strip()] if k in LISTS else value
-        for k, value in metadata.items()
-        if not k.startswith("gate_")
-    }
-    return rest | ({"gate": gate} if gate else {})
+    said: dict[str, object] = {}
+    for key, value in metadata.items():
+        group, _, inner = key.partition("_")
+        if group in GROUPS and inner:
+            within = said.setdefault(group, {})
+            if isinstance(within, dict):
+                within[inner] = value
+        elif key in LISTS:
+            said[key] = [part.strip() for part in value.split(",") if part.strip()]
+        else:
+            said[key] = value
+    return said
 
 
 def _keys(said: Mapping[str, object]) -> Iterator[str]:
     for key, value in said.items():
-        if key == "gate" and isinstance(value, Mapping):
+        if key in GROUPS and isinstance(value, Mapping):
             yield from (f"{key}.{inner}" for inner in value)
         else:
             yield key
@@ -137,18 +143,19 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
 
 
 def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
-    values = reader.read(said, {**FIELDS, THRESHOLD: None, "gate": None})
+    values = reader.read(said, {**FIELDS, THRESHOLD: None, **dict.fromkeys(GROUPS)})
     if "task" in values:
         values["task_auto"] = values["task"] == "auto"
         values["task"] = "classification" if values["task_auto"] else values["task"]
     config = _for_task(config, values.get("task", config.task))
-    told = values.pop("gate", "")
-    gate = (
-        config.gate if told in (None, "") else replace(config.gate, **reader.read(told, GATE_FIELDS, "gate"))
-    )
+    for group, known in GROUPS.items():
+        told = values.pop(group, "")
+        if told not in (None, ""):
+            within: Any = getattr(config, group)
+            values[group] = replace(within, **reader.read(told, known, group))
     if THRESHOLD in values:
         values[THRESHOLD] = threshold_rule(values[THRESHOLD], reader)
-    return _checked(replace(config, **values, gate=gate), reader)
+    return _checked(replace(config, **values), reader)
 
 
 def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:

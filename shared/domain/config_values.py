@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.names import unwritable
@@ -108,6 +108,60 @@ def _optional(parse: Parse) -> Parse:
     return parse_or_none
 
 
+def _schedule(value: object) -> str | None:
+    """None: as the app's own; `off`: none at all."""
+    from shared.domain.schedule import Schedule, ScheduleError  # not at indexing
+
+    text = " ".join(value.split()) if isinstance(value, str) else value
+    if value is None or (isinstance(text, str) and text.casefold() in NOTHING):
+        return None
+    if text is False or (isinstance(text, str) and text.casefold() in ("off", "never", "false", "no")):
+        return "off"
+    try:
+        return Schedule.parse(text).said if isinstance(text, str) else _no_schedule("")
+    except ScheduleError as error:
+        return _no_schedule(f" ({error})")
+
+
+def _no_schedule(why: str) -> str:
+    raise ValueError(
+        f"daily, weekly, monthly, off, or NCRONTAB in UTC such as 0 0 3 * * 1 (Mondays at three){why}"
+    )
+
+
+def _k_of_n(value: object) -> object:
+    from shared.domain.upkeep import MOST_WINDOWS, OnDrift
+
+    what = f"off, or k of n windows, such as 3 of 5 or {{k: 3, n: 5}}, n up to {MOST_WINDOWS}"
+    if value is None or value is False or str(value).strip().casefold() in (*NOTHING, "off", "false", "no"):
+        return None
+    if isinstance(value, Mapping):
+        parts: list[object] = [value["k"], value["n"]] if set(value) == {"k", "n"} else []
+    else:
+        parts = list(str(value).casefold().replace("windows", "").split(" of "))
+    numbers = [_float(part) for part in parts]
+    if len(numbers) != 2:
+        raise ValueError(what)
+    k, n = numbers
+    if k is None or n is None or k % 1 or n % 1 or not 1 <= k <= n <= MOST_WINDOWS:
+        raise ValueError(what)
+    return OnDrift(int(k), int(n))
+
+
+def _versions(value: object) -> int:
+    """How many of the newest versions are trained on together."""
+    from shared.domain.upkeep import MOST_VERSIONS
+
+    words = str(value).casefold().replace("_", " ").split()
+    if words == ["latest"]:
+        return 1
+    if len(words) in (2, 3) and words[0] == "last" and words[2:] in ([], ["versions"], ["version"]):
+        count = _float(words[1])
+        if count is not None and not count % 1 and 1 <= count <= MOST_VERSIONS:
+            return int(count)
+    raise ValueError(f"latest, or last N versions, N from 1 to {MOST_VERSIONS}")
+
+
 _EVERY_ALGORITHM = tuple(dict.fromkeys(ALGORITHMS["classification"] + ALGORITHMS["regression"]))
 _MINUTES = number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)")
 FIELDS: dict[str, Parse] = {
@@ -132,6 +186,7 @@ FIELDS: dict[str, Parse] = {
     "numbers": _names(choice(*SAYINGS)),
     "drop": _names(_text),
     "id": _optional(_text),
+    "capture": _flag,
     "max_bad_rows": number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
     "schema": choice("compatible", "strict", "free"),
     "approval": choice("suspicious", "required", "none"),
@@ -155,8 +210,22 @@ GATE_FIELDS: dict[str, Parse] = {
     "earlier_margin": number(0, 1, "a number from 0 to 1"),
     "collapse": number(0, 1, "a share from 0 to 1"),
 }
+RETRAIN_FIELDS: dict[str, Parse] = {
+    "schedule": _schedule,
+    "on_new_data": _flag,
+    "on_drift": _k_of_n,
+    "min_new_rows": _whole(0, 10**12),
+    "data": _versions,
+    "cool_down_hours": number(0, 24 * 366, "hours, from 0 to 8784 (a year)"),
+}
+DRIFT_FIELDS: dict[str, Parse] = {
+    "threshold": number(0.05, 100, "a number from 0.05 up"),
+    "min_rows": _whole(100, 10**9),
+}
+#: Keys that hold keys.
+GROUPS: dict[str, dict[str, Parse]] = {"gate": GATE_FIELDS, "retrain": RETRAIN_FIELDS, "drift": DRIFT_FIELDS}
 #: Every key, as one path.
-KEYS = (*FIELDS, THRESHOLD, *(f"gate.{key}" for key in GATE_FIELDS))
+KEYS = (*FIELDS, THRESHOLD, *(f"{group}.{key}" for group, known in GROUPS.items() for key in known))
 
 
 def guess(word: str, known: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from shared.domain.automl_names import ALGORITHMS
 from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import Owner
 from shared.domain.config_sources import defaults, effective
-from shared.domain.config_values import FIELDS, GATE_FIELDS
+from shared.domain.config_values import FIELDS, GATE_FIELDS, GROUPS, THRESHOLD
 from shared.domain.documents import from_json, to_json
 from shared.domain.errors import InvalidConfig
 from shared.domain.gate import GateConfig
@@ -87,6 +87,9 @@ drop: [notes, 007]
 id: 1.10
 max_bad_rows: 5
 schema: strict
+capture: off
+retrain: {schedule: weekly, on_drift: {k: 2, n: 4}}
+drift: {threshold: 0.5}
 approval: required
 numbers: [Percent, decimal_comma]
 threshold: {maximise: f1, positive: 1.0}
@@ -95,7 +98,7 @@ gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, a
 """
     config = merge(DEFAULTS, sidecar)
     said = json.loads(json.dumps(to_json(config)))
-    assert set(said) == {*FIELDS, "gate", "task_auto", "threshold"}
+    assert set(said) == {*FIELDS, *GROUPS, "task_auto", "threshold"}
     assert set(said["gate"]) == set(GATE_FIELDS)
     assert said["primary_metric"] == "AUC_weighted"
     assert said["allowed_algorithms"] == ["LightGBM", "XGBoostClassifier"]
@@ -296,8 +299,9 @@ def test_the_page_on_intake_knows_every_key_and_every_code() -> None:
     root = Path(__file__).resolve().parents[2]
     page = (root / "docs" / "intake.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
-    assert set(yaml.safe_load(example)) == {*FIELDS, "gate"}
-    assert set(yaml.safe_load(example)["gate"]) == set(GATE_FIELDS)
+    assert set(yaml.safe_load(example)) == {*FIELDS, *GROUPS, THRESHOLD}
+    for group, known in GROUPS.items():
+        assert set(yaml.safe_load(example)[group]) == set(known)
     merge(DEFAULTS, example)
     shared = root / "shared"
     modules = [*(shared / "domain/table").glob("*.py"), *(shared / "services/intake").glob("stag*.py")]

@@ -29,6 +29,8 @@ NEEDED = {
     "setting_kinds",
     "settings",
     "settings_judging",
+    "settings_notify",
+    "settings_watching",
     "bootstrap",
     "front",
     "redaction",

@@ -9,6 +9,7 @@ from typing import TypeVar
 from shared.domain.run.acts import Act, Shift, Watch
 from shared.domain.run.documents import SCHEMA_VERSION, Run
 from shared.domain.threshold import Threshold
+from shared.domain.upkeep import Upkeep
 
 T = TypeVar("T")
 #: Remembered deliveries and keys; older ones can no longer be redelivered by any queue.
@@ -70,6 +71,8 @@ class Dataset:
     shift: Shift | None = None
     #: The look at what went live last, while it lasts.
     watch: Watch | None = None
+    #: What the newest configuration says of it between two files; None: an earlier release took its files.
+    upkeep: Upkeep | None = None
     #: Who paused it: nothing trains and nothing is promoted until it is resumed.
     paused: Act | None = None
     #: Asked of the live model's threshold and not all done yet.

@@ -126,6 +126,7 @@ class Intake:
     def _anew(self, run_id: str, table: FileInfo, config: FileInfo) -> str:
         said = config_for(table.name, table.metadata, self._files, self._plan)
         run = self._latest(run_id, table.etag)
+        self._taker.keep(run.slug, said)
         if run.config_hash == _with_task_of(run, said).config_hash() and not (
             _for_config(run) or _was_asked(run)
         ):

@@ -59,10 +59,16 @@ class Taker:
             content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)
         source = replace(source, content_hash=content)
         run_id, fresh = self._claim(doc, source, said, staged, problem, delivery)
+        if problem is None:
+            self.keep(doc.slug, said)
         if staged:
             self._drop_unused(run_id, folder, source.blob, fresh=fresh)
         self._attempts.over(info.name, info.etag)
         return run_id
+
+    def keep(self, slug: str, said: Effective) -> None:
+        """Have hold for the dataset what is said of it between two files."""
+        self._ctx.store.change_dataset(slug, lambda found: replace(found, upkeep=said.config.upkeep))
 
     def refuse(self, doc: Dataset, info: FileInfo, problem: RunProblem) -> str:
         """A run that ends in quarantine, for a file that nothing more can be done with."""

@@ -36,29 +36,44 @@ def psi(before: ColumnProfile, after: ColumnProfile) -> float | None:
         return None
     if not (before.frequent or before.quantiles) or not (after.frequent or after.quantiles):
         return None
-    if numeric and not (_listed(before) and _listed(after)):
-        edges = sorted(set(before.quantiles[_STEP:-1:_STEP]))
-        shares = _bins(before, edges), _bins(after, edges)
+    if numeric and not (is_listed(before) and is_listed(after)):
+        edges = edges_of(before)
+        shares = binned(before, edges), binned(after, edges)
     else:
         shares = _values(before, after)
-    occupied = [(a, b) for a, b in zip(*shares, strict=True) if a > 0 or b > 0]
-    chance = (len(occupied) - 1) * (1 / before.sampled + 1 / after.sampled)
+    return index(*shares, before.sampled, after.sampled)
+
+
+def index(before: Sequence[float], after: Sequence[float], rows_before: int, rows_after: int) -> float:
+    """The stability index of shares by bin, beyond what chance alone gives on so many rows."""
+    occupied = [(a, b) for a, b in zip(before, after, strict=True) if a > 0 or b > 0]
     moved = ((max(a, _LEAST), max(b, _LEAST)) for a, b in occupied)
-    return max(0.0, sum((b - a) * log(b / a) for a, b in moved) - chance)
+    found = sum((b - a) * log(b / a) for a, b in moved)
+    return max(0.0, found - by_chance(len(occupied), rows_before, rows_after))
 
 
-def _gaps(column: ColumnProfile) -> float:
+def by_chance(bins: int, rows_before: int, rows_after: int) -> float:
+    """What equal distributions give on average."""
+    return max(0, bins - 1) * (1 / rows_before + 1 / rows_after)
+
+
+def edges_of(column: ColumnProfile) -> list[float]:
+    """Of a column of numbers, what parts its values into ten bins, or fewer where values repeat."""
+    return sorted(set(column.quantiles[_STEP:-1:_STEP]))
+
+
+def gaps_of(column: ColumnProfile) -> float:
     return column.sampled_gaps / column.sampled
 
 
-def _listed(column: ColumnProfile) -> bool:
+def is_listed(column: ColumnProfile) -> bool:
     """Whether its most frequent values are all that it has."""
     return sum(found.count for found in column.frequent) + column.sampled_gaps == column.sampled
 
 
-def _bins(column: ColumnProfile, edges: Sequence[float]) -> list[float]:
+def binned(column: ColumnProfile, edges: Sequence[float]) -> list[float]:
     """The share of gaps, then of the values in each bin (up to and with an edge)."""
-    gaps = _gaps(column)
+    gaps = gaps_of(column)
     below = [0.0, *(_share_up_to(edge, column.quantiles) for edge in edges), 1.0]
     return [gaps, *((1 - gaps) * (high - low) for low, high in pairwise(below))]
 
@@ -82,14 +97,14 @@ def _values(before: ColumnProfile, after: ColumnProfile) -> tuple[list[float], l
     One that is no longer among the most frequent may still be there, up to the share of the last of them: it is taken to
     have moved no more than it must.
     """
-    then, now = _shares(before), _shares(after)
-    unlisted = 0.0 if _listed(after) else min(now.values(), default=1.0)
+    then, now = shares_of(before), shares_of(after)
+    unlisted = 0.0 if is_listed(after) else min(now.values(), default=1.0)
     was = list(then.values())
     found = [now.get(value, min(share, unlisted)) for value, share in then.items()]
-    return [_gaps(before), *was, _rest(before, was)], [_gaps(after), *found, _rest(after, found)]
+    return [gaps_of(before), *was, rest_of(before, was)], [gaps_of(after), *found, rest_of(after, found)]
 
 
-def _shares(column: ColumnProfile) -> dict[str | float, float]:
+def shares_of(column: ColumnProfile) -> dict[str | float, float]:
     numeric = column.type in _NUMBERS
     return {
         float(found.value) if numeric else found.value: found.count / column.sampled
@@ -97,6 +112,6 @@ def _shares(column: ColumnProfile) -> dict[str | float, float]:
     }
 
 
-def _rest(column: ColumnProfile, shares: Sequence[float]) -> float:
-    rest = 1 - _gaps(column) - sum(shares)
+def rest_of(column: ColumnProfile, shares: Sequence[float]) -> float:
+    rest = 1 - gaps_of(column) - sum(shares)
     return rest if rest > 1e-9 else 0.0  # what rounding leaves is no share
