@@ -14,8 +14,11 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
 def advance(timer: func.TimerRequest) -> None:
     """Every open run and pipeline run, as far as it goes, and what keeps house; none of them waits for another's fault."""
+    from shared import checkup
     from shared.services import turns
     from shared.services.run import loop
+
+    checkup.came("advance")
 
     def runs() -> None:
         if bootstrap.store().anything_open():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from dropml.azureml.shell import Running, kept, load
 from dropml.azurite import process
-from dropml.common import marks, private, processes
+from dropml.common import folders, marks, private, processes
 from dropml.common.processes import Child, StartError
 
 #: Where nothing else is said: beside the program that is tried, as a virtual environment is.
@@ -36,14 +35,6 @@ class Wanted:
     storage: str | None = None
     port: int = 0
     http_port: int = 0
-
-
-def azurite_root() -> Path:
-    """Where Azurite is installed: in the checkout, or among the user's caches where this is an installed package."""
-    if (processes.ROOT / "pyproject.toml").is_file():
-        return processes.ROOT
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "dropml"
 
 
 def start(home: Path, wanted: Wanted) -> Running:
@@ -78,7 +69,7 @@ def _by_nobody_else(home: Path) -> Iterator[None]:
 def _start(home: Path, wanted: Wanted, before: Running | None) -> Running:
     storage, children = wanted.storage, dict[str, Child]()
     if storage is None:
-        root = azurite_root()
+        root = folders.azurite_root()
         process.install(root)
         azurite = process.start(home / "azurite", root=root, env=marks.mark(home))
         storage, children["azurite"] = azurite.connection_string, azurite.child

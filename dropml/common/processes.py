@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 
 from dropml.common import family, private, processors
+from dropml.common.folders import ROOT
 from dropml.common.logs import is_ready, rotate, tail
 
-ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
 STOP_SECONDS = 8.0
 KILL_SECONDS = 5.0  # after SIGKILL only a process that hangs in the kernel is still there

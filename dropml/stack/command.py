@@ -14,12 +14,13 @@ from pathlib import Path
 
 from dropml.azurite.node import AzuriteError
 from dropml.common import marks
+from dropml.common.folders import COMMAND
 from dropml.common.processes import Child, StartError
 from dropml.stack import app_check, poison
 from dropml.stack.life import down, left_behind, uninterrupted, up
 from dropml.stack.places import HOME, Stack, load
 
-NOT_RUNNING = "The stack is not running; `make up` starts it."
+NOT_RUNNING = f"The stack is not running; `{COMMAND} up` starts it."
 _NAMES = {"host": "The Functions host", "azureml": "The Azure ML emulator", "azurite": "Azurite"}
 INTERRUPTED = 130
 LITTLE_SPACE = 2**30
@@ -125,7 +126,10 @@ def _down(home: Path) -> int:
 def _status(home: Path) -> int:
     found, left = load(home), left_behind(home)
     if left:
-        print(f"Left behind by a part that is gone; `make down` ends them:\n{_listed(left)}", file=sys.stderr)
+        print(
+            f"Left behind by a part that is gone; `{COMMAND} down` ends them:\n{_listed(left)}",
+            file=sys.stderr,
+        )
     if found is None or not found.running:
         print(_what_is_gone(found), file=sys.stderr)
         return 1

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dropml.azurite import process
-from dropml.common import family, marks, private, processes
+from dropml.common import family, folders, marks, private, processes
 from dropml.common.processes import Child, StartError
 from dropml.stack import settings
-from dropml.stack.places import PARTS, ROOT, Places, Stack, load
+from dropml.stack.places import PARTS, Places, Stack, load
 
 CONTAINERS = ("incoming", "dropml-data", "dropml-quarantine", "dropml-state", "dropml-batch")
 #: Looked for until so many looks in a row find nothing: one that was just being started has its mark a moment later.
@@ -62,7 +62,7 @@ def alone(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StartError(
-                f"Another `make up` is starting the stack under {home}: wait for it, or end it first."
+                f"Another `{folders.COMMAND} up` is starting the stack under {home}: wait for it, or end it first."
             ) from None
         yield
 
@@ -84,8 +84,9 @@ def uninterrupted() -> Iterator[None]:
 def _start_all(
     home: Path, previous: Places | None, label: str | None, budget: float | None, extra: dict[str, str]
 ) -> Stack:
-    process.install(ROOT)
-    azurite = process.start(home / "azurite-data", env=marks.mark(home))
+    root = folders.azurite_root()
+    process.install(root)
+    azurite = process.start(home / "azurite-data", root=root, env=marks.mark(home))
     stack = Stack(home, _places(home, azurite.connection_string, previous)).note("azurite", azurite.child)
     stack = stack.note("azureml", _start_emulator(stack))
     values = settings.app_settings(
@@ -151,7 +152,7 @@ def _start_host(stack: Stack, values: dict[str, str]) -> Child:
     _containers(stack.storage)
     command = [
         "dropml.functions_host",
-        "--app", str(ROOT), "--port", str(stack.places.host_port),
+        "--app", str(folders.APP), "--port", str(stack.places.host_port),
         "--settings", str(home / "local.settings.json"), "--keys", str(home / "keys.json"),
     ]  # fmt: skip
     # In the environment too: there a variable of the shell would win over the settings file, as in Core Tools.

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from dropml.common import private
+from dropml.common.folders import HOME, ROOT
 from dropml.common.processes import Child, StartError
 
-ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".dropml"
+__all__ = ["HOME", "PARTS", "ROOT", "Places", "Stack", "Started", "load"]
+
 #: The order in which the parts are stopped: nobody is left to call what is gone.
 PARTS = ("host", "azureml", "azurite")
 

@@ -10,6 +10,7 @@ from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
 from shared.services.batches.showing import BatchList
+from shared.services.doctor.report import ReportView
 from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
@@ -42,6 +43,7 @@ VIEWS: tuple[type, ...] = (
     Paused,
     InForce,
     PipelineRunView,
+    ReportView,
 )
 _PREFIX = "#/components/schemas/"
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from functions.openapi import (
     acts,
+    doctor,
     endpoints,
     health,
     parts,
@@ -55,7 +56,7 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
     paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
-    paths |= quarantine.PATHS | pipelines.PATHS | health.PATHS
+    paths |= quarantine.PATHS | pipelines.PATHS | health.PATHS | doctor.PATHS
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

@@ -17,7 +17,8 @@ from dropml.azureml.serving.script_mount import Mount
 from dropml.azureml.serving.script_wire import Message, pack, receive
 from dropml.azureml.serving.settings import DeploymentSettings
 from dropml.common import private
-from dropml.common.processes import ROOT, environment
+from dropml.common.folders import ROOT
+from dropml.common.processes import environment
 
 _MARKS = ("DROPML_STACK", "DROPML_EMULATOR_DATA")  # by which a killed emulator's processes are found
 _CHUNK = 65_536

@@ -1,0 +1,152 @@
+"""What Azure must have for the app: workspace, datastore, compute, quota, the event subscription."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.errors import DropMLError
+from shared.services.doctor.report import Check, Finding, ok
+
+WORKSPACE_API, EVENTS_API = "2023-10-01", "2022-06-15"
+
+
+class Resources(Protocol):
+    """Azure's management (`shared.adapters.arm.Arm`)."""
+
+    def find(
+        self, url: str, what: str, params: dict[str, str] | None = None
+    ) -> Mapping[str, object] | None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the settings name; `account` is the data account's name."""
+
+    workspace_id: str
+    subscription: str
+    group: str
+    workspace: str
+    datastore: str
+    data_container: str
+    compute: str
+    event_grid: bool
+    account: str
+
+
+class AzureChecks:
+    def __init__(self, place: Place, resources: Resources) -> None:
+        self._at, self._resources = place, resources
+
+    def checks(self, *, quota: bool) -> dict[str, Check]:
+        found: dict[str, Check] = {
+            "workspace": self.workspace,
+            "datastore": self.datastore,
+            "compute": self.compute,
+            "events": self.events,
+        }
+        return found | ({"quota": self.quota} if quota else {})
+
+    def workspace(self) -> Finding:
+        found = self._find("", "read the workspace")
+        if found is None:
+            command = f"az ml workspace create --resource-group {self._at.group} --name {self._at.workspace}"
+            return Finding(
+                "workspace",
+                "failed",
+                f"There is no workspace {self._at.workspace} in {self._at.group}.",
+                command,
+            )
+        return ok("workspace", f"{self._at.workspace} in {found.get('location', 'an unknown region')}.")
+
+    def datastore(self) -> Finding:
+        name, wanted = self._at.datastore, self._at.data_container
+        found = self._find(f"/datastores/{name}", "read the datastore")
+        options = f"--resource-group {self._at.group} --workspace-name {self._at.workspace}"
+        create = (
+            f"az ml datastore create {options} --file datastore.yml, with type: azure_blob, name: {name}, "
+            f"container_name: {wanted}."
+        )
+        if found is None:
+            return Finding("datastore", "failed", f"There is no datastore {name}.", create)
+        container = _properties(found).get("containerName")
+        if container != wanted:
+            message = f"{name} is over the container {container}; snapshots are written to {wanted}."
+            return Finding("datastore", "failed", message, f"Set DATA_CONTAINER={container}, or {create}")
+        return ok("datastore", f"{name}, over {wanted}.")
+
+    def compute(self) -> Finding:
+        name = self._at.compute
+        if not name:
+            return ok("compute", "serverless (AZUREML_COMPUTE is empty).")
+        found = self._find(f"/computes/{name}", "read the compute")
+        if found is None:
+            command = (
+                f"az ml compute create --resource-group {self._at.group} --workspace-name {self._at.workspace}"
+                f" --name {name} --type AmlCompute --min-instances 0 --max-instances 2, or leave AZUREML_COMPUTE empty."
+            )
+            return Finding("compute", "failed", f"There is no compute {name}.", command)
+        properties = _properties(found)
+        state = properties.get("provisioningState")
+        if state != "Succeeded":
+            return Finding("compute", "failed", f"{name} is {state}.", f"az ml compute show --name {name}")
+        shape = _inner(properties, "properties")
+        most = _inner(shape, "scaleSettings").get("maxNodeCount")
+        return ok("compute", f"{name}: {shape.get('vmSize')}, at most {most} nodes.")
+
+    def quota(self) -> Finding:
+        """The families of cores of which less than four are left."""
+        workspace = self._find("", "read the workspace")
+        region = str((workspace or {}).get("location") or "")
+        if not region:
+            return Finding("quota", "unknown", "The workspace's region is not known.")
+        path = f"/subscriptions/{self._at.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/usages"
+        found = self._resources.find(path, "read the quota", {"api-version": WORKSPACE_API})
+        listed = (found or {}).get("value")
+        usages = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        scarce = [line for line in map(_scarce, usages) if line]
+        if scarce:
+            remedy = f"Ask for more at https://portal.azure.com under Quotas, Machine learning, {region}."
+            return Finding("quota", "warning", f"Nearly used up: {'; '.join(scarce)}.", remedy)
+        return ok("quota", f"{len(usages)} kinds of cores in {region}, none used up.")
+
+    def events(self) -> Finding:
+        """With Event Grid the host is told of files by a subscription on the account, made after the first deployment."""
+        if not self._at.event_grid:
+            return ok("events", "not needed: the host looks for files itself (BLOB_SOURCE).")
+        account = (
+            f"/subscriptions/{self._at.subscription}/resourceGroups/{self._at.group}"
+            f"/providers/Microsoft.Storage/storageAccounts/{self._at.account}"
+        )
+        by_hand = f"az eventgrid event-subscription list --source-resource-id {account}"
+        url = f"{account}/providers/Microsoft.EventGrid/eventSubscriptions"
+        try:
+            found = self._resources.find(url, "list event subscriptions", {"api-version": EVENTS_API})
+        except DropMLError:
+            return Finding("events", "unknown", "The app may not read event subscriptions.", by_hand)
+        listed = (found or {}).get("value")
+        hooks = [one for one in listed if "functionName" in str(one)] if isinstance(listed, list) else []
+        if found is None or not hooks:
+            message = "No event subscription of the account is seen that calls a function."
+            return Finding("events", "unknown", message, by_hand)
+        return ok("events", f"{len(hooks)} event subscription(s) call the app.")
+
+    def _find(self, path: str, what: str) -> Mapping[str, object] | None:
+        return self._resources.find(f"{self._at.workspace_id}{path}", what, {"api-version": WORKSPACE_API})
+
+
+def _properties(document: Mapping[str, object]) -> Mapping[str, object]:
+    return _inner(document, "properties")
+
+
+def _inner(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = document.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _scarce(usage: Mapping[str, object]) -> str:
+    used, limit = usage.get("currentValue"), usage.get("limit")
+    if not isinstance(used, int) or not isinstance(limit, int) or limit <= 0 or limit - used >= 4:
+        return ""
+    return f"{_inner(usage, 'name').get('localizedValue')}: {used} of {limit}"
