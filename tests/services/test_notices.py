@@ -16,7 +16,7 @@ from shared.domain.run.ledger import line_hash
 from shared.domain.run.parts import RunProblem
 from shared.services.run import loop
 from shared.services.run.acting import putting_back
-from tests.services.test_holdouts import FLIP, Town
+from tests.services.test_holdouts import FLIP, Town, gone
 from tests.services.test_lifecycle import drop, tick
 from tests.support.memory import Crash, World
 
@@ -112,13 +112,13 @@ def test_a_suspicious_file_is_told_as_such_or_as_what_waits() -> None:
         (frozenset({"awaiting_approval"}), "awaiting_approval"),
     ):
         world = World(receivers=(HOOK,), events=wanted)
-        world.data.holdout = 1000
         town = Town(world)
         drop(world, "A")
         tick(world)
-        town.says["B"] = lambda x, true: FLIP[true]
+        town.says["B"] = lambda _, true: FLIP[true]
+        world.data.draw_holdout = gone(town, "bank/A/")  # type: ignore[method-assign]
         second = drop(world, "B")
-        tick(world)
+        tick(world, 12)
         assert str(world.run(second).state) == "awaiting_approval"
         assert (event, second) in events(world)
 
