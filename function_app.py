@@ -5,12 +5,12 @@ import os
 
 import azure.functions as func
 
-from functions import acts, doctor, health, intake, lifecycle, pipelines, quarantine, runs, scoring
+from functions import acts, doctor, health, intake, lifecycle, notifications, pipelines, quarantine, runs, scoring
 from shared import redaction
 
 redaction.install(os.environ)
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-for module in (intake, lifecycle, scoring, pipelines, runs, acts, quarantine, health, doctor):
+for module in (intake, lifecycle, scoring, pipelines, runs, acts, quarantine, notifications, health, doctor):
     app.register_functions(module.bp)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
+from shared.domain.notify.deliveries import Patience
 from shared.domain.notify.receivers import receivers
 from shared.redaction import learn
 from shared.services.documents import Documents
 from shared.services.notify.outbox import Outbox
+from shared.services.notify.sending import Plan
 from shared.settings import Settings
 
 
@@ -16,3 +19,15 @@ def outbox(now: Settings, documents: Documents) -> Outbox:
     known = receivers(now.notify_webhooks)
     learn(*(receiver.url for receiver in known))
     return Outbox(documents, known, now.notify_events, time.time)
+
+
+def plan(now: Settings, environ: Mapping[str, str]) -> Plan:
+    base = now.public_url or _address(environ.get("WEBSITE_HOSTNAME", ""))
+    return Plan(now.notify_secret, base, now.notify_timeout_seconds, patience=Patience(now.notify_tries))
+
+
+def _address(host: str) -> str:
+    """Of the app, by the platform's own variable; plain HTTP on one machine alone."""
+    name = host.partition(":")[0]
+    scheme = "http" if name in ("localhost", "127.0.0.1") else "https"
+    return f"{scheme}://{host}" if host else ""

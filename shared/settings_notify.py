@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.notify.notices import EVENTS
-from shared.domain.notify.receivers import TAKES, receivers
 from shared.setting_kinds import number, secret, several, text, url, whole
+
+_TAKES = (
+    "up to 8 URLs parted by blanks, each as json=URL, slack=URL or teams=URL; https, or http to this machine"
+)
+
+
+def _receivers(raw: str) -> object:
+    from shared.domain.notify.receivers import receivers  # not at indexing
+
+    return receivers(raw)
 
 
 @dataclass(frozen=True)
 class NotifySettings:
     """Part of `shared.settings.Settings`."""
 
-    notify_webhooks: str = secret("", "Who is told of events; empty = nobody", receivers, TAKES)
+    notify_webhooks: str = secret("", "Who is told of events; empty = nobody", _receivers, _TAKES)
     notify_secret: str = text("", "Signs each notification (HMAC-SHA256); empty = no signature")
     notify_events: frozenset[str] = several("Events that are told; empty = all", tuple(EVENTS))
     notify_timeout_seconds: float = number(5.0, "Deadline of one notification", 0.05, 60)

@@ -11,6 +11,7 @@ from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
 from shared.services.batches.showing import BatchList
 from shared.services.doctor.report import ReportView
+from shared.services.notify.showing import NotificationList, NotificationView
 from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
@@ -39,6 +40,8 @@ VIEWS: tuple[type, ...] = (
     RefusedList,
     RefusedView,
     Decided,
+    NotificationList,
+    NotificationView,
     Asked,
     Paused,
     InForce,

@@ -9,6 +9,7 @@ from functions.openapi import (
     doctor,
     endpoints,
     health,
+    notifications,
     parts,
     pipelines,
     quarantine,
@@ -36,6 +37,7 @@ _TAGS = [
     {"name": "runs", "description": "Versions of a dataset on their way to production."},
     {"name": "acts", "description": "What people do to runs and datasets."},
     {"name": "quarantine", "description": "Refused files, and what is made of them."},
+    {"name": "notifications", "description": "What people are told, and whether it reached them."},
     {"name": "pipelines", "description": "Retraining."},
     {"name": "docs"},
     {"name": "health"},
@@ -56,7 +58,7 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
     paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
-    paths |= quarantine.PATHS | pipelines.PATHS | health.PATHS | doctor.PATHS
+    paths |= notifications.PATHS | quarantine.PATHS | pipelines.PATHS | health.PATHS | doctor.PATHS
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

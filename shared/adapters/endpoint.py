@@ -130,7 +130,7 @@ class _Https(_OneWrite, HTTPSConnection):
     """Over TLS."""
 
 
-class _PoolAdapter(HTTPAdapter):
+class PoolAdapter(HTTPAdapter):
     """Hands out the connection pool that `send` would use."""
 
     def route(self, session: requests.Session, url: str) -> _Route:
@@ -158,7 +158,7 @@ class EndpointHttp:
 
     def __init__(self) -> None:
         self._session = requests.Session()
-        self._adapter = _PoolAdapter(pool_maxsize=POOL_SIZE)
+        self._adapter = PoolAdapter(pool_maxsize=POOL_SIZE)
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
         self._routes: dict[str, _Route] = {}

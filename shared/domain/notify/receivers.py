@@ -12,7 +12,6 @@ FORMATS = ("json", "slack", "teams")
 #: Most receivers; each has a thread of its own while it is sent to.
 MOST = 8
 _ENTRY = re.compile(r"(?:(?P<format>[a-z]+)=)?(?P<url>https?://[!-~]+)")
-TAKES = f"up to {MOST} URLs parted by blanks, each as json=URL, slack=URL or teams=URL; https, or http to this machine"
 
 
 @dataclass(frozen=True)
