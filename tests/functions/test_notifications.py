@@ -33,7 +33,11 @@ def test_a_poisoned_file_is_told_and_what_is_refused_is_shown_and_sent_again(
 ) -> None:
     with scripted() as well, scripted(usual=Reply(500)) as broken:
         hooks = f"{well.url}/hook?token=do-not-show slack={broken.url}/services/do-not-show"
-        settings = {"NOTIFY_WEBHOOKS": hooks, "NOTIFY_SECRET": "secret-of-this-test", "NOTIFY_TRIES": "1"}
+        settings: dict[str, Any] = {
+            "NOTIFY_WEBHOOKS": hooks,
+            "NOTIFY_SECRET": "secret-of-this-test",
+            "NOTIFY_TRIES": "1",
+        }
         _poison(storage, "incoming", "late.csv")
         with running(tmp_path / "app", storage, **settings) as cloud:
             wait_for(lambda: _events(well.headers) >= {"poison_message", "dead"}, 60, "both notifications")
