@@ -5,7 +5,18 @@ import os
 
 import azure.functions as func
 
-from functions import acts, doctor, health, intake, lifecycle, notifications, pipelines, quarantine, runs, scoring
+from functions import (
+    acts,
+    doctor,
+    health,
+    intake,
+    lifecycle,
+    notifications,
+    pipelines,
+    quarantine,
+    runs,
+    scoring,
+)
 from shared import redaction
 
 redaction.install(os.environ)
