@@ -7,6 +7,7 @@ call is spent.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +61,19 @@ class Watch(Protocol):
     def failed(self, entry: ServingEntry, deployment: str) -> None: ...
 
 
+class Capture(Protocol):
+    """Is told of every call that was answered. Never waits, never raises."""
+
+    def scored(
+        self,
+        entry: ServingEntry,
+        run_id: str,
+        names: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        found: Prediction,
+    ) -> None: ...
+
+
 @dataclass
 class Scoring:
     """The use case. Thread-safe; one per process."""
@@ -73,6 +87,8 @@ class Scoring:
     neutralise: bool = True
     #: Whether answers hold probabilities where the request says nothing and the model has them.
     probabilities: bool = False
+    #: What counts the rows that were scored, behind the call; None: nothing does.
+    capture: Capture | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
@@ -105,6 +121,8 @@ class Scoring:
         if len(body) > MAX_ENDPOINT_BODY:
             raise too_large(len(request.body), MAX_ENDPOINT_BODY, as_sent=len(body))
         scored = self.predict(entry, body, len(checked.rows), deadline, request.request_id, wanted)
+        if self.capture is not None:
+            self.capture.scored(entry, scored.run_id, checked.columns, checked.rows, scored.prediction)
         headers = {"x-dropml-model": scored.model, "x-dropml-run": scored.run_id}
         if scored.threshold is not None:
             headers["x-dropml-threshold"] = repr(scored.threshold)
