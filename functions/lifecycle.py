@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
-from shared import bootstrap
+from shared import bootstrap, bootstrap_upkeep
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -35,8 +35,20 @@ def advance(timer: func.TimerRequest) -> None:
 
 @bp.timer_trigger(arg_name="timer", schedule="%RETRAIN_SCHEDULE%", use_monitor=True)
 def retrain(timer: func.TimerRequest) -> None:
-    """A new run for each dataset in production; the minute names the occurrence, so two hosts start one run."""
-    from shared.services.run import retraining
+    """A new run for each dataset in production that has no schedule of its own, where there is anything new to learn.
 
-    occurrence = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
-    retraining.retrain_all(occurrence, bootstrap.context())
+    The minute names the occurrence, so two hosts start one run.
+    """
+    bootstrap_upkeep.retrainer().on_app_schedule(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M"))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)
+def watch_data(timer: func.TimerRequest) -> None:
+    """Judges windows of what was scored, then trains anew what is due; most ticks have nothing to do."""
+    from shared.services import turns
+
+    turns.each(
+        bootstrap.log,
+        drift=lambda: bootstrap_upkeep.drift_watch().tick(),
+        retraining=lambda: bootstrap_upkeep.retrainer().tick(),
+    )

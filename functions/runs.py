@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions import parameters
 from functions.http import answer, door, respond
-from shared import bootstrap
+from shared import bootstrap, bootstrap_upkeep
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -73,6 +73,27 @@ def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.run import views
 
     return answer(views.datasets(views.PageQuery.parse(req.params), bootstrap.store()))
+
+
+@bp.route(route="datasets/{dataset}", methods=["GET"])
+@door
+def show_dataset(req: func.HttpRequest) -> func.HttpResponse:
+    """What serves it, what its configuration says of it, and the last decision about training it anew."""
+    from shared.services.upkeep import showing
+
+    return answer(showing.detail(parameters.dataset(req), bootstrap.store(), bootstrap_upkeep.owned()))
+
+
+@bp.route(route="datasets/{dataset}/drift", methods=["GET"])
+@door
+def show_drift(req: func.HttpRequest) -> func.HttpResponse:
+    """Windows of what was scored against what was trained on, newest first; `limit` (1 to 500, default 50)."""
+    from shared.services.run import views
+    from shared.services.upkeep import showing
+
+    limit = views.PageQuery.parse(req.params).limit
+    found = showing.windows(parameters.dataset(req), limit, bootstrap.store(), bootstrap_upkeep.owned())
+    return answer(found)
 
 
 @bp.route(route="datasets/{dataset}/versions/{n}/profile", methods=["GET"])

@@ -146,7 +146,7 @@ def housekeeping() -> Housekeeping:
     from shared.services.run.housekeeping import Housekeeping, Keep
 
     now = settings()
-    keep = Keep(now.keep_days, now.data_container, now.batch_container)
+    keep = Keep(now.keep_days, now.data_container, now.batch_container, now.capture_days)
     return Housekeeping(context(), data(), keep)
 
 
@@ -226,6 +226,7 @@ def serving() -> StoredServing:
 
 @Once
 def scoring() -> Scoring:
+    from shared import upkeep_plan
     from shared.services.scoring.exchange import ScoreLimits
     from shared.services.scoring.proxy import Scoring
 
@@ -233,15 +234,21 @@ def scoring() -> Scoring:
     limits = ScoreLimits(
         now.score_timeout_seconds, now.score_max_rows, explain_seconds=now.explain_timeout_seconds
     )
-    proba = now.score_probabilities == "on"
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), workers(), neutralises(), proba)
+    captured = upkeep_plan.capture(now, documents(), ledger(), store(), profiles(), process())
+    means = (workers(), neutralises(), now.score_probabilities == "on", captured)
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means)
+
+
+def process() -> str:
+    """Tells this process from the others that run now."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @Once
 def canary_watch() -> CanaryWatch:
     from shared.services.monitoring.tallies import CanaryWatch
 
-    return CanaryWatch(documents(), f"{socket.gethostname()}-{os.getpid()}")
+    return CanaryWatch(documents(), process())
 
 
 @Once
@@ -263,15 +270,9 @@ def batches() -> Batches:
     from shared.adapters.batch_files import BlobBatchFiles
     from shared.services.batches.taking import Batches
 
-    files = BlobBatchFiles(blob_service())
+    files, container = BlobBatchFiles(blob_service()), settings().batch_container
     return Batches(
-        scoring(),
-        documents(),
-        files,
-        settings().batch_container,
-        time.time,
-        batch_sources(),
-        neutralise=neutralises(),
+        scoring(), documents(), files, container, time.time, batch_sources(), neutralise=neutralises()
     )
 
 
@@ -287,13 +288,6 @@ def batch_sources() -> frozenset[str]:
 
 @Once
 def telemetry() -> NoTelemetry:
-    """What keeps it from working is logged, and costs the telemetry alone: wrong settings are told by the call itself."""
-    from shared.adapters.telemetry import NoTelemetry, Telemetry
-    from shared.domain.errors import DropMLError
+    from shared.adapters.telemetry_of import telemetry_of
 
-    try:
-        text = settings().applicationinsights_connection_string
-        return Telemetry(text) if text else NoTelemetry()
-    except DropMLError as error:
-        logging.getLogger("dropml").error("no telemetry: %s %s", error.message, error.remedy)
-        return NoTelemetry()
+    return telemetry_of(lambda: settings().applicationinsights_connection_string)

@@ -21,6 +21,7 @@ from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
 from shared.services.scoring.rotation import RotationView
+from shared.services.upkeep.showing import DatasetDetailView, DriftView
 
 #: Every answer that is a document of ours; what they hold comes along. A component is named for its class, without `View`.
 VIEWS: tuple[type, ...] = (
@@ -34,6 +35,8 @@ VIEWS: tuple[type, ...] = (
     Leaderboard,
     LedgerView,
     DatasetList,
+    DatasetDetailView,
+    DriftView,
     Profile,
     CurveView,
     LiveThresholdView,

@@ -19,6 +19,7 @@ from functions.openapi.parts import (
 
 RUN_ID = path_parameter("id", "The run's id.", "bankmarketing-1-a1")
 
+DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
 
 _RUN_LINKS: Doc = {
     name: link(name, "The newest one.", id="$response.body#/runs/0/run_id")
@@ -108,13 +109,31 @@ PATHS: Doc = {
             ),
         )
     },
+    "/api/datasets/{dataset}": {
+        "get": operation(
+            "showDataset",
+            "runs",
+            "One dataset: what serves it, and when it is trained anew",
+            parameters=[DATASET],
+            responses=responses(json_answer("The dataset.", ref("DatasetDetail")), 404),
+        )
+    },
+    "/api/datasets/{dataset}/drift": {
+        "get": operation(
+            "showDrift",
+            "runs",
+            "Whether what is scored is still what was trained on",
+            parameters=[DATASET, PAGE[0]],
+            responses=responses(json_answer("Windows, newest first.", ref("Drift")), 404),
+        )
+    },
     "/api/datasets/{dataset}/versions/{n}/profile": {
         "get": operation(
             "showProfile",
             "runs",
             "What each column of a version holds, and what is odd about it",
             parameters=[
-                path_parameter("dataset", "The dataset's name or slug.", "bankmarketing"),
+                DATASET,
                 path_parameter("n", "The version: a run's `n`.", "1"),
             ],
             responses=responses(json_answer("The profile.", ref("Profile")), 404),

@@ -128,6 +128,24 @@ class DataStore:
             for piece in self.stream(container, name, etag or info.etag):
                 out.write(piece)
 
+    def begin_copy(self, container: str, name: str, to_name: str) -> bool:
+        """Have the account copy a blob within a container; True once the copy is whole. Again, it finds the copy.
+
+        Within one account whoever may read the source may copy it: https://learn.microsoft.com/rest/api/storageservices/copy-blob
+        """
+        target = self._blob(container, to_name)
+        try:
+            with translated(f"{container}/{to_name}"):
+                copy = target.get_blob_properties(timeout=TIMEOUT).copy
+            status = str(copy.status or "success")
+        except NotFound:
+            status = "none"
+        if status not in ("success", "pending"):
+            source = self._blob(container, name)
+            with translated(f"{container}/{name}"):
+                status = str(target.start_copy_from_url(source.url, timeout=TIMEOUT)["copy_status"])
+        return status == "success"
+
     def delete(self, container: str, name: str) -> None:
         """Idempotent."""
         try:

@@ -35,6 +35,7 @@ NEEDED = {
     "settings_watching",
     "teller",
     "bootstrap",
+    "bootstrap_upkeep",
     "front",
     "redaction",
 }

@@ -16,7 +16,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.parts import Gate
 from shared.domain.run.states import State
-from shared.services.run import loop, retraining
+from shared.services.run import loop
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.acting.putting_back import InForce
 from shared.services.run.pipeline_runs import PipelineRuns
@@ -25,6 +25,7 @@ from tests.services.test_holdouts import FLIP, Town, gone
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
 from tests.support.memory import World
 from tests.support.memory_pipelines import MemoryPipelines
+from tests.support.upkeep import app_schedule, untrained
 
 ANN = Act("ann", 5.0, "callers complain")
 BEN = Act("ben", 6.0)
@@ -496,12 +497,13 @@ class TestPause:
 
     def test_retraining_skips_it(self) -> None:
         world = live("A")
+        untrained(world)
         asking.pause("bank", ANN, world.context)
-        assert retraining.retrain_all("2026-01-05T03:00", world.context) == []
+        assert app_schedule(world, "2026-01-05T03:00") == []
         pipelines = PipelineRuns(world.context, MemoryPipelines(world.azureml))
         assert refused(lambda: pipelines.trigger("bank", "r1", "http")) == "dataset-paused"
         asking.resume("bank", ANN, world.context)
-        assert retraining.retrain_all("2026-01-05T03:00", world.context) == ["bank-2-a1"]
+        assert app_schedule(world, "2026-01-05T03:01") == ["bank-3-a1"]
 
 
 class TestASuspiciousFile:

@@ -291,7 +291,7 @@ def test_a_retraining_in_between_makes_the_same_content_no_new_data() -> None:
     world = World()
     first = drop(world, "A")
     tick(world)
-    retraining.retrain("bank", "2026-01-05T03:00", world.context)
+    retraining.begin(world.run(first), "2026-01-05T03:00", "retrain", world.context)
     tick(world)
     key = names.digest("bank", "A", "cfg", "drop")
     run = world.run(first)
@@ -326,12 +326,12 @@ def test_ledger_chain_holds_and_tells_every_state() -> None:
     assert verify([lines[0], lines[2]], head).broken_at == 1, "a missing line shows"
 
 
-def test_scheduled_retraining_is_one_run_for_each_occurrence() -> None:
+def test_a_run_that_trains_by_itself_is_one_for_each_occurrence() -> None:
     world = World()
-    drop(world)
+    first = world.run(drop(world))
     tick(world)
-    assert retraining.retrain_all("2026-01-05T03:00", world.context) == ["bank-2-a1"]
-    assert retraining.retrain("bank", "2026-01-05T03:00", world.context) == "bank-2-a1"
+    for _ in range(2):
+        assert retraining.begin(first, "2026-01-05T03:00", "retrain", world.context) == "bank-2-a1"
     tick(world)
     assert state(world, "bank-2-a1") == "live", "equal is not worse within the margin"
     assert world.azureml.data == {"bank:1": "bank/A/train"}, "no second data version"

@@ -18,6 +18,7 @@ from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import World
 from tests.support.memory_pipelines import MemoryPipelines
+from tests.support.upkeep import app_schedule, untrained
 
 FAULTS: list[Callable[[], Exception]] = [
     lambda: KeyError("status"),
@@ -159,8 +160,9 @@ class TestRetraining:
         for name in ("bad", "good"):
             drop(world, dataset=name)
         tick(world)
+        untrained(world, dataset="good")
         world.docs.blobs["datasets/bad.json"] = ("{", '"x"')
-        assert retraining.retrain_all("2026-01-05T03:00", world.context) == ["good-2-a1"]
+        assert app_schedule(world, "2026-01-05T03:00") == ["good-3-a1"]
 
     def test_takes_older_data_where_the_newest_run_cannot_be_read(self) -> None:
         world = World()
@@ -169,8 +171,7 @@ class TestRetraining:
         drop(world, "B")
         tick(world)
         world.docs.blobs["runs/bank-2-a1.json"] = ("{", '"x"')
-        run_id = retraining.retrain("bank", "2026-01-05T03:00", world.context)
-        assert world.run(run_id).source.content_hash == "A"
+        assert retraining.latest_data("bank", world.context).source.content_hash == "A"
 
 
 class TestPipelines:

@@ -12,9 +12,10 @@ from shared.domain import names
 from shared.domain.errors import Transient
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
-from shared.services.run import loop, retraining, views
+from shared.services.run import loop, views
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
 from tests.support.memory import World
+from tests.support.upkeep import app_schedule, untrained
 
 
 def test_a_run_that_waits_at_the_gate_keeps_its_deployment_while_another_is_promoted() -> None:
@@ -159,6 +160,8 @@ class TestOneRunsFault:
         for dataset in ("bad", "good"):
             drop(world, dataset=dataset)
         tick(world)
+        for dataset in ("bad", "good"):
+            untrained(world, dataset=dataset)
         load = world.store.load
 
         class Store(type(world.store)):  # type: ignore[misc]
@@ -168,7 +171,7 @@ class TestOneRunsFault:
                 return load(run_id)
 
         context = replace(world.context, store=Store(world.docs, world.ledger_store, world.clock))
-        assert retraining.retrain_all("2026-01-05T03:00", context) == ["good-2-a1"]
+        assert app_schedule(world, "2026-01-05T03:00", context) == ["good-3-a1"]
         assert any(line["what"] == "could not retrain" for line in world.logged)
 
 

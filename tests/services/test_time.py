@@ -9,11 +9,12 @@ import pytest
 
 from shared.domain.documents import to_json
 from shared.domain.run.ledger import Verification, verify
-from shared.services.run import loop, retraining
+from shared.services.run import loop
 from shared.services.run.pulse import PATH, REST_SECONDS, Beat, Pulse
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import World
+from tests.support.upkeep import app_schedule, untrained
 
 HOUR = 3600.0
 
@@ -163,24 +164,25 @@ class TestThePulse:
 
 class TestSchedules:
     def retrained(self, world: World, minute: str) -> list[str]:
-        return retraining.retrain_all(f"2026-01-05T{minute}", world.context)
+        return app_schedule(world, f"2026-01-05T{minute}")
 
     @pytest.fixture
     def world(self) -> World:
         world = World()
         drop(world)
         tick(world)
+        untrained(world)
         world.clock.now += HOUR
         return world
 
     def test_two_hosts_with_clocks_five_minutes_apart_retrain_once(self, world: World) -> None:
-        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        assert self.retrained(world, "03:00") == ["bank-3-a1"]
         tick(world, 60)
         world.clock.now += 240
         assert self.retrained(world, "03:05") == []
 
     def test_a_clock_that_goes_back_retrains_once(self, world: World) -> None:
-        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        assert self.retrained(world, "03:00") == ["bank-3-a1"]
         tick(world, 60)
         world.jump(-600)
         assert self.retrained(world, "02:51") == []
@@ -190,16 +192,17 @@ class TestSchedules:
     def test_however_many_were_missed_one_catches_up(self, world: World, missed: int) -> None:
         world.jump(missed * 24 * HOUR)
         world.restart()
-        assert self.retrained(world, "03:00") == ["bank-2-a1"]
+        assert self.retrained(world, "03:00") == ["bank-3-a1"]
         assert self.retrained(world, "03:01") == []
         tick(world, 60)
-        assert [run.cause for run in world.runs()] == ["drop", "retrain"]
+        assert [run.cause for run in world.runs()] == ["drop", "drop", "retrain"]
 
     def test_the_next_one_is_another(self, world: World) -> None:
         self.retrained(world, "03:00")
         tick(world, 60)
         world.clock.now += 24 * HOUR
-        assert self.retrained(world, "03:00 a day later") == ["bank-3-a1"]
+        untrained(world, "C")
+        assert self.retrained(world, "03:00 a day later") == ["bank-5-a1"]
 
 
 def test_two_hosts_that_tick_together_do_everything_once() -> None:

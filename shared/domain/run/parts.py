@@ -50,6 +50,8 @@ class Snapshot:
     changes: tuple[Change, ...] = ()
     #: Where the profile of its columns lies; empty for what earlier releases staged.
     profile_path: str = ""
+    #: Content hashes of the versions that were put together in it, the newest first; empty for a version of its own.
+    joined: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from shared.domain.table.column_types import EXACT, ColumnStats
 
@@ -93,3 +94,55 @@ def fill_marks(chunks: Iterable[bytes], values: Sequence[float]) -> Iterator[byt
         parts = chunk[:cut].split(b"\0")
         parts[1::2] = [texts[number] for number in parts[1::2]]
         yield b"".join(parts)
+
+
+class UnlikeError(ValueError):
+    """Why several tables can't be read as one, as a clause."""
+
+
+def joined(texts: Sequence[str], files: Sequence[str]) -> str:
+    """The MLTable text over `files`, from the texts of the tables that they are of, the newest first.
+
+    Spellings of truth values and formats of dates are taken together. Raises UnlikeError where a column is of another type.
+    """
+    import yaml  # not at indexing
+
+    docs = [yaml.safe_load(text) for text in texts]
+    kinds = [_kinds(doc) for doc in docs]
+    merged = dict(kinds[0])
+    for other in kinds[1:]:
+        if other.keys() != merged.keys():
+            raise UnlikeError("they hold other columns")
+        for column, kind in other.items():
+            merged[column] = _both(column, merged[column], kind)
+    steps = [step for step in docs[0]["transformations"] if "convert_column_types" not in step]
+    conversions = [{"columns": column, "column_type": kind} for column, kind in merged.items()]
+    doc = {
+        **docs[0],
+        "paths": [{"file": f"./{name}"} for name in files],
+        "transformations": [*steps, {"convert_column_types": conversions}],
+    }
+    return str(yaml.safe_dump(doc, sort_keys=False))
+
+
+def _kinds(doc: dict[str, Any]) -> dict[str, Any]:
+    """The type of each column."""
+    found: dict[str, Any] = {}
+    for step in doc["transformations"]:
+        for item in step.get("convert_column_types", ()):
+            columns = item["columns"] if isinstance(item["columns"], list) else [item["columns"]]
+            found |= dict.fromkeys(columns, item["column_type"])
+    return found
+
+
+def _both(column: str, one: Any, other: Any) -> Any:
+    if one == other:
+        return one
+    if not (isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys()):
+        raise UnlikeError(f"the column {column!r} is of another type in one of them")
+    ((kind, mine),), ((_, theirs),) = one.items(), other.items()
+    taken = {
+        name: sorted({*value, *theirs.get(name, ())}) if isinstance(value, list) else value
+        for name, value in mine.items()
+    }
+    return {kind: taken}

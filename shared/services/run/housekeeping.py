@@ -22,7 +22,7 @@ from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
 from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
-from shared.services.run.retraining import latest_data
+from shared.services.run.retraining import newest_data
 from shared.services.run.serving_repair import ServingRepair
 
 PATH = "house.json"
@@ -30,6 +30,8 @@ PATH = "house.json"
 ROUND_SECONDS, SLICE_SECONDS, MOST = 6 * 3600.0, 5.0, 1000
 #: Of documents of the state container that are no record.
 PASSING = ("canary/", "strikes/", "unreadable/")
+#: Of what callers scored.
+CAPTURED = ("captured/", "captured-rows/")
 
 
 class FileInfo(Protocol):
@@ -53,6 +55,8 @@ class Keep:
     days: float
     data: str
     batches: str
+    #: For how many days what was captured is kept.
+    captured_days: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Housekeeping:
         until = self._ctx.active() + SLICE_SECONDS
         self._repair.tick(until)
         guarded(self._ctx.log, "endpoints not looked at", lambda: self._outside.tick(until))
-        if self._keep.days and self._due():
+        if self._due():
             guarded(self._ctx.log, "house not kept", lambda: self._go_on(until))
 
     def _due(self) -> bool:
@@ -98,12 +102,16 @@ class Housekeeping:
     # -- one round: yields after each thing that it has taken away -----------------------------------------
 
     def _whole_round(self) -> Iterator[None]:
+        for folder in CAPTURED:
+            yield from self._one(folder, self._passed(folder, self._keep.captured_days))
+        if not self._keep.days:
+            return
         for slug in self._ctx.store.slugs():
             yield from self._one(f"data of {slug}", self._staged(slug))
         yield from self._one("batches", self._old_batches())
         yield from self._one("pipeline runs", self._old_pipeline_runs())
         for folder in PASSING:
-            yield from self._one(folder, self._passed(folder))
+            yield from self._one(folder, self._passed(folder, self._keep.days))
 
     def _one(self, what: str, work: Iterator[None]) -> Iterator[None]:
         """Whatever keeps it from being done, the others are."""
@@ -112,30 +120,30 @@ class Housekeeping:
         except Exception as error:  # noqa: BLE001 - told; the next round tries again
             safely(self._ctx.log, "house not kept", part=what, **told(error).to_dict())
 
-    def _passed(self, folder: str) -> Iterator[None]:
-        for path in self._old_documents(folder):
+    def _passed(self, folder: str, days: float) -> Iterator[None]:
+        for path in self._old_documents(folder, days):
             self._ctx.store.documents.delete(path)
             yield
 
-    def _is_old(self, modified: float) -> bool:
-        return 0 < modified < self._ctx.clock() - self._keep.days * 86400
+    def _is_old(self, modified: float, days: float) -> bool:
+        return 0 < modified < self._ctx.clock() - days * 86400
 
     def _old_files(self, container: str, prefix: str, may_go: Callable[[str], bool]) -> Iterator[None]:
         found = (
             (info.last_modified, info.name)
             for info in self._files.list(container, prefix)
-            if self._is_old(info.last_modified) and may_go(info.name)
+            if self._is_old(info.last_modified, self._keep.days) and may_go(info.name)
         )
         for _, name in heapq.nsmallest(MOST, found):
             self._files.delete(container, name)
             yield
 
-    def _old_documents(self, folder: str) -> list[str]:
+    def _old_documents(self, folder: str, days: float) -> list[str]:
         found: list[tuple[float, str]] = []
         after = ""
         while True:
             entries, after = self._ctx.store.documents.page(folder, 5000, after)
-            old = [(entry.modified, entry.path) for entry in entries if self._is_old(entry.modified)]
+            old = [(entry.modified, entry.path) for entry in entries if self._is_old(entry.modified, days)]
             found = heapq.nsmallest(MOST, found + old)
             if not after:
                 return [path for _, path in found]
@@ -158,14 +166,18 @@ class Housekeeping:
             before = champion.gate.champion_run if champion.gate else None
             runs += [champion, *([self._ctx.store.load(before)[0]] if before else [])]
         with contextlib.suppress(NotFound):  # nothing was registered yet
-            runs.append(latest_data(dataset.slug, self._ctx))
+            runs += newest_data(dataset.slug, self._versions(dataset), self._ctx)
         return {"/".join(run.snapshot.path.split("/")[:2]) for run in runs if run.snapshot}
+
+    def _versions(self, dataset: Dataset) -> int:
+        """How many of the newest versions the dataset is trained on together."""
+        return dataset.upkeep.retrain.data if dataset.upkeep else 1
 
     def _old_batches(self) -> Iterator[None]:
         """Files of a batch first, then its document, so that a crash in between loses no track of them."""
         documents = self._ctx.store.documents
         listed = ListedBatches(documents)
-        for path in self._old_documents("batches/"):
+        for path in self._old_documents("batches/", self._keep.days):
             found = {} if path == "batches/open.json" else self._as_it_is(path)
             if path == "batches/open.json" or found.get("status") in (*OPEN_STATUSES, "waiting"):
                 continue
@@ -179,7 +191,7 @@ class Housekeeping:
 
     def _old_pipeline_runs(self) -> Iterator[None]:
         documents = self._ctx.store.documents
-        for path in self._old_documents("pipelines/"):
+        for path in self._old_documents("pipelines/", self._keep.days):
             if self._as_it_is(path).get("status") in PIPELINE_OPEN:
                 continue
             slug, _, name = path.removeprefix("pipelines/").removesuffix(".json").partition("/")

@@ -2,34 +2,76 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 
 from shared.domain import names
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.run.documents import Run
+from shared.domain.run.parts import Snapshot
 from shared.domain.run.states import RETRYABLE, State
-from shared.services.guard import guarded
 from shared.services.run.context import Context
 
-#: Seconds within which a second scheduled run of a dataset is the first one's.
-SAME_OCCURRENCE = 900.0
+#: Newest runs that are looked through for earlier versions and trainings.
+LOOKED = 50
 
 
 def latest_data(slug: str, ctx: Context) -> Run:
-    """The dataset's newest run whose data was registered. Raises NotFound."""
+    """The dataset's newest run whose data was registered, of a version of its own. Raises NotFound."""
     for run_id in ctx.store.run_ids(slug):
         try:
             run, _ = ctx.store.load(run_id)
         except InvalidDocument:
             continue  # it ended for that; an older one has data, too
-        if any(moment.state is State.REGISTERED for moment in run.history):
+        joined = run.snapshot is not None and run.snapshot.joined
+        if not joined and _registered(run):
             return run
     raise NotFound(f"The dataset {slug!r} has no registered data yet.", remedy="Drop a CSV first.")
 
 
-def derive(base: Run, n: int, attempt: int, *, key: str, cause: str, actor: str, at: float) -> Run:
-    """A run that starts at the data of `base`."""
+def newest_data(slug: str, versions: int, ctx: Context) -> list[Run]:
+    """The runs of so many of the newest versions that differ, the newest first. Raises NotFound where there is none."""
+    newest = latest_data(slug, ctx)
+    found = {newest.source.content_hash: newest}
+    for run in runs_of(slug, ctx) if versions > 1 else ():
+        if len(found) >= versions:
+            break
+        if run.n < newest.n and run.snapshot and not run.snapshot.joined and _registered(run):
+            found.setdefault(run.source.content_hash, run)
+    return list(found.values())
+
+
+def runs_of(slug: str, ctx: Context) -> Iterator[Run]:
+    """The newest LOOKED, the newest first; what can't be read is passed over."""
+    for run_id in ctx.store.run_ids(slug)[:LOOKED]:
+        try:
+            yield ctx.store.load(run_id)[0]
+        except InvalidDocument:
+            continue
+
+
+def trainings(slug: str, ctx: Context) -> list[Run]:
+    """The runs that a model came out of, the newest first."""
+    return [run for run in runs_of(slug, ctx) if any(moment.state is State.TRAINED for moment in run.history)]
+
+
+def _registered(run: Run) -> bool:
+    return any(moment.state is State.REGISTERED for moment in run.history)
+
+
+def derive(
+    base: Run,
+    n: int,
+    attempt: int,
+    *,
+    key: str,
+    cause: str,
+    actor: str,
+    at: float,
+    state: State = State.REGISTERED,
+) -> Run:
+    """A run that starts at the data of `base`, which is registered unless `state` says so."""
     run = Run(
         run_id=names.run_id(base.slug, n, attempt),
         dataset=base.dataset,
@@ -38,7 +80,7 @@ def derive(base: Run, n: int, attempt: int, *, key: str, cause: str, actor: str,
         attempt=attempt,
         key=key,
         cause=cause,
-        state=State.REGISTERED,
+        state=state,
         created_at=at,
         entered_at=at,
         config_hash=base.config_hash,
@@ -50,46 +92,34 @@ def derive(base: Run, n: int, attempt: int, *, key: str, cause: str, actor: str,
     return run.opened(at, actor)
 
 
-def retrain(slug: str, occurrence: str, ctx: Context) -> str:
-    """A scheduled run; the same occurrence twice is the same run."""
-    base = latest_data(slug, ctx)
-    key = names.digest(slug, base.source.content_hash, base.config_hash, "retrain", occurrence)
-    return ctx.store.claim(
-        slug,
-        key,
-        lambda n, a: derive(base, n, a, key=key, cause="retrain", actor="timer", at=ctx.clock()),
-        delivery=f"retrain:{occurrence}",
-    )[0]
+def begin(
+    base: Run,
+    occurrence: str,
+    cause: str,
+    ctx: Context,
+    joined: Snapshot | None = None,
+    content_hash: str = "",
+) -> str:
+    """A run that trains by itself; the same occurrence twice is the same run. `joined` is data that isn't registered yet, and
+    `content_hash` what it is made of.
+    """
+    source = replace(base.source, content_hash=content_hash) if joined else base.source
+    key = names.digest(base.slug, source.content_hash, base.config_hash, "retrain", occurrence)
+
+    def build(n: int, attempt: int) -> Run:
+        at = ctx.clock()
+        if joined is None:
+            return derive(base, n, attempt, key=key, cause=cause, actor="timer", at=at)
+        snapshot = replace(joined, version=names.model_version(n, attempt))
+        of = replace(base, source=source, snapshot=snapshot)
+        return derive(of, n, attempt, key=key, cause=cause, actor="timer", at=at, state=State.VALIDATING)
+
+    return ctx.store.claim(base.slug, key, build, delivery=delivery(occurrence))[0]
 
 
-def retrain_all(occurrence: str, ctx: Context) -> list[str]:
-    """One scheduled run for each dataset that has a champion, nothing under way and is not paused."""
-    out: list[str] = []
-
-    def look(slug: str) -> None:
-        dataset = ctx.store.dataset(slug)
-        if (
-            dataset
-            and dataset.champion
-            and not (dataset.open or dataset.paused)
-            and not _just_retrained(slug, ctx)
-        ):
-            out.append(retrain(slug, occurrence, ctx))
-
-    for slug in ctx.store.slugs():
-        guarded(ctx.log, "could not retrain", partial(look, slug), dataset=slug)
-    return out
-
-
-def _just_retrained(slug: str, ctx: Context) -> bool:
-    """The same occurrence may come twice under two names: hosts' clocks differ, or a clock went back."""
-    for run_id in ctx.store.run_ids(slug)[:1]:
-        try:
-            newest, _ = ctx.store.load(run_id)
-        except InvalidDocument:
-            continue
-        return newest.cause == "retrain" and abs(ctx.clock() - newest.created_at) < SAME_OCCURRENCE
-    return False
+def delivery(occurrence: str) -> str:
+    """How a dataset remembers an occurrence that was taken."""
+    return f"retrain:{occurrence}"
 
 
 def retry(run_id: str, actor: str, ctx: Context) -> str:
