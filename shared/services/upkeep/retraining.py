@@ -55,6 +55,8 @@ class _Asked:
     occurrence: str
     why: str
     patient: bool = True
+    #: Of drift, the end of the last window that asks.
+    until: float = 0.0
 
 
 @dataclass
@@ -177,11 +179,8 @@ class Retrainer:
             if calls_for(retrain.on_drift, [each.drifted for each in windows]):
                 last = windows[-retrain.on_drift.n :]
                 k = sum(each.drifted for each in last)
-                found.append(
-                    _Asked(
-                        "drift", f"drift:{last[-1].end:.0f}", f"{k} of the last {len(last)} windows drifted."
-                    )
-                )
+                end, why = last[-1].end, f"{k} of the last {len(last)} windows drifted."
+                found.append(_Asked("drift", f"drift:{end:.3f}", why, until=end))
         if retrain.on_new_data and not dataset.open:
             found.append(_Asked("new-data", "", "There is data that no run was trained on."))
         return found
@@ -198,7 +197,7 @@ class Retrainer:
             if asked.trigger == "schedule":
                 after = replace(after, since=max(after.since, self._ctx.clock()))
             if asked.trigger == "drift":
-                after = replace(after, drift_until=float(asked.occurrence.partition(":")[2]))
+                after = replace(after, drift_until=asked.until)
         told = state.last
         same = told is not None and (told.trigger, told.outcome, told.code, told.reason) == (
             decision.trigger,
