@@ -6,10 +6,13 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from dropml.azureml.automl.data.reader import read_table
 from shared.adapters import storage
 from shared.adapters.data_files import DataStore
 from shared.adapters.documents import JsonStore
@@ -24,9 +27,17 @@ from shared.domain.errors import (
     Transient,
     Upstream,
 )
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Source
+from shared.domain.run.states import State
 from shared.services.intake.staging import HOLDOUT, MLTABLE, PROFILE, TRAIN, stage
+from shared.services.intake.taking import snapshot_of
+from shared.services.upkeep.joining import Joiner
 from tests.conftest import StorageAccount
 from tests.support.staging_area import RULE, MemoryArea, people, staged
+
+#: A run of a table of people, but for its data.
+RUN = Run("people-1-a1", "people", "people", 1, 1, "k", "drop", State.REGISTERED, 1.0, 1.0, "cfg")
 
 
 @pytest.fixture
@@ -165,3 +176,40 @@ def test_an_account_out_of_reach_is_transient(
         connection = f"AccountName=acct;AccountKey=QQ==;BlobEndpoint={endpoint}"
         with pytest.raises(Transient):
             call(blob_service_client({"DATA_STORAGE": connection}, lambda: None))
+
+
+def test_the_account_copies_by_itself_and_a_copy_that_is_there_is_found(
+    store: DataStore, container: str
+) -> None:
+    data = os.urandom(2 * CHUNK + 7)
+    fill(store, container, "a/data.csv", data)
+    assert store.begin_copy(container, "a/data.csv", "b/data-1.csv")
+    before = store.properties(container, "b/data-1.csv").etag
+    assert store.begin_copy(container, "a/data.csv", "b/data-1.csv")
+    assert store.properties(container, "b/data-1.csv").etag == before
+    assert b"".join(store.stream(container, "b/data-1.csv")) == data
+    with pytest.raises(NotFound):
+        store.begin_copy(container, "a/none.csv", "b/data-2.csv")
+
+
+def test_two_staged_versions_are_one_table_for_whoever_trains_on_it(
+    store: DataStore, container: str, tmp_path: Path
+) -> None:
+    """Staged, joined in the account, and read as the emulator's engine reads it."""
+    runs = []
+    for number, text in enumerate((people(400), people(300).replace("2024-", "2025-")), 1):
+        area = store.area(container, f"people/{number}")
+        found = stage([text.encode()], area, DatasetConfig(label="y"), RULE, "people")
+        snapshot = snapshot_of(found, f"people/{number}", str(number))
+        made = {"run_id": f"people-{number}-a1", "n": number, "snapshot": snapshot}
+        runs.append(replace(RUN, **made, source=Source(content_hash=str(number))))  # type: ignore[arg-type]
+    whole = Joiner(store, container).joined((runs[1], runs[0]))
+    assert whole
+    for name in ("MLTable", "data-1.csv", "data-2.csv"):
+        (tmp_path / name).write_bytes(b"".join(store.stream(container, f"{whole.path}/{name}")))
+    table = read_table(tmp_path)
+    parts = [run.snapshot.train_rows for run in runs if run.snapshot]
+    assert len(table) == sum(parts) == whole.train_rows
+    held = b"".join(store.stream(container, whole.holdout_path))
+    assert held == b"".join(store.stream(container, "people/2/holdout/data.csv"))
+    assert store.properties(container, whole.profile_path).size

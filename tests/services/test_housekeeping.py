@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared.domain.errors import Upstream
 from shared.domain.run.parts import MOST_CHARACTERS, RunProblem
+from shared.domain.upkeep import Retrain, Upkeep
 from shared.services.open_index import OpenIndex
 from shared.services.run import housekeeping
 from shared.services.run.housekeeping import PATH, ROUND_SECONDS, Housekeeping, Keep
@@ -179,6 +181,28 @@ class TestARound:
         files.add(KEEP.data, "bank/old/train", 6000)
         kept(world, files, Keep(0, KEEP.data, KEEP.batches))
         assert files.names(KEEP.data) == {"bank/old/train"}
+
+
+def test_what_was_captured_goes_by_its_own_days_though_all_else_is_kept(world: World) -> None:
+    captured = ["captured/bank/000000006000-600/one.json", "captured-rows/bank/000000006000-600/one.jsonl"]
+    for path in captured:
+        world.docs.create(path, {})
+        world.docs.modified[path] = world.clock.now - 31 * DAY
+    world.docs.create("captured/bank/000000012000-600/one.json", {})
+    world.docs.modified["captured/bank/000000012000-600/one.json"] = world.clock.now - 29 * DAY
+    before = set(world.docs.blobs)
+    kept(world, Account(world), Keep(0, KEEP.data, KEEP.batches, captured_days=30))
+    assert before - set(world.docs.blobs) == set(captured)
+
+
+def test_versions_that_are_trained_on_together_stay(world: World) -> None:
+    upkeep = Upkeep(Retrain(data=4))
+    world.store.change_dataset("bank", lambda found: replace(found, upkeep=upkeep))
+    files = Account(world)
+    for content in "ABCD":
+        files.add(KEEP.data, f"bank/{content}/train/data.csv", 60)
+    kept(world, files)
+    assert len(files.names(KEEP.data)) == 4
 
 
 def test_a_page_of_an_answer_does_not_grow_the_documents() -> None:
