@@ -127,9 +127,11 @@ def azureml() -> AzureMLAdapter:
 @Once
 def pipeline_runs() -> PipelineRuns:
     from shared.adapters.pipelines import PipelinesAdapter
+    from shared.run_plan import pipeline_bounds
     from shared.services.run.pipeline_runs import PipelineRuns
 
-    return PipelineRuns(context(), PipelinesAdapter(settings(), azureml(), arm()))
+    now = settings()
+    return PipelineRuns(context(), PipelinesAdapter(now, azureml(), arm()), pipeline_bounds(now))
 
 
 @Once

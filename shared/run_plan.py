@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domain.canary import CanaryLimits
 from shared.services.run.context import CanaryPlan, Pace
+from shared.services.run.pipeline_runs import Bounds
 from shared.settings import Settings
 
 
@@ -20,3 +21,8 @@ def pace(now: Settings) -> Pace:
         settle_seconds=now.settle_seconds,
         traffic_seconds=now.traffic_seconds,
     )
+
+
+def pipeline_bounds(now: Settings) -> Bounds:
+    """As for a file: no more time than the owner allows, and no more trials than the settings say."""
+    return Bounds(now.override_max_timeout_minutes or now.experiment_timeout_minutes, now.max_trials)

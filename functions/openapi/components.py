@@ -16,7 +16,7 @@ from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
 from shared.services.run.acting.putting_back import InForce
-from shared.services.run.pipeline_runs import PipelineRunView
+from shared.services.run.pipeline_views import PipelineRunView
 from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.openapi.parts import (
+    ACTOR,
     MAYBE_TEXT,
     PAGE,
     REQUEST_ID,
@@ -18,8 +19,26 @@ from functions.openapi.parts import (
     ref,
     responses,
 )
+from shared.domain.rows.remarks import MOST
 
 DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
+
+
+_PARAMETERS: Doc = {
+    "timeout_minutes": {
+        "type": "number",
+        "minimum": 0.1,
+        "maximum": 8640,
+        "description": "Limit of the AutoML job; at most OVERRIDE_MAX_TIMEOUT_MINUTES or EXPERIMENT_TIMEOUT_MINUTES.",
+    },
+    "max_trials": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Most trials; at most MAX_TRIALS."},
+}
+_NOTE: Doc = {"note": {"type": "string", "maxLength": MOST, "description": "Why, for the ledger."}}
+
+
+def _body(said: Doc) -> Doc:
+    schema: Doc = {"type": "object", "properties": said, "additionalProperties": False}
+    return {"required": False, "content": {"application/json": {"schema": schema}}}
 
 
 def _shown(id_: str, description: str) -> Doc:
@@ -50,8 +69,10 @@ PATHS: Doc = {
             parameters=[
                 DATASET,
                 idempotency("The same key is the same pipeline run."),
+                ACTOR,
                 REQUEST_ID,
             ],
+            requestBody=_body(_PARAMETERS),
             responses=responses(
                 json_answer(
                     "Taken; Location says where to look.",
@@ -61,6 +82,7 @@ PATHS: Doc = {
                 ),
                 400,
                 404,
+                409,
                 status=202,
             ),
         ),
@@ -72,6 +94,37 @@ PATHS: Doc = {
             "A pipeline run and the run that came out of it",
             parameters=[DATASET, path_parameter("id", "The pipeline run's id.")],
             responses=responses(json_answer("The pipeline run.", ref("PipelineRun")), 404),
+        )
+    },
+    "/api/pipelines/{dataset}/runs/{id}/cancel": {
+        "post": operation(
+            "cancelPipelineRun",
+            "pipelines",
+            "End a pipeline run, its job and the run that came of it",
+            parameters=[DATASET, path_parameter("id", "The pipeline run's id."), ACTOR],
+            requestBody=_body(_NOTE),
+            responses=responses(
+                json_answer("As it is by now.", ref("PipelineRun")), 400, 404, 409, status=202
+            ),
+        )
+    },
+    "/api/pipelines/{dataset}/publish": {
+        "post": operation(
+            "publishPipeline",
+            "pipelines",
+            "Publish the retraining pipeline as the dataset's configuration is now",
+            parameters=[DATASET, idempotency("The same key is the same publication."), ACTOR],
+            responses=responses(
+                json_answer(
+                    "Taken; Location says where to look.",
+                    ref("PipelineRun"),
+                    headers={"Location": {"schema": TEXT}},
+                    links={"progress": _shown("$response.body#/id", "Its progress.")},
+                ),
+                400,
+                404,
+                status=202,
+            ),
         )
     },
 }

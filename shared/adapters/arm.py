@@ -125,13 +125,13 @@ class Arm:
         except NotFound:
             return None
 
-    def pages(self, url: str, what: str, params: dict[str, str]) -> Iterator[Any]:
+    def pages(self, url: str, what: str, params: dict[str, str], scope: str = ARM_SCOPE) -> Iterator[Any]:
         """The `value` of each page, followed by `nextLink` (ARM) or `continuationToken` (run history).
 
         A link leads to the host that was asked, for the token goes with it.
         """
         origin = _origin(self.endpoint if url.startswith("/") else url)
-        page = self.call("GET", url, what, params=params)
+        page = self.call("GET", url, what, params=params, scope=scope)
         for _ in range(MAX_PAGES):
             if not isinstance(page, dict) or not isinstance(page.get("value") or [], list):
                 raise Transient(
@@ -143,9 +143,9 @@ class Arm:
                     raise Upstream(
                         f"{what}: the next page is said to be on another host, which gets no token."
                     )
-                page = self.call("GET", link, what)
+                page = self.call("GET", link, what, scope=scope)
             elif token := page.get("continuationToken"):
-                page = self.call("GET", url, what, params=params | {"$continuationToken": token})
+                page = self.call("GET", url, what, params=params | {"$continuationToken": token}, scope=scope)
             else:
                 return
         raise Upstream(f"{what}: there is no end after {MAX_PAGES} pages.")

@@ -16,6 +16,7 @@ from shared.adapters.arm import Arm
 from shared.adapters.resource import Resource, mapping, texts
 from shared.domain.errors import Transient
 from shared.domain.run.parts import Trial
+from shared.domain.run.pipeline_run import PipelineStep
 from shared.services.run.ports import Job
 
 #: The tag in which AutoML names the child of its best model.
@@ -49,6 +50,8 @@ class RunRecord:
     ended: str
     properties: dict[str, str]
     tags: dict[str, str]
+    #: Of a pipeline's node: the name that people see.
+    step: str = ""
 
     @classmethod
     def of(cls, document: object) -> RunRecord:
@@ -66,6 +69,7 @@ class RunRecord:
             ended=str(found.get("endTimeUtc") or ""),
             properties=texts(found.get("properties")),
             tags=texts(found.get("tags")),
+            step=str(found.get("displayName") or ""),
         )
 
 
@@ -138,6 +142,21 @@ class Tracking:
             if child.kind == "automl" or child.properties.get("runTemplate") == "AutoML":
                 return child.name
         return None
+
+    def steps(self, pipeline_job: str) -> list[PipelineStep]:
+        """A pipeline job's nodes, in the order in which they began; those that wait come last."""
+        found = sorted(self.children(pipeline_job), key=lambda child: child.started or "~")
+        return [
+            PipelineStep(
+                name=child.step or child.name,
+                status=child.status,
+                job=child.name,
+                started=child.started or None,
+                ended=child.ended or None,
+                error=child.error if child.status == "Failed" else None,
+            )
+            for child in found
+        ]
 
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         """The leaderboard, in the order of the trials; metrics cost one call a finished trial."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -54,20 +56,44 @@ class PipelinesContract:
         pipelines.begin_publish(job.data, job.data, job)
         assert pipelines.published(job.data, job.data, job) == "published"
 
-    def test_a_request_starts_it_once_and_its_automl_job_is_found(
+    def test_what_a_request_has_started_is_found_by_its_id_and_its_automl_job_in_it(
         self, pipelines: Pipelines, azureml: AzureML, job: TrainingJob
     ) -> None:
         self.publish(pipelines, job.data, job)
+        since = time.time()
+
+        def started(request_id: str) -> str | None:
+            return pipelines.started(job.data, job.data, job, request_id, since)
+
+        assert started("request-1") is None
         first = pipelines.invoke(job.data, job.data, job, "request-1")
-        assert pipelines.invoke(job.data, job.data, job, "request-1") == first
         other = pipelines.invoke(job.data, job.data, job, "request-2")
         assert other != first
+        assert started("request-1") == first
+        assert started("request-2") == other
+        assert started("request-3") is None
         child = until(lambda: pipelines.automl_child(first), lambda name: name is not None)
         assert child is not None
         assert child not in (first, other)
         done = until(lambda: azureml.job(child), lambda j: j is not None and j.status == "Completed")
         assert done is not None
         assert done.best_child is not None
+        steps = until(
+            lambda: pipelines.steps(first), lambda found: {each.status for each in found} == {"Completed"}
+        )
+        assert [(each.name, each.job == child) for each in steps] == [("prepare", False), ("automl", True)]
+
+    def test_a_parameter_is_a_deployment_of_its_own_beside_the_default(
+        self, pipelines: Pipelines, azureml: AzureML, job: TrainingJob
+    ) -> None:
+        """Two requests with other parameters took the default from each other, without end."""
+        self.publish(pipelines, job.data, job)
+        varied = replace(job, config=replace(job.config, max_trials=1), varied=True)
+        self.publish(pipelines, job.data, varied)
+        assert pipelines.published(job.data, job.data, job) == "published"
+        assert pipelines.published(job.data, job.data, varied) == "published"
+        started = pipelines.invoke(job.data, job.data, varied, "short")
+        assert until(lambda: pipelines.automl_child(started), lambda name: name is not None)
 
     def test_the_same_id_of_another_dataset_is_another_run(
         self, pipelines: Pipelines, azureml: AzureML, folder: str, job: TrainingJob

@@ -28,6 +28,8 @@ _AREA = re.compile(
     r"^/(history|mlflow|pipelines|artifact|data|modelregistry|datastore)/v([\d.]+)(/subscriptions/.+)$",
     re.IGNORECASE,
 )
+#: The same API without Resource Manager before it: azure-ai-ml lists a batch endpoint's jobs there, with the service's own token.
+_MFE = re.compile(r"^/mferp/managementfrontend(/subscriptions/.+)$", re.IGNORECASE)
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _LOCATION = re.compile(
     rf"^/subscriptions/([^/]+)/providers/{re.escape(PROVIDER)}/locations/[^/]+"
@@ -116,7 +118,10 @@ class Gateway:
             area, _, rest = found.groups()
             self.identity.check(authorization, self.audiences + ML_AUDIENCES)
             return self._moved(scope, f"/{area.lower()}", rest)
-        self.identity.check(authorization, self.audiences)
+        audiences: tuple[str, ...] = self.audiences
+        if found := _MFE.match(path):
+            path, audiences = found[1], audiences + ML_AUDIENCES
+        self.identity.check(authorization, audiences)
         version = Request(scope).query_params.get("api-version")
         if not version:
             raise GatewayError(

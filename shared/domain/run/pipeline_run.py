@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from shared.domain.run.acts import Act
 from shared.domain.run.parts import RunProblem
 
-#: Statuses that the timer works on; the others are completed and failed.
+#: Statuses that the timer works on; the others are completed, published, failed and cancelled.
 PIPELINE_OPEN = frozenset({"publishing", "running"})
+
+
+@dataclass(frozen=True)
+class PipelineParameters:
+    """What a trigger may say otherwise than the dataset's configuration; None: as that says."""
+
+    timeout_minutes: float | None = None
+    max_trials: int | None = None
+
+
+@dataclass(frozen=True)
+class PipelineStep:
+    """One node of the pipeline job, as the run history has it. Times are ISO 8601; None before they come."""
+
+    name: str
+    status: str
+    #: The step's own job.
+    job: str = ""
+    started: str | None = None
+    ended: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,8 +48,22 @@ class PipelineRun:
     error: RunProblem | None = None
     #: Refusals by the service so far.
     refused: int = 0
+    #: Whether it ends once the pipeline is published, without a job.
+    only_publish: bool = False
+    parameters: PipelineParameters = field(default_factory=PipelineParameters)
+    #: Written before the pipeline is started: from then on its job may be there although no answer named it.
+    starting_at: float | None = None
+    #: Who has it cancelled.
+    cancelling: Act | None = None
+    #: Its steps as they ended.
+    steps: tuple[PipelineStep, ...] = ()
     schema: int = 2
 
     @property
     def is_open(self) -> bool:
         return self.status in PIPELINE_OPEN
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether its job may have been started by a call that nobody knows the answer of."""
+        return self.status == "publishing" and self.starting_at is not None

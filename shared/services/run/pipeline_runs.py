@@ -6,21 +6,22 @@ import contextlib
 from dataclasses import dataclass, replace
 from functools import partial
 
-from shared.domain import names
 from shared.domain.documents import InvalidDocument, to_json
-from shared.domain.errors import Conflict, DropMLError, NotFound, Transient
+from shared.domain.errors import Conflict, DropMLError, NotFound, Refused, Transient
+from shared.domain.run.acts import Act
 from shared.domain.run.documents import Run
 from shared.domain.run.migrations import pipeline_run_of
-from shared.domain.run.parts import Gate, RunProblem, Training
-from shared.domain.run.pipeline_run import PipelineRun
-from shared.domain.run.states import State
+from shared.domain.run.parts import RunProblem
+from shared.domain.run.pipeline_run import PipelineParameters, PipelineRun
+from shared.services import conditional
 from shared.services.guard import guarded, told
 from shared.services.run.aside import given_up, keep, over
 from shared.services.run.context import Context
 from shared.services.run.index import Index, Page
-from shared.services.run.ports import JOB_DONE, Pipelines
-from shared.services.run.retraining import derive, latest_data
-from shared.services.run.training import training_job
+from shared.services.run.pipeline_steps import kept, refused, taken, wished
+from shared.services.run.pipeline_views import PipelineRunView, short, view
+from shared.services.run.ports import Pipelines
+from shared.services.run.retraining import latest_data
 from shared.services.run.trouble import STRIKES
 
 OPEN = "open/pipelines/"
@@ -29,49 +30,39 @@ LOST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class PipelineRunView:
-    """A pipeline run with the state of the run that came out of it."""
+class Bounds:
+    """The most that a trigger may ask for."""
 
-    id: str
-    dataset: str
-    slug: str
-    status: str
-    created_at: float
-    updated_at: float
-    actor: str
-    job: str | None = None
-    run_id: str | None = None
-    error: RunProblem | None = None
-    run_state: State | None = None
-    gate: Gate | None = None
+    timeout_minutes: float = 60.0
+    max_trials: int = 40
 
-
-def view(found: PipelineRun, run: Run | None = None) -> PipelineRunView:
-    return PipelineRunView(
-        id=found.id,
-        dataset=found.dataset,
-        slug=found.slug,
-        status=found.status,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
-        actor=found.actor,
-        job=found.job,
-        run_id=found.run_id,
-        error=found.error,
-        run_state=run.state if run else None,
-        gate=run.gate if run else None,
-    )
+    def check(self, asked: PipelineParameters) -> None:
+        """Raises Refused for what is beyond them."""
+        for name, most in (("timeout_minutes", self.timeout_minutes), ("max_trials", self.max_trials)):
+            said = getattr(asked, name)
+            if said is not None and said > most:
+                raise Refused(
+                    f"{name} is {said:g}; the owner of the app allows {most:g}.",
+                    remedy=f"Ask for at most {most:g}, or leave {name} out.",
+                    code="beyond-bounds",
+                    field=name,
+                )
 
 
 class PipelineRuns:
     """Use cases of the pipeline doors and of the lifecycle timer."""
 
-    def __init__(self, ctx: Context, pipelines: Pipelines) -> None:
+    def __init__(self, ctx: Context, pipelines: Pipelines, bounds: Bounds | None = None) -> None:
         self._ctx, self._pipelines = ctx, pipelines
+        self._bounds = bounds or Bounds()
         self._docs = ctx.store.documents
 
-    def trigger(self, dataset: str, request_id: str, actor: str) -> PipelineRunView:
+    def trigger(
+        self, dataset: str, request_id: str, actor: str, parameters: PipelineParameters | None = None
+    ) -> PipelineRunView:
         """Ask for a run; the same `request_id` for the same dataset again is the same run."""
+        said = parameters or PipelineParameters()
+        self._bounds.check(said)
         known = self._ctx.store.find_dataset(dataset)
         if known.paused and self._read(known.slug, request_id) is None:
             raise Conflict(
@@ -79,25 +70,59 @@ class PipelineRuns:
                 remedy=f"POST /api/datasets/{known.slug}/resume, then ask again.",
                 code="dataset-paused",
             )
-        latest_data(known.slug, self._ctx)
         now = self._ctx.clock()
-        asked = PipelineRun(request_id, known.dataset, known.slug, "publishing", now, now, actor)
-        self._docs.mark(f"{OPEN}{known.slug}~{request_id}", {"at": str(now)})
+        return self._asked(
+            PipelineRun(request_id, known.dataset, known.slug, "publishing", now, now, actor, parameters=said)
+        )
+
+    def publish(self, dataset: str, request_id: str, actor: str) -> PipelineRunView:
+        """Have the pipeline published as the dataset's configuration is now, without starting it."""
+        known, now = self._ctx.store.find_dataset(dataset), self._ctx.clock()
+        return self._asked(
+            PipelineRun(
+                request_id, known.dataset, known.slug, "publishing", now, now, actor, only_publish=True
+            )
+        )
+
+    def _asked(self, asked: PipelineRun) -> PipelineRunView:
+        latest_data(asked.slug, self._ctx)
+        self._docs.mark(f"{OPEN}{asked.slug}~{asked.id}", {"at": str(asked.created_at)})
         try:
-            self._docs.create(_path(known.slug, request_id), to_json(asked))
+            self._docs.create(_path(asked.slug, asked.id), to_json(asked))
         except Conflict:
-            found = self._read(known.slug, request_id)
+            found = self._read(asked.slug, asked.id)
             return view(found or asked)
         self.put_in_index(asked)
         return view(asked)
 
+    def cancel(self, dataset: str, request_id: str, act: Act) -> PipelineRunView:
+        """Its job and the run that came of it are ended, too. Raises NotFound, and Refused where it has ended otherwise."""
+        slug = self._ctx.store.find_dataset(dataset).slug
+        path = _path(slug, request_id)
+
+        def attempt() -> PipelineRun:
+            found = self._docs.get(path)
+            if found is None:
+                raise _unknown(request_id, dataset)
+            before = pipeline_run_of(found[0])
+            after = wished(before, act)
+            if after != before:
+                self._docs.mark(f"{OPEN}{slug}~{request_id}", {"at": str(before.created_at)})
+                self._docs.replace(path, to_json(after), found[1])
+            return after
+
+        done = conditional.write(attempt, path)
+        guarded(self._ctx.log, "pipeline run not worked on", self.tick)
+        return view(self._read(slug, request_id) or done)
+
     def show(self, dataset: str, request_id: str) -> PipelineRunView:
-        """The pipeline run with the state of the run that came out of it. Raises NotFound."""
+        """The pipeline run, its steps as they are now, and the state of the run that came out of it. Raises NotFound."""
         found = self._read(self._ctx.store.find_dataset(dataset).slug, request_id)
         if found is None:
-            raise NotFound(f"There is no pipeline run {request_id!r} of {dataset!r}.")
+            raise _unknown(request_id, dataset)
         run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
-        return view(found, run)
+        steps = kept(found, self._ctx, self._pipelines) if found.is_open else found.steps
+        return view(found, run, steps)
 
     def page(self, dataset: str, limit: int, cursor: str | None) -> Page[PipelineRunView]:
         """The dataset's pipeline runs, newest first, as they were when they last moved."""
@@ -154,90 +179,44 @@ class PipelineRuns:
                 with contextlib.suppress(Conflict):  # asked for again just now
                     self._docs.delete(mark, etag)
             return
-        before = pipeline_run_of(found[0])
-        after = self._stepped(before) if before.is_open else before
-        if after != before:
-            after = replace(after, updated_at=self._ctx.clock())
-            self._docs.replace(_path(slug, request_id), to_json(after), found[1])
+        before, tag = pipeline_run_of(found[0]), found[1]
+        after, tag = self._written(before, tag, fresh=False)
+        if after.in_doubt and not before.in_doubt:
+            # Only who has just written that it is being started knows that it was not started before.
+            after, _ = self._written(after, tag, fresh=True)
         if after != before or not after.is_open:
             self.put_in_index(after)
         if not after.is_open:
             self._docs.delete(mark)
+
+    def _written(self, before: PipelineRun, etag: str, *, fresh: bool) -> tuple[PipelineRun, str]:
+        after = self._stepped(before, fresh=fresh) if before.is_open else before
+        if after == before:
+            return before, etag
+        after = replace(after, updated_at=self._ctx.clock())
+        return after, self._docs.replace(_path(before.slug, before.id), to_json(after), etag)
 
     def put_in_index(self, found: PipelineRun) -> None:
         """List the pipeline run as it is now."""
         run: Run | None = None
         with contextlib.suppress(InvalidDocument, NotFound):  # the list goes without its state
             run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
-        self._index(found.slug).put(found.created_at, found.id, _short(view(found, run)))
+        self._index(found.slug).put(found.created_at, found.id, short(view(found, run)))
 
     def _index(self, slug: str) -> Index[PipelineRunView]:
         return Index(self._docs, f"index/pipelines/{slug}/", PipelineRunView)
 
-    def _stepped(self, before: PipelineRun) -> PipelineRun:
+    def _stepped(self, before: PipelineRun, *, fresh: bool) -> PipelineRun:
         """What may pass is tried at every tick; what is refused STRIKES times ends the pipeline run."""
         try:
-            return self._step(before)
+            return taken(before, self._ctx, self._pipelines, fresh=fresh)
         except Exception as raised:  # noqa: BLE001 - one pipeline run's fault is that one's alone
-            error = told(raised)
+            error, foreseen = told(raised), isinstance(raised, DropMLError)
         self._ctx.log("pipeline step failed, will be repeated", id=before.id, **error.to_dict())
-        refused = before.refused + (not isinstance(error, Transient | Conflict))
-        status = "failed" if refused >= STRIKES else before.status
-        return replace(before, error=RunProblem.of(error), refused=refused, status=status)
-
-    def _step(self, now: PipelineRun) -> PipelineRun:
-        """Publish what is missing, start the pipeline, adopt its AutoML job, follow it to the end."""
-        base = latest_data(now.slug, self._ctx)
-        if now.status == "publishing":
-            return self._published(now, base)
-        found = self._ctx.azureml.job(now.job or "")
-        if now.run_id is None:
-            child = self._pipelines.automl_child(now.job or "")
-            if child:
-                return replace(now, run_id=self._adopted(now, child, base), error=None)
-        if found and found.status == "Completed" and now.run_id:
-            return replace(now, status="completed", error=None)
-        if found is None or found.status in JOB_DONE:
-            how = f"The pipeline job ended as {found.status if found else 'gone'}."
-            message = f"{how} {(found and found.error) or ''}".strip()
-            remedy = (
-                "Look at the pipeline job in the studio; POST /api/pipelines/{dataset}/runs starts another."
-            )
-            return replace(
-                now, status="failed", error=RunProblem(code="pipeline-failed", message=message, remedy=remedy)
-            )
-        return now
-
-    def _published(self, now: PipelineRun, base: Run) -> PipelineRun:
-        job = training_job(base)
-        state = self._pipelines.published(now.slug, now.dataset, job)
-        if state == "failed":
-            remedy = (
-                "Delete the dataset's batch endpoint in the studio, check quota and rights, then ask again."
-            )
-            return replace(
-                now,
-                status="failed",
-                error=RunProblem(code="publish-failed", message="Publishing failed.", remedy=remedy),
-            )
-        if state != "published":
-            self._pipelines.begin_publish(now.slug, now.dataset, job)
-            return now
-        name = self._pipelines.invoke(now.slug, now.dataset, job, now.id)
-        return replace(now, status="running", job=name, error=None)
-
-    def _adopted(self, now: PipelineRun, child: str, base: Run) -> str:
-        """The pipeline's AutoML job becomes a run, which alone registers and deploys."""
-        ctx = self._ctx
-        key = names.digest(now.slug, base.source.content_hash, base.config_hash, "pipeline", now.id)
-
-        def build(n: int, attempt: int) -> Run:
-            at = ctx.clock()
-            run = derive(base, n, attempt, key=key, cause="pipeline", actor=now.actor, at=at)
-            job = Training(child, at, pipeline_run=now.id, pipeline_job=now.job)
-            return run.advance(State.TRAINING, at, detail={"job": child}, training=job)
-
-        return ctx.store.claim(now.slug, key, build, delivery=f"pipeline:{now.id}")[0]
+        count = before.refused + (not isinstance(error, Transient | Conflict))
+        status = "failed" if count >= STRIKES else before.status
+        after = refused(before, error, foreseen=foreseen)
+        return replace(after, error=RunProblem.of(error), refused=count, status=status)
 
 
 def _number(text: str) -> float:
@@ -248,9 +227,8 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _short(found: PipelineRunView) -> PipelineRunView:
-    """As a list shows it: the gate's numbers and smoke answers are read with the run itself."""
-    return replace(found, gate=None if found.gate is None else Gate(decision=found.gate.decision))
+def _unknown(request_id: str, dataset: str) -> NotFound:
+    return NotFound(f"There is no pipeline run {request_id!r} of {dataset!r}.")
 
 
 def _path(slug: str, request_id: str) -> str:

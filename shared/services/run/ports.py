@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from shared.domain.answers import Answers
 from shared.domain.config import DatasetConfig
 from shared.domain.run.parts import Source, Trial
+from shared.domain.run.pipeline_run import PipelineStep
 from shared.domain.run.quarantine import Report
 from shared.domain.schema import Schema, Value
 
@@ -41,6 +42,8 @@ class TrainingJob:
     config: DatasetConfig
     weight_column: str | None
     tags: dict[str, str]
+    #: Whether somebody asked for it otherwise than the dataset's configuration says.
+    varied: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,14 @@ class Pipelines(Protocol):
     def invoke(self, slug: str, dataset: str, job: TrainingJob, request_id: str) -> str:
         """Start the pipeline on the dataset's asset; returns the pipeline job's name."""
 
+    def started(self, slug: str, dataset: str, job: TrainingJob, request_id: str, since: float) -> str | None:
+        """The pipeline job that a start of this id has made since then (unix seconds); None where there is none."""
+
     def automl_child(self, pipeline_job: str) -> str | None:
         """Name of the AutoML job inside, once it exists."""
+
+    def steps(self, pipeline_job: str) -> list[PipelineStep]:
+        """The nodes of the pipeline job, in the order in which they began."""
 
 
 class Scorer(Protocol):

@@ -1,0 +1,178 @@
+"""Pipeline runs: started once whatever dies, with parameters, published alone, cancelled, and gated like every other run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.errors import Refused, Transient, Upstream
+from shared.domain.run.pipeline_run import PipelineParameters
+from shared.services.run import loop
+from shared.services.run.pipeline_runs import Bounds, PipelineRuns
+from tests.services.test_acts import ANN, live
+from tests.services.test_lifecycle import CONFIG, drop, tick
+from tests.support.memory import Crash, World
+from tests.support.memory_pipelines import MemoryPipelines
+
+SHORT = PipelineParameters(timeout_minutes=5, max_trials=3)
+
+
+class Story:
+    """A dataset with a live model, and its pipeline; `restart` is another process."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or live("A")
+        self.pipelines = MemoryPipelines(self.world.azureml)
+        self.world.points.wrap(self.pipelines, ["begin_publish", "invoke"])
+
+    @property
+    def runs(self) -> PipelineRuns:
+        return PipelineRuns(self.world.context, self.pipelines, Bounds(60, 40))
+
+    def ticks(self, count: int, seconds: float = 1.0) -> None:
+        for _ in range(count):
+            try:
+                self.runs.tick()
+                loop.tick(self.world.context)
+            except Crash:
+                self.world.points.die_at = None
+                self.world.restart()
+            self.world.clock.now += seconds
+
+    def status(self, name: str = "r1") -> str:
+        return self.runs.show("bank", name).status
+
+
+def test_a_host_that_dies_anywhere_starts_it_once() -> None:
+    """The answer of the call that starts it may be lost: its job is found by the request's id."""
+    point, seen = 0, 0
+    while True:
+        story = Story()
+        story.runs.trigger("bank", "r1", "ann")
+        story.world.points.die_at = 2 * len(story.world.points.seen) + point
+        story.ticks(40)
+        assert story.status() == "completed", point
+        assert story.pipelines.invocations == 1, point
+        assert [run.cause for run in story.world.runs()].count("pipeline") == 1
+        if story.world.points.die_at is not None:
+            break
+        seen, point = seen + 1, point + 1
+    assert seen > 30
+
+
+def test_an_answer_that_never_came_is_looked_for_and_a_refusal_starts_nothing() -> None:
+    story = Story()
+    real: Callable[..., str] = story.pipelines.invoke
+    faults: list[Exception] = [Upstream("403"), Transient("cut off")]
+
+    def invoke(*args: object) -> str:
+        error = faults.pop(0) if faults else None
+        if isinstance(error, Transient):
+            real(*args)  # it arrived
+        if error:
+            raise error
+        return real(*args)
+
+    story.pipelines.invoke = invoke  # type: ignore[method-assign, assignment]
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(30)
+    assert story.status() == "completed"
+    assert story.pipelines.invocations == 1
+
+
+def test_where_no_job_is_found_it_is_started_again_once_reads_have_settled() -> None:
+    story = Story()
+    real, lost = story.pipelines.invoke, [Transient("never sent")]
+
+    def invoke(*args: object) -> str:
+        if lost:
+            raise lost.pop()
+        return real(*args)  # type: ignore[arg-type]
+
+    story.pipelines.invoke = invoke  # type: ignore[method-assign, assignment]
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(8)
+    assert (story.pipelines.invocations, story.status()) == (0, "publishing")
+    story.ticks(30)
+    assert (story.pipelines.invocations, story.status()) == (1, "completed")
+
+
+def test_parameters_reach_the_job_and_the_run_within_the_owners_bounds() -> None:
+    story = Story()
+    with pytest.raises(Refused) as error:
+        story.runs.trigger("bank", "r1", "ann", PipelineParameters(timeout_minutes=61))
+    assert error.value.error_code == "beyond-bounds"
+    story.runs.trigger("bank", "r1", "ann", SHORT)
+    story.ticks(40)
+    shown = story.runs.show("bank", "r1")
+    assert (shown.status, shown.parameters) == ("completed", SHORT)
+    assert [step.name for step in shown.steps] == ["prepare", "automl"]
+    config = story.world.run(str(shown.run_id)).config
+    assert (config.timeout_minutes, config.trial_timeout_minutes, config.max_trials) == (5, 5, 3)
+
+
+def test_publishing_alone_starts_nothing() -> None:
+    story = Story()
+    asked = story.runs.publish("bank", "p1", "ann")
+    assert (asked.status, asked.only_publish) == ("publishing", True)
+    story.ticks(10)
+    assert story.status("p1") == "published"
+    assert story.pipelines.invocations == 0
+    assert not story.world.store.anything_open()
+
+
+@pytest.mark.parametrize("ticks", range(12))
+def test_cancelled_at_any_moment_nothing_of_it_goes_on(ticks: int) -> None:
+    story = Story()
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(ticks)
+    if story.status() == "completed":
+        with pytest.raises(Refused):
+            story.runs.cancel("bank", "r1", ANN)
+        return
+    story.runs.cancel("bank", "r1", ANN)
+    story.runs.cancel("bank", "r1", ANN)
+    story.ticks(40)
+    shown = story.runs.show("bank", "r1")
+    assert (shown.status, shown.error and shown.error.code) == ("cancelled", "cancelled")
+    assert {run.state for run in story.world.runs() if run.cause == "pipeline"} <= {"cancelled"}
+    if shown.job:
+        assert story.world.azureml.job(shown.job).status in ("Canceled", "Completed")  # type: ignore[union-attr]
+    assert story.world.store.dataset("bank").open == {}  # type: ignore[union-attr]
+
+
+def test_dying_while_it_is_cancelled_changes_nothing() -> None:
+    for point in range(60):
+        story = Story()
+        story.runs.trigger("bank", "r1", "ann")
+        story.ticks(6)
+        assert story.status() == "running"
+        story.world.points.die_at = 2 * len(story.world.points.seen) + point
+        try:
+            story.runs.cancel("bank", "r1", ANN)
+        except Crash:
+            story.world.points.die_at = None
+            story.world.restart()
+            story.runs.cancel("bank", "r1", ANN)
+        story.ticks(40)
+        assert story.status() == "cancelled", point
+        assert {run.state for run in story.world.runs() if run.cause == "pipeline"} <= {"cancelled"}
+
+
+def test_an_adopted_run_meets_the_same_gate() -> None:
+    """A worse model out of the pipeline is rejected, and one that a person is to approve waits."""
+    worse = Story()
+    worse.world.scorer.error_rate["m2-a1"] = 0.3
+    worse.runs.trigger("bank", "r1", "ann")
+    worse.ticks(60)
+    shown = worse.runs.show("bank", "r1")
+    assert (shown.run_state, shown.gate and shown.gate.decision) == ("rejected", "reject")
+    world = World()
+    drop(world, "A", config=replace(CONFIG, approval="required"))
+    tick(world, 30)
+    asked = Story(world)
+    asked.runs.trigger("bank", "r1", "ann")
+    asked.ticks(40)
+    assert asked.runs.show("bank", "r1").run_state == "awaiting_approval"
