@@ -130,8 +130,8 @@ def pipeline_runs() -> PipelineRuns:
     from shared.run_plan import pipeline_bounds
     from shared.services.run.pipeline_runs import PipelineRuns
 
-    now = settings()
-    return PipelineRuns(context(), PipelinesAdapter(now, azureml(), arm()), pipeline_bounds(now))
+    adapter = PipelinesAdapter(settings(), azureml(), arm())
+    return PipelineRuns(context(), adapter, pipeline_bounds(settings()))
 
 
 @Once
@@ -185,28 +185,14 @@ def rate_limit() -> RateLimit:
 
 @Once
 def context() -> Context:
+    from shared import run_plan
     from shared.adapters.snapshots import Snapshots
-    from shared.run_plan import canary, pace
-    from shared.services.run.context import Context
     from shared.services.run.pulse import Pulse
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     now = settings()
-    return Context(
-        store=store(),
-        azureml=azureml(),
-        scorer=EndpointScorer(endpoint_calls()),
-        data=Snapshots(data(), now),
-        clock=time.time,
-        pulse=Pulse(store(), time.time, observe),
-        log=observe,
-        workspace_id=now.workspace_id,
-        gate_rows=now.gate_max_rows,
-        gate_latency_floor_ms=now.gate_latency_floor_ms,
-        deployment_mode=now.deployment_mode,
-        canary=canary(now),
-        pace=pace(now),
-    )
+    scorer, pulse = EndpointScorer(endpoint_calls()), Pulse(store(), time.time, observe)
+    return run_plan.context(now, store(), azureml(), scorer, Snapshots(data(), now), pulse, observe)
 
 
 @Once

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from shared.domain.canary import CanaryLimits
-from shared.services.run.context import CanaryPlan, Pace
+from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.pipeline_runs import Bounds
+from shared.services.run.ports import AzureML, Data, Scorer
+from shared.services.run.pulse import Pulse
+from shared.services.run.store import RunStore
 from shared.settings import Settings
 
 
@@ -26,3 +32,30 @@ def pace(now: Settings) -> Pace:
 def pipeline_bounds(now: Settings) -> Bounds:
     """As for a file: no more time than the owner allows, and no more trials than the settings say."""
     return Bounds(now.override_max_timeout_minutes or now.experiment_timeout_minutes, now.max_trials)
+
+
+def context(
+    now: Settings,
+    store: RunStore,
+    azureml: AzureML,
+    scorer: Scorer,
+    data: Data,
+    pulse: Pulse,
+    log: Callable[..., None],
+) -> Context:
+    """What a step works with."""
+    return Context(
+        store=store,
+        azureml=azureml,
+        scorer=scorer,
+        data=data,
+        clock=time.time,
+        pulse=pulse,
+        log=log,
+        workspace_id=now.workspace_id,
+        gate_rows=now.gate_max_rows,
+        gate_latency_floor_ms=now.gate_latency_floor_ms,
+        deployment_mode=now.deployment_mode,
+        canary=canary(now),
+        pace=pace(now),
+    )

@@ -31,7 +31,12 @@ _PARAMETERS: Doc = {
         "maximum": 8640,
         "description": "Limit of the AutoML job; at most OVERRIDE_MAX_TIMEOUT_MINUTES or EXPERIMENT_TIMEOUT_MINUTES.",
     },
-    "max_trials": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Most trials; at most MAX_TRIALS."},
+    "max_trials": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "description": "Most trials; at most MAX_TRIALS.",
+    },
 }
 _NOTE: Doc = {"note": {"type": "string", "maxLength": MOST, "description": "Why, for the ledger."}}
 
