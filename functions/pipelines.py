@@ -19,7 +19,7 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 @door
 def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the pipeline run; the same Idempotency-Key is the same run."""
-    from shared.domain.rows import trigger
+    from shared.domain.run import trigger
 
     request_id, dataset = _request_id(req), parameters.dataset(req)
     said = trigger.parse(req.get_body())
