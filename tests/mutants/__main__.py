@@ -25,7 +25,18 @@ SCORE = 0.85
 SEED = 8
 #: What decides, and the tests that are to notice.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "shared/domain/gate/*.py": ("tests/domain/gate",),
+    "shared/domain/gate/[!aelpjs]*.py": ("tests/domain/gate",),
+    "shared/domain/gate/[aps]*.py": (
+        "tests/domain/gate/test_probabilities.py",
+        "tests/domain/gate/test_sample.py",
+        "tests/domain/gate/test_suspicion.py",
+    ),
+    "shared/domain/gate/[ej]*.py": (
+        "tests/domain/gate/test_suspicion.py",
+        "tests/domain/gate/test_probabilities.py",
+        "tests/domain/gate/test_latency.py",
+    ),
+    "shared/domain/gate/latency.py": ("tests/domain/gate/test_latency.py",),
     "shared/domain/run/*.py": (
         "tests/domain/test_ledger.py",
         "tests/domain/test_runs.py",
@@ -42,6 +53,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/services/test_judgement.py",
         "tests/services/test_lifecycle.py",
     ),
+    "shared/services/run/holdouts.py": ("tests/services/test_holdouts.py",),
     "shared/services/run/canary.py": ("tests/services/test_canary.py", "tests/services/test_lifecycle.py"),
     "shared/services/run/traffic.py": (
         "tests/services/test_canary.py",

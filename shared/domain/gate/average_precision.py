@@ -37,12 +37,16 @@ def spans(truth: Sequence[str], new: Scores, old: Scores | None, seed: str) -> t
     measures = [_prepared(truth, scores) for scores in (new, old) if scores is not None]
     rng = random.Random(seed)  # statistics, no secret
     rows = len(truth)
-    repeats = RESAMPLES * _ALL_RESAMPLES_UP_TO // max(1, rows * len(new))
     drawn = [_values(measures, bytes([1]) * rows)]
-    for _ in range(max(_FEWEST, min(RESAMPLES, repeats))):
+    for _ in range(resamples_of(rows * len(new))):
         drawn.append(_values(measures, rng.randbytes(rows).translate(_WEIGHTS)))
     challenger, champion, difference = zip(*drawn, strict=True)
     return _span(challenger), _span(champion), _span(difference)
+
+
+def resamples_of(probabilities: int) -> int:
+    """How many resamples so many probabilities get."""
+    return max(_FEWEST, min(RESAMPLES, RESAMPLES * _ALL_RESAMPLES_UP_TO // max(1, probabilities)))
 
 
 def _span(values: Sequence[float]) -> Span:

@@ -166,6 +166,32 @@ def test_resamples_of_ten_thousand_rows_end_in_time_and_are_the_same_again() -> 
     assert again[0] == again[1] != again[2]
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "resamples"),
+    [(0, 1000), (200, 1000), (20_000, 1000), (40_000, 500), (200_000, 100), (1_000_000, 100)],
+)
+def test_many_probabilities_get_fewer_resamples(probabilities: int, resamples: int) -> None:
+    assert average_precision.resamples_of(probabilities) == resamples
+
+
+def test_a_class_of_one_row_is_measured_and_says_little() -> None:
+    truth, scores = ["yes"] + ["no"] * 40, [0.9] + [i / 50 for i in range(40)]
+    table = {"no": [1 - share for share in scores], "yes": scores}
+    span = auc.span(truth, auc.area(truth, table))
+    assert (span.low, span.value, span.high) == pytest.approx((1.0, 1.0, 1.0))
+    for metric in ("AUC_weighted", "average_precision_score_weighted"):
+        verdict = judge_answers(Seen(truth, answers(table), answers(table)), terms(metric=metric))
+        assert (verdict.metric, verdict.challenger, verdict.evidence) == (metric, 1.0, "little")
+    marks = [int(true == "yes") for true in truth]
+    turned = {"no": scores, "yes": table["no"]}
+    found = average_precision.spans(truth, turned, None, "s")
+    expected = metrics.average_precision_score(
+        [[1 - mark, mark] for mark in marks], list(zip(*turned.values(), strict=True)), average="weighted"
+    )
+    assert found[0].value == pytest.approx(expected)
+    assert (found[1].value, found[2].value) == (0, 0)
+
+
 # -- verdicts ------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from shared.domain.answers import Answers
 from shared.domain.gate import GateConfig, Seen, Terms, Verdict, judge_answers
+from shared.domain.gate.earlier import suspicion
+from shared.domain.gate.rules import Guess, Measured
 
 ROWS, CLASSES = 3000, ("no", "yes")
 Labels = Callable[[random.Random, list[str]], list[str]]
@@ -247,6 +249,22 @@ def test_a_champion_that_never_beat_guessing_accuses_no_file() -> None:
     terms = Terms(GateConfig(), CLASSES, "AUC_weighted", "s")
     verdict = judge_answers(seen[0], terms, earlier=seen[1])
     assert (verdict.decision, verdict.suspicious) == ("promote", None)
+
+
+@pytest.mark.parametrize(("now", "doubted"), [((0.55, 0.42, 0.68), False), ((0.40, 0.30, 0.50), True)])
+def test_a_weak_champion_that_falls_within_chance_accuses_no_file(
+    now: tuple[float, float, float], doubted: bool
+) -> None:
+    """0.60 on many rows of its own; on few new ones it can't be told from guessing, nor from what it was."""
+    value, low, high = now
+    new = Measured(
+        "AUC_weighted", 0.7, None, 80, 40, champion_guess=Guess("AUC_weighted", value, low, 0.5, high)
+    )
+    own = Guess("AUC_weighted", 0.60, 0.55, 0.5, 0.65)
+    earlier = Measured("AUC_weighted", 0.6, None, 5000, 600, champion_guess=own)
+    found = suspicion(new, earlier, None, GateConfig())
+    assert (found is not None) is doubted
+    assert (suspicion(new, None, own, GateConfig()) is not None) is doubted
 
 
 def test_numbers_turned_upside_down_are_suspicious_too() -> None:
