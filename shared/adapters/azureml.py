@@ -80,6 +80,9 @@ class AzureMLAdapter(OnlineEndpoints, ScoringAssets):
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         return self.tracking.trials(job, metrics=metrics)
 
+    def job_log(self, name: str) -> str:
+        return self.tracking.log(name)
+
     def automl_child(self, pipeline_job: str) -> str | None:
         """The AutoML job inside a pipeline job, once it exists."""
         return self.tracking.automl_child(pipeline_job)

@@ -13,10 +13,12 @@ from datetime import datetime
 from functools import cached_property
 
 from shared.adapters.arm import Arm
+from shared.adapters.job_logs import log_end
 from shared.adapters.resource import Resource, mapping, texts
 from shared.domain.errors import Transient
-from shared.domain.run.parts import Trial
+from shared.domain.run.parts import MOST_CHARACTERS, Trial
 from shared.domain.run.pipeline_run import PipelineStep
+from shared.redaction import redact
 from shared.services.run.ports import Job
 
 #: The tag in which AutoML names the child of its best model.
@@ -25,6 +27,8 @@ BEST_CHILD = "automl_best_child_run_id"
 SYSTEM_ERRORS = frozenset(
     {"AzureStorageError", "RequestThrottled", "ServiceError", "SystemError", "TransientError"}
 )
+#: Characters of a trial's reason that the leaderboard keeps.
+TRIAL_ERROR = 500
 NO_REASON = "The job failed and the service gave no reason."
 
 
@@ -63,7 +67,7 @@ class RunRecord:
             kind=str(found.get("runType") or ""),
             status=str(found.get("status") or "Unknown"),
             experiment=str(found.get("experimentId") or ""),
-            error=str(reason.get("message") or NO_REASON),
+            error=redact(str(reason.get("message") or NO_REASON))[:MOST_CHARACTERS],
             system_error=str(reason.get("code")) in SYSTEM_ERRORS,
             started=str(found.get("startTimeUtc") or ""),
             ended=str(found.get("endTimeUtc") or ""),
@@ -163,6 +167,14 @@ class Tracking:
         found = [self._trial(child, metrics=metrics) for child in self.children(job)]
         return sorted((trial for trial in found if trial), key=lambda trial: _iteration(trial.name))
 
+    def log(self, run: str) -> str:
+        """The end of the log that tells most of a run, without secrets; empty where it has none."""
+        url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/details"
+        found = self._arm.find(url, f"read the details of {run}", {"api-version": "v1.0"})
+        files = texts(mapping(found).get("logFiles"))
+        chosen = min(files, key=_telling, default=None)
+        return redact(log_end(files[chosen])) if chosen else ""
+
     def _trial(self, child: RunRecord, *, metrics: bool) -> Trial | None:
         told = child.tags | child.properties
         if "run_algorithm" not in told:
@@ -176,7 +188,16 @@ class Tracking:
             status=child.status,
             duration_s=_seconds(child.started, child.ended),
             metrics={name: _finite(value) for name, value in values.items()},
+            error=child.error[:TRIAL_ERROR]
+            if child.status == "Failed" and child.error != NO_REASON
+            else None,
         )
+
+
+def _telling(path: str) -> tuple[int, str]:
+    """The program's own output first; then the driver's, the image build's, whatever else."""
+    names = ("std_log", "std_err", "stderr", "70_driver_log", "azureml_automl", "image_build")
+    return next((at for at, name in enumerate(names) if name in path), len(names)), path
 
 
 def _finite(value: object) -> float | None:

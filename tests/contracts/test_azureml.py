@@ -16,7 +16,9 @@ from shared.adapters.arm import Arm
 from shared.adapters.azureml import AzureMLAdapter
 from shared.adapters.identity import credential
 from shared.adapters.pipelines import PipelinesAdapter
-from shared.domain.errors import Transient
+from shared.domain.errors import DropMLError, Transient
+from shared.domain.failures import explained
+from shared.redaction import HIDDEN
 from shared.services.run.ports import AzureML, DeploymentSpec, Pipelines
 from shared.settings import Settings
 from tests.contracts.azureml import AzureMLContract, until
@@ -125,6 +127,49 @@ class TestEmulatedAzureML(AzureMLContract):
         found = answer.json()
         assert (answer.status_code, found["model"], found["threshold"]) == (200, "small:1", 0.5), found
         assert [len(shares) for shares in found["probabilities"]] == [len(found["classes"])]
+
+    @pytest.mark.parametrize(
+        ("said", "code", "log"),
+        [
+            ("OutOfQuota: Not enough cluster CPU quota.", "quota-exceeded", ""),
+            ("Unknown compute target 'cluster001'.", "compute-missing", ""),
+            (
+                "Image build failed. For more details, check log file azureml-logs/20_image_build_log.txt.",
+                "image-build-failed",
+                "pip failed; https://x.blob.core.windows.net/a?sig=abcdefgh12345678",
+            ),
+            ("The label column 'y' has one class only ('no').", "single-class", "the last line"),
+            ("The training process did not end at the job's timeout.", "training-timeout", "the last line"),
+        ],
+    )
+    def test_a_failure_comes_with_its_reason_and_the_end_of_its_log(
+        self, azureml: AzureML, folders: tuple[str, str], slug: str, said: str, code: str, log: str
+    ) -> None:
+        name = f"{slug}-1-a1"
+        order = {"message": said, "log": log, "image_build": code == "image-build-failed"}
+        assert self.running.call("PUT", f"/_emulator/jobs/{name}/failure", order).status_code == 201
+        azureml.register_data(slug, "1", folders[0], {}, {})
+        azureml.submit(self.job(slug))
+        job = until(lambda: azureml.job(name), lambda j: j is not None and j.status == "Failed")
+        assert job is not None
+        assert job.error == said
+        found = explained(job.error)
+        assert found is not None
+        assert found.code == code
+        assert azureml.job_log(name) == log.replace("abcdefgh12345678", HIDDEN)
+
+    def test_a_cluster_that_is_not_there_is_refused_in_words_that_explain(
+        self, adapter: AzureMLAdapter, folders: tuple[str, str], slug: str
+    ) -> None:
+        adapter.register_data(slug, "1", folders[0], {}, {})
+        elsewhere = AzureMLAdapter(
+            replace(adapter.settings, azureml_compute="nowhere"), credential(), adapter.arm
+        )
+        with pytest.raises(DropMLError) as raised:
+            elsewhere.submit(self.job(slug))
+        found = explained(raised.value.message)
+        assert found is not None
+        assert found.code == "compute-missing"
 
     def test_hosts_that_register_at_once_find_one_code_and_one_environment(
         self, azureml: AzureML, running: Emulator, trained: str, monkeypatch: pytest.MonkeyPatch

@@ -157,7 +157,7 @@ class TestASecondAttempt:
         tick(world, 60)
         problem = world.run(run_id).problem
         assert problem is not None
-        assert problem.code == "training-failed"
+        assert problem.code == "out-of-memory"
         assert world.azureml.submissions == 2
 
     def test_is_not_for_what_the_job_itself_did(self) -> None:

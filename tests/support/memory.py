@@ -153,6 +153,9 @@ class MemoryAzureML:
         self.codes: set[str] = set()
         self.environments: set[str] = set()
         self.submissions = 0
+        self.job_errors: dict[str, str] = {}
+        self.job_logs: dict[str, str] = {}
+        self.failed_trials: dict[str, Trial] = {}
         self.cancelled: list[str] = []
         self.patience = patience
         self._reads: dict[str, int] = {}
@@ -180,7 +183,7 @@ class MemoryAzureML:
             return None
         status = self.job_status.get(name) or ("Completed" if self._ready(f"job {name}") else "Running")
         best = f"{name}_1" if status == "Completed" else None
-        error = "out of memory" if status == "Failed" else None
+        error = self.job_errors.get(name, "out of memory") if status == "Failed" else None
         return Job(name, status, best, error, name in self.system_errors)
 
     def submit(self, job: TrainingJob) -> None:
@@ -194,12 +197,15 @@ class MemoryAzureML:
         if self._reads.get(f"job {name}", 0) <= self.patience:  # one that has ended stays as it ended
             self.job_status[name] = "Canceled"
 
+    def job_log(self, name: str) -> str:
+        return self.job_logs.get(name, "")
+
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         values: dict[str, float | None] = {"AUC_weighted": 0.95, "accuracy": 0.91} if metrics else {}
         return [
             Trial(f"{job}_{i}", algorithm, None, "Completed", 1.0, values)
             for i, algorithm in enumerate(("LightGBM", "VotingEnsemble"))
-        ]
+        ] + [trial for name, trial in self.failed_trials.items() if name == job]
 
     def register_model(
         self, name: str, version: str, child: str, tags: dict[str, str], properties: dict[str, str]

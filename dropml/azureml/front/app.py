@@ -40,6 +40,7 @@ from dropml.azureml.front.guard import Guard
 from dropml.azureml.jobs.automl_runner import AutoMLRunner
 from dropml.azureml.jobs.command_runner import CommandRunner
 from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.ordered import OrderedFailures
 from dropml.azureml.jobs.output_assets import OutputAssets
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.pipeline_job import PipelineSpec
@@ -195,7 +196,7 @@ def _front(context: Context, parts: list[Part]) -> ASGIApp:
     """The routes behind the gateway, and the gateway behind what tests order to fail."""
     versions: Counter[tuple[str, str, str]] = Counter()
     faults = Faults()
-    parts = [*parts, Admin(context, versions), faults]
+    parts = [*parts, Admin(context, versions), OrderedFailures(context), faults]
     inner = Starlette(routes=[route for part in parts for route in part.routes()])
     gateway = Gateway(inner, context.settings, context.identity, context.clock, versions)
     inner.add_exception_handler(ArmError, gateway.failure)

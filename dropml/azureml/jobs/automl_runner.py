@@ -17,6 +17,7 @@ from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_facts, automl_job
 from dropml.azureml.jobs.automl_trials import apply_event
 from dropml.azureml.jobs.nodes import Nodes
+from dropml.azureml.jobs.ordered import ordered_failure
 from dropml.azureml.jobs.runs import TERMINAL, Runs
 from dropml.azureml.workspace.storage import DataError
 from dropml.common import family
@@ -95,6 +96,8 @@ class AutoMLRunner:
             return None
         if run["cancel_requested"]:
             self._runs.finish(name, "Canceled")
+            return None
+        if ordered_failure(self._runs, name):
             return None
         self._runs.status(name, "Preparing")
         try:

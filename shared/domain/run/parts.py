@@ -80,6 +80,8 @@ class Trial:
     status: str | None = None
     duration_s: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    #: Why it failed, in the service's words.
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,15 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class FailedTrial:
+    """The trial by which a training's failure is told; `message` is its own."""
+
+    name: str
+    algorithm: str | None
+    message: str
+
+
+@dataclass(frozen=True)
 class RunProblem:
     """Why a run or a pipeline run ended, and what to do about it."""
 
@@ -152,6 +163,9 @@ class RunProblem:
     note: str | None = None
     #: What differs from the version before, where that is why.
     changes: tuple[Change, ...] = ()
+    trial: FailedTrial | None = None
+    #: The end of the log that tells most, without secrets.
+    log_tail: str = ""
 
     @staticmethod
     def of(error: DropMLError) -> RunProblem:

@@ -5,14 +5,15 @@ See `training` for what a step may do.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from shared.domain import names
 from shared.domain.errors import DropMLError
+from shared.domain.failures import explained
 from shared.domain.run.documents import Run
-from shared.domain.run.parts import Placement, brief
+from shared.domain.run.parts import MOST_CHARACTERS, Placement, RunProblem, brief
 from shared.domain.run.states import State
+from shared.redaction import redact
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Deployment, Endpoint
@@ -22,9 +23,6 @@ from shared.services.run.training import deployment_spec, may_repeat, placement_
 ENDPOINT, DEPLOYMENT = "endpoint", "deployment"
 #: Characters of a deployment's log that its failure is explained with.
 LOG_TAIL = 800
-#: How the service tells of an environment that could not be built (ImageBuildFailure).
-#: https://learn.microsoft.com/azure/machine-learning/how-to-troubleshoot-online-endpoints
-IMAGE_BUILD = re.compile(r"image\s*build|environment image", re.IGNORECASE)
 
 
 def model_registered(run: Run, ctx: Context) -> Run:
@@ -123,28 +121,22 @@ def _not_deployed(run: Run, found: Deployment, ctx: Context) -> Run:
     """Begun a second time under another name, once; the second one's failure ends the run."""
     endpoint, name = placement_of(run)
     said = f": {brief(found.error)}" if found.error else "."
-    why = f"The deployment {name} is {found.state}{said} Last lines of its log: {_log_tail(endpoint, name, ctx)}"
+    log = _log_tail(endpoint, name, ctx)
+    why = f"The deployment {name} is {found.state}{said} Last lines of its log: {log[-LOG_TAIL:]}"
     if may_repeat(run, DEPLOYMENT):
         return run.repeat(State.MODEL_REGISTERED, ctx.clock(), DEPLOYMENT, why)
     ctx.azureml.begin_delete_deployment(endpoint, name)
-    if IMAGE_BUILD.search(found.error):
-        raise DropMLError(
-            why,
-            remedy=(
-                "Read the build log where the message says it is; set INFERENCE_IMAGE to another image or DEPLOYMENT_MODE "
-                "to no_code, then POST /api/runs/{id}/retry."
-            ),
-            code="image-build-failed",
-        )
-    raise DropMLError(
-        why,
-        remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
+    problem = explained(found.error) or RunProblem(
         code="deployment-failed",
+        message="",
+        remedy="Check quota of the instance type and the log, then POST /api/runs/{id}/retry.",
     )
+    message = f"{problem.message} {why}".strip()
+    return run.fail(ctx.clock(), replace(problem, message=brief(message), log_tail=log[-MOST_CHARACTERS:]))
 
 
 def _log_tail(endpoint: str, name: str, ctx: Context) -> str:
     try:
-        return ctx.azureml.logs(endpoint, name)[-LOG_TAIL:] or "none"
+        return redact(ctx.azureml.logs(endpoint, name)) or "none"
     except DropMLError as error:  # what failed is told all the same
         return f"it can't be read: {error.message}"

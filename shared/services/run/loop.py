@@ -14,6 +14,7 @@ from shared.services.guard import guarded, safely, told
 from shared.services.run import (
     canary,
     deploying,
+    failing,
     gate,
     live_threshold,
     superseding,
@@ -63,8 +64,9 @@ def step(run_id: str, ctx: Context) -> bool:
     after, again = _taken(run, ctx)
     if loaded.waits_for and not after.waits_for:
         after = replace(after, paced_at=ctx.active())  # what it waited for a person is no fault of its own
-    if after.is_open and not after.waits_for and in_state(after, ctx) > ctx.pace.open_run_hours * 3600:
-        after = after.fail(ctx.clock(), trouble.overdue(after, ctx.pace.open_run_hours))
+    hours = failing.open_hours(after, ctx.pace.open_run_hours)
+    if after.is_open and not after.waits_for and in_state(after, ctx) > hours * 3600:
+        after = failing.overdue(after, ctx)
     if after == loaded:
         return False
     if after.entered_at != run.entered_at:

@@ -96,6 +96,9 @@ class AzureML(Protocol):
     def job(self, name: str) -> Job | None: ...
     def submit(self, job: TrainingJob) -> None: ...
     def cancel(self, name: str) -> None: ...
+    def job_log(self, name: str) -> str:
+        """The end of a job's or a trial's own log, without secrets; empty where it has none."""
+
     def trials(self, job: str, *, metrics: bool) -> list[Trial]:
         """Children of an AutoML job, in the order of the trials; `metrics` costs one call a finished trial."""
 

@@ -16,13 +16,12 @@ from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Model, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
+from shared.services.run import failing
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone, in_state
-from shared.services.run.ports import JOB_DONE, DeploymentSpec, Job, TrainingJob
+from shared.services.run.ports import JOB_DONE, DeploymentSpec, TrainingJob
 
 T = TypeVar("T")
-#: After the experiment timeout, so much more for the compute to come up and the job to finish (seconds).
-TRAINING_ALLOWANCE = 3600.0
 #: The part of a run that is begun a second time where the service itself let the first one fail.
 JOB = "job"
 
@@ -148,30 +147,15 @@ def training(run: Run, ctx: Context) -> Run:
             best=best,
             training=replace(under_way, status=job.status),
         )
-    _still_going(run, job, ctx)
+    if job.status in JOB_DONE:
+        return failing.failed(run, job, ctx)
+    if in_state(run, ctx) > failing.allowed(run):
+        return failing.late(run, job, ctx)
     trials = ctx.azureml.trials(job.name, metrics=False)
     seen = [(t.name, t.status) for t in run.trials]
     if job.status == under_way.status and seen == [(t.name, t.status) for t in trials]:
         return run
     return replace(run, training=replace(under_way, status=job.status), trials=tuple(trials))
-
-
-def _still_going(run: Run, job: Job, ctx: Context) -> None:
-    """Raises DropMLError for a job that has ended without a model or is over its time."""
-    if job.status in JOB_DONE:
-        raise DropMLError(
-            f"The AutoML job ended as {job.status}: {job.error or 'it left no model'}",
-            remedy="Read the job's logs in the studio, correct data or limits, then POST /api/runs/{id}/retry.",
-            code="training-failed",
-        )
-    limit = run.config.timeout_minutes * 60 + TRAINING_ALLOWANCE
-    if in_state(run, ctx) > limit:
-        ctx.azureml.cancel(job.name)
-        raise DropMLError(
-            f"The AutoML job was still {job.status} after {limit / 60:.0f} minutes and was cancelled.",
-            remedy="Check the compute's quota and queue, then POST /api/runs/{id}/retry.",
-            code="training-timeout",
-        )
 
 
 def trained(run: Run, ctx: Context) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
+from shared.domain.failures import instead_of
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, RunProblem, Trouble, brief
 from shared.domain.run.states import State
@@ -66,7 +67,8 @@ def _ended(run: Run, error: DropMLError, now: float, *, verdict: bool) -> Run:
             canary=replace(canary, breach=breach),
             trouble=Trouble(STRIKES, brief(error.message), now, isinstance(error, Gone | NotFound)),
         )
-    return run.fail(now, RunProblem.of(error))
+    problem = RunProblem.of(error)
+    return run.fail(now, problem if verdict else instead_of(problem))
 
 
 def overdue(run: Run, hours: float) -> RunProblem:
