@@ -156,9 +156,10 @@ class Run(RunDetail):
         return replace(moved, history=(*self.history, replace(moved.history[-1], note=why)))
 
     def fail(self, at: float, problem: RunProblem) -> Run:
-        """Ended in FAILED with an explanation and a remedy; the state it failed in is kept with them."""
+        """Ended in FAILED with an explanation and a remedy; the state it failed in is kept with them, a log in the run alone."""
         explained = replace(problem, failed_in=self.state)
-        return self.advance(State.FAILED, at, detail={"problem": to_json(explained)}, problem=explained)
+        told: dict[str, object] = {"problem": to_json(replace(explained, log_tail=""))}
+        return self.advance(State.FAILED, at, detail=told, problem=explained)
 
     def cancel(self, at: float, problem: RunProblem, actor: str = "dropml") -> Run:
         """Ended in CANCELLED with the reason; nothing went wrong."""
