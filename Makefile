@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
+.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -89,6 +89,8 @@ lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
 	@for set in deployed:requirements.txt $(foreach s,local dev browser tools,$(s):requirements-$(s).txt); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --output-file requirements/$${set%%:*}.lock $${set##*:}; done
+infra: setup-dev ## Check the Azure templates: syntax, types, meaning, and planted slips
+	@$(BIN)/python -m tests.infra
 audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 	@$(BIN)/python -m tests.audit
 docs: setup ## Write the generated pages

@@ -1,0 +1,192 @@
+"""The hooks that azd starts, as it starts them: processes of their own, before a real HTTP server that speaks as Azure does."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra import facts
+from tests.infra.facts import ROOT
+from tests.infra.types import Types
+from tests.support.scripted_http import Reply, Service, scripted
+
+KEY = "a/secret+key=="
+QUOTED = "a/secret%2Bkey%3D%3D"
+GROUP = "/subscriptions/sub/resourceGroups/rg-dropml-dev/providers"
+SUBSCRIPTION = (
+    f"{GROUP}/Microsoft.EventGrid/systemTopics/evgt/eventSubscriptions/dropped?api-version=2025-02-15"
+)
+ENVIRONMENT = {
+    "AZURE_SUBSCRIPTION_ID": "sub",
+    "AZURE_RESOURCE_GROUP": "rg-dropml-dev",
+    "AZUREML_WORKSPACE": "mlw",
+    "FUNCTION_APP_NAME": "func",
+    "FUNCTION_APP_URI": "https://func.azurewebsites.net",
+    "DATA_ACCOUNT_ID": f"{GROUP}/Microsoft.Storage/storageAccounts/stdata",
+    "INCOMING_CONTAINER": "incoming",
+    "DEAD_LETTER_CONTAINER": "dead-letters",
+    "EVENT_TOPIC_NAME": "evgt",
+}
+
+
+def reply(status: int = 200, **body: Any) -> Reply:
+    return Reply(status, json.dumps(body).encode())
+
+
+def state(word: str) -> Reply:
+    return reply(properties={"provisioningState": word})
+
+
+KEYS = reply(systemKeys={"blobs_extension": KEY})
+
+
+def run(
+    name: str, cloud: Service, tmp_path: Path, patience: float = 60, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """The hook, with an azd on the path that knows a token."""
+    azd = tmp_path / "azd"
+    azd.write_text('#!/bin/sh\necho \'{"token": "t0ken"}\'\n')
+    azd.chmod(azd.stat().st_mode | stat.S_IXUSR)
+    env = {**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}", "AZURE_ARM_ENDPOINT": cloud.url, **more}
+    command = [sys.executable, str(ROOT / "infra" / "hooks" / f"{name}.py"), "0.01", str(patience)]
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def test_the_app_is_waited_for_and_the_subscription_made(tmp_path: Path) -> None:
+    cold = (reply(503), reply(systemKeys={}), KEYS)
+    handshake = (
+        reply(201),
+        state("Creating"),
+        state("Failed"),
+        reply(201),
+        state("Creating"),
+        state("Succeeded"),
+    )
+    with scripted(*cold, *handshake) as cloud:
+        done = run("subscribe", cloud, tmp_path)
+    assert done.returncode == 0, done.stderr
+    listed = f"POST {GROUP}/Microsoft.Web/sites/func/host/default/listkeys?api-version=2024-04-01"
+    put, get = f"PUT {SUBSCRIPTION}", f"GET {SUBSCRIPTION}"
+    assert cloud.seen == [listed] * 3 + [put, get, get, put, get, get]
+    assert {each["authorization"] for each in cloud.headers} == {"Bearer t0ken"}
+    assert "az storage blob upload --auth-mode login --account-name stdata -c incoming" in done.stdout
+    assert KEY not in done.stdout + done.stderr
+
+
+def body_sent(tmp_path: Path) -> dict[str, Any]:
+    with scripted(KEYS, reply(201), state("Succeeded")) as cloud:
+        assert run("subscribe", cloud, tmp_path).returncode == 0
+    return dict(json.loads(cloud.bodies[1]))
+
+
+def test_the_subscription_names_a_function_that_is_indexed_and_files_that_stand_whole(tmp_path: Path) -> None:
+    told = body_sent(tmp_path)["properties"]
+    address = told["destination"]["properties"]["endpointUrl"]
+    start = "https://func.azurewebsites.net/runtime/webhooks/blobs?functionName=Host.Functions."
+    assert address.startswith(start)
+    function, _, code = address.removeprefix(start).partition("&code=")
+    assert function in facts.triggered_by_blobs()
+    assert code == QUOTED
+    assert told["filter"]["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
+    assert told["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/incoming/"
+    assert told["filter"]["advancedFilters"] == [
+        {
+            "operatorType": "StringIn",
+            "key": "data.api",
+            "values": ["PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"],
+        }
+    ]
+    dead = told["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
+    assert dead == {"resourceId": ENVIRONMENT["DATA_ACCOUNT_ID"], "blobContainerName": "dead-letters"}
+
+
+def test_the_subscription_is_of_microsofts_type(tmp_path: Path, reference: Path) -> None:
+    target = "Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15"
+    body = {"name": "dropped", **body_sent(tmp_path)}
+    assert list(Types(reference / "bicep-types").check(target, body, "resourceGroup")) == []
+
+
+def test_a_refusal_ends_at_once_and_says_what_helps(tmp_path: Path) -> None:
+    with scripted(usual=reply(403, error={"code": "AuthorizationFailed", "message": "no"})) as cloud:
+        done = run("subscribe", cloud, tmp_path)
+    assert done.returncode == 1
+    assert len(cloud.seen) == 1
+    assert "AuthorizationFailed no. Whoever deploys needs Contributor" in done.stderr
+
+
+def test_waiting_ends_and_the_key_is_in_no_word_of_it(tmp_path: Path) -> None:
+    refused = reply(400, error={"code": "Url validation", "message": f"no answer of ...&code={QUOTED} {KEY}"})
+    with scripted(KEYS, usual=refused) as cloud:
+        done = run("subscribe", cloud, tmp_path, patience=0.3)
+    assert done.returncode == 1
+    assert "Url validation" in done.stderr
+    assert "azd hooks run postdeploy" in done.stderr
+    assert KEY not in done.stderr
+    assert QUOTED not in done.stderr
+
+
+def test_without_an_environment_the_hook_says_how_to_get_one(tmp_path: Path) -> None:
+    with scripted() as cloud:
+        done = run("subscribe", cloud, tmp_path, FUNCTION_APP_NAME="")
+    assert done.returncode == 1
+    assert "FUNCTION_APP_NAME is not set. Run `azd provision` first" in done.stderr
+    assert cloud.seen == []
+
+
+def test_before_down_nothing_goes_that_nobody_agreed_to(tmp_path: Path) -> None:
+    with scripted() as cloud:
+        done = run("before_down", cloud, tmp_path)
+    assert done.returncode == 0
+    assert cloud.seen == []
+    assert "recoverable for 14 days" in done.stdout
+
+
+def test_before_down_endpoints_and_workspace_go_for_good(tmp_path: Path) -> None:
+    path = f"{GROUP}/Microsoft.MachineLearningServices/workspaces/mlw"
+    script = (
+        reply(value=[{"name": "bank-1a2b3c"}]),
+        reply(202),
+        reply(409, error={"code": "Conflict", "message": "being deleted"}),
+        reply(404),
+        reply(value=[]),
+        reply(202),
+        reply(204),
+    )
+    with scripted(*script) as cloud:
+        done = run("before_down", cloud, tmp_path, DROPML_PURGE="yes")
+    assert done.returncode == 0, done.stderr
+    version = "?api-version=2025-09-01"
+    endpoint, workspace = (
+        f"DELETE {path}/onlineEndpoints/bank-1a2b3c{version}",
+        f"DELETE {path}{version}&forceToPurge=true",
+    )
+    assert cloud.seen == [
+        f"GET {path}/onlineEndpoints{version}",
+        *[endpoint] * 3,
+        f"GET {path}/batchEndpoints{version}",
+        *[workspace] * 2,
+    ]
+
+
+def test_azd_is_told_of_the_app_and_of_hooks_that_exist() -> None:
+    azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
+    assert azure["services"] == {"api": {"project": ".", "language": "python", "host": "function"}}
+    hooks = {name: hook["run"] for name, hook in azure["hooks"].items()}
+    assert hooks == {"postdeploy": "./infra/hooks/subscribe.py", "predown": "./infra/hooks/before_down.py"}
+    assert all((ROOT / path).is_file() for path in hooks.values())
+
+
+@pytest.mark.parametrize("name", ["subscribe", "before_down", "arm"])
+def test_hooks_need_the_standard_library_alone(name: str) -> None:
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append('infra/hooks'); import {name}"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
