@@ -34,7 +34,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class RunDetail:
-    """What anyone may see of a run. `cause` is drop, retrain, pipeline, retry, release or accept-schema."""
+    """What anyone may see of a run. `cause` is drop, retrain, drift, pipeline, retry, release or accept-schema."""
 
     run_id: str
     dataset: str
