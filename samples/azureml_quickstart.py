@@ -89,7 +89,7 @@ def main(path: Path, label: str) -> None:
             name="blue",
             endpoint_name=endpoint.name,
             model=model.id,
-            instance_type="Standard_DS3_v2",
+            instance_type="Standard_D2as_v4",
             instance_count=1,
             app_insights_enabled=True,
             request_settings=OnlineRequestSettings(request_timeout_ms=90_000),

@@ -80,7 +80,7 @@ def main() -> None:
             name="blue",
             endpoint_name=endpoint.name,
             model=model.id,
-            instance_type="Standard_DS3_v2",
+            instance_type="Standard_D2as_v4",
             instance_count=1,
         )
     ).result()

@@ -85,7 +85,7 @@ def main() -> None:
             code_configuration=CodeConfiguration(
                 code=str(Path(__file__).with_name("onlinescoring")), scoring_script="score.py"
             ),
-            instance_type="Standard_DS3_v2",
+            instance_type="Standard_D2as_v4",
             instance_count=1,
             request_settings=OnlineRequestSettings(
                 request_timeout_ms=10_000, max_concurrent_requests_per_instance=2

@@ -58,7 +58,7 @@ class Settings(WatchingSettings, NotifySettings, JudgingSettings):
     batch_container: str = container("dropml-batch", "Results of batch scoring")
     credential: str = choice("default", "How the app signs in", ("default", "interactive", "device_code"))
     endpoint_auth: str = choice("key", "How the proxy authenticates to endpoints", ("key", "aad_token"))
-    instance_type: str = text("Standard_DS3_v2", "VM size of a deployment")
+    instance_type: str = text("Standard_D2as_v4", "VM size of a deployment")
     instance_count: int = whole(1, "Instances of a deployment", 1)
     deployment_mode: str = choice(
         "script",

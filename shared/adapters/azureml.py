@@ -17,7 +17,7 @@ from shared.domain.run.parts import Trial
 from shared.services.run.ports import Job, TrainingJob
 
 ASSET_API = "2023-10-01"
-JOB_API = "2024-01-01-preview"
+JOB_API = "2025-09-01"
 
 
 class AzureMLAdapter(OnlineEndpoints, ScoringAssets):

@@ -169,7 +169,7 @@ class Story:
                 name="blue",
                 endpoint_name="story-ep",
                 model="azureml:served:1",
-                instance_type="Standard_DS3_v2",
+                instance_type="Standard_D2as_v4",
                 instance_count=1,
                 app_insights_enabled=True,
                 request_settings=OnlineRequestSettings(request_timeout_ms=90000),
@@ -219,7 +219,7 @@ class Story:
                 environment=Environment(image=IMAGE, conda_file={"dependencies": ["python=3.11"]}),
                 code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
                 environment_variables={"UNIT": "kg"},
-                instance_type="Standard_DS3_v2",
+                instance_type="Standard_D2as_v4",
                 instance_count=1,
                 liveness_probe=ProbeSettings(initial_delay=10, period=10),
             )

@@ -58,7 +58,7 @@ def put_deployment(
         "properties": {
             "endpointComputeType": "Managed",
             "model": f"{WS}/models/{model}/versions/1",
-            "instanceType": "Standard_DS3_v2",
+            "instanceType": "Standard_D2as_v4",
             "appInsightsEnabled": True,
             "requestSettings": {"requestTimeout": "PT30S"},
         }

@@ -80,7 +80,7 @@ def deploy(ml: Any, folder: Path, name: str, script: str, *, model: bool = True,
         environment=Environment(image=IMAGE, conda_file=CONDA),
         code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
         environment_variables={"UNIT": "kg"},
-        instance_type="Standard_DS3_v2",
+        instance_type="Standard_D2as_v4",
         instance_count=1,
         request_settings=OnlineRequestSettings(request_timeout_ms=20000),
         **more,
@@ -194,7 +194,7 @@ def test_a_plain_scikit_learn_model_serves_without_a_script(ml: Any, endpoint: A
         name="plain",
         endpoint_name="scripts-ep",
         model=model,
-        instance_type="Standard_DS3_v2",
+        instance_type="Standard_D2as_v4",
         instance_count=1,
     )
     made = ml.online_deployments.begin_create_or_update(deployment).result()

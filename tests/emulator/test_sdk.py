@@ -84,7 +84,7 @@ def endpoint(ml: Any, model: Any) -> Any:
             name="m1-a1",
             endpoint_name="bank-ep",
             model="azureml:bank:1",
-            instance_type="Standard_DS3_v2",
+            instance_type="Standard_D2as_v4",
             instance_count=1,
             app_insights_enabled=True,
             request_settings=OnlineRequestSettings(request_timeout_ms=90000),
@@ -244,7 +244,7 @@ def test_a_deployment_with_traffic_stays_and_without_goes(ml: Any, endpoint: Any
         ml.online_deployments.begin_delete("m1-a1", "bank-ep")
     ml.online_deployments.begin_create_or_update(
         ManagedOnlineDeployment(
-            name="m2-a1", endpoint_name="bank-ep", model="azureml:bank:1", instance_type="Standard_DS3_v2"
+            name="m2-a1", endpoint_name="bank-ep", model="azureml:bank:1", instance_type="Standard_D2as_v4"
         )
     ).result()
     ml.online_deployments.begin_delete("m2-a1", "bank-ep").result()

@@ -144,7 +144,7 @@ def deployment_properties(given: Doc) -> Doc:
     instance = given.get("instanceType")
     if not instance or not _INSTANCE.match(str(instance)):
         raise bad_request(
-            f"The instance type '{instance}' is invalid: use one such as Standard_DS3_v2.",
+            f"The instance type '{instance}' is invalid: use one such as Standard_D2as_v4.",
             "BadArgument",
             "InvalidInstanceType",
         )

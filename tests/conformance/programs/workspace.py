@@ -257,7 +257,7 @@ def a_deployment() -> None:
             model=f"azureml:m{TAG}:2",
             environment=f"e{TAG}@latest",
             code_configuration=CodeConfiguration(code=str(FOLDER / "code"), scoring_script="score.py"),
-            instance_type="Standard_DS3_v2",
+            instance_type="Standard_D2as_v4",
             instance_count=1,
         )
         ml.online_deployments.begin_create_or_update(deployment).result()
