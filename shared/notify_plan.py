@@ -27,7 +27,5 @@ def plan(now: Settings, environ: Mapping[str, str]) -> Plan:
 
 
 def _address(host: str) -> str:
-    """Of the app, by the platform's own variable; plain HTTP on one machine alone."""
-    name = host.partition(":")[0]
-    scheme = "http" if name in ("localhost", "127.0.0.1") else "https"
-    return f"{scheme}://{host}" if host else ""
+    """Of the app, by the platform's own variable: Azure's names no port and speaks https."""
+    return f"{'http' if ':' in host else 'https'}://{host}" if host else ""

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from shared.domain.notify.notices import EVENTS
 from shared.setting_kinds import number, secret, several, text, url, whole
 
-_TAKES = (
-    "up to 8 URLs parted by blanks, each as json=URL, slack=URL or teams=URL; https, or http to this machine"
-)
+_TAKES = "up to 8 URLs parted by blanks, each as json=URL, slack=URL or teams=URL; https, or http to a loopback address"
 
 
 def _receivers(raw: str) -> object:

@@ -157,6 +157,7 @@ def test_a_run_that_can_not_be_read_is_told_as_failed() -> None:
     [
         "http://hooks.example.com/x",
         "ftp://x",
+        "http://localhost/x",
         "slak=https://x.example/y",
         "https://u:p@x.example/",
         "https://x:0/",
@@ -169,7 +170,7 @@ def test_a_receiver_is_https_or_on_this_machine(text: str) -> None:
 
 def test_receivers_are_parted_by_blanks_and_named_without_their_secrets() -> None:
     found = receivers(
-        "slack=https://hooks.slack.com/services/T/B/XXX  http://127.0.0.1:9/x json=http://localhost/y"
+        "slack=https://hooks.slack.com/services/T/B/XXX  http://127.0.0.1:9/x json=http://[::1]/y"
     )
     assert [each.format for each in found] == ["slack", "json", "json"]
     assert found[0].name.startswith("hooks.slack.com-")

@@ -54,7 +54,8 @@ def _receiver(entry: str) -> Receiver:
 
 
 def _this_machine(host: str) -> bool:
+    """By its address alone: what a name leads to can change."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
