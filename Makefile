@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs lock audit conformance schemathesis clean
+.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -37,16 +37,16 @@ $(VENV)/.tools: requirements/tools.lock $(VENV)/.dev
 	@touch $@
 
 demo: setup ## A CSV becomes a scored endpoint (DATA=file.csv LABEL=column BUDGET=seconds)
-	@$(BIN)/python -m dropml.cli.demo
+	@$(BIN)/python -m dropml demo
 
 up: setup ## Start everything here and print URLs and keys
-	@$(BIN)/python -m dropml.stack up
+	@$(BIN)/python -m dropml up
 down: ## Stop everything
-	@test ! -x $(BIN)/python || $(BIN)/python -m dropml.stack down
+	@test ! -x $(BIN)/python || $(BIN)/python -m dropml down
 status: ## Where things are
-	@$(BIN)/python -m dropml.stack status
+	@$(BIN)/python -m dropml status
 watch: ## Follow runs through their states
-	@$(BIN)/python -m dropml.cli.watch
+	@$(BIN)/python -m dropml watch
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
@@ -95,6 +95,10 @@ audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 	@$(BIN)/python -m tests.audit
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
+	@$(BIN)/python -m dropml.cli.page > docs/cli.md
+
+wheel: setup-dev ## Build dist/dropml-*.whl: the commands, and with [local] everything
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: down ## Remove everything that was made here
 	rm -rf .venv .venv-* .dropml

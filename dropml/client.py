@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -17,11 +17,11 @@ Record = dict[str, Any]  # a row to score: the columns are the dataset's own
 
 
 class ApiError(RuntimeError):
-    """The API refused a call; the message is the problem's own, with the HTTP status."""
+    """The API refused a call; the message is the problem's own, with the HTTP status; `code` is empty where it has none."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(f"{message} (HTTP {status})")
-        self.status = status
+        self.status, self.code = status, code
 
 
 class Problem(TypedDict):
@@ -145,13 +145,20 @@ class Swagger(TypedDict):
 
 
 class Client:
-    """Calls the function app at `base` (".../api") with a function key. Every call raises ApiError or requests' own."""
+    """Calls the function app at `base` (".../api") with a function key. Every call raises ApiError or requests' own.
 
-    def __init__(self, base: str, key: str) -> None:
+    `actor` is who asks, for the ledger.
+    """
+
+    def __init__(self, base: str, key: str, actor: str = "") -> None:
         self.base = base.rstrip("/")
         self._session = requests.Session()
-        self._session.trust_env = False  # the app is asked directly, whatever proxy the shell names
-        self._session.headers["x-functions-key"] = key
+        # What runs on this machine is asked directly, whatever proxy the shell names.
+        self._session.trust_env = urlsplit(self.base).hostname not in ("localhost", "127.0.0.1", "::1")
+        if key:
+            self._session.headers["x-functions-key"] = key
+        if actor:
+            self._session.headers["x-dropml-actor"] = actor
 
     def __enter__(self) -> Self:
         return self
@@ -161,37 +168,49 @@ class Client:
     ) -> None:
         self._session.close()
 
+    def get(self, path: str, **params: str | None) -> Any:
+        """A path below `base`; a parameter of None or "" is left out."""
+        return self._call("GET", path, params={k: v for k, v in params.items() if v})
+
+    def post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+        return self._call("POST", path, json=body, headers=headers)
+
+    def post_raw(self, path: str, body: bytes, content_type: str, accept: str) -> requests.Response:
+        """The answer as it is, of a body that is sent as it is."""
+        headers = {"Content-Type": content_type, "Accept": accept}
+        return self._answer("POST", path, data=body, headers=headers)
+
     def runs(self, dataset: str | None = None, limit: int = 50) -> list[RunSummary]:
         """Runs, newest first."""
         params = {"limit": str(limit)} | ({"dataset": dataset} if dataset else {})
         return cast("list[RunSummary]", self._call("GET", "/runs", params=params)["runs"])
 
     def run(self, run_id: str) -> Run:
-        return cast("Run", self._call("GET", f"/runs/{_part(run_id)}"))
+        return cast("Run", self._call("GET", f"/runs/{part(run_id)}"))
 
     def leaderboard(self, run_id: str) -> Leaderboard:
-        return cast("Leaderboard", self._call("GET", f"/runs/{_part(run_id)}/leaderboard"))
+        return cast("Leaderboard", self._call("GET", f"/runs/{part(run_id)}/leaderboard"))
 
     def datasets(self) -> list[Dataset]:
         return cast("list[Dataset]", self._call("GET", "/datasets")["datasets"])
 
     def score(self, dataset: str, records: list[Record]) -> list[object]:
         """The live model's answers, one a record."""
-        answer = self._call("POST", f"/score/{_part(dataset)}", json={"data": records})
+        answer = self._call("POST", f"/score/{part(dataset)}", json={"data": records})
         return cast("list[object]", answer["result"])
 
     def probabilities(self, dataset: str, records: list[Record]) -> Scores:
         """The answers with the probability of each class. ApiError where the live model has none."""
-        path = f"/score/{_part(dataset)}?proba=true"
+        path = f"/score/{part(dataset)}?proba=true"
         return cast("Scores", self._call("POST", path, json={"data": records}))
 
     def trigger_pipeline(self, dataset: str, idempotency_key: str) -> PipelineRun:
         """Start the published pipeline; the same key again is the same run."""
         headers = {"Idempotency-Key": idempotency_key}
-        return cast("PipelineRun", self._call("POST", f"/pipelines/{_part(dataset)}/runs", headers=headers))
+        return cast("PipelineRun", self._call("POST", f"/pipelines/{part(dataset)}/runs", headers=headers))
 
     def pipeline_run(self, dataset: str, run_id: str) -> PipelineRun:
-        return cast("PipelineRun", self._call("GET", f"/pipelines/{_part(dataset)}/runs/{_part(run_id)}"))
+        return cast("PipelineRun", self._call("GET", f"/pipelines/{part(dataset)}/runs/{part(run_id)}"))
 
     def swagger(self) -> Swagger:
         """The API's OpenAPI document."""
@@ -206,28 +225,33 @@ class Client:
         json: object = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        answer = self._session.request(
-            method,
-            f"{self.base}{path}",
-            params=params,
-            json=json,
-            headers=headers,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-        )
+        answer = self._answer(method, path, params=params, json=json, headers=headers)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ApiError(
+                answer.status_code, f"{self.base}{path} answers no JSON: is this DropML?"
+            ) from error
+
+    def _answer(self, method: str, path: str, **sent: Any) -> requests.Response:
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        answer = self._session.request(method, f"{self.base}{path}", timeout=timeout, **sent)
         if not answer.ok:
-            raise ApiError(answer.status_code, _message(answer))
-        return answer.json()
+            raise ApiError(answer.status_code, *_problem(answer))
+        return answer
 
 
-def _part(text: str) -> str:
+def part(text: str) -> str:
+    """A name as a part of a path."""
     return quote(text, safe="")
 
 
-def _message(answer: requests.Response) -> str:
-    """What a problem document says, with its remedy; else the status' name."""
+def _problem(answer: requests.Response) -> tuple[str, str]:
+    """What a problem document says, with its remedy, and its code; else the status' name."""
     try:
         problem = answer.json()
-        texts = [problem.get(name) for name in ("detail", "title", "remedy")]
+        texts = [problem.get("detail") or problem.get("title"), problem.get("remedy")]
     except (ValueError, AttributeError):
-        return answer.reason or "No reason given"
-    return " ".join(dict.fromkeys(str(text) for text in texts if text)) or "No reason given"
+        return answer.reason or "No reason given", ""
+    said = " ".join(dict.fromkeys(str(text) for text in texts if text)) or "No reason given"
+    return said, str(problem.get("code") or "")

@@ -1,4 +1,4 @@
-"""`make demo`: a dropped CSV becomes a scored endpoint, then the published pipeline trains it anew.
+"""`make demo`, `dropml demo`: a dropped CSV becomes a scored endpoint, then the published pipeline trains it anew.
 
 Options through the environment: DATA (a CSV), LABEL (its column), BUDGET (seconds of training).
 """
@@ -22,9 +22,10 @@ from azure.storage.blob import BlobServiceClient
 
 from dropml import stack
 from dropml.cli.bad_rows import put_aside, with_bad_rows
+from dropml.cli.following import follow
 from dropml.cli.sample import Sample, obtain
-from dropml.cli.watch import follow
 from dropml.client import Client, Record, Run, Schema, Scores
+from dropml.common.folders import COMMAND
 from dropml.common.processes import StartError
 
 #: Beyond the training budget, so much for everything else (seconds).
@@ -179,7 +180,7 @@ class Demo:
     def how_to_call(self, running: stack.Stack, run: Run) -> None:
         record = json.dumps({"data": _schema(run)["example"][:1]})
         self.say(f"""
-Call it yourself on a stack that stays (`make up`, drop the file there, and take its key):
+Call it yourself on a stack that stays (`{COMMAND} up`, drop the file there, and take its key):
 
   curl -s {running.api}/score/{quote(run["dataset"], safe="")} \\
     -H "x-functions-key: $KEY" -H "Content-Type: application/json" \\
@@ -218,14 +219,18 @@ def walkthrough_records(schema: Schema) -> list[Record]:
 
 
 def main() -> int:
+    environ = os.environ
+    return run(environ.get("DATA"), environ.get("LABEL") or "y", environ.get("BUDGET"))
+
+
+def run(data: str | None, label: str, seconds: str | None) -> int:
+    """The demo on a file of one's own, or on the bank-marketing data; exit code."""
     started = float(os.environ.get("DEMO_STARTED") or time.time())
-    label = os.environ.get("LABEL") or "y"
     try:
-        budget = stack.budget_of(os.environ.get("BUDGET")) or 60.0
+        budget = stack.budget_of(seconds) or 60.0
     except StartError as error:
         print(error, file=sys.stderr)
         return 2
-    data = os.environ.get("DATA")
     if data and not Path(data).is_file():
         print(f"DATA={data}: there is no such file.", file=sys.stderr)
         return 2

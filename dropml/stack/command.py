@@ -87,6 +87,11 @@ def _up(home: Path, label: str | None, budget: str | None) -> int:
     return 0
 
 
+def start(home: Path) -> Stack:
+    """A stack that answers, started where it doesn't run. Raises StartError, AzuriteError, OSError."""
+    return _up_and_working(home, None, None)
+
+
 def _up_and_working(home: Path, label: str | None, seconds: float | None) -> Stack:
     running = up(home, label=label, budget=seconds)
     try:
