@@ -7,6 +7,7 @@ import azure.functions as func
 
 from functions import (
     acts,
+    dashboard,
     doctor,
     health,
     intake,
@@ -23,5 +24,17 @@ redaction.install(os.environ)
 logging.getLogger("azure").setLevel(logging.WARNING)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-for module in (intake, lifecycle, scoring, pipelines, runs, acts, quarantine, notifications, health, doctor):
+for module in (
+    intake,
+    lifecycle,
+    scoring,
+    pipelines,
+    runs,
+    acts,
+    quarantine,
+    notifications,
+    dashboard,
+    health,
+    doctor,
+):
     app.register_functions(module.bp)

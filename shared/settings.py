@@ -131,6 +131,11 @@ class Settings(WatchingSettings, NotifySettings, JudgingSettings):
     explain_timeout_seconds: float = number(
         10.0, "Deadline of a scoring request that asks for explanations (`?explain=true`)", 0.05, 230
     )
+    dashboard_auth: str = choice(
+        "key",
+        "Who opens the dashboard: whoever has a function key, or whom Azure has signed in (App Service authentication)",
+        ("key", "entra"),
+    )
     worker_threads: int = whole(
         110,
         "Sync functions at once. Unset, the host says 1000, and Python 3.12 starts as many",

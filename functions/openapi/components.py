@@ -22,6 +22,7 @@ from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunL
 from shared.services.scoring.benchmark import BenchmarkView
 from shared.services.scoring.rotation import RotationView
 from shared.services.upkeep.showing import DatasetDetailView, DriftView
+from shared.ui.session import SessionView, TicketView
 
 #: Every answer that is a document of ours; what they hold comes along. A component is named for its class, without `View`.
 VIEWS: tuple[type, ...] = (
@@ -49,6 +50,8 @@ VIEWS: tuple[type, ...] = (
     Paused,
     InForce,
     PipelineRunView,
+    SessionView,
+    TicketView,
     ReportView,
 )
 _PREFIX = "#/components/schemas/"

@@ -16,6 +16,7 @@ from functions.openapi import (
     rows,
     runs,
     scoring,
+    session,
     thresholds,
 )
 from functions.openapi.components import components
@@ -39,6 +40,7 @@ _TAGS = [
     {"name": "quarantine", "description": "Refused files, and what is made of them."},
     {"name": "notifications", "description": "What people are told, and whether it reached them."},
     {"name": "pipelines", "description": "Retraining."},
+    {"name": "dashboard", "description": "Signing in to the pages under /api/dashboard."},
     {"name": "docs"},
     {"name": "health"},
 ]
@@ -58,7 +60,9 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
     paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
-    paths |= notifications.PATHS | quarantine.PATHS | pipelines.PATHS | health.PATHS | doctor.PATHS
+    paths |= (
+        notifications.PATHS | quarantine.PATHS | pipelines.PATHS | session.PATHS | health.PATHS | doctor.PATHS
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "DropML", "version": VERSION, "description": _INTRO},

@@ -81,15 +81,15 @@ class Tracking:
     """Reads; never writes."""
 
     def __init__(self, arm: Arm, workspace_id: str) -> None:
-        self._arm = arm
+        self.arm = arm
         self._ws = workspace_id
 
     @cached_property
     def api(self) -> str:
         """Base URL of the workspace's data-plane APIs, from its discovery document."""
         api = {"api-version": "2023-10-01"}
-        workspace = Resource.of(self._arm.call("GET", self._ws, "read the workspace", params=api))
-        found = self._arm.call("GET", workspace.text("discoveryUrl"), "read the discovery document")
+        workspace = Resource.of(self.arm.call("GET", self._ws, "read the workspace", params=api))
+        found = self.arm.call("GET", workspace.text("discoveryUrl"), "read the discovery document")
         address = str(mapping(found).get("api") or "").rstrip("/")
         if not address:  # not kept: the next call asks again
             raise Transient("The workspace's discovery document names no address of its APIs.")
@@ -98,20 +98,20 @@ class Tracking:
     def _mlflow(self, run: str, part: str) -> dict[str, object]:
         """The `metrics` or `tags` of a run, by their keys."""
         url = f"{self.api}/mlflow/v2.0{self._ws}/api/2.0/mlflow/runs/get"
-        answer = self._arm.call("GET", url, f"read run {run}", params={"run_id": run, "run_uuid": run})
+        answer = self.arm.call("GET", url, f"read run {run}", params={"run_id": run, "run_uuid": run})
         found = mapping(mapping(mapping(answer).get("run")).get("data")).get(part)
         pairs = [mapping(pair) for pair in found] if isinstance(found, list) else []
         return {str(pair.get("key")): pair.get("value") for pair in pairs}
 
     def _history(self, run: str) -> RunRecord | None:
         url = f"{self.api}/history/v1.0{self._ws}/runs/{run}"
-        found = self._arm.find(url, f"read history of {run}", {"api-version": "v1.0"})
+        found = self.arm.find(url, f"read history of {run}", {"api-version": "v1.0"})
         return None if found is None else RunRecord.of(found)
 
     def children(self, run: str) -> Iterator[RunRecord]:
         """Page by page."""
         url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/children"
-        return map(RunRecord.of, self._arm.pages(url, f"list children of {run}", {"api-version": "v1.0"}))
+        return map(RunRecord.of, self.arm.pages(url, f"list children of {run}", {"api-version": "v1.0"}))
 
     def job(self, run: str) -> Job | None:
         """A job as the run history has it; None when it has none of that name."""
@@ -128,13 +128,17 @@ class Tracking:
 
         Source: `RunArtifactsOperations.get_content_information_by_experiment_id` of azure-ai-ml's run history client.
         """
+        found = self.arm.find(
+            f"{self.artifacts_url(run)}/contentinfo", f"find {path} of {run}", {"path": path}
+        )
+        return None if found is None else str(found.get("contentUri") or "") or None
+
+    def artifacts_url(self, run: str) -> str:
+        """Where the run history has the run's artifacts. Raises Transient while it knows no experiment of the run."""
         record = self._history(run)
         if record is None or not record.experiment:
             raise Transient(f"The run history has no experiment of {run} yet.")
-        runs = f"{self.api}/history/v1.0{self._ws}/experimentids/{record.experiment}/runs/{run}"
-        what = f"find {path} of {run}"
-        found = self._arm.find(f"{runs}/artifacts/contentinfo", what, {"path": path})
-        return None if found is None else str(found.get("contentUri") or "") or None
+        return f"{self.api}/history/v1.0{self._ws}/experimentids/{record.experiment}/runs/{run}/artifacts"
 
     def best_child(self, run: str) -> str | None:
         best = self._mlflow(run, "tags").get(BEST_CHILD)
@@ -170,7 +174,7 @@ class Tracking:
     def log(self, run: str) -> str:
         """The end of the log that tells most of a run, without secrets; empty where it has none."""
         url = f"{self.api}/history/v1.0{self._ws}/runs/{run}/details"
-        found = self._arm.find(url, f"read the details of {run}", {"api-version": "v1.0"})
+        found = self.arm.find(url, f"read the details of {run}", {"api-version": "v1.0"})
         files = texts(mapping(found).get("logFiles"))
         chosen = min(files, key=_telling, default=None)
         return redact(log_end(files[chosen])) if chosen else ""

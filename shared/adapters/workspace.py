@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.arm import Arm
 from shared.adapters.resource import Resource
+from shared.adapters.run_files import RunFiles
 from shared.adapters.tracking import Tracking
 from shared.settings import Settings
 
@@ -33,6 +34,11 @@ class Workspace:
     def tracking(self) -> Tracking:
         """What the workspace's jobs have left behind."""
         return Tracking(self.arm, self.settings.workspace_id)
+
+    @cached_property
+    def files(self) -> RunFiles:
+        """What they have left behind as files."""
+        return RunFiles(self.tracking)
 
     def url(self, path: str) -> str:
         """The ARM path of a resource of the workspace."""

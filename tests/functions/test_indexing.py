@@ -36,6 +36,7 @@ NEEDED = {
     "teller",
     "bootstrap",
     "bootstrap_upkeep",
+    "dashboard",
     "front",
     "redaction",
 }

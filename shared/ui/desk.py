@@ -1,0 +1,59 @@
+"""What the views show from, and act through; each part is built at its first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.services.quarantine.deciding import Quarantine
+from shared.services.run.context import Context
+from shared.services.run.pipeline_runs import PipelineRuns
+from shared.services.run.profiles import Profiles
+from shared.services.run.store import RunStore
+from shared.ui.session import Session
+
+
+class Scores(Protocol):
+    """Rows to the live model, as the scoring door takes them."""
+
+    def __call__(self, dataset: str, body: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the app runs, for the commands that pages show."""
+
+    #: The API's address as the caller has reached it: `http://127.0.0.1:7071/api`.
+    api: str = ""
+    local: bool = False
+    incoming: str = "incoming"
+    #: Between two looks at something that moves (seconds).
+    look_seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class Desk:
+    context: Callable[[], Context]
+    quarantine: Callable[[], Quarantine]
+    profiles: Callable[[], Profiles]
+    pipelines: Callable[[], PipelineRuns]
+    scores: Scores
+    place: Place = field(default_factory=Place)
+
+    @property
+    def store(self) -> RunStore:
+        return self.context().store
+
+    @property
+    def now(self) -> float:
+        return self.context().clock()
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request: what the path names after its first word, the query or the form, and who asks."""
+
+    session: Session
+    names: tuple[str, ...] = ()
+    said: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,91 @@
+"""A dataset: its versions and what each was worth, its columns, what changed, how to drop the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.errors import DropMLError
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import Run
+from shared.domain.run.serving import ServingEntry
+from shared.domain.run.states import OPEN
+from shared.domain.table.profile.parts import Profile
+from shared.services.run import views
+from shared.services.run.summary import RunSummary
+from shared.ui.desk import Desk, Visit
+from shared.ui.render import Page
+
+#: Runs listed, and columns of a profile that are drawn; the JSON has them all.
+RUNS, COLUMNS = 25, 60
+
+
+@dataclass(frozen=True)
+class Over:
+    """The metric over versions: `(version, value, run)`, oldest first."""
+
+    metric: str
+    points: tuple[tuple[int, float, str], ...]
+
+    @property
+    def line(self) -> list[tuple[float, float]]:
+        return [(float(version), value) for version, value, _ in self.points]
+
+
+def found(desk: Desk, name: str) -> Dataset:
+    """By its slug, as our own pages link it, else by its name. Raises NotFound."""
+    return desk.store.dataset(name) or desk.store.find_dataset(name)
+
+
+def dataset(desk: Desk, visit: Visit) -> Page:
+    store = desk.store
+    now = found(desk, visit.names[0])
+    page = store.index_of(now.slug).page(RUNS, visit.said.get("cursor"))
+    serving = store.hint(f"serving/{now.slug}.json", ServingEntry)
+    champion = _run(desk, now.champion)
+    newest = next((run for run in page.items if run.rows), None)
+    shown = champion or _run(desk, newest.run_id if newest else None)
+    wanted = visit.said.get("version", "")
+    version = int(wanted) if wanted.isascii() and wanted.isdigit() else (shown.n if shown else 0)
+    profile, why = _profile(desk, now, version)
+    values: dict[str, object] = {
+        "dataset": now,
+        "view": views.dataset_view(now, serving),
+        "champion": champion,
+        "runs": page.items,
+        "cursor": page.cursor,
+        "over": _over(page.items),
+        "profile": profile,
+        "no_profile": why,
+        "number": version,
+        "columns": profile.columns[:COLUMNS] if profile else (),
+        "changes": shown.snapshot.changes if shown and shown.snapshot else (),
+        "changed": shown.run_id if shown else "",
+        "place": desk.place,
+    }
+    moving = any(run.state in OPEN for run in page.items)
+    return Page("dataset.html", now.dataset, values, live=desk.place.look_seconds if moving else 0)
+
+
+def _run(desk: Desk, run_id: str | None) -> Run | None:
+    try:
+        return desk.store.load(run_id)[0] if run_id else None
+    except DropMLError:
+        return None
+
+
+def _over(runs: tuple[RunSummary, ...]) -> Over:
+    points = [
+        (int(run.run_id.rpartition("-a")[0].rpartition("-")[2]), run.AUC_weighted, run.run_id)
+        for run in reversed(runs)
+        if run.AUC_weighted is not None
+    ]
+    return Over("AUC_weighted", tuple(points))
+
+
+def _profile(desk: Desk, now: Dataset, version: int) -> tuple[Profile | None, str]:
+    if not version:
+        return None, "No version of it has been taken yet."
+    try:
+        return desk.profiles().version(now.slug, version)[0], ""
+    except DropMLError as error:
+        return None, f"{error.message} {error.remedy}".strip()

@@ -1,0 +1,185 @@
+"""A run: where it is, where it failed and with which inputs; its failure first, where there is one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from shared.domain.errors import DropMLError
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import Trial
+from shared.domain.run.states import FORMER, RETRYABLE, State
+from shared.services.run import views
+from shared.ui import words
+from shared.ui.desk import Desk, Visit
+from shared.ui.render import Page
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state that the run was in: since when, for how long (seconds; None while it lasts), who moved it, and a word on it."""
+
+    state: State
+    at: float
+    seconds: float | None
+    actor: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Tab:
+    path: str
+    text: str
+
+
+def steps(run: Run, entries: tuple[dict[str, object], ...]) -> list[Step]:
+    """The history with durations, and the actors that the ledger names."""
+    actors = {
+        (entry.get("at"), entry.get("state")): str(entry.get("actor") or "")
+        for entry in entries
+        if entry.get("event") in ("opened", "state")
+    }
+    ends = [moment.at for moment in run.history[1:]]
+    found = []
+    for moment, end in zip(run.history, [*ends, None], strict=True):
+        seconds = None if end is None else max(0.0, end - moment.at)
+        actor = actors.get((moment.at, str(moment.state)), "")
+        found.append(Step(moment.state, moment.at, seconds, actor, moment.note or ""))
+    return found
+
+
+def tabs(run: Run) -> list[Tab]:
+    """The parts of a run that there is something to see of."""
+    found = [Tab("", "Story")]
+    if run.problem:
+        found.append(Tab("/failure", "Failure" if run.state is State.FAILED else "Why it ended"))
+    if run.trials or run.state is State.TRAINING:
+        found.append(Tab("/leaderboard", "Leaderboard"))
+    if run.best:
+        found.append(Tab("/model", "Model"))
+    if run.gate:
+        found.append(Tab("/gate", "Gate"))
+    if run.canary:
+        found.append(Tab("/rollout", "Rollout"))
+    return found
+
+
+def acts(run: Run, *, live: bool) -> list[tuple[str, str, str]]:
+    """What a person can do with it now: the act's path, its word, and its look."""
+    mine, dataset = f"runs/{run.run_id}", f"datasets/{run.slug}"
+    found: list[tuple[str, str, str]] = []
+    if run.state is State.AWAITING_APPROVAL:
+        found += [(f"{mine}/approve", "Approve…", "main"), (f"{mine}/reject", "Reject…", "risky")]
+    if run.state in RETRYABLE and run.snapshot:
+        found.append((f"{mine}/retry", "Retry…", "main"))
+    if run.state is State.CANARY or (run.state in FORMER and not live):
+        found.append((f"{mine}/promote", "Promote…", "main"))
+    if run.state is State.CANARY or live:
+        found.append((f"{dataset}/rollback", "Roll back…", "risky"))
+    if run.is_open and not run.cancelling:
+        found.append((f"{mine}/cancel", "Cancel…", "risky"))
+    return found
+
+
+def shown(desk: Desk, run: Run, at: str, more: dict[str, object], template: str, title: str) -> Page:
+    """A page of the run, with what stands at the head of each."""
+    dataset = desk.store.dataset(run.slug)
+    live = bool(dataset and dataset.champion == run.run_id)
+    values: dict[str, object] = {
+        "run": run,
+        "tabs": tabs(run),
+        "tab": at,
+        "acts": acts(run, live=live),
+        "champion": dataset.champion if dataset else None,
+    }
+    return Page(
+        template, f"{run.run_id}: {title}", values | more, live=desk.place.look_seconds if run.is_open else 0
+    )
+
+
+def story(desk: Desk, visit: Visit) -> Page:
+    """Timeline, inputs, what it waits for, trouble, the next look."""
+    run = desk.store.load(visit.names[0])[0]
+    found = views.ledger(run.run_id, desk.store)
+    more: dict[str, object] = {
+        "steps": steps(run, found.entries),
+        "entries": [json.dumps(entry, ensure_ascii=False) for entry in found.entries],
+        "broken": found.reason,
+        "next_look": desk.place.look_seconds,
+        "config": configured(run),
+    }
+    return shown(desk, run, "", more, "run.html", words.said(run.state))
+
+
+def configured(run: Run) -> list[tuple[str, str]]:
+    """The effective configuration, as far as a person asks for it."""
+    config = run.config
+    pairs = [
+        ("label", config.label),
+        ("task", config.task),
+        ("primary metric", config.primary_metric or "the task's own"),
+        ("most trials", words.count(config.max_trials)),
+        ("time", f"{config.timeout_minutes:g} min, {config.trial_timeout_minutes:g} min a trial"),
+        ("imbalance", config.imbalance),
+        ("approval", config.approval),
+        ("gate", f"{config.gate.metric}, margin {config.gate.margin:g}, {config.gate.policy}"),
+    ]
+    return [(name, str(value)) for name, value in pairs]
+
+
+def failure(desk: Desk, visit: Visit) -> Page:
+    """The sentence, what to do, the trial that failed, the log's end, the last try."""
+    run = desk.store.load(visit.names[0])[0]
+    more: dict[str, object] = {
+        "failed_trials": [trial for trial in run.trials if trial.status in ("Failed", "Canceled")],
+        "log": log_tail(desk, run),
+    }
+    return shown(desk, run, "/failure", more, "failure.html", "failure")
+
+
+def log_tail(desk: Desk, run: Run) -> tuple[str, str]:
+    """What log there is and its last lines: of the deployment where there is one, else of the job. Asks Azure where
+    the run has kept none.
+    """
+    if run.problem and run.problem.log_tail:
+        return "what failed", run.problem.log_tail
+    try:
+        if run.placement and run.placement.deployment:
+            name = run.placement.deployment
+            return f"deployment {name}", desk.context().azureml.logs(run.placement.endpoint, name, 60)
+        if run.training:
+            return f"job {run.training.name}", desk.context().azureml.job_log(run.training.name)
+    except DropMLError as error:
+        return "no log", f"{error.message} {error.remedy}".strip()
+    return "", ""
+
+
+def leaderboard(desk: Desk, visit: Visit) -> Page:
+    """Trials, best first or by a column that the reader picks."""
+    run = desk.store.load(visit.names[0])[0]
+    board = views.leaderboard(run)
+    column, falling = visit.said.get("by", ""), visit.said.get("order") == "desc"
+    order = {
+        "algorithm": lambda trial: (trial.algorithm or "").lower(),
+        "preprocessor": lambda trial: (trial.preprocessor or "").lower(),
+        "seconds": lambda trial: trial.duration_s or 0.0,
+        "accuracy": lambda trial: trial.metrics.get(_second(run)) or 0.0,
+        "status": lambda trial: trial.status or "",
+    }
+    ranks = {trial.name: at for at, trial in enumerate(board.trials, 1)}
+    trials: list[Trial] = list(board.trials)
+    if column in order:
+        trials.sort(key=order[column], reverse=falling)
+    more: dict[str, object] = {
+        "board": board,
+        "trials": [(ranks[trial.name], trial) for trial in trials],
+        "second": _second(run),
+        "by": column,
+        "falling": falling,
+    }
+    return shown(desk, run, "/leaderboard", more, "leaderboard.html", "leaderboard")
+
+
+def _second(run: Run) -> str:
+    """The metric beside the primary one that everybody knows."""
+    return "accuracy" if run.config.task != "regression" else "r2_score"

@@ -1,0 +1,192 @@
+"""The dashboard's pages, as a person walks them; and whatever stands in data, nothing of it becomes part of a page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions import pages
+from shared.domain.run.documents import Run
+from shared.domain.run.parts import RunProblem, Source, Trial, Trouble
+from shared.domain.run.states import State
+from shared.services.run import loop
+from tests.support.guest import BASE, Guest, Seen, guest_of
+from tests.support.intake_front import Front
+
+
+def until_done(house: Front) -> None:
+    for _ in range(60):
+        loop.tick(house.world.context)
+        house.world.clock.now += 60
+
+
+@pytest.fixture
+def house() -> Front:
+    """A live model, a file in quarantine, a run that failed."""
+    house = Front()
+    house.put("people.csv")
+    house.drop("people.csv")
+    until_done(house)
+    house.put("broken.csv", "a,b,y\n1,2,yes\n1,2,3,4,no\n5\n")
+    house.drop("broken.csv")
+    until_done(house)
+    return house
+
+
+@pytest.fixture
+def guest(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
+    guest = guest_of(house, monkeypatch)
+    guest.sign_in("Ada Lovelace")
+    return guest
+
+
+def hurt(house: Front, run_id: str, **changes: object) -> Run:
+    """The run as something else would have left it."""
+    run, etag = house.world.store.load(run_id)
+    return house.world.store.save(replace(run, **changes).record(house.world.clock(), "test"), etag)[0]  # type: ignore[arg-type]
+
+
+def test_the_overview_begins_with_what_waits_for_a_person(guest: Guest) -> None:
+    page = guest.page()
+    assert page.text.index("Needs you") < page.text.index("Datasets")
+    assert "broken.csv waits in quarantine" in page.text
+    assert "people live" in page.text
+    assert f"{BASE}/datasets/people" in page.links()
+
+
+def test_a_run_answers_where_it_is_and_with_which_inputs(guest: Guest) -> None:
+    page = guest.page("/runs/people-1-a1")
+    for part in ("live", "incoming/people.csv", "training", "the chain holds", "people:1", "by blob-trigger"):
+        assert part in page.text, part
+
+
+def test_a_failure_opens_with_the_sentence_and_the_remedy(guest: Guest, house: Front) -> None:
+    problem = RunProblem(
+        "training-failed", "The AutoML job ended as Failed.", "Read the log.", failed_in=State.TRAINING
+    )
+    hurt(house, "people-1-a1", state=State.FAILED, problem=problem)
+    page = guest.page("/runs/people-1-a1/failure")
+    assert (
+        page.text.index("The AutoML job ended")
+        < page.text.index("Read the log.")
+        < page.text.index("training-failed")
+    )
+    assert f"{BASE}/ask/runs/people-1-a1/retry" in page.links()
+    answer = guest.press("/ask/runs/people-1-a1/retry")
+    assert answer.headers["Location"] == f"{BASE}/runs/people-1-a2?done=runs.retry"
+
+
+def test_what_is_not_there_is_said_on_a_page(guest: Guest) -> None:
+    for path in (
+        "/runs/people-9-a1",
+        "/datasets/nobody",
+        "/nowhere",
+        "/runs/x/y/z/w",
+        "/ask/runs/people-1-a1/explode",
+    ):
+        assert "Not found" in guest.page(path, status=404).text
+    assert guest.get("/runs?state=odd").status_code == 400
+
+
+def test_a_page_that_nothing_moved_on_is_not_sent_again(guest: Guest, house: Front) -> None:
+    house.put("more.csv")
+    house.drop("more.csv")
+    first = guest.get("/runs/more-1-a1")
+    tag = first.headers["ETag"]
+    assert tag.replace('"', "") in first.get_body().decode()
+    assert guest.get("/runs/more-1-a1", if_none_match=tag).status_code == 304
+    loop.tick(house.world.context)
+    assert guest.get("/runs/more-1-a1", if_none_match=tag).status_code == 200
+
+
+def test_each_page_carries_its_policy(guest: Guest) -> None:
+    for path in ("", "/runs", "/nowhere", "/sign-in"):
+        policy = guest.get(path).headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert guest.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_files_of_the_pages_are_kept_and_compressed(guest: Guest) -> None:
+    links = [
+        attrs.get("href") or attrs.get("src") for tag, attrs in guest.page().tags if tag in ("link", "script")
+    ]
+    assert len(links) <= 5
+    for link in filter(None, links):
+        path = link.removeprefix(BASE).partition("?")[0]
+        plain, packed = guest.get(path), guest.get(path, accept_encoding="gzip, br")
+        assert "immutable" in plain.headers["Cache-Control"]
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert len(packed.get_body()) < len(plain.get_body())
+    assert len((pages.STATIC / "style.css").read_bytes()) <= 10_000
+    assert guest.get("/static/../dashboard.py").status_code == 404
+
+
+# -- whatever stands in data ----------------------------------------------------------------------------------------------
+
+#: What breaks out of a text, an attribute, a script, a comment, a template.
+ODD = st.sampled_from(
+    [
+        '<b data-evil="1">', "'><img src=x data-evil=1>", '" data-evil="1', "' data-evil='1", "</code><script data-evil=1>",
+        "</textarea><b data-evil>", "{{ 'zq' * 4 }}", "{% raw %}", "<!--", "]]>", "javascript:alert(1)", "&lt;b data-evil&gt;",
+        "</title><b data-evil>",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(
+    ODD | st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12),
+    min_size=1,
+    max_size=4,
+).map("".join)
+
+
+def held(text: str) -> None:
+    """Nothing but our own elements stands in the page, and none of them carries what data said."""
+    page = Seen(text)
+    for tag, attrs in page.tags:
+        assert "data-evil" not in attrs, (tag, attrs)
+        assert not any(name.startswith("on") for name in attrs), (tag, attrs)
+        assert "style" not in attrs, (tag, attrs)
+        assert tag != "img"
+        for name in ("href", "src", "action"):
+            assert attrs.get(name, "/api/").startswith(("/api/", "#", "/.auth/")), (tag, attrs)
+        if tag == "script":
+            assert attrs["src"].startswith(f"{BASE}/static/")
+    assert "zqzqzqzq" not in text
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_nothing_that_data_says_becomes_part_of_a_page(data: st.DataObject) -> None:
+    house = Front()
+    house.put("people.csv")
+    house.drop("people.csv")
+
+    def word() -> str:
+        return data.draw(TEXTS)
+
+    with pytest.MonkeyPatch.context() as patch:
+        guest = guest_of(house, patch)
+        guest.sign_in()
+        run = house.world.run("people-1-a1")
+        assert run.snapshot
+        columns = (replace(run.snapshot.schema.columns[0], name=word()), *run.snapshot.schema.columns[1:])
+        schema = replace(run.snapshot.schema, label=word(), classes=(word(), word()), columns=columns)
+        hurt(
+            house,
+            "people-1-a1",
+            dataset=word(),
+            source=Source("incoming", word(), word(), 1, word()),
+            snapshot=replace(run.snapshot, schema=schema, warnings=(word(),)),
+            trials=(Trial(word(), word(), word(), word(), 1.0, {"AUC_weighted": 0.5}),),
+            trouble=Trouble(1, word(), 5.0),
+            problem=RunProblem(word(), word(), word(), {"field": word(), word(): word()}, note=word()),
+            waits_for=word(),
+            waived=(word(),),
+        )
+        house.world.store.change_dataset("people", lambda found: replace(found, dataset=word()))
+        for path in ("", "/runs", "/runs/people-1-a1", "/runs/people-1-a1/failure", "/runs/people-1-a1/leaderboard",
+                     "/datasets/people", "/ask/datasets/people/pause", "/ask/runs/people-1-a1/cancel"):  # fmt: skip
+            held(guest.get(path).get_body().decode())
