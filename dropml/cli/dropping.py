@@ -131,7 +131,13 @@ def _service(target: Target) -> Any:
     """A connection string opens it, else the URL of a blob service with whoever you are to Azure."""
     from azure.storage.blob import BlobServiceClient
 
-    options: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 60}
+    options: dict[str, Any] = {
+        "connection_timeout": 10,
+        "read_timeout": 60,
+        "retry_total": 3,
+        "initial_backoff": 1,
+        "increment_base": 2,
+    }
     if not target.storage:
         raise Stop(
             f"Nothing says where to upload to: {target.source} names an app alone.",

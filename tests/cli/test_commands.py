@@ -302,6 +302,37 @@ class TestWhichApp:
             target.find("ftp://x")
 
 
+class TestDrop:
+    def test_nothing_is_dropped_where_nobody_could_be_asked_what_comes_of_it(
+        self, app: Started, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        app({"GET /runs": {"runs": [], "cursor": None}})
+        (tmp_path / "a.csv").write_text("a,y\n1,2\n")
+        assert main(["drop", "absent.csv"]) == Code.USAGE
+        assert main(["drop", "a.csv", "--key", "wrong"]) == Code.UNAUTHORISED
+        assert main(["drop", "a.csv", "--set", "nonsense"]) == Code.USAGE
+        assert main(["drop", "a.csv", "--label", "größe"]) == Code.USAGE
+        assert "NAME.yaml" in capfd.readouterr().err
+        assert main(["drop", "a.csv"]) == Code.ERROR
+        assert "Next: set DROPML_STORAGE" in capfd.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("file", "name", "blob", "dataset"),
+        [
+            ("x/bank.csv", "", "bank.csv", "bank"),
+            ("bank.CSV.GZ", "other", "other.CSV.GZ", "other"),
+            ("bank.tsv", "other.tsv", "other.tsv", "other"),
+            ("bank.score.csv", "", "bank.score.csv", "bank"),
+            ("bank.yaml", "a.b", "a.b.yaml", ""),
+        ],
+    )
+    def test_a_name_keeps_the_file_s_ending(self, file: str, name: str, blob: str, dataset: str) -> None:
+        from dropml.cli import dropping
+
+        assert dropping.name_of(Path(file), name) == blob
+        assert dropping.dataset_of(blob) == dataset
+
+
 class TestDoctor:
     def test_findings_of_here_and_there_with_what_mends_them(
         self, app: Started, capfd: pytest.CaptureFixture[str]
@@ -330,6 +361,24 @@ class TestDoctor:
         app({"GET /health": {}})
         assert main(["doctor", "--key", "wrong"]) == Code.UNAUTHORISED
         assert "refuses the key" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "address"),
+    [
+        ({"url": "http://here/api/dashboard/enter?ticket=t"}, "http://here/api/dashboard/enter?ticket=t"),
+        ((400, {"detail": "Elsewhere.", "code": "sign-in-elsewhere"}), "/api/dashboard"),
+        ((404, None), "/api/docs"),
+    ],
+)
+def test_the_page_is_opened_by_a_ticket_and_never_by_the_key(
+    answer: Any, address: str, app: Started, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app({"POST /session/ticket": answer})
+    assert main(["open", "--print", "-o", "json"]) == 0
+    said = json.loads(capfd.readouterr().out)["url"]
+    assert said.endswith(address)
+    assert KEY not in said
 
 
 def test_help_loads_nothing_that_it_doesn_t_need() -> None:

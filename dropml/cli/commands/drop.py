@@ -53,6 +53,9 @@ def drop(
     metadata = _metadata(label, task, setting or [])
     session = _with_stack(current())
     blob = dropping.name_of(file, name)
+    if wait:
+        with session.client() as api:
+            api.runs(limit=1)  # what is wrong with app or key is told before anything is dropped
     session.out.say(f"Dropping {file} into {session.target.container} as {blob} ...")
     dropped = dropping.upload(session.target, file, blob, metadata)
     if not wait or blob.lower().endswith(".yaml"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dropml.cli.session import command, current
+from dropml.cli.session import Session, command, current
 from dropml.cli.stopping import Code
 from dropml.common.folders import HOME
 
@@ -69,15 +69,32 @@ def _options(home: Path, label: str = "", budget: str = "") -> list[str]:
 def open_page(
     show: Annotated[bool, typer.Option("--print", help="Print the address instead of opening it.")] = False,
 ) -> None:
-    """Open the app's page in the browser."""
+    """Open the app's page in the browser, signed in.
+
+    An address signs in once within a minute; the key itself stands in none.
+    """
     import webbrowser
 
     session = current()
-    with session.client() as api:
-        api.get("/health")
-    address = f"{session.target.base}/docs"
+    address = _page(session)
     if show or not webbrowser.open(address):
         session.out.document({"url": address}, [("url", address)])
+
+
+def _page(session: Session) -> str:
+    """The dashboard with a ticket; without one where people sign in otherwise; of an app that has none the documentation."""
+    from dropml.client import ApiError
+
+    base = session.target.base
+    with session.client() as api:
+        try:
+            return str(api.post("/session/ticket")["url"])
+        except ApiError as error:
+            if error.code == "sign-in-elsewhere":
+                return f"{base}/dashboard"
+            if error.status != 404:
+                raise
+    return f"{base}/docs"
 
 
 def azureml(context: typer.Context) -> None:
