@@ -186,13 +186,17 @@ def rate_limit() -> RateLimit:
 @Once
 def context() -> Context:
     from shared import run_plan
+    from shared.adapters.preflight import Place, Preflight
     from shared.adapters.snapshots import Snapshots
     from shared.services.run.pulse import Pulse
     from shared.services.scoring.endpoint_scorer import EndpointScorer
 
     now = settings()
     scorer, pulse = EndpointScorer(endpoint_calls()), Pulse(store(), time.time, observe)
-    return run_plan.context(now, store(), azureml(), scorer, Snapshots(data(), now), pulse, observe)
+    snapshots = Snapshots(data(), now)
+    place = Place(now.workspace_id, now.azure_subscription_id, now.azureml_compute)
+    look = Preflight(arm(), place, now.preflight_seconds, log).look
+    return run_plan.context(now, store(), azureml(), scorer, snapshots, pulse, observe, look)
 
 
 @Once

@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable
 
 from shared.domain.canary import CanaryLimits
+from shared.domain.run.cost import Compute
+from shared.domain.spend import Caps
 from shared.services.run.context import CanaryPlan, Context, Pace
+from shared.services.run.guardrails import Guardrails, nobody_asks
 from shared.services.run.pipeline_runs import Bounds
 from shared.services.run.ports import AzureML, Data, Scorer
 from shared.services.run.pulse import Pulse
@@ -34,6 +37,17 @@ def pipeline_bounds(now: Settings) -> Bounds:
     return Bounds(now.override_max_timeout_minutes or now.experiment_timeout_minutes, now.max_trials)
 
 
+def guardrails(now: Settings, look: Callable[[], Compute | None]) -> Guardrails:
+    return Guardrails(
+        Caps(now.daily_runs, now.daily_training_minutes),
+        now.max_open_trainings,
+        now.drop_settle_seconds,
+        keep_previous_hours=now.keep_previous_hours,
+        approval_days=now.approval_days,
+        look=look if now.preflight_seconds else nobody_asks,
+    )
+
+
 def context(
     now: Settings,
     store: RunStore,
@@ -42,6 +56,7 @@ def context(
     data: Data,
     pulse: Pulse,
     log: Callable[..., None],
+    look: Callable[[], Compute | None],
 ) -> Context:
     """What a step works with."""
     return Context(
@@ -58,4 +73,5 @@ def context(
         deployment_mode=now.deployment_mode,
         canary=canary(now),
         pace=pace(now),
+        guardrails=guardrails(now, look),
     )

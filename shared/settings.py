@@ -14,6 +14,7 @@ from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config_values import KEYS, THRESHOLD_WORDS
 from shared.domain.errors import InvalidSetting
 from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
+from shared.settings_cost import CostSettings
 from shared.settings_judging import JudgingSettings
 from shared.settings_notify import NotifySettings
 from shared.settings_watching import WatchingSettings
@@ -30,7 +31,7 @@ def _threshold(raw: str) -> object:
 
 
 @dataclass(frozen=True)
-class Settings(WatchingSettings, NotifySettings, JudgingSettings):
+class Settings(CostSettings, WatchingSettings, NotifySettings, JudgingSettings):
     """Each field is the environment variable of its name in capitals, unless said otherwise."""
 
     azure_subscription_id: str = text("", "Subscription of the Azure ML workspace")
@@ -192,6 +193,8 @@ class Settings(WatchingSettings, NotifySettings, JudgingSettings):
             "imbalance": self.imbalance,
             "threshold": self.threshold if classes else None,
             "approval": self.approval,
+            "daily_runs": self.dataset_daily_runs,
+            "daily_training_minutes": self.dataset_daily_training_minutes,
             "gate": gate,
             "capture": self.capture == "on",
             "drift": {"threshold": self.drift_threshold, "min_rows": self.drift_min_rows},

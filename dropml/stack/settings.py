@@ -61,6 +61,7 @@ def app_settings(places: Places, label: str, budget_seconds: float, extra: dict[
         "CANARY_SECONDS": "2",
         "WATCH_SECONDS": "60",
         "TRAFFIC_SECONDS": "5",
+        "DROP_SETTLE_SECONDS": "3",
     }
     return values | extra
 

@@ -31,7 +31,7 @@ _ADDED: dict[str, object] = {
 }
 _ADDED_TO_GATE: dict[str, object] = {"earlier_margin": 0.02, "collapse": 0.3}
 #: What says nothing of how a model is trained: a change of it is no other model.
-_BESIDE = ("task_auto", "retrain", "capture", "drift")
+_BESIDE = ("task_auto", "retrain", "capture", "drift", "daily_runs", "daily_training_minutes")
 #: What the gate compared before `auto` was its default: hashed for it, so that files known by then stay known.
 _BEFORE_AUTO = {"classification": "balanced_accuracy", "regression": "r2_score"}
 
@@ -77,6 +77,9 @@ class DatasetConfig:
     gate: GateConfig = field(default_factory=GateConfig)
     #: How the threshold of a model of two classes is chosen; None: the more probable class is answered.
     threshold: ThresholdRule | None = None
+    #: The most a day: trainings begun, and minutes of them; 0 is no limit of its own.
+    daily_runs: int = 0
+    daily_training_minutes: float = 0.0
     retrain: Retrain = field(default_factory=Retrain)
     #: Whether what is scored is captured, as far as the app does it at all.
     capture: bool = True

@@ -67,6 +67,11 @@ def _kept(config: DatasetConfig, owned: DatasetConfig) -> tuple[DatasetConfig, l
             "which is taken."
         )
         config = replace(config, retrain=replace(config.retrain, cool_down_hours=least))
+    for name in ("daily_runs", "daily_training_minutes"):
+        said, most = getattr(config, name), getattr(owned, name)
+        if most and (said > most or not said):
+            config = replace(config, **{name: most})
+            remarks.append(f"{name} is {said:g}; the owner allows {most:g}, which is taken.")
     if config.capture and not owned.capture:
         config = replace(config, capture=False)
     return config, remarks

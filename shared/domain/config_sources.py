@@ -32,7 +32,12 @@ class Effective:
 
 def defaults(said: Mapping[str, object]) -> DatasetConfig:
     """What the settings say of every dataset. What can't be taken raises InvalidConfig and names its variable."""
-    names = {"label": "LABEL_COLUMN", "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES"}
+    names = {
+        "label": "LABEL_COLUMN",
+        "timeout_minutes": "EXPERIMENT_TIMEOUT_MINUTES",
+        "daily_runs": "DATASET_DAILY_RUNS",
+        "daily_training_minutes": "DATASET_DAILY_TRAINING_MINUTES",
+    }
     reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
     return settled(_apply(DatasetConfig(), said, reader))[0]
 

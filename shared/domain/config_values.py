@@ -190,6 +190,8 @@ FIELDS: dict[str, Parse] = {
     "max_bad_rows": number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
     "schema": choice("compatible", "strict", "free"),
     "approval": choice("suspicious", "required", "none"),
+    "daily_runs": _whole(0, 100_000),
+    "daily_training_minutes": number(0, 1e6, "minutes a day, from 0 (no limit) to 1000000"),
 }
 #: Read by `config_threshold`, which has its rules.
 THRESHOLD = "threshold"

@@ -91,6 +91,8 @@ capture: off
 retrain: {schedule: weekly, on_drift: {k: 2, n: 4}}
 drift: {threshold: 0.5}
 approval: required
+daily_runs: 3
+daily_training_minutes: 90
 numbers: [Percent, decimal_comma]
 threshold: {maximise: f1, positive: 1.0}
 gate: {metric: accuracy, margin: 0, floor: 0.7, insufficient_evidence: reject, allow_schema_change: true,

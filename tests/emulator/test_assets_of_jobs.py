@@ -123,8 +123,13 @@ def test_a_region_offers_sizes_and_cores(running: Emulator) -> None:
     place = "/subscriptions/00000000-0000-0000-0000-000000000001/providers/Microsoft.MachineLearningServices/locations/x"
     sizes = running.call("GET", f"{place}/vmSizes?api-version=2023-08-01-preview").json()["value"]
     assert {"name": "Standard_DS3_V2", "vCPUs": 4, "memoryGB": 14.0}.items() <= sizes[2].items()
-    (usage,) = running.call("GET", f"{place}/usages?api-version=2023-08-01-preview").json()["value"]
-    assert (usage["currentValue"], usage["limit"]) == (0, 4)
+    usages = f"{place}/usages?api-version=2023-08-01-preview"
+    cores = {u["name"]["value"]: u["limit"] for u in running.call("GET", usages).json()["value"]}
+    family = "Standard DSv2 Family Cluster Dedicated vCPUs"
+    assert cores[family] == 28, "those of the cluster's one node beside those that nobody uses"
+    assert running.call("PUT", "/_emulator/quota", {"standardDSv2Family": 2}).status_code == 204
+    found = running.call("GET", usages).json()["value"]
+    assert next(u["limit"] for u in found if u["name"]["value"] == family) == 2
     assert running.arm("GET", "/connections").json() == {"value": []}
     assert running.arm("POST", "/listKeys").status_code == 200
 

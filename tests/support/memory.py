@@ -20,6 +20,7 @@ from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.notify.outbox import Outbox
 from shared.services.run.context import CanaryPlan, Context, Pace
+from shared.services.run.guardrails import Guardrails
 from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
@@ -388,6 +389,7 @@ class World:
         self.points.wrap(self.data, ["quarantine"])
         self.canary = CanaryPlan(canary_percent, canary_seconds, watch_seconds=watch_seconds)
         self.pace = Pace(tick_seconds, workers, open_run_hours, settle_seconds, traffic_seconds)
+        self.guardrails = Guardrails()
         self.logged: list[dict[str, Any]] = []
         #: Seconds by which the wall clock has departed from the monotonic one.
         self.jumped = 0.0
@@ -423,6 +425,7 @@ class World:
             workspace_id="/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w",
             canary=self.canary,
             pace=self.pace,
+            guardrails=self.guardrails,
             deployment_mode=self.deployment_mode,
         )
 

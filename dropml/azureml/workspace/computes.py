@@ -34,6 +34,8 @@ SIZES = {
     "STANDARD_F4S_V2": (4, 8192),
     "STANDARD_F8S_V2": (8, 16384),
 }
+#: Cores of a family beyond those of its clusters' nodes.
+_FREE_CORES = 24
 #: 2 to 16 characters for a cluster would refuse names that the service takes: 3 to 32, as the portal says.
 _NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9\-]{1,30}[a-zA-Z0-9]$")
 
@@ -48,6 +50,24 @@ def size_of(vm_size: str) -> tuple[int, int]:
             "VmSizeInvalid",
         )
     return found
+
+
+def _family(vm_size: str) -> str:
+    """`STANDARD_DS3_V2` and `STANDARD_D2S_V3` are of `standardDSv2Family` and `standardDSv3Family`."""
+    _, size, version = vm_size.split("_")
+    return f"standard{re.sub('[0-9]', '', size)}{version.lower()}Family"
+
+
+def _usage(base: str, region: str, name: str, used: int, limit: int) -> Doc:
+    return {
+        "id": f"{base}/usages",
+        "amlWorkspaceLocation": region,
+        "type": f"{PROVIDER}/{'totalCores' if name.startswith('Total') else 'vmFamily/dedicatedCores'}/usages",
+        "unit": "Count",
+        "currentValue": used,
+        "limit": limit,
+        "name": {"value": name, "localizedValue": name},
+    }
 
 
 class Computes(LongRunning):
@@ -155,7 +175,7 @@ class Computes(LongRunning):
         found = [
             {
                 "name": name.replace("STANDARD", "Standard"),
-                "family": f"standard{name.split('_')[1].rstrip('0123456789S')}Family",
+                "family": _family(name),
                 "vCPUs": cores,
                 "gpus": 0,
                 "osVhdSizeMB": 1_047_552,
@@ -170,28 +190,37 @@ class Computes(LongRunning):
         return reply({"value": found})
 
     async def usages(self, _request: Request) -> Response:
-        """Cores in use, and how many there may be: those of all clusters' nodes."""
+        """Cores in use, and how many there may be, in all and by family: those of all clusters' nodes, or what a test has set."""
         documents = [doc for _, _, doc in self.c.store.find(self.kind)]
-        specs = [self.spec(doc["name"]) for doc in documents]
-        used = sum(min(self.busy.get(name, 0), nodes) * cores for name, nodes, cores, _ in specs)
+        used: dict[str, int] = {}
+        limit: dict[str, int] = {_family(size): _FREE_CORES for size in SIZES}
+        for doc in documents:
+            name, nodes, cores, _ = self.spec(doc["name"])
+            family = _family(doc["properties"]["vmSize"])
+            used[family] = used.get(family, 0) + min(self.busy.get(name, 0), nodes) * cores
+            limit[family] = limit[family] + nodes * cores
+        limit |= self.c.store.get("quota", "limits") or {}
         s = self.c.settings
-        usage = {
-            "id": f"/subscriptions/{s.subscription}/providers/{PROVIDER}/locations/{s.location}/usages",
-            "amlWorkspaceLocation": s.location,
-            "type": f"{PROVIDER}/totalCores/usages",
-            "unit": "Count",
-            "currentValue": used,
-            "limit": sum(nodes * cores for _, nodes, cores, _ in specs),
-            "name": {
-                "value": "Total Cluster Dedicated Regional vCPUs",
-                "localizedValue": "Total Cluster Dedicated Regional vCPUs",
-            },
-        }
-        return reply({"value": [usage]})
+        base = f"/subscriptions/{s.subscription}/providers/{PROVIDER}/locations/{s.location}"
+        total = "Total Cluster Dedicated Regional vCPUs"
+        found = [_usage(base, s.location, total, sum(used.values()), sum(limit.values()))]
+        for family, most in limit.items():
+            name = f"Standard {family.removeprefix('standard').removesuffix('Family')} Family Cluster Dedicated vCPUs"
+            found.append(_usage(base, s.location, name, used.get(family, 0), most))
+        return reply({"value": found})
+
+    async def set_quota(self, request: Request) -> Response:
+        """The emulator's own: `{"standardDSv2Family": 0}` says how many cores of a family there may be."""
+        self.c.store.put("quota", "limits", await json_body(request))
+        return Response(None, 204)
 
     def routes(self) -> list[Route]:
         offers = (("vmsizes", self.sizes), ("usages", self.usages))
-        return [*super().routes(), *(Route(f"/locations/{p}", do, methods=["GET"]) for p, do in offers)]
+        return [
+            *super().routes(),
+            *(Route(f"/locations/{p}", do, methods=["GET"]) for p, do in offers),
+            Route("/_emulator/quota", self.set_quota, methods=["PUT"]),
+        ]
 
     # -- the wire ------------------------------------------------------------------------------------------
 

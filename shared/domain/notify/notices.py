@@ -19,6 +19,7 @@ EVENTS: dict[str, str] = {
     "rolled_back": "a live version lost its traffic",
     "drift": "what is scored has moved away from what was trained on",
     "cap_reached": "a limit on runs or training time holds something back",
+    "held": "compute or quota is missing, or all places to train are taken: something waits",
     "poison_message": "a dropped file's function failed at every try",
     "dead": "a notification could not be delivered to another receiver",
 }

@@ -34,6 +34,7 @@ def of_run(run: Run, wanted: Callable[[str], bool]) -> Iterator[Notice]:
     for line in run.pending:
         entry = json.loads(line)
         tell = _TELLERS.get(str(entry.get("state"))) if entry.get("event") == "state" else None
+        tell = _held if entry.get("event") == "held" else tell
         if tell is None:
             continue
         told = tell(run, entry)
@@ -88,6 +89,15 @@ def _awaiting(run: Run, _: Mapping[str, object]) -> Told:
     sentence = f"The model of run {run.run_id} of {run.dataset} waits for a person's word. {why}"
     remedy = f"POST /api/runs/{run.run_id}/approve or /api/runs/{run.run_id}/reject."
     return Told((*_suspicion(run), "awaiting_approval"), sentence, remedy)
+
+
+def _held(run: Run, entry: Mapping[str, object]) -> Told:
+    detail = entry.get("detail")
+    said = detail if isinstance(detail, dict) else {}
+    code = str(said.get("code") or "held")
+    events = ("cap_reached",) if code == "cap-reached" else ("held",)
+    sentence = f"Run {run.run_id} of {run.dataset} does not train yet. {said.get('message') or ''}"
+    return Told(events, sentence, str(said.get("remedy") or ""), code)
 
 
 def _live(run: Run, _: Mapping[str, object]) -> Told:

@@ -77,6 +77,8 @@ class Dataset:
     paused: Act | None = None
     #: Asked of the live model's threshold and not all done yet.
     change: ThresholdChange | None = None
+    #: Runs whose deployment was taken away to save its cost, and when (unix seconds): nothing goes back to them.
+    undeployed: dict[str, float] = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     @property

@@ -10,6 +10,7 @@ from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
 from shared.domain.run import ledger
 from shared.domain.run.acts import Act, Approval
+from shared.domain.run.cost import CostEstimate
 from shared.domain.run.parts import (
     Canary,
     Decision,
@@ -72,8 +73,14 @@ class RunDetail:
     #: Who promoted it before its canary was over; who has it cancelled.
     promoted: Act | None = None
     cancelling: Act | None = None
-    #: What it waits for that only a person can give, as a sentence.
+    #: What it waits for that it can't do itself, as a sentence.
     waits_for: str | None = None
+    #: Why its training does not begin yet: compute, quota, a cap or no place; it goes on by itself.
+    held: RunProblem | None = None
+    #: Whether its deployment was taken away to save its cost, once another version was live.
+    undeployed: bool = False
+    #: The most that its training may use, as far as it was known when it began.
+    cost: CostEstimate | None = None
     #: Traffic that somebody set in Azure and the proxy follows, in percent by deployment.
     traffic_outside: dict[str, int] | None = None
 
@@ -144,6 +151,7 @@ class Run(RunDetail):
             entered_at=at,
             trouble=None,
             waits_for=None,
+            held=None,
             history=(*self.history, Moment(state, round(at, 3))),
         )
         return moved.record(at, "state", actor, detail)

@@ -224,7 +224,8 @@ class Moment:
 
 @dataclass(frozen=True)
 class Superseded:
-    """Another run of the same drop, `by`, takes this one's place; since `at` (unix seconds)."""
+    """Another run, `by`, takes this one's place; since `at` (unix seconds)."""
 
     by: str
     at: float
+    why: str = "the configuration came later"

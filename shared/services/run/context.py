@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.domain.canary import CanaryLimits
+from shared.services.run.guardrails import Guardrails
 from shared.services.run.ports import AzureML, Data, Scorer
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
@@ -56,6 +57,7 @@ class Context:
     deployment_mode: str = "script"
     canary: CanaryPlan = field(default_factory=CanaryPlan)
     pace: Pace = field(default_factory=Pace)
+    guardrails: Guardrails = field(default_factory=Guardrails)
 
     def active(self) -> float:
         """Seconds of the lifecycle's own time, which deadlines are counted in."""

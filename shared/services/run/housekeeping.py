@@ -22,6 +22,7 @@ from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
 from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
+from shared.services.run.previous import Previous
 from shared.services.run.retraining import newest_data
 from shared.services.run.serving_repair import ServingRepair
 
@@ -72,6 +73,7 @@ class Housekeeping:
     def __init__(self, ctx: Context, files: Files, keep: Keep) -> None:
         self._ctx, self._files, self._keep = ctx, files, keep
         self._repair, self._outside = ServingRepair(ctx), OutsideTraffic(ctx)
+        self._previous = Previous(ctx)
         self._round: Iterator[None] | None = None
         self._next_at: float | None = None
 
@@ -79,6 +81,7 @@ class Housekeeping:
         """Repair what is served, follow what was changed in Azure, then a slice of a round where one is due."""
         until = self._ctx.active() + SLICE_SECONDS
         self._repair.tick(until)
+        guarded(self._ctx.log, "versions before not looked at", lambda: self._previous.tick(until))
         guarded(self._ctx.log, "endpoints not looked at", lambda: self._outside.tick(until))
         if self._due():
             guarded(self._ctx.log, "house not kept", lambda: self._go_on(until))

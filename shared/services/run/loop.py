@@ -12,6 +12,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
 from shared.services.run import (
+    admitting,
     canary,
     deploying,
     failing,
@@ -32,7 +33,7 @@ Step = Callable[[Run, Context], Run]
 STEPS: dict[State, Step] = {
     State.DROPPED: training.dropped,
     State.VALIDATING: training.validating,
-    State.REGISTERED: unless_paused(training.registered),
+    State.REGISTERED: unless_paused(admitting.admitted(training.registered)),
     State.TRAINING: training.training,
     State.TRAINED: training.trained,
     State.MODEL_REGISTERED: deploying.model_registered,
@@ -60,13 +61,14 @@ def step(run_id: str, ctx: Context) -> bool:
         loaded, etag = ctx.store.settle(loaded, etag)
     if not loaded.is_open:
         return False
-    run = replace(paced(loaded, ctx), waits_for=None)
+    run = replace(paced(loaded, ctx), waits_for=None, held=None)
     after, again = _taken(run, ctx)
     if loaded.waits_for and not after.waits_for:
         after = replace(after, paced_at=ctx.active())  # what it waited for a person is no fault of its own
     hours = failing.open_hours(after, ctx.pace.open_run_hours)
     if after.is_open and not after.waits_for and in_state(after, ctx) > hours * 3600:
         after = failing.overdue(after, ctx)
+    after = admitting.told(after, loaded, ctx)
     if after == loaded:
         return False
     if after.entered_at != run.entered_at:

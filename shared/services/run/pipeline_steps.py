@@ -8,16 +8,19 @@ from shared.domain import names
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import DropMLError, NotFound, Refused, Transient
 from shared.domain.run.acts import Act
+from shared.domain.run.cost import missing
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Training
 from shared.domain.run.pipeline_run import PipelineParameters, PipelineRun, PipelineStep
 from shared.domain.run.states import State
+from shared.domain.spend import Caps, Refusal
 from shared.services import conditional
 from shared.services.guard import safely
 from shared.services.run.context import Context
 from shared.services.run.levers import cancelling
 from shared.services.run.ports import JOB_DONE, Pipelines, TrainingJob
 from shared.services.run.retraining import derive, latest_data
+from shared.services.run.spending import PIPELINE, let_through
 from shared.services.run.training import training_job
 
 
@@ -89,9 +92,23 @@ def _published(now: PipelineRun, base: Run, ctx: Context, pipelines: Pipelines) 
     if now.only_publish:
         return replace(now, status="published", error=None)
     if now.starting_at is None:
+        refusal = _refusal(now, job, ctx)
+        if refusal:
+            return replace(now, error=RunProblem(refusal.code, refusal.message, refusal.remedy))
         return replace(now, starting_at=ctx.clock(), error=None)
     name = pipelines.invoke(now.slug, now.dataset, job, now.id)
     return replace(now, status="running", job=name, error=None)
+
+
+def _refusal(now: PipelineRun, job: TrainingJob, ctx: Context) -> Refusal | None:
+    """Why it can't be started now: it then waits, as a run would."""
+    compute = ctx.guardrails.look()
+    config = job.config
+    own = Caps(config.daily_runs, config.daily_training_minutes)
+    key = f"{PIPELINE}{now.slug}~{now.id}"
+    return (missing(compute) if compute else None) or let_through(
+        key, now.slug, config.timeout_minutes, own, ctx
+    )
 
 
 def refused(now: PipelineRun, error: DropMLError, *, foreseen: bool) -> PipelineRun:

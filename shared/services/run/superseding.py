@@ -1,11 +1,13 @@
-"""A run whose place a newer one of the same drop has taken: it ends, and what it has begun is ended with it.
+"""A run whose place a newer one of the same drop, or of a newer drop, has taken: it ends, and what it has begun is ended with it.
 
 Once a model is to be promoted, the run goes on: the gate decides between it and the newer one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Superseded
@@ -16,6 +18,8 @@ from shared.services.run.levers.cancelling import job_ended, undeployed
 
 #: States in which a job may have been begun, and those in which a deployment may stand.
 _JOB = frozenset({State.REGISTERED, State.TRAINING})
+_UNTRAINED = frozenset({State.DROPPED, State.VALIDATING, State.REGISTERED, State.TRAINING})
+DROP = "drop"
 _DEPLOYMENT = frozenset({State.MODEL_REGISTERED, State.DEPLOYING, State.VERIFYING, State.GATE})
 
 
@@ -27,11 +31,36 @@ def supersede(run: Run, ctx: Context) -> None:
             _mark(older.run_id, run.run_id, ctx)
 
 
-def _mark(run_id: str, by: str, ctx: Context) -> None:
+def take_place(run: Run, ctx: Context) -> None:
+    """Have files of the dataset end that were dropped shortly before this one, or wait for a limit, and aren't trained yet."""
+    seconds = ctx.guardrails.drop_settle_seconds
+    if not seconds or run.cause != DROP:
+        return
+    dataset = ctx.store.dataset(run.slug)
+    for older in dataset.open.values() if dataset else ():
+        if older.cause == DROP and older.n < run.n:
+            shortly = run.created_at - older.created_at <= seconds
+            _mark(
+                older.run_id,
+                run.run_id,
+                ctx,
+                "a newer file was dropped before this one was trained",
+                partial(_is_behind, shortly=shortly),
+            )
+
+
+def _is_behind(older: Run, *, shortly: bool) -> bool:
+    return older.state in _UNTRAINED and (shortly or older.held is not None)
+
+
+def _mark(
+    run_id: str, by: str, ctx: Context, why: str = "", fits: Callable[[Run], bool] = lambda _: True
+) -> None:
     def attempt() -> None:
         run, etag = ctx.store.load(run_id)
-        if run.superseded is None and _may_end(run):
-            ctx.store.save(replace(run, superseded=Superseded(by, ctx.clock())), etag)
+        if run.superseded is None and _may_end(run) and fits(run):
+            mark = Superseded(by, ctx.clock(), why) if why else Superseded(by, ctx.clock())
+            ctx.store.save(replace(run, superseded=mark), etag)
 
     conditional.write(attempt, run_id)
 
@@ -57,7 +86,7 @@ def ending(run: Run, ctx: Context) -> Run:
     by = run.superseded.by
     problem = RunProblem(
         code="superseded",
-        message=f"Superseded by run {by}: the configuration came later.",
+        message=f"Superseded by run {by}: {run.superseded.why}.",
         remedy=f"None is needed: see run {by}.",
     )
     return run.cancel(ctx.clock(), problem)

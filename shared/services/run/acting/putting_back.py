@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from shared.domain.errors import InvalidInput, Refused, Transient
 from shared.domain.run.acts import BACK, Act, Shift, ShiftCause
@@ -89,6 +90,7 @@ def promote(run_id: str, act: Act, ctx: Context) -> InForce:
         if found.champion == run_id:
             return found
         _no_canary(found, ctx)
+        _kept(run_id, found)
         ctx.store.mark_open(run.slug)
         return shifted(found, _shift(found, run_id, "promote", act))
 
@@ -119,6 +121,7 @@ def _back(found: Dataset, to: str | None, ctx: Context) -> tuple[str | None, str
     target = to or _before(found, champion, ctx)
     _no_canary(found, ctx)
     run = _of(target, found, ctx)
+    _kept(target, found)
     if run.state not in FORMER | {State.LIVE}:
         raise Refused(
             f"The run {target} is {run.state}; only one that was live can be gone back to.",
@@ -173,6 +176,18 @@ def _of(run_id: str, found: Dataset, ctx: Context) -> Run:
             field="to",
         )
     return run
+
+
+def _kept(run_id: str, found: Dataset) -> None:
+    """Raises Refused where its deployment was taken away; decided by the same document as the rollback itself."""
+    if run_id in found.undeployed:
+        when = datetime.fromtimestamp(found.undeployed[run_id], UTC)
+        raise Refused(
+            f"The deployment of {run_id} was taken away on {when:%Y-%m-%d} at {when:%H:%M} UTC, to save its cost "
+            "(KEEP_PREVIOUS_HOURS).",
+            remedy=f"Drop the file of {run_id} again, which trains and deploys it; its model is kept.",
+            code="deployment-gone",
+        )
 
 
 def _stands(run_id: str, ctx: Context, *, kept: bool) -> bool:

@@ -60,6 +60,8 @@ def awaiting(run: Run, ctx: Context) -> Run:
             run.slug,
             lambda found: replace(found, promoting=None) if found.promoting == run.run_id else found,
         )
+        if _too_long(approval, ctx):
+            return _unanswered(run, ctx)
         return replace(
             run,
             waits_for=f"A person's word: POST /api/runs/{run.run_id}/approve or .../reject.",
@@ -72,3 +74,13 @@ def awaiting(run: Run, ctx: Context) -> Run:
         return reject(replace(run, gate=gate), ctx, actor=said.actor)
     gate = replace(run.gate or Gate(), decision=None)
     return run.advance(State.GATE, ctx.clock(), detail=told, actor=said.actor, gate=gate)
+
+
+def _too_long(approval: Approval, ctx: Context) -> bool:
+    days = ctx.guardrails.approval_days
+    return bool(days) and ctx.clock() - approval.asked_at > days * 86400
+
+
+def _unanswered(run: Run, ctx: Context) -> Run:
+    why = f"nobody said anything within {ctx.guardrails.approval_days:g} days (APPROVAL_DAYS)"
+    return reject(replace(run, gate=replace(run.gate or Gate(), decision="reject", reason=why)), ctx)

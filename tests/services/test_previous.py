@@ -1,0 +1,95 @@
+"""The version before goes after its hours, and a rollback then says why it can't; of both at once one wins, whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.errors import Refused
+from shared.domain.run.ledger import Verification, verify
+from shared.services.run import loop
+from shared.services.run.acting import putting_back
+from shared.services.run.guardrails import Guardrails
+from shared.services.run.previous import LOOK_SECONDS, Previous
+from tests.services.test_acts import ANN, live
+from tests.support.memory import Crash, World
+
+HOUR = 3600.0
+
+
+def kept(hours: float = 24) -> World:
+    world = live()
+    world.guardrails = Guardrails(keep_previous_hours=hours)
+    for _ in range(20):  # the watch ends
+        loop.tick(world.context)
+        world.clock.now += 1
+    return world
+
+
+def looks(world: World, count: int = 4) -> None:
+    for _ in range(count):
+        Previous(world.context).tick(world.context.active() + 5)
+        world.clock.now += LOOK_SECONDS
+
+
+def deployments(world: World) -> list[str]:
+    (endpoint,) = world.azureml.endpoints.values()
+    return sorted(endpoint["deployments"])
+
+
+def test_it_stays_for_its_hours_then_goes_and_a_rollback_says_why_it_cannot() -> None:
+    world = kept()
+    looks(world)
+    assert deployments(world) == ["m1-a1", "m2-a1"]
+    world.clock.now += 24 * HOUR
+    looks(world)
+    assert deployments(world) == ["m2-a1"]
+    with pytest.raises(Refused) as refused:
+        putting_back.rollback("bank", None, ANN, None, world.context)
+    assert refused.value.error_code == "deployment-gone"
+    assert "KEEP_PREVIOUS_HOURS" in refused.value.message
+    with pytest.raises(Refused):
+        putting_back.promote("bank-1-a1", ANN, world.context)
+    run = world.run("bank-1-a1")
+    lines = world.store.ledger("bank-1-a1")
+    assert run.undeployed
+    assert '"event":"undeployed"' in lines[-1].replace(" ", "")
+    assert verify(lines, run.ledger_head, run.pending) == Verification()
+
+
+def test_zero_keeps_it_for_ever() -> None:
+    world = kept(0)
+    world.clock.now += 1000 * HOUR
+    looks(world)
+    assert deployments(world) == ["m1-a1", "m2-a1"]
+
+
+def test_what_a_rollback_took_back_is_not_taken_away() -> None:
+    world = kept()
+    world.clock.now += 25 * HOUR
+    putting_back.rollback("bank", None, ANN, None, world.context)
+    looks(world)
+    assert "m1-a1" in deployments(world)
+    dataset = world.store.dataset("bank")
+    assert dataset is not None
+    assert dataset.champion == "bank-1-a1"
+
+
+def test_a_host_that_dies_anywhere_leaves_it_to_the_next() -> None:
+    point = 0
+    while True:
+        world = kept()
+        world.clock.now += 25 * HOUR
+        world.points.die_at = 2 * len(world.points.seen) + point
+        try:
+            looks(world)
+        except Crash:
+            world.points.die_at = None
+            world.restart()
+            looks(world)
+            point += 1
+        else:
+            break
+        assert deployments(world) == ["m2-a1"], point
+        lines = world.store.ledger("bank-1-a1")
+        assert sum('"undeployed"' in line for line in lines) == 1, point
+    assert point > 5
