@@ -31,6 +31,7 @@ NEEDED = {
     "setting_kinds",
     "settings",
     "settings_judging",
+    "settings_cost",
     "settings_notify",
     "settings_watching",
     "teller",
