@@ -282,4 +282,8 @@ def batch_sources() -> frozenset[str]:
 def telemetry() -> NoTelemetry:
     from shared.adapters.telemetry_of import telemetry_of
 
-    return telemetry_of(lambda: settings().applicationinsights_connection_string)
+    return telemetry_of(
+        lambda: settings().applicationinsights_connection_string,
+        lambda: settings().applicationinsights_authentication_string,
+        credential,
+    )

@@ -159,6 +159,9 @@ class Settings(CostSettings, WatchingSettings, NotifySettings, JudgingSettings):
         ("neutralise", "keep"),
     )
     applicationinsights_connection_string: str = text("", "Telemetry of the app itself; empty = none")
+    applicationinsights_authentication_string: str = text(
+        "", "Authorization=AAD where Application Insights takes identities alone; the host reads it, too"
+    )
 
     @property
     def workspace_id(self) -> str:

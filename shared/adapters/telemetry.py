@@ -14,38 +14,20 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domain.errors import InvalidConfig
+from shared.adapters.telemetry_address import parse_connection_string
 from shared.redaction import redact
 
-DEFAULT_INGESTION = "https://dc.services.visualstudio.com"
 QUEUE_LIMIT, BATCH = 2000, 100
 SEND_TIMEOUT = (3.0, 5.0)
 #: Tries per batch and the pause after each failure, in seconds.
 PAUSES = (1.0, 4.0, 15.0)
 
 log = logging.getLogger(__name__)
-
-
-def parse_connection_string(text: str) -> tuple[str, str]:
-    """(instrumentation key, ingestion URL). Raises InvalidConfig.
-
-    https://learn.microsoft.com/azure/azure-monitor/app/connection-strings
-    """
-    pairs = (part.split("=", 1) for part in text.split(";") if "=" in part)
-    fields = {key.strip().lower(): value.strip() for key, value in pairs}
-    key = fields.get("instrumentationkey", "")
-    if not key:
-        raise InvalidConfig(
-            "APPLICATIONINSIGHTS_CONNECTION_STRING names no InstrumentationKey.",
-            remedy="Copy it whole from the Application Insights resource, or leave it empty.",
-            field="APPLICATIONINSIGHTS_CONNECTION_STRING",
-        )
-    return key, fields.get("ingestionendpoint", DEFAULT_INGESTION).rstrip("/") + "/v2.1/track"
 
 
 @dataclass
@@ -89,8 +71,12 @@ class NoTelemetry:
 class Telemetry(NoTelemetry):
     """Both `track_*` put a tuple into a bounded queue and return; they never raise and never wait."""
 
-    def __init__(self, connection_string: str, *, limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self, connection_string: str, *, limit: int = QUEUE_LIMIT, token: Callable[[], str] | None = None
+    ) -> None:
+        """`token` answers a bearer token, where the resource takes no telemetry from strangers."""
         self._key, self._url = parse_connection_string(connection_string)
+        self._token = token
         self._queue: queue.Queue[_Item | None] = queue.Queue(limit)
         self._stop = threading.Event()
         self.dropped = 0
@@ -180,20 +166,12 @@ class Telemetry(NoTelemetry):
         return batch
 
     def _send(self, documents: list[dict[str, object]]) -> None:
-        import requests
-
         if not documents:
             return
 
         body = json.dumps(documents, default=str).encode()
         for pause in PAUSES:
-            try:
-                headers = {"Content-Type": "application/json; charset=utf-8"}
-                status = requests.post(
-                    self._url, data=body, headers=headers, timeout=SEND_TIMEOUT
-                ).status_code
-            except requests.RequestException:
-                status = 0
+            status = self._post(body)
             if 200 <= status < 300:
                 self.sent += len(documents)
                 return
@@ -205,6 +183,22 @@ class Telemetry(NoTelemetry):
             log.warning(
                 "Application Insights takes no telemetry (%s); %d items dropped", status, self.dropped
             )
+
+    def _post(self, body: bytes) -> int:
+        """The answer's status; 0 where there was none, or no token to ask with."""
+        import requests
+        from azure.core.exceptions import AzureError
+
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        try:
+            if self._token is not None:
+                headers["Authorization"] = f"Bearer {self._token()}"
+            return requests.post(self._url, data=body, headers=headers, timeout=SEND_TIMEOUT).status_code
+        except requests.RequestException:
+            return 0
+        except AzureError as error:
+            log.warning("no token for telemetry: %s", str(error).partition("\n")[0])
+            return 0
 
 
 class _Envelopes:

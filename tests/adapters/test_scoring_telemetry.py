@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from shared import bootstrap
 from shared.adapters import telemetry as telemetry_module
-from shared.adapters.telemetry import NoTelemetry, Telemetry, parse_connection_string
+from shared.adapters.telemetry import NoTelemetry, Telemetry
+from shared.adapters.telemetry_address import parse_connection_string
+from shared.adapters.telemetry_of import telemetry_of
 from shared.domain.errors import InvalidConfig, InvalidSetting
 from shared.settings import Settings
 
@@ -26,6 +30,7 @@ class Ingestion:
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.paths: set[str] = set()
+        self.tokens: list[str | None] = []
         self.refuse = 0
         ingestion = self
 
@@ -33,6 +38,7 @@ class Ingestion:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 ingestion.paths.add(self.path)
+                ingestion.tokens.append(self.headers["Authorization"])
                 if ingestion.refuse:
                     ingestion.refuse -= 1
                     self.send_response(503)
@@ -151,6 +157,48 @@ def test_what_is_wrong_with_the_settings_costs_the_telemetry_alone(
         assert type(bootstrap.telemetry()) is NoTelemetry
     finally:
         bootstrap.telemetry.cache_clear()
+
+
+class Signs:
+    """A credential; `fails` times it gives no token."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.fails = fails
+        self.scopes: list[str] = []
+
+    def get_token(self, scope: str) -> SimpleNamespace:
+        self.scopes.append(scope)
+        if self.fails:
+            self.fails -= 1
+            raise ClientAuthenticationError("no identity yet")
+        return SimpleNamespace(token="t0ken")
+
+
+@pytest.mark.parametrize(("asked", "told"), [("ClientId=x;Authorization=AAD", "Bearer t0ken"), ("", None)])
+def test_a_resource_that_takes_identities_alone_gets_a_token(
+    ingestion: Ingestion, asked: str, told: str | None
+) -> None:
+    signs = Signs()
+    telemetry = telemetry_of(lambda: ingestion.connection_string, lambda: asked, lambda: signs)
+    telemetry.track_event("run moved", {"state": "failed"})
+    telemetry.close(5)
+    assert len(ingestion.items) == 1
+    assert ingestion.tokens == [told]
+    assert signs.scopes == (["https://monitor.azure.com//.default"] if told else [])
+
+
+def test_without_a_token_telemetry_is_sent_again_and_costs_nothing_else(
+    ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry_module, "PAUSES", (0.0, 0.0, 0.0))
+    signs = Signs(fails=2)
+    telemetry = Telemetry(ingestion.connection_string, token=lambda: str(signs.get_token("scope").token))
+    telemetry.track_event("run moved", {"state": "failed"})
+    while not telemetry.sent + telemetry.dropped:
+        time.sleep(0.01)
+    telemetry.close(5)
+    assert (telemetry.sent, telemetry.dropped) == (1, 0)
+    assert ingestion.tokens == ["Bearer t0ken"]
 
 
 def test_every_request_has_the_envelope_that_the_library_makes() -> None:

@@ -34,7 +34,6 @@ PLATFORM = frozenset(
         "DATA_STORAGE__credential",
         "DATA_STORAGE__clientId",
         "AZURE_CLIENT_ID",
-        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     }
 )
 #: Not taken on Flex Consumption, where functionAppConfig says it.
@@ -71,6 +70,7 @@ def needed_by_the_code() -> frozenset[str]:
             "BLOB_SOURCE",
             "PYTHON_THREADPOOL_THREAD_COUNT",
             "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
             "DATA_CONTAINER",
             "QUARANTINE_CONTAINER",
             "STATE_CONTAINER",
