@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel lock audit conformance schemathesis clean
+.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -86,7 +86,7 @@ browser: setup-dev ## Try the documentation page in a real browser (needs Chromi
 	@$(PIP) -r requirements/browser.lock
 	@$(BIN)/python -m pytest -m slow tests/browser
 lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
-	@for set in deployed:requirements.txt $(foreach s,local dev browser tools,$(s):requirements-$(s).txt); do \
+	@for set in deployed:requirements.txt $(foreach s,local dev browser tools docs,$(s):requirements-$(s).txt); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --output-file requirements/$${set%%:*}.lock $${set##*:}; done
 infra: setup-dev ## Check the Azure templates: syntax, types, meaning, and planted slips
@@ -96,6 +96,14 @@ audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md
+
+SITE = .venv-docs
+$(SITE)/.ready: requirements/docs.lock
+	@test -x $(SITE)/bin/python || "$(PYTHON)" -m venv $(SITE)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+site: $(SITE)/.ready ## The documents as a site, dist/site/index.html; a warning fails
+	@$(SITE)/bin/sphinx-build -nWq --keep-going -b html docs dist/site
 
 wheel: setup-dev ## Build dist/dropml-*.whl: the commands, and with [local] everything
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SETS = {"deployed": "requirements.txt"} | {
-    name: f"requirements-{name}.txt" for name in ("local", "dev", "browser", "tools")
+    name: f"requirements-{name}.txt" for name in ("local", "dev", "browser", "tools", "docs")
 }
 OURS = {"shared", "functions"}
 #: Where a package's name isn't what is imported.
