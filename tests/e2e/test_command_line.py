@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from dropml.cli import target
 from dropml.cli.app import main
@@ -68,6 +69,14 @@ def test_every_end_of_a_file_is_an_exit_code(folder: Path, capfd: pytest.Capture
     assert told("score", "people", "people.score.csv")[1] == {"result": ["no", "yes"]}
     assert told("quarantine", "discard", refused["run_id"])[1]["action"] == "discard"
     assert told("runs", "--key", "wrong")[0] == Code.UNAUTHORISED
+    address = told("open", "--print")[1]["url"]
+    assert "/api/dashboard/enter?ticket=" in address
+    with requests.Session() as browser:
+        assert run["run_id"] in browser.get(address, timeout=30).text
+    assert told("drift", "people")[1]["dataset"] == "people"
+    assert told("notifications", "list")[0] == Code.OK
+    champions = {one["dataset"]: one["champion"] for one in told("datasets")[1]}
+    assert champions["people"] == run["run_id"]
 
 
 def test_the_doctor_finds_a_stack_well_and_its_canary_leaves_nothing(
