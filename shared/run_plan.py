@@ -70,6 +70,8 @@ def context(
         workspace_id=now.workspace_id,
         gate_rows=now.gate_max_rows,
         gate_latency_floor_ms=now.gate_latency_floor_ms,
+        gate_values=now.gate_keep_values == "on",
+        suspicious=now.suspicious,
         deployment_mode=now.deployment_mode,
         canary=canary(now),
         pace=pace(now),

@@ -42,6 +42,14 @@ class JudgingSettings:
     gate_insufficient_evidence: str = choice(
         "promote", "What becomes of a model under 30 holdout rows of a class", ("promote", "reject")
     )
+    gate_keep_values: str = choice(
+        "off", "Whether the gate keeps the values of rows on which the two models differ", ("off", "on")
+    )
+    suspicious: str = choice(
+        "wait",
+        "A file on which the live model collapses: wait for a person before training, or train and ask at the gate",
+        ("wait", "train"),
+    )
     canary_percent: int = whole(
         10, "Traffic of a challenger while it proves itself; 0 = straight to live", 0, 100
     )

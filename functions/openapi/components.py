@@ -16,6 +16,7 @@ from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
 from shared.services.run.acting.putting_back import InForce
+from shared.services.run.performance import PerformanceView
 from shared.services.run.pipeline_views import PipelineRunView
 from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
@@ -41,6 +42,7 @@ VIEWS: tuple[type, ...] = (
     Profile,
     CurveView,
     LiveThresholdView,
+    PerformanceView,
     RefusedList,
     RefusedView,
     Decided,

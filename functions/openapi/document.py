@@ -9,6 +9,7 @@ from functions.openapi import (
     doctor,
     endpoints,
     health,
+    judgement,
     notifications,
     parts,
     pipelines,
@@ -61,7 +62,13 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
     paths |= scoring.any_score(entries)
     paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
     paths |= (
-        notifications.PATHS | quarantine.PATHS | pipelines.PATHS | session.PATHS | health.PATHS | doctor.PATHS
+        judgement.PATHS
+        | notifications.PATHS
+        | quarantine.PATHS
+        | pipelines.PATHS
+        | session.PATHS
+        | health.PATHS
+        | doctor.PATHS
     )
     return {
         "openapi": "3.1.0",

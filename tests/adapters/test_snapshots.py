@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.snapshots import Snapshots
+from shared.domain.errors import NotFound
 from shared.domain.gate import GateConfig, judge, judge_first
 from shared.domain.schema import Column, Schema
+from shared.services.run.ports import Drawn
 from shared.settings import Settings
 
 SCHEMA = Schema(
@@ -43,7 +45,8 @@ class Stored:
 
 def drawn(text: str, schema: Schema, limit: int, piece: int = 1 << 16) -> tuple[list[list[Any]], list[str]]:
     store: Any = Stored(text, piece)
-    return Snapshots(store, Settings()).draw_holdout("people/1/holdout/data.csv", schema, limit)
+    found = Snapshots(store, Settings()).draw("people/1/holdout/data.csv", schema, limit)
+    return found.rows, found.truth
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 1000])
@@ -107,3 +110,35 @@ def test_rows_put_aside_lie_in_the_quarantine_beside_the_run() -> None:
     assert copied == [
         ("dropml-data", "people/1/work/rows.csv", "dropml-quarantine", "people/people-1-a1/rows.csv")
     ]
+
+
+class TestBesidesAnEarlierHoldout:
+    """A champion's file had 300 rows in one order of columns; the new one has them and 100 more in another."""
+
+    def found(self, earlier: str | None, now: str) -> Drawn:
+        class Files:
+            def stream(self, container: str, name: str) -> Iterator[bytes]:
+                text = {"before/data.csv": earlier, "now/data.csv": now}[name]
+                if text is None:
+                    raise NotFound(f"There is no {name}.")
+                yield text.encode()
+
+        store: Any = Files()
+        schema = Schema("y", (Column("x", "integer"), Column("w", "string")), ("no", "yes"))
+        return Snapshots(store, Settings()).draw("now/data.csv", schema, 1000, "before/data.csv")
+
+    NOW = "x,w,y\n" + "".join(f"{i},a,{'yes' if i % 2 else 'no'}\n" for i in range(400))
+
+    def test_only_what_came_since_is_drawn_with_its_place(self) -> None:
+        before = "y,w,x\n" + "".join(f"{'no' if i % 2 else 'yes'},a,{i}\n" for i in range(300))
+        drawn = self.found(before, self.NOW)
+        assert sorted(row[0] or 0 for row in drawn.rows) == list(range(300, 400))
+        assert drawn.known == 300
+        assert [place - 1 for place in drawn.places] == [row[0] for row in drawn.rows]
+
+    @pytest.mark.parametrize(
+        "before", [None, "y,x\n" + "".join(f"no,{i}\n" for i in range(300))], ids=["gone", "a column less"]
+    )
+    def test_else_everything_is(self, before: str | None) -> None:
+        drawn = self.found(before, self.NOW)
+        assert (len(drawn.rows), drawn.known) == (400, 0)

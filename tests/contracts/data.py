@@ -36,15 +36,20 @@ class DataContract:
         return report(problem, dataset="bank", run_id="bank-1-a1", source=source, at=1_000_000.0)
 
     def test_rows_come_with_their_labels(self, data: Data) -> None:
-        rows, truth = data.draw_holdout(HOLDOUT, SCHEMA, 10_000)
+        drawn = data.draw(HOLDOUT, SCHEMA, 10_000)
+        rows, truth = drawn.rows, drawn.truth
         assert sorted(int(x or 0) for (x,) in rows) == list(range(ROWS))
         assert truth == ["yes" if int(x or 0) % 2 == 0 else "no" for (x,) in rows]
 
     def test_at_most_so_many_rows_and_the_same_ones_every_time(self, data: Data) -> None:
-        first = data.draw_holdout(HOLDOUT, SCHEMA, 50)
-        assert len(first[0]) == len(first[1]) == 50
-        assert set(first[1]) == {"no", "yes"}
-        assert data.draw_holdout(HOLDOUT, SCHEMA, 50) == first
+        first = data.draw(HOLDOUT, SCHEMA, 50)
+        assert len(first.rows) == len(first.truth) == len(set(first.places)) == 50
+        assert set(first.truth) == {"no", "yes"}
+        assert data.draw(HOLDOUT, SCHEMA, 50) == first
+
+    def test_a_holdout_of_the_same_rows_is_scored_whole(self, data: Data) -> None:
+        drawn = data.draw(HOLDOUT, SCHEMA, 10_000, besides=HOLDOUT)
+        assert (len(drawn.rows), drawn.known) == (ROWS, 0)
 
     def test_a_refused_file_is_kept_as_often_as_it_takes(self, data: Data, source: Source) -> None:
         data.quarantine(source, "bank/bank-1-a1", self.refused(source))

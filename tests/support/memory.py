@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from shared.adapters.documents import packed, parsed
 from shared.domain.answers import Answers
 from shared.domain.errors import Conflict, NotFound, Upstream
+from shared.domain.gate import KnownRows
 from shared.domain.notify.receivers import Receiver
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
@@ -21,7 +22,7 @@ from shared.services.documents import Entry, Page
 from shared.services.notify.outbox import Outbox
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.guardrails import Guardrails
-from shared.services.run.ports import Deployment, DeploymentSpec, Endpoint, Job, TrainingJob
+from shared.services.run.ports import Deployment, DeploymentSpec, Drawn, Endpoint, Job, TrainingJob
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 
@@ -333,6 +334,22 @@ class MemoryData:
         #: ETags of dropped files that are no longer the latest.
         self.replaced: set[str] = set()
 
+    def draw(self, path: str, schema: Schema, limit: int, besides: str = "") -> Drawn:
+        """All of what `draw_holdout` has; the rows that `besides` has too are known where they are most of its own."""
+        rows, truth = self.draw_holdout(path, schema, limit)
+        places = list(range(1, len(rows) + 1))
+        if not besides:
+            return Drawn(rows, truth, places)
+        try:
+            earlier, _ = self.draw_holdout(besides, schema, limit)
+        except NotFound:
+            return Drawn(rows, truth, places)
+        known = KnownRows(tuple(map(str, row)) for row in earlier)
+        new = [at for at, row in enumerate(rows) if known.is_new(tuple(map(str, row)))]
+        if not known.grown or len(new) < 60:
+            return Drawn(rows, truth, places)
+        return Drawn([rows[at] for at in new], [truth[at] for at in new], [at + 1 for at in new], known.again)
+
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
         return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
@@ -370,10 +387,11 @@ class World:
         watch_seconds: float = 5.0,
         traffic_seconds: float = 1.0,
         deployment_mode: str = "script",
+        suspicious: str = "wait",
         receivers: tuple[Receiver, ...] = (),
         events: frozenset[str] = frozenset(),
     ) -> None:
-        self.deployment_mode = deployment_mode
+        self.deployment_mode, self.suspicious = deployment_mode, suspicious
         self.receivers, self.events = receivers, events
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
@@ -427,6 +445,7 @@ class World:
             pace=self.pace,
             guardrails=self.guardrails,
             deployment_mode=self.deployment_mode,
+            suspicious=self.suspicious,
         )
 
     def run(self, run_id: str) -> Run:

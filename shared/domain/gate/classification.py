@@ -28,6 +28,7 @@ from shared.domain.gate.rules import (
     Measured,
     decide,
 )
+from shared.domain.gate.spans import Span
 from shared.domain.gate.verdict import ClassRecall, GateConfig, Verdict
 
 #: The metric where there are labels alone.
@@ -73,7 +74,7 @@ def measure_labels(
         drawn = list(drawn)
         new = confusion(drawn, CHALLENGER)
         if first:
-            return balanced_accuracy(new), 0.0, 0.0
+            return balanced_accuracy(new), 0.0, of(new)
         old = confusion(drawn, CHAMPION)
         return balanced_accuracy(new), balanced_accuracy(old), of(new) - of(old)
 
@@ -85,6 +86,7 @@ def measure_labels(
         metric=name,
         challenger=value,
         guess=_guess(new, guess),
+        span=Span(value, low, high) if first else None,
         champion_guess=None if first else _guess(old, before),
         against=None if first else Comparison(was, value - was, low, high),
     )

@@ -35,7 +35,7 @@ def suspicion(new: Measured, earlier: Measured | None, known: Guess | None, conf
     `known` is what the champion's own verdict says of it, where its holdout can't be scored any more.
     """
     before = earlier.champion_guess if earlier and not earlier.shortage else known
-    collapsed = _collapse(new, before, config)
+    collapsed = collapse(new, before, config)
     if collapsed:
         return collapsed
     better = new.against is not None and new.against.low > 0 and not new.shortage
@@ -48,7 +48,7 @@ def suspicion(new: Measured, earlier: Measured | None, known: Guess | None, conf
     return None
 
 
-def _collapse(new: Measured, before: Guess | None, config: GateConfig) -> str | None:
+def collapse(new: Measured, before: Guess | None, config: GateConfig) -> str | None:
     """The champion, which beat guessing, doesn't any more, or has lost too much of its lead; each beyond chance."""
     now = new.champion_guess
     if now is None or before is None or new.shortage or now.metric != before.metric:
@@ -73,10 +73,15 @@ def _lead(guess: Guess) -> Span:
 
 
 def known_of(verdict: Verdict | None) -> Guess | None:
-    """What a champion's own verdict says of how it beat guessing: the lower bound, for that much is certain."""
+    """What a champion's own verdict says of how it beat guessing.
+
+    Earlier releases kept the lower bound alone: that much is certain.
+    """
     if verdict is None or verdict.evidence != "enough" or verdict.guess_metric is None:
         return None
     low = verdict.guess_low
     if low is None or verdict.guessing is None:
         return None
-    return Guess(verdict.guess_metric, low, low, verdict.guessing, low)
+    if verdict.guess is None or verdict.guess_high is None:
+        return Guess(verdict.guess_metric, low, low, verdict.guessing, low)
+    return Guess(verdict.guess_metric, verdict.guess, low, verdict.guessing, verdict.guess_high)

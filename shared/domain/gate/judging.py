@@ -54,8 +54,8 @@ def judge_answers(
 ) -> Verdict:
     """The verdict on a challenger, from `new`: the holdout of its own file, and `earlier`: that of the champion's."""
     config = terms.config
-    found, note = _measured(new, terms)
-    before = _measured(earlier, terms)[0] if earlier and earlier.truth else None
+    found, note = measured(new, terms)
+    before = measured(earlier, terms)[0] if earlier and earlier.truth else None
     verdict = replace(decide(found, config), note=note, latency=latency(calls) if calls else None)
     doubt = suspicion(found, before, known_of(terms.champion), config)
     reasons = [
@@ -71,7 +71,7 @@ def judge_answers(
     return replace(verdict, decision="reject", reason=objection) if objection else verdict
 
 
-def _measured(seen: Seen, terms: Terms) -> tuple[Measured, str | None]:
+def measured(seen: Seen, terms: Terms) -> tuple[Measured, str | None]:
     """What was measured, and why it is another metric than was asked for."""
     if terms.regression:
         return _numbers(seen), None

@@ -59,6 +59,7 @@ def measure_scores(
         guess=_guess(auc.span(truth, new)),
         champion_guess=_guess(auc.span(truth, old)) if old else None,
         against=against,
+        span=value if first else None,
         calibration=(
             calibration_error(truth, challenger.scores),
             calibration_error(truth, champion.scores) if champion else None,

@@ -16,6 +16,7 @@ from shared.domain.gate.rules import (
     Measured,
     decide,
 )
+from shared.domain.gate.spans import Span
 from shared.domain.gate.verdict import GateConfig, Verdict
 
 METRIC = "r2_score"
@@ -54,8 +55,10 @@ def measure_numbers(
         against = Comparison(was, *_ratio([e - n for e, n in zip(old, new, strict=True)], spread))
     rows = len(truth)
     shortage = f"{rows} holdout rows" if rows < MIN_CLASS_ROWS else None
-    guess = Guess(METRIC, value, low, 0.0, high)
-    return Measured(METRIC, value, guess, rows, rows, against, shortage=shortage, champion_guess=before)
+    guess, span = Guess(METRIC, value, low, 0.0, high), Span(value, low, high)
+    return Measured(
+        METRIC, value, guess, rows, rows, against, shortage=shortage, champion_guess=before, span=span
+    )
 
 
 def _squared(error: float) -> float:

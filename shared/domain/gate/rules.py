@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
+from shared.domain.gate.spans import Span
 from shared.domain.gate.verdict import ClassRecall, Decision, Evidence, GateConfig, Verdict
 
 #: Fewer holdout rows of a class than this say little.
@@ -55,6 +56,8 @@ class Measured:
     champion_guess: Guess | None = None
     #: Calibration errors of challenger and champion.
     calibration: tuple[float | None, float | None] = (None, None)
+    #: `challenger` with its own interval; told where there is no champion.
+    span: Span | None = None
 
 
 def decide(found: Measured, config: GateConfig) -> Verdict:
@@ -170,6 +173,8 @@ def _verdict(
         champion_calibration_error=_rounded(found.calibration[1]),
         champion_guess=_rounded(found.champion_guess.value if found.champion_guess else None),
         champion_guess_low=_rounded(found.champion_guess.low if found.champion_guess else None),
+        guess=_rounded(guess.value if guess else None),
+        guess_high=_rounded(guess.high if guess and isfinite(guess.high) else None),
     )
 
 

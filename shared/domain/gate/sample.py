@@ -1,4 +1,4 @@
-"""Which holdout rows the gate scores: drawn by hash from all of them, in one pass and bounded memory.
+"""Which holdout rows are scored: drawn by hash from all of them, in one pass and bounded memory.
 
 Every class gets its least rows first, those with the smallest hashes; the places that are left go to the smallest hashes
 whatever their class, so that the draw is as mixed as the holdout. Nothing depends on the order of the rows.
@@ -18,26 +18,42 @@ _SALT = "gate\x1f"
 _Kept = tuple[int, int, tuple[str, ...]]
 
 
+class Draw:
+    """At most `limit` of the rows that are added. `label` is the column whose values are the classes; None for regression."""
+
+    def __init__(self, label: int | None, limit: int) -> None:
+        self._label, self._limit = label, limit
+        self._everything: list[_Kept] = []
+        self._classes: dict[str, list[_Kept]] = {}
+
+    def add(self, place: int, values: tuple[str, ...]) -> None:
+        """`place` tells rows of the same values apart."""
+        entry = (-row_hash(values), -place, values)
+        _keep(self._everything, entry, self._limit)
+        if self._label is not None:
+            _keep(self._classes.setdefault(values[self._label], []), entry, MIN_CLASS_ROWS)
+
+    def chosen(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Places and rows, by hash."""
+        least = min(MIN_CLASS_ROWS, self._limit // len(self._classes)) if self._classes else 0
+        chosen = {entry for kept in self._classes.values() for entry in heapq.nlargest(least, kept)}
+        for entry in sorted(self._everything, reverse=True):
+            if len(chosen) >= self._limit:
+                break
+            chosen.add(entry)
+        return [(-place, values) for _, place, values in sorted(chosen, reverse=True)]
+
+
 def draw(rows: Iterable[Sequence[str]], label: int | None, limit: int) -> list[tuple[str, ...]]:
-    """At most `limit` of the rows, by hash. `label` is the column whose values are the classes; None for regression."""
-    everything: list[_Kept] = []
-    classes: dict[str, list[_Kept]] = {}
+    """At most `limit` of the rows, by hash."""
+    drawn = Draw(label, limit)
     for place, row in enumerate(rows):
-        values = tuple(row)
-        entry = (-_hash(values), -place, values)
-        _keep(everything, entry, limit)
-        if label is not None:
-            _keep(classes.setdefault(values[label], []), entry, MIN_CLASS_ROWS)
-    least = min(MIN_CLASS_ROWS, limit // len(classes)) if classes else 0
-    chosen = {entry for kept in classes.values() for entry in heapq.nlargest(least, kept)}
-    for entry in sorted(everything, reverse=True):
-        if len(chosen) >= limit:
-            break
-        chosen.add(entry)
-    return [values for _, _, values in sorted(chosen, reverse=True)]
+        drawn.add(place, tuple(row))
+    return [values for _, values in drawn.chosen()]
 
 
-def _hash(values: tuple[str, ...]) -> int:
+def row_hash(values: tuple[str, ...]) -> int:
+    """64 bits."""
     text = _SALT + "\x1f".join(values)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 

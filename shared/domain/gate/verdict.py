@@ -103,5 +103,8 @@ class Verdict:
     #: What the champion reaches in `guess_metric`, and its lower bound.
     champion_guess: float | None = None
     champion_guess_low: float | None = None
+    #: What the challenger itself reaches in `guess_metric`, and its upper bound; lack in what earlier releases wrote.
+    guess: float | None = None
+    guess_high: float | None = None
     latency: Latency | None = None
     earlier: Earlier | None = None

@@ -86,7 +86,8 @@ def _rejected(run: Run, entry: Mapping[str, object]) -> Told:
 
 def _awaiting(run: Run, _: Mapping[str, object]) -> Told:
     why = run.approval.why if run.approval else ""
-    sentence = f"The model of run {run.run_id} of {run.dataset} waits for a person's word. {why}"
+    what = "Run" if run.approval and run.approval.before_training else "The model of run"
+    sentence = f"{what} {run.run_id} of {run.dataset} waits for a person's word. {why}"
     remedy = f"POST /api/runs/{run.run_id}/approve or /api/runs/{run.run_id}/reject."
     return Told((*_suspicion(run), "awaiting_approval"), sentence, remedy)
 
@@ -121,7 +122,9 @@ def _rolled_back(run: Run, entry: Mapping[str, object]) -> Told:
 
 
 def _suspicion(run: Run) -> tuple[str, ...]:
-    return ("suspicious",) if run.gate and run.gate.numbers and run.gate.numbers.suspicious else ()
+    judged = run.gate.numbers if run.gate else None
+    doubt = judged.suspicious if judged else run.fresh and run.fresh.suspicious
+    return ("suspicious",) if doubt else ()
 
 
 def _see(run: Run, what: str) -> str:

@@ -63,3 +63,5 @@ class Approval:
     asked_at: float
     verdict: Literal["approved", "rejected"] | None = None
     said: Act | None = None
+    #: Asked before anything was trained: the word is on the file, not on a model.
+    before_training: bool = False

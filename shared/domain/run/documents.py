@@ -11,6 +11,7 @@ from shared.domain.errors import Conflict
 from shared.domain.run import ledger
 from shared.domain.run.acts import Act, Approval
 from shared.domain.run.cost import CostEstimate
+from shared.domain.run.fresh import Fresh
 from shared.domain.run.parts import (
     Canary,
     Decision,
@@ -58,6 +59,8 @@ class RunDetail:
     placement: Placement | None = None
     gate: Gate | None = None
     threshold: Threshold | None = None
+    #: How the live model did on its file before it was trained on; None where there was none, or in earlier releases.
+    fresh: Fresh | None = None
     canary: Canary | None = None
     problem: RunProblem | None = None
     decision: Decision | None = None

@@ -28,19 +28,20 @@ class State(StrEnum):
 
 S = State
 #: Back to REGISTERED and MODEL_REGISTERED where the service itself let a job, an endpoint or a deployment fail: once each.
-#: Back to GATE once a person has approved: what is live may be another model by then. Back to LIVE by a rollback or a
+#: Back to GATE once a person has approved: what is live may be another model by then; back to REGISTERED where the word was
+#: on the file, before it was trained on. Back to LIVE by a rollback or a
 #: person's promotion, as long as the deployment stands.
 NEXT: dict[State, frozenset[State]] = {
     S.DROPPED: frozenset({S.VALIDATING}),
     S.VALIDATING: frozenset({S.QUARANTINED, S.REGISTERED}),
-    S.REGISTERED: frozenset({S.TRAINING}),
+    S.REGISTERED: frozenset({S.TRAINING, S.AWAITING_APPROVAL, S.REJECTED}),
     S.TRAINING: frozenset({S.TRAINED, S.REGISTERED}),
     S.TRAINED: frozenset({S.MODEL_REGISTERED}),
     S.MODEL_REGISTERED: frozenset({S.DEPLOYING, S.MODEL_REGISTERED}),
     S.DEPLOYING: frozenset({S.VERIFYING, S.MODEL_REGISTERED}),
     S.VERIFYING: frozenset({S.GATE}),
     S.GATE: frozenset({S.REJECTED, S.AWAITING_APPROVAL, S.CANARY, S.LIVE}),
-    S.AWAITING_APPROVAL: frozenset({S.GATE, S.REJECTED}),
+    S.AWAITING_APPROVAL: frozenset({S.GATE, S.REGISTERED, S.REJECTED}),
     S.CANARY: frozenset({S.LIVE, S.REJECTED, S.ROLLED_BACK}),
     S.LIVE: frozenset({S.RETIRED, S.ROLLED_BACK}),
     S.QUARANTINED: frozenset(),

@@ -53,6 +53,10 @@ class Context:
     gate_rows: int = 10_000
     #: Milliseconds that a call of the gate may always take, however fast the champion is.
     gate_latency_floor_ms: float = 100.0
+    #: What becomes of a run whose file the live model finds suspicious before training: wait (for a person) | train.
+    suspicious: str = "wait"
+    #: Whether the gate keeps the values of rows on which the models differ.
+    gate_values: bool = False
     #: How new deployments answer: script | no_code.
     deployment_mode: str = "script"
     canary: CanaryPlan = field(default_factory=CanaryPlan)

@@ -82,7 +82,7 @@ def gate(run: Run, ctx: Context) -> Run:
     if held:
         return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
     found, choice = _compared(run, champion, endpoint, ctx)
-    verdict = approving.allowed(run, found)
+    verdict = approving.allowed(run, approving.suspected(run, dataset.champion, found))
     if choice.curve:
         ctx.store.write(thresholds.curve_path(run.run_id), choice.curve)
     judged = replace(

@@ -32,6 +32,9 @@ class Asked:
     """What was answered, and how long each pair of calls took; `calls` lacks where there is no champion."""
 
     seen: Seen
+    #: The rows under the schema that they were drawn in, and their numbers in the holdout.
+    rows: Rows
+    places: list[int]
     calls: Calls | None = None
 
 
@@ -40,7 +43,8 @@ def ask(drawn: Snapshot, run: Run, champion: Run | None, endpoint: Endpoint, ctx
 
     Rows that one of them can't take are told and left out for both. Raises NotFound where the holdout is gone.
     """
-    rows, truth = ctx.data.draw_holdout(drawn.holdout_path, drawn.schema, ctx.gate_rows)
+    found = ctx.data.draw(drawn.holdout_path, drawn.schema, ctx.gate_rows)
+    rows, truth = found.rows, found.truth
     models = [run] if champion is None else [run, champion]
     fitted = [fitting(rows, drawn.schema, snapshot_of(model).schema) for model in models]
     kept = [all(row is not None for row in row_of_each) for row_of_each in zip(*fitted, strict=True)]
@@ -53,11 +57,15 @@ def ask(drawn: Snapshot, run: Run, champion: Run | None, endpoint: Endpoint, ctx
     def asked(model: Run, part: Rows) -> Answers:
         return ctx.scorer.answers(endpoint, deployment_of(model), snapshot_of(model).columns, part)
 
-    choosing = [first_half(row) for row in compress(rows, kept)]
+    rows, places = list(compress(rows, kept)), list(compress(found.places, kept))
+    choosing = [first_half(row) for row in rows]
     if champion is None:
-        return Asked(Seen(truth, asked(run, taken[0]) if truth else Answers([]), None, lost, choosing))
-    found = _in_pairs(truth, taken[0], taken[1], lambda p: asked(run, p), lambda p: asked(champion, p), lost)
-    return replace(found, seen=replace(found.seen, choosing=choosing))
+        answers = asked(run, taken[0]) if truth else Answers([])
+        return Asked(Seen(truth, answers, None, lost, choosing), rows, places)
+    seen, calls = _in_pairs(
+        truth, taken[0], taken[1], lambda p: asked(run, p), lambda p: asked(champion, p), lost
+    )
+    return Asked(replace(seen, choosing=choosing), rows, places, calls)
 
 
 def _in_pairs(
@@ -67,7 +75,7 @@ def _in_pairs(
     challenger: Callable[[Rows], Answers],
     champion: Callable[[Rows], Answers],
     lost: int,
-) -> Asked:
+) -> tuple[Seen, Calls]:
     """Now the one, now the other goes first: what the first call warms up serves the second."""
     size = max(1, -(-len(truth) // PAIRS))
     new: list[Answers] = []
@@ -81,7 +89,7 @@ def _in_pairs(
             new.append(challenger(new_rows[part]))
             old.append(champion(old_rows[part]))
     calls = Calls(size, [each.seconds for each in new], [each.seconds for each in old])
-    return Asked(Seen(truth, joined(new), joined(old), lost), calls)
+    return Seen(truth, joined(new), joined(old), lost), calls
 
 
 def earlier(run: Run, champion: Run, endpoint: Endpoint, ctx: Context) -> tuple[Seen | None, str | None]:

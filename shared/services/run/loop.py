@@ -16,6 +16,7 @@ from shared.services.run import (
     canary,
     deploying,
     failing,
+    fresh,
     gate,
     live_threshold,
     superseding,
@@ -33,7 +34,7 @@ Step = Callable[[Run, Context], Run]
 STEPS: dict[State, Step] = {
     State.DROPPED: training.dropped,
     State.VALIDATING: training.validating,
-    State.REGISTERED: unless_paused(admitting.admitted(training.registered)),
+    State.REGISTERED: unless_paused(fresh.shown(admitting.admitted(training.registered))),
     State.TRAINING: training.training,
     State.TRAINED: training.trained,
     State.MODEL_REGISTERED: deploying.model_registered,

@@ -156,11 +156,25 @@ class Scorer(Protocol):
     ) -> Answers: ...
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Rows of a holdout: feature values in schema order, true labels, and each row's number in the file, from 1."""
+
+    rows: list[list[Value]]
+    truth: list[str]
+    places: list[int]
+    #: Rows that were left out because an earlier holdout has them.
+    known: int = 0
+
+
 class Data(Protocol):
     """The data account, as far as the lifecycle reads and writes it."""
 
-    def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
-        """At most `limit` rows of a holdout, drawn from all of it: feature values in schema order, and true labels."""
+    def draw(self, path: str, schema: Schema, limit: int, besides: str = "") -> Drawn:
+        """At most `limit` rows of the holdout at `path`, drawn from all of it; raises NotFound where it is gone.
+
+        Where it is the holdout at `besides` and more, only what is more (`shared.domain.gate.known_rows`).
+        """
 
     def put_aside(self, path: str, folder: str) -> None:
         """Copy staged rows that can't be trained on to the quarantine's folder, as `rows.csv`."""

@@ -42,9 +42,9 @@ def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
 
 
 def reject(run: Run, ctx: Context, actor: str = "dropml") -> Run:
-    """A rejection is a normal outcome: the numbers stay, the deployment goes."""
-    endpoint, deployment = placement_of(run)
-    ctx.azureml.begin_delete_deployment(endpoint, deployment)
+    """A rejection is a normal outcome: the numbers stay, the deployment goes, where there is one yet."""
+    if run.placement:
+        ctx.azureml.begin_delete_deployment(*placement_of(run))
     reason = run.gate.reason if run.gate else None
     told: dict[str, object] = {"decision": "reject", "reason": reason}
     return run.advance(State.REJECTED, ctx.clock(), detail=told, actor=actor)

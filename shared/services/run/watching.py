@@ -38,8 +38,13 @@ def look(dataset: Dataset, ctx: Context) -> None:
     if dataset.champion != watch.run_id or (serving and serving.traffic != {deployment_of(run): 100}):
         _over(dataset.slug, watch, ctx)  # the traffic was split anew: the canary watches it now
         return
-    if serving is None or not serving.watched:
+    if serving is None:
         write_serving(run, None, None, ctx, traffic={deployment_of(run): 100}, watched=True)
+        return
+    if not serving.watched:
+        ctx.store.write(
+            f"serving/{dataset.slug}.json", replace(serving, watched=True, updated_at=ctx.clock())
+        )
         return
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     mine = seen.get(deployment_of(run), Tally())

@@ -155,7 +155,7 @@ class DriftWatch:
             return series
         ctx, snapshot, counts = self._ctx, snapshot_of(run), [0] * plan.predictions.width
         try:
-            rows, _ = ctx.data.draw_holdout(snapshot.holdout_path, snapshot.schema, HOLDOUT_ROWS)
+            rows = ctx.data.draw(snapshot.holdout_path, snapshot.schema, HOLDOUT_ROWS).rows
             if rows:
                 endpoint = endpoint_of(run, ctx)
                 answers = ctx.scorer.answers(endpoint, deployment_of(run), snapshot.columns, rows).result

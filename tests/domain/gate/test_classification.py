@@ -85,6 +85,8 @@ def test_the_reason_has_the_numbers() -> None:
         (ClassRecall("no", 20, 1.0, 1.0), ClassRecall("yes", 20, 0.0, 1.0)),
         champion_guess=1.0,
         champion_guess_low=1.0,
+        guess=0.5,
+        guess_high=0.5,
     )
 
 

@@ -1,6 +1,7 @@
-"""A person is asked before a run gets traffic: where its file is suspicious, or its dataset wants it so.
+"""A person is asked before a run trains on a suspicious file, and before it gets traffic where its dataset wants it so.
 
-What waits is out of the way of newer runs. Once approved it goes through the gate again, against what is live by then.
+What waits is out of the way of newer runs. Once approved it trains, or goes through the gate again, against what is live by
+then.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ def wanted(run: Run, verdict: Verdict) -> str | None:
 
     What speaks against the model itself is no question: it is rejected. What speaks against its file alone is one.
     """
-    if _approved(run) or verdict.objection:
+    if verdict.objection:
         return None
-    if verdict.suspicious and run.config.approval != "none":
+    said = _approved(run)
+    if verdict.suspicious and not said and run.config.approval != "none":
         return f"The file is suspicious: {verdict.suspicious}."
-    if verdict.decision == "promote" and run.config.approval == "required":
+    of_model = said and run.approval and not run.approval.before_training
+    if verdict.decision == "promote" and not of_model and run.config.approval == "required":
         return f"The dataset asks for approval of every model. The gate says: {verdict.reason}."
     return None
 
@@ -42,13 +45,32 @@ def _approved(run: Run) -> Act | None:
     return run.approval.said if run.approval and run.approval.verdict == "approved" else None
 
 
+def suspected(run: Run, champion: str | None, verdict: Verdict) -> Verdict:
+    """The verdict, with what the same champion's answers to the new file made of it before training."""
+    point = run.fresh.point if run.fresh else None
+    if verdict.suspicious or point is None or point.suspicious is None or point.champion != champion:
+        return verdict
+    told = f"suspicious data: {point.suspicious}" + (f"; {verdict.objection}" if verdict.objection else "")
+    return replace(verdict, decision="reject", reason=told, suspicious=point.suspicious)
+
+
+def before_training(run: Run, doubt: str, ctx: Context) -> Run | None:
+    """The run of a suspicious file, held before money is spent on it; None where a person has said that the file is right."""
+    if _approved(run):
+        return None
+    if run.config.approval == "none":
+        gate = Gate(decision="reject", reason=f"suspicious data: {doubt}")
+        return reject(replace(run, gate=gate), ctx)
+    return asked(run, f"The file is suspicious: {doubt}. Nothing was trained on it yet.", ctx)
+
+
 def asked(run: Run, why: str, ctx: Context) -> Run:
     """The run, waiting for a person's word."""
     return run.advance(
         State.AWAITING_APPROVAL,
         ctx.clock(),
         detail={"why": why},
-        approval=Approval(why, ctx.clock()),
+        approval=Approval(why, ctx.clock(), before_training=run.state is State.REGISTERED),
     )
 
 
@@ -72,6 +94,8 @@ def awaiting(run: Run, ctx: Context) -> Run:
         why = f"rejected by {said.actor}" + (f": {said.note}" if said.note else "")
         gate = replace(run.gate or Gate(), decision="reject", reason=why)
         return reject(replace(run, gate=gate), ctx, actor=said.actor)
+    if approval.before_training:
+        return run.advance(State.REGISTERED, ctx.clock(), detail=told, actor=said.actor)
     gate = replace(run.gate or Gate(), decision=None)
     return run.advance(State.GATE, ctx.clock(), detail=told, actor=said.actor, gate=gate)
 

@@ -1,0 +1,28 @@
+"""HTTP: how live models do on fresh data, what the gate saw, and what it would have said."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions import parameters
+from functions.http import answer, door, respond
+from shared import bootstrap
+
+bp = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@bp.route(route="datasets/{dataset}/performance", methods=["GET"])
+@door
+def show_performance(req: func.HttpRequest) -> func.HttpResponse:
+    """A point for each new file that a live model has met before training; 304 to the ETag of the answer before."""
+    from shared.services.run.performance import performance
+
+    known = parameters.header(req, "if-none-match")
+    found, etag = performance(parameters.dataset(req), bootstrap.store(), known)
+    return _unless_known(found, etag)
+
+
+def _unless_known(found: object | None, etag: str) -> func.HttpResponse:
+    if found is None:
+        return respond(None, "application/json", 304, {"ETag": etag})
+    return answer(found, headers={"ETag": etag})
