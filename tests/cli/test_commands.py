@@ -302,6 +302,20 @@ class TestWhichApp:
             target.find("ftp://x")
 
 
+def test_how_live_models_did_is_a_line_a_file(app: Started, capfd: pytest.CaptureFixture[str]) -> None:
+    point = {
+        "run_id": "bank-2-a1",
+        "at": 1.0,
+        "champion": "bank-1-a1",
+        "metric": "AUC_weighted",
+        "value": 0.94,
+    }
+    app({"GET /datasets/bank/performance": {"points": [point | {"low": 0.9, "high": None, "rows": 50}]}})
+    assert main(["performance", "bank"]) == 0
+    _, line = capfd.readouterr().out.splitlines()
+    assert line.split()[-5:] == ["AUC_weighted", "0.94", "0.9", "-", "50"]
+
+
 class TestDrop:
     def test_nothing_is_dropped_where_nobody_could_be_asked_what_comes_of_it(
         self, app: Started, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""Commands about what the app watches and tells by itself: drift and notifications."""
+"""Commands about what the app watches and tells by itself: drift, performance, notifications."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dropml.cli.session import command, current
 
 def register(app: typer.Typer) -> None:
     command(app, "drift")(drift)
+    command(app, "performance")(performance)
     group = typer.Typer(help="What the app tells people, and what became of it.", no_args_is_help=True)
     command(group, "list")(listed)
     command(group, "resend")(resend)
@@ -37,6 +38,19 @@ def _window(one: Any) -> dict[str, Any]:
     names = [str(column.get("name") or column.get("column")) for column in one["columns"]]
     kept = {name: one[name] for name in ("rows", "evidence", "drifted")}
     return {"until": f"{age(one['end'])} ago", **kept, "moved": ", ".join(names[:3]) or "-"}
+
+
+def performance(dataset: Name) -> None:
+    """Tell how live models did on each new file, before training."""
+    session = current()
+    with session.client() as api:
+        found: Any = api.get(f"/datasets/{_part(dataset)}/performance")
+    if session.out.format is Format.JSON:
+        session.out.document(found, ())
+        return
+    rows = [point | {"age": age(point["at"])} for point in found["points"]]
+    columns = ("run_id", "age", "champion", "metric", "value", "low", "high", "rows")
+    session.out.rows(rows, columns, "No new file has met a live model yet.")
 
 
 def listed(
