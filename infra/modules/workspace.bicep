@@ -34,10 +34,7 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   location: location
   tags: tags
   sku: { name: 'Basic' }
-  properties: {
-    adminUserEnabled: false
-    anonymousPullEnabled: false
-  }
+  properties: { adminUserEnabled: false }
 }
 
 resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-09-01' = {

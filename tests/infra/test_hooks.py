@@ -180,10 +180,17 @@ def test_before_down_endpoints_and_workspace_go_for_good(tmp_path: Path) -> None
 
 def test_azd_is_told_of_the_app_and_of_hooks_that_exist() -> None:
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
-    assert azure["services"] == {"api": {"project": ".", "language": "python", "host": "function"}}
+    api = {"project": ".", "language": "python", "host": "function", "remoteBuild": True}
+    assert azure["services"] == {"api": api}
     hooks = {name: hook["run"] for name, hook in azure["hooks"].items()}
     assert hooks == {"postdeploy": "./infra/hooks/subscribe.py", "predown": "./infra/hooks/before_down.py"}
     assert all((ROOT / path).is_file() for path in hooks.values())
+
+
+def test_azd_finds_beside_the_hooks_that_there_is_nothing_to_install() -> None:
+    """It takes the nearest file of requirements on the way up, which else is the app's own."""
+    lines = (ROOT / "infra" / "hooks" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
 
 
 @pytest.mark.parametrize("name", ["subscribe", "before_down", "arm"])
