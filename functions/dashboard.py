@@ -128,11 +128,12 @@ def _named(req: func.HttpRequest) -> str:
 
 
 def _desk(req: func.HttpRequest) -> Desk:
+    from functions.openapi.document import VERSION
     from shared.ui.desk import Place
 
     local, now = pages.local(req), settings()
     place = Place(f"{pages.origin(req)}{API}", local, now.incoming_container, 2 if local else 5)
-    return dashboard.desk(place)
+    return dashboard.desk(place, VERSION)
 
 
 def _session(req: func.HttpRequest) -> Session:

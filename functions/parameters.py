@@ -35,6 +35,7 @@ ROUTE: dict[str, Callable[[str], object]] = {
     "dataset": _named,
     "id": re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch,
     "n": re.compile(r"[1-9][0-9]{0,8}").fullmatch,
+    "trial": re.compile(r"[A-Za-z0-9_.-]{1,128}").fullmatch,
     "name": re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch,
     "path": lambda value: len(value) <= 400 and value.isprintable(),
     "file": re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch,

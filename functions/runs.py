@@ -56,6 +56,44 @@ def show_curve(req: func.HttpRequest) -> func.HttpResponse:
     return answer(threshold_views.curve(req.route_params["id"], bootstrap.store()))
 
 
+@bp.route(route="runs/{id}/trials/{trial}/charts", methods=["GET"])
+@door
+def show_charts(req: func.HttpRequest) -> func.HttpResponse:
+    """The best trial's are kept; those of another are fetched at the first look."""
+    from shared.services.run import artifacts
+
+    ctx = bootstrap.context()
+    found = artifacts.charts_of(req.route_params["id"], req.route_params["trial"], ctx.files, ctx.store)
+    return answer(found)
+
+
+@bp.route(route="runs/{id}/explanation", methods=["GET"])
+@door
+def show_explanation(req: func.HttpRequest) -> func.HttpResponse:
+    """What each column weighs in the best trial's answers."""
+    from shared.services.run import artifacts
+
+    return answer(artifacts.explanation_of(req.route_params["id"], bootstrap.store()))
+
+
+@bp.route(route="runs/{id}/guardrails", methods=["GET"])
+@door
+def show_guardrails(req: func.HttpRequest) -> func.HttpResponse:
+    """What AutoML checked of the data, in its own words."""
+    from shared.services.run import artifacts
+
+    return answer(artifacts.guardrails_of(req.route_params["id"], bootstrap.store()))
+
+
+@bp.route(route="runs/{id}/logs", methods=["GET"])
+@door
+def show_log(req: func.HttpRequest) -> func.HttpResponse:
+    """The end of the log that tells most: what failed, the deployment, the job."""
+    from shared.services.run import run_logs
+
+    return answer(run_logs.log_of(req.route_params["id"], bootstrap.context()))
+
+
 @bp.route(route="runs/{id}/retry", methods=["POST"])
 @door
 def retry_run(req: func.HttpRequest) -> func.HttpResponse:

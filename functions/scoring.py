@@ -134,6 +134,40 @@ def advance_batches(timer: func.TimerRequest) -> None:
     worker.step_batches(bootstrap.batches(), deadline)
 
 
+@bp.route(route="endpoints/{name}", methods=["GET"])
+@door
+def show_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    """Auth mode, traffic, deployments, and whether Application Insights are enabled."""
+    from shared.services.run import endpoint_views
+
+    return answer(
+        endpoint_views.show(bootstrap.endpoints().entry(req.route_params["name"]), bootstrap.context())
+    )
+
+
+@bp.route(route="endpoints/{name}/logs", methods=["GET"])
+@door
+def show_endpoint_log(req: func.HttpRequest) -> func.HttpResponse:
+    """The end of the log of `deployment`, or of the live one."""
+    from shared.services.run import endpoint_views
+
+    entry = bootstrap.endpoints().entry(req.route_params["name"])
+    return answer(endpoint_views.log(entry, req.params.get("deployment", ""), bootstrap.context()))
+
+
+@bp.route(route="endpoints/{name}/app-insights", methods=["POST"])
+@door
+def set_app_insights(req: func.HttpRequest) -> func.HttpResponse:
+    """202; the update of each deployment with traffic is begun. Asking twice is asking once."""
+    from shared.services.run import endpoint_views
+
+    entry = bootstrap.endpoints().entry(req.route_params["name"])
+    enabled = endpoint_views.parsed(req.get_body())
+    actor = parameters.actor(req)
+    done = endpoint_views.app_insights(entry, enabled=enabled, actor=actor, ctx=bootstrap.context())
+    return answer(done, 202)
+
+
 @bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])
 @door
 def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:

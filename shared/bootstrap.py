@@ -196,7 +196,8 @@ def context() -> Context:
     snapshots = Snapshots(data(), now)
     place = Place(now.workspace_id, now.azure_subscription_id, now.azureml_compute)
     look = Preflight(arm(), place, now.preflight_seconds, log).look
-    return run_plan.context(now, store(), azureml(), scorer, snapshots, pulse, observe, look)
+    files = azureml().files
+    return run_plan.context(now, store(), azureml(), scorer, snapshots, pulse, observe, look, files)
 
 
 @Once

@@ -21,7 +21,8 @@ def sessions() -> Sessions:
     return Sessions(bootstrap.documents(), time.time)
 
 
-def desk(place: Place) -> Desk:
+def desk(place: Place, version: str) -> Desk:
+    from shared import checkup
     from shared.ui.desk import Desk
 
     return Desk(
@@ -29,6 +30,8 @@ def desk(place: Place) -> Desk:
         quarantine=front.quarantine,
         profiles=bootstrap.profiles,
         pipelines=bootstrap.pipeline_runs,
+        entry=lambda name: bootstrap.endpoints().entry(name),
+        doctor=lambda: checkup.examine(version),
         scores=_scores,
         place=place,
     )

@@ -11,7 +11,7 @@ from shared.domain.spend import Caps
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.guardrails import Guardrails, nobody_asks
 from shared.services.run.pipeline_runs import Bounds
-from shared.services.run.ports import AzureML, Data, Scorer
+from shared.services.run.ports import AzureML, Data, RunFiles, Scorer
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 from shared.settings import Settings
@@ -57,6 +57,7 @@ def context(
     pulse: Pulse,
     log: Callable[..., None],
     look: Callable[[], Compute | None],
+    files: RunFiles,
 ) -> Context:
     """What a step works with."""
     return Context(
@@ -76,4 +77,5 @@ def context(
         canary=canary(now),
         pace=pace(now),
         guardrails=guardrails(now, look),
+        files=files,
     )

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from functions.openapi.parts import Doc
 from shared.domain.batches import BatchView
+from shared.domain.charts import Charts
 from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
@@ -16,8 +17,11 @@ from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
 from shared.services.run.acting.putting_back import InForce
+from shared.services.run.artifacts import ExplanationView, GuardrailsView
+from shared.services.run.endpoint_views import EndpointLogView, EndpointView
 from shared.services.run.performance import PerformanceView
 from shared.services.run.pipeline_views import PipelineRunView
+from shared.services.run.run_logs import LogView
 from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
 from shared.services.scoring.benchmark import BenchmarkView
@@ -53,6 +57,12 @@ VIEWS: tuple[type, ...] = (
     InForce,
     PipelineRunView,
     SessionView,
+    Charts,
+    ExplanationView,
+    GuardrailsView,
+    LogView,
+    EndpointView,
+    EndpointLogView,
     TicketView,
     ReportView,
 )

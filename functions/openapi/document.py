@@ -15,6 +15,7 @@ from functions.openapi import (
     pipelines,
     quarantine,
     rows,
+    run_files,
     runs,
     scoring,
     session,
@@ -60,7 +61,7 @@ def document(entries: list[ServingEntry], batch_sources: Collection[str]) -> Doc
         schemas |= rows.dataset_schemas(entry)
         paths |= scoring.dataset_paths(entry)
     paths |= scoring.any_score(entries)
-    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | acts.PATHS | thresholds.PATHS
+    paths |= scoring.PATHS | endpoints.PATHS | runs.PATHS | run_files.PATHS | acts.PATHS | thresholds.PATHS
     paths |= (
         judgement.PATHS
         | notifications.PATHS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.openapi.parts import (
+    ACTOR,
     OBJECT,
     REQUEST_ID,
     REQUEST_ID_HEADER,
@@ -14,6 +15,7 @@ from functions.openapi.parts import (
     operation,
     path_parameter,
     query_parameter,
+    record,
     ref,
     responses,
 )
@@ -34,6 +36,52 @@ SCHEMAS: Doc = {
 }
 
 PATHS: Doc = {
+    "/api/endpoints/{name}": {
+        "get": operation(
+            "showEndpoint",
+            "endpoints",
+            "An endpoint as Azure has it now",
+            parameters=[ENDPOINT],
+            responses=responses(
+                json_answer("Auth mode, traffic, deployments, Application Insights.", ref("Endpoint")),
+                404,
+                502,
+            ),
+        )
+    },
+    "/api/endpoints/{name}/logs": {
+        "get": operation(
+            "showEndpointLog",
+            "endpoints",
+            "The end of a deployment's log",
+            parameters=[ENDPOINT, query_parameter("deployment", "The live one by default.", TEXT)],
+            responses=responses(json_answer("The log.", ref("EndpointLog")), 404, 502),
+        )
+    },
+    "/api/endpoints/{name}/app-insights": {
+        "post": operation(
+            "setAppInsights",
+            "endpoints",
+            "Turn Application Insights of the deployments with traffic on or off",
+            parameters=[ENDPOINT, ACTOR],
+            requestBody={
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": record({"enabled": {"type": "boolean"}}) | {"additionalProperties": False},
+                        "example": {"enabled": True},
+                    }
+                },
+            },
+            responses=responses(
+                json_answer("As it will be; the updates are begun.", ref("Endpoint")),
+                400,
+                404,
+                502,
+                status=202,
+            ),
+        )
+    },
     "/api/endpoints/{name}/swagger.json": {
         "get": operation(
             "endpointSwagger",

@@ -107,6 +107,25 @@ class OnlineEndpoints(Workspace):
             entity.traffic = traffic
             self.client.online_endpoints.begin_create_or_update(entity)
 
+    def begin_app_insights(self, endpoint: str, name: str, *, enabled: bool) -> None:
+        """The whole deployment is put again: a PATCH takes tags and instances alone.
+
+        https://learn.microsoft.com/rest/api/azureml/online-deployments/update
+        """
+        path, what = f"onlineEndpoints/{endpoint}/deployments/{name}", f"update deployment {name}"
+        api = {"api-version": ENDPOINT_API}
+        found = mapping(self.arm.call("GET", self.url(path), what, params=api))
+        kept = {
+            part: found[part] for part in ("location", "tags", "sku", "kind", "identity") if found.get(part)
+        }
+        properties = {
+            field: value
+            for field, value in mapping(found.get("properties")).items()
+            if field != "provisioningState"
+        }
+        body = {**kept, "properties": {**properties, "appInsightsEnabled": enabled}}
+        self.arm.call("PUT", self.url(path), what, json=body, params=api)
+
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
         """Of the container that serves; of the one that fetches model and code where that never came to serve."""
         with translated(f"read logs of {deployment}"):

@@ -51,7 +51,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     first = -(-low // step)
     found = []
     while first * step <= high + step * 1e-9:
-        found.append(round(first * step, 12))
+        found.append(round(first * step, 12) + 0.0)  # no minus before nought
         first += 1
     return found
 

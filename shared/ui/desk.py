@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.domain.run.serving import ServingEntry
+from shared.services.doctor.report import ReportView
 from shared.services.quarantine.deciding import Quarantine
 from shared.services.run.context import Context
 from shared.services.run.pipeline_runs import PipelineRuns
@@ -38,6 +40,10 @@ class Desk:
     quarantine: Callable[[], Quarantine]
     profiles: Callable[[], Profiles]
     pipelines: Callable[[], PipelineRuns]
+    #: The dataset that an endpoint serves. Raises NotFound.
+    entry: Callable[[str], ServingEntry]
+    #: What the app has and lacks; asks Azure and takes seconds.
+    doctor: Callable[[], ReportView]
     scores: Scores
     place: Place = field(default_factory=Place)
 

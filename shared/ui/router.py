@@ -8,8 +8,9 @@ from collections.abc import Callable
 from shared.domain.errors import NotFound
 from shared.ui import acts
 from shared.ui.desk import Desk, Visit
+from shared.ui.questions import Done
 from shared.ui.render import Page
-from shared.ui.views import dataset, home, run
+from shared.ui.views import dataset, endpoint, home, judged, model, pipelines, quarantine, run, system
 
 View = Callable[[Desk, Visit], Page]
 
@@ -20,7 +21,21 @@ VIEWS: dict[tuple[str, ...], View] = {
     ("runs", "*"): run.story,
     ("runs", "*", "failure"): run.failure,
     ("runs", "*", "leaderboard"): run.leaderboard,
+    ("runs", "*", "model"): model.model,
+    ("runs", "*", "gate"): judged.gate,
+    ("runs", "*", "rollout"): judged.rollout,
     ("datasets", "*"): dataset.dataset,
+    ("why", "*"): system.why,
+    ("system",): system.system,
+    ("quarantine",): quarantine.quarantine,
+    ("quarantine", "*"): quarantine.refused,
+    ("pipelines",): pipelines.pipelines,
+    ("pipelines", "*", "*"): pipelines.pipeline,
+    ("endpoints", "*"): endpoint.details,
+    ("endpoints", "*", "test"): endpoint.test,
+    ("endpoints", "*", "consume"): endpoint.consume,
+    ("endpoints", "*", "metrics"): endpoint.metrics,
+    ("endpoints", "*", "logs"): endpoint.logs,
 }
 
 
@@ -47,14 +62,14 @@ def ask(kind: str, name: str, act: str, desk: Desk) -> Page:
     return Page("ask.html", question.title, values)
 
 
-def do(path: str, desk: Desk, visit: Visit) -> acts.Done:
+def do(path: str, desk: Desk, visit: Visit) -> Done:
     """Carry an act out; where to go then. Raises NotFound, and what its services raise."""
     words = tuple(part for part in path.split("/") if part)
     if len(words) != 4 or words[0] != "ask":
         raise NotFound("Nothing here takes a form.", remedy="Go back to the overview.")
     _, kind, name, act = words
     doing = acts.doing(kind, act)
-    return acts.Done(doing.do(desk, Visit(visit.session, (name,), visit.said), name), f"{kind}.{act}")
+    return Done(doing.do(desk, Visit(visit.session, (name,), visit.said), name), f"{kind}.{act}")
 
 
 def said(done: str) -> str:

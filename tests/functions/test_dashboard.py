@@ -79,6 +79,20 @@ def test_a_failure_opens_with_the_sentence_and_the_remedy(guest: Guest, house: F
     assert answer.headers["Location"] == f"{BASE}/runs/people-1-a2?done=runs.retry"
 
 
+def test_every_link_of_every_page_leads_to_a_page(guest: Guest) -> None:
+    seen: set[str] = set()
+    pending = [BASE]
+    while pending:
+        path = pending.pop()
+        if path in seen or not path.startswith(BASE) or path.startswith(f"{BASE}/static/"):
+            continue
+        seen.add(path)
+        answer = guest.get(path.removeprefix(BASE))
+        assert answer.status_code == 200, (path, answer.get_body())
+        pending += Seen(answer.get_body().decode()).links()
+    assert len(seen) > 12
+
+
 def test_what_is_not_there_is_said_on_a_page(guest: Guest) -> None:
     for path in (
         "/runs/people-9-a1",
@@ -188,5 +202,7 @@ def test_nothing_that_data_says_becomes_part_of_a_page(data: st.DataObject) -> N
         )
         house.world.store.change_dataset("people", lambda found: replace(found, dataset=word()))
         for path in ("", "/runs", "/runs/people-1-a1", "/runs/people-1-a1/failure", "/runs/people-1-a1/leaderboard",
+                     "/runs/people-1-a1/model", "/runs/people-1-a1/gate", "/runs/people-1-a1/rollout", "/quarantine",
+                     "/pipelines",
                      "/datasets/people", "/ask/datasets/people/pause", "/ask/runs/people-1-a1/cancel"):  # fmt: skip
             held(guest.get(path).get_body().decode())

@@ -11,16 +11,22 @@ import azure.functions as func
 import pytest
 
 from functions import dashboard as doors
-from shared import bootstrap, dashboard, front
+from shared import bootstrap, checkup, dashboard, front
+from shared.adapters.endpoint import EndpointHttp
+from shared.adapters.serving_directory import StoredServing
 from shared.adapters.telemetry import NoTelemetry
 from shared.services.bulkhead import Bulkhead
+from shared.services.doctor import report
 from shared.services.quarantine.deciding import Quarantine
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.profiles import Profiles
+from shared.services.scoring.calling import EndpointCalls
+from shared.services.scoring.endpoints import Endpoints
+from shared.services.scoring.keys import KeyRing
 from shared.ui.session import Sessions
 from tests.support.intake_front import Front
 from tests.support.memory_pipelines import MemoryPipelines
-from tests.support.scoring_support import call
+from tests.support.scoring_support import Endpoint, call
 
 HOST = "app.example"
 BASE = "/api/dashboard"
@@ -116,6 +122,8 @@ def guest_of(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
     world = house.world
     profiles = Profiles(world.store, house.files, house.plan.data)
     pipelines = PipelineRuns(world.context, MemoryPipelines(world.azureml))
+    calls = EndpointCalls(EndpointHttp(), KeyRing(Endpoint()))
+    endpoints = Endpoints(StoredServing(world.docs), calls)
     sessions = Sessions(world.docs, world.clock)
     for module, name, built in (
         (bootstrap, "context", lambda: world.context),
@@ -127,6 +135,8 @@ def guest_of(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
         (bootstrap, "workers", lambda: Bulkhead(8, 1.0)),
         (front, "quarantine", lambda: Quarantine(world.context, house.files, house.plan)),
         (dashboard, "sessions", lambda: sessions),
+        (checkup, "examine", lambda version: report.examine({"app": lambda: report.ok("app", version)})),
+        (bootstrap, "endpoints", lambda: endpoints),
     ):
         monkeypatch.setattr(module, name, built)
     return Guest()

@@ -151,6 +151,8 @@ class MemoryAzureML:
         self.jobs: dict[str, TrainingJob] = {}
         self.job_status: dict[str, str] = {}
         self.models: dict[str, str] = {}
+        #: Deployments whose Application Insights are off.
+        self.silent: set[tuple[str, str]] = set()
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.codes: set[str] = set()
         self.environments: set[str] = set()
@@ -256,7 +258,7 @@ class MemoryAzureML:
         failed = self.fail_deployments or name in self.failed_deployments
         if failed:
             return Deployment(name, "Failed", spec.model, True, self.deployment_error)
-        return Deployment(name, state, spec.model, True)
+        return Deployment(name, state, spec.model, (endpoint, name) not in self.silent)
 
     def register_code(self) -> str:
         self.codes.add("dropml-scorer:1")
@@ -287,6 +289,10 @@ class MemoryAzureML:
             raise Upstream(f"the traffic makes {sum(traffic.values())} percent")
         found |= {"state": "Updating", "wanted": traffic, "changes": found["changes"] + 1}
 
+    def begin_app_insights(self, endpoint: str, name: str, *, enabled: bool) -> None:
+        self._idle(endpoint)
+        (self.silent.discard if enabled else self.silent.add)((endpoint, name))
+
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
         return "worker timed out"
 
@@ -299,6 +305,27 @@ def opened(endpoints: dict[str, Any]) -> dict[str, Any]:
             for deployment, model in endpoint["deployments"].items()
         }
     return endpoints
+
+
+class MemoryRunFiles:
+    """What jobs have left behind: texts by run and path; `broken` makes each read fail."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, dict[str, str]] = {}
+        self.reads: list[tuple[str, str]] = []
+        self.broken: Exception | None = None
+
+    def names(self, run: str, prefix: str) -> list[str]:
+        if self.broken:
+            raise self.broken
+        return [path for path in self.texts.get(run, {}) if path.startswith(prefix)]
+
+    def text(self, run: str, path: str, most: int) -> str | None:
+        if self.broken:
+            raise self.broken
+        self.reads.append((run, path))
+        text = self.texts.get(run, {}).get(path)
+        return text if text is not None and len(text.encode()) <= most else None
 
 
 class MemoryScorer:
@@ -409,6 +436,7 @@ class World:
         self.pace = Pace(tick_seconds, workers, open_run_hours, settle_seconds, traffic_seconds)
         self.guardrails = Guardrails()
         self.logged: list[dict[str, Any]] = []
+        self.files = MemoryRunFiles()
         #: Seconds by which the wall clock has departed from the monotonic one.
         self.jumped = 0.0
         self.restart()
@@ -446,6 +474,7 @@ class World:
             guardrails=self.guardrails,
             deployment_mode=self.deployment_mode,
             suspicious=self.suspicious,
+            files=self.files,
         )
 
     def run(self, run_id: str) -> Run:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.canary import CanaryLimits
 from shared.services.run.guardrails import Guardrails
-from shared.services.run.ports import AzureML, Data, Scorer
+from shared.services.run.ports import AzureML, Data, RunFiles, Scorer
 from shared.services.run.pulse import Pulse
 from shared.services.run.store import RunStore
 
@@ -62,6 +62,8 @@ class Context:
     canary: CanaryPlan = field(default_factory=CanaryPlan)
     pace: Pace = field(default_factory=Pace)
     guardrails: Guardrails = field(default_factory=Guardrails)
+    #: What jobs leave behind as files; None where nothing of it is kept.
+    files: RunFiles | None = None
 
     def active(self) -> float:
         """Seconds of the lifecycle's own time, which deadlines are counted in."""

@@ -122,8 +122,21 @@ class AzureML(Protocol):
     def begin_delete_deployment(self, endpoint: str, name: str) -> None:
         """Idempotent: one that isn't there is gone already."""
 
+    def begin_app_insights(self, endpoint: str, name: str, *, enabled: bool) -> None:
+        """Turn a deployment's own Application Insights on or off; an update of the deployment."""
+
     def begin_traffic(self, endpoint: str, traffic: dict[str, int]) -> None: ...
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str: ...
+
+
+class RunFiles(Protocol):
+    """What jobs have left behind (`shared.adapters.run_files.RunFiles`)."""
+
+    def names(self, run: str, prefix: str) -> list[str]:
+        """Paths of the run's artifacts that begin with `prefix`."""
+
+    def text(self, run: str, path: str, most: int) -> str | None:
+        """An artifact of at most `most` bytes; None where there is none, or a larger one."""
 
 
 class Pipelines(Protocol):

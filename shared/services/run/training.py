@@ -16,7 +16,7 @@ from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Model, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
-from shared.services.run import failing
+from shared.services.run import artifacts, failing
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone, in_state
 from shared.services.run.ports import JOB_DONE, DeploymentSpec, TrainingJob
@@ -139,7 +139,7 @@ def training(run: Run, ctx: Context) -> Run:
     if job.status == "Completed" and job.best_child:
         trials = ctx.azureml.trials(job.name, metrics=True)
         best = next((t for t in trials if t.name == job.best_child), Trial(job.best_child))
-        return run.advance(
+        done = run.advance(
             State.TRAINED,
             ctx.clock(),
             detail={"best": best.name},
@@ -147,6 +147,8 @@ def training(run: Run, ctx: Context) -> Run:
             best=best,
             training=replace(under_way, status=job.status),
         )
+        artifacts.keep(done, ctx)
+        return done
     if job.status in JOB_DONE:
         return failing.failed(run, job, ctx)
     if in_state(run, ctx) > failing.allowed(run):

@@ -9,7 +9,7 @@ from shared.domain.errors import DropMLError
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Trial
 from shared.domain.run.states import FORMER, RETRYABLE, State
-from shared.services.run import views
+from shared.services.run import run_logs, views
 from shared.ui import words
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
@@ -138,20 +138,12 @@ def failure(desk: Desk, visit: Visit) -> Page:
 
 
 def log_tail(desk: Desk, run: Run) -> tuple[str, str]:
-    """What log there is and its last lines: of the deployment where there is one, else of the job. Asks Azure where
-    the run has kept none.
-    """
-    if run.problem and run.problem.log_tail:
-        return "what failed", run.problem.log_tail
+    """Whose log there is, and its last lines. Asks Azure where the run has kept none."""
     try:
-        if run.placement and run.placement.deployment:
-            name = run.placement.deployment
-            return f"deployment {name}", desk.context().azureml.logs(run.placement.endpoint, name, 60)
-        if run.training:
-            return f"job {run.training.name}", desk.context().azureml.job_log(run.training.name)
+        found = run_logs.log_of(run.run_id, desk.context())
     except DropMLError as error:
-        return "no log", f"{error.message} {error.remedy}".strip()
-    return "", ""
+        return "nothing", f"It can't be read now: {error.message} {error.remedy}".strip()
+    return found.of, found.log
 
 
 def leaderboard(desk: Desk, visit: Visit) -> Page:

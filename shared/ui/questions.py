@@ -1,0 +1,51 @@
+"""What is asked before an act, and what an act is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.domain.errors import InvalidInput
+from shared.domain.rows import remarks
+from shared.domain.run.acts import Act
+from shared.ui.desk import Desk, Visit
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked before an act: a heading, what will happen, the button's word; and what "
+    "can be said with it.
+    """
+
+    title: str
+    says: str
+    button: str
+    back: str
+    risky: bool = False
+    note: bool = True
+    #: A further field: its name, its label, and what stands in it.
+    field: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Doing:
+    """An act: how it is asked, how it is done (to the path where its result is), and what is said after."""
+
+    ask: Callable[[Desk, str], Question]
+    do: Callable[[Desk, Visit, str], str]
+    done: str
+
+
+def act_of(desk: Desk, visit: Visit) -> Act:
+    note = visit.said.get("note", "").strip()
+    if len(note) > remarks.MOST:
+        raise InvalidInput(f"A note has at most {remarks.MOST} characters.", field="note")
+    return Act(visit.session.name, round(desk.now, 3), note)
+
+
+@dataclass(frozen=True)
+class Done:
+    """Where the browser goes after an act."""
+
+    path: str
+    said: str = field(default="")

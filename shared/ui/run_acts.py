@@ -1,0 +1,159 @@
+"""What people do to runs and datasets on the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Literal
+
+from shared.domain.errors import InvalidInput
+from shared.services.run import retraining, threshold_views
+from shared.services.run.acting import asking, putting_back
+from shared.ui.desk import Desk, Visit
+from shared.ui.questions import Question, act_of
+
+# -- runs ---------------------------------------------------------------------------------------------------------
+
+
+def ask_retry(desk: Desk, name: str) -> Question:
+    run = desk.store.load(name)[0]
+    says = (
+        f"The data of version {run.n} is trained once more, as attempt {run.attempt + 1}. "
+        "Training costs what it cost the first time; what is live stays live until the new model "
+        "has passed the gate."
+    )
+    return Question(f"Retry {name}?", says, "Retry", f"/runs/{name}", note=False)
+
+
+def retry(desk: Desk, visit: Visit, name: str) -> str:
+    return f"/runs/{retraining.retry(name, visit.session.name, desk.context())}"
+
+
+def ask_cancel(desk: Desk, name: str) -> Question:
+    run = desk.store.load(name)[0]
+    says = (
+        f"The run is {run.state}. Its job and its deployment are ended; callers that it has as a "
+        "canary go back to the champion first."
+    )
+    return Question(f"Cancel {name}?", says, "Cancel the run", f"/runs/{name}", risky=True)
+
+
+def cancel(desk: Desk, visit: Visit, name: str) -> str:
+    asking.cancel(name, act_of(desk, visit), desk.context())
+    return f"/runs/{name}"
+
+
+def ask_approve(desk: Desk, name: str) -> Question:
+    run = desk.store.load(name)[0]
+    why = run.approval.why if run.approval else "Nothing asks for it."
+    says = (
+        f"{why} Approved, it goes through the gate against what is live by now, and then to its "
+        "canary: real callers will be answered by it."
+    )
+    return Question(f"Approve {name}?", says, "Approve", f"/runs/{name}")
+
+
+def ask_reject(desk: Desk, name: str) -> Question:
+    run = desk.store.load(name)[0]
+    why = run.approval.why if run.approval else "Nothing asks for it."
+    says = f"{why} Rejected, the run ends and its deployment is deleted; what is live stays live."
+    return Question(f"Reject {name}?", says, "Reject", f"/runs/{name}", risky=True)
+
+
+def decide(verdict: Literal["approved", "rejected"]) -> Callable[[Desk, Visit, str], str]:
+    def do(desk: Desk, visit: Visit, name: str) -> str:
+        asking.decide(name, verdict, act_of(desk, visit), desk.context())
+        return f"/runs/{name}"
+
+    return do
+
+
+def ask_promote(desk: Desk, name: str) -> Question:
+    run = desk.store.load(name)[0]
+    if run.canary and run.is_open:
+        says = (
+            f"Its canary ends now: all callers of {run.dataset} are answered by it, not "
+            f"{run.canary.percent} % of them. The watch goes on."
+        )
+    else:
+        says = (
+            f"All callers of {run.dataset} are answered by this version again, where its deployment stands."
+        )
+    return Question(f"Promote {name}?", says, "Promote", f"/runs/{name}")
+
+
+def promote(desk: Desk, visit: Visit, name: str) -> str:
+    putting_back.promote(name, act_of(desk, visit), desk.context())
+    return f"/runs/{name}"
+
+
+# -- datasets -------------------------------------------------------------------------------------------------------
+
+
+def ask_rollback(desk: Desk, name: str) -> Question:
+    dataset = desk.store.find_dataset(name)
+    who = dataset.promoting or dataset.champion or "nothing"
+    says = (
+        f"Traffic is taken from {who}: the version before answers all callers of "
+        f"{dataset.dataset} within seconds. A canary is ended by it, and the champion has all "
+        "traffic again."
+    )
+    return Question(
+        f"Roll back {dataset.dataset}?", says, "Roll back", f"/datasets/{dataset.slug}", risky=True
+    )
+
+
+def rollback(desk: Desk, visit: Visit, name: str) -> str:
+    done = putting_back.rollback(name, None, act_of(desk, visit), None, desk.context())
+    return f"/datasets/{done.slug}"
+
+
+def ask_pause(desk: Desk, name: str) -> Question:
+    dataset = desk.store.find_dataset(name)
+    says = (
+        "Files are still taken and rows still scored; nothing trains and nothing is promoted "
+        "until somebody resumes it."
+    )
+    return Question(f"Pause {dataset.dataset}?", says, "Pause", f"/datasets/{dataset.slug}")
+
+
+def pause(desk: Desk, visit: Visit, name: str) -> str:
+    return f"/datasets/{asking.pause(name, act_of(desk, visit), desk.context()).slug}"
+
+
+def ask_resume(desk: Desk, name: str) -> Question:
+    dataset = desk.store.find_dataset(name)
+    says = "What waited goes on with the next tick: its runs train, and what passes the gate is promoted."
+    return Question(f"Resume {dataset.dataset}?", says, "Resume", f"/datasets/{dataset.slug}")
+
+
+def resume(desk: Desk, visit: Visit, name: str) -> str:
+    return f"/datasets/{asking.resume(name, act_of(desk, visit), desk.context()).slug}"
+
+
+def ask_threshold(desk: Desk, name: str) -> Question:
+    now = threshold_views.in_force(name, desk.context())
+    says = (
+        f"Now: {now.says} Another threshold holds from the next call on, without training; empty "
+        "means that the more probable class is answered."
+    )
+    value = "" if now.in_force.value is None else f"{now.in_force.value:g}"
+    return Question(
+        f"Set the threshold of {now.dataset}?", says, "Set it", f"/runs/{now.run_id}/model",
+        field=("threshold", "Probability from which the second class is answered", value),
+    )  # fmt: skip
+
+
+def threshold(desk: Desk, visit: Visit, name: str) -> str:
+    said = visit.said.get("threshold", "").strip()
+    try:
+        value = float(said) if said else None
+    except ValueError as error:
+        raise InvalidInput(
+            "The threshold must be a number from 0 to 1, or nothing.",
+            code="invalid-threshold",
+            field="threshold",
+        ) from error
+    body = {"threshold": value} | ({"note": visit.said["note"]} if visit.said.get("note") else {})
+    found = threshold_views.set_threshold(name, json.dumps(body).encode(), visit.session.name, desk.context())
+    return f"/runs/{found.run_id}/model"

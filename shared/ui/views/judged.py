@@ -1,0 +1,91 @@
+"""What the gate saw of a run, and how its rollout goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.canary import BOUNDS, Tally
+from shared.domain.run.documents import Run
+from shared.domain.run.serving import ServingEntry
+from shared.domain.run.states import State
+from shared.services.monitoring import tallies
+from shared.ui.desk import Desk, Visit
+from shared.ui.render import Page
+from shared.ui.views.run import shown
+
+
+@dataclass(frozen=True)
+class Side:
+    """What callers met of one deployment; `slow` is the 95th percentile's bucket in milliseconds."""
+
+    who: str
+    deployment: str
+    share: int
+    calls: int
+    errors: int
+    slow: str
+    labels: tuple[tuple[str, int, float], ...]
+
+
+def gate(desk: Desk, visit: Visit) -> Page:
+    run = desk.store.load(visit.names[0])[0]
+    return shown(desk, run, "/gate", {"numbers": run.gate.numbers if run.gate else None}, "gate.html", "gate")
+
+
+def rollout(desk: Desk, visit: Visit) -> Page:
+    """Split, calls, errors, latency and labels of each side, limits, time left."""
+    run = desk.store.load(visit.names[0])[0]
+    ctx = desk.context()
+    serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
+    sides: list[Side] = []
+    if serving and run.placement and run.placement.deployment:
+        seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
+        mine = run.placement.deployment
+        for name in sorted({*serving.traffic, *seen}, key=lambda each: each == mine):
+            who = (
+                "challenger"
+                if name == mine and run.state is State.CANARY
+                else ("this" if name == mine else "champion")
+            )
+            sides.append(side(who, name, serving.traffic.get(name, 0), seen.get(name, Tally())))
+    more: dict[str, object] = {
+        "sides": sides,
+        "plan": ctx.canary,
+        "left": _left(run, desk),
+        "counting": run.state is State.CANARY or bool(serving and serving.watched),
+    }
+    return shown(desk, run, "/rollout", more, "rollout.html", "rollout")
+
+
+def _left(run: Run, desk: Desk) -> float | None:
+    """Seconds until the canary's time is over."""
+    ctx = desk.context()
+    if run.state is not State.CANARY or run.canary is None or run.canary.paced_since is None:
+        return None
+    return max(0.0, ctx.canary.seconds - (ctx.active() - run.canary.paced_since))
+
+
+def side(who: str, name: str, share: int, tally: Tally) -> Side:
+    rows = sum(tally.labels.values())
+    labels = sorted(tally.labels.items(), key=lambda pair: -pair[1])
+    return Side(
+        who,
+        name,
+        share,
+        tally.calls,
+        tally.errors,
+        _slow(tally),
+        tuple((label, n, n / rows) for label, n in labels[:8]),
+    )
+
+
+def _slow(tally: Tally) -> str:
+    """Up to how many milliseconds 19 of 20 answers took."""
+    due, seen = 0.95 * sum(tally.latency), 0
+    if not due:
+        return "–"
+    for count, bound in zip(tally.latency, BOUNDS, strict=False):
+        seen += count
+        if seen >= due:
+            return f"≤ {bound} ms"
+    return f"> {BOUNDS[-1]} ms"
