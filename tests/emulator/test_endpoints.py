@@ -285,3 +285,24 @@ def test_a_call_right_after_a_restart_waits_for_its_endpoint_and_is_answered(run
     answer = requests.post(uri, json=ROWS, headers={"Authorization": f"Bearer {key}"}, timeout=40)
     assert answer.status_code == 200
     assert answer.json() == score(running, key).json()
+
+
+def test_a_deployment_answers_late_or_fails_as_a_test_orders_and_as_before_afterwards(
+    running: Emulator,
+) -> None:
+    path = "/_emulator/onlineEndpoints/bank-ep/deployments/blue/answers"
+    key = keys(running)["primaryKey"]
+    before = score(running, key)
+    assert before.status_code == 200
+    assert running.call("PUT", path, {"status": 503}).status_code == 201
+    failed = score(running, key)
+    assert failed.status_code == 424
+    assert failed.headers["ms-azureml-model-error-statuscode"] == "503"
+    assert running.call("PUT", path, {"seconds": 0.3}).status_code == 201
+    began = time.monotonic()
+    late = score(running, key)
+    assert (late.status_code, late.json()) == (200, before.json())
+    assert time.monotonic() - began >= 0.3
+    assert running.call("PUT", path, {"status": 200}).status_code == 400
+    assert running.call("DELETE", path).status_code == 204
+    assert score(running, key).status_code == 200

@@ -53,6 +53,7 @@ from dropml.azureml.jobs.schedules import Schedules
 from dropml.azureml.jobs.v1_pipelines import PublishedPipelines
 from dropml.azureml.online.deployments import OnlineDeployments
 from dropml.azureml.online.endpoints import OnlineEndpoints
+from dropml.azureml.online.ordered import OrderedAnswers
 from dropml.azureml.online.scripts import Scripts
 from dropml.azureml.tracking.artifacts import Artifacts
 from dropml.azureml.tracking.history import History
@@ -177,7 +178,7 @@ def build(settings: Settings) -> Emulator:
         OutputUris(outputs), schedules, endpoints, OnlineDeployments(endpoints, models), batch, batch_deployments,
         BatchInvoke(batch, batch_deployments, jobs, runs), PublishedPipelines(jobs, runs, components),
     ]  # fmt: skip
-    app = _front(context, parts)
+    app = _front(context, [*parts, OrderedAnswers(context, endpoints.processes)])
     ingestion = Guard(Starlette(routes=telemetry.routes()), context.secret)
     return Emulator(
         context,

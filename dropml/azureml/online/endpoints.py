@@ -18,6 +18,7 @@ from dropml.azureml.core.fields import ENDPOINT_NAME, check_name, json_body, one
 from dropml.azureml.core.operations import Form, Kind, OperationFailedError
 from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
+from dropml.azureml.online.ordered import ordered_answers
 from dropml.azureml.online.process import EndpointDownError, EndpointProcesses
 from dropml.azureml.online.scripts import Scripts
 from dropml.azureml.online.shapes import endpoint_properties, endpoint_resource
@@ -84,6 +85,7 @@ class OnlineEndpoints(LongRunning):
         timeout = seconds(settings["requestTimeout"], "requestTimeout")
         return {
             **self.scripts.served(properties, found, mounts),
+            **ordered_answers(self.c, endpoint, doc["name"]),
             "model_dir": str(model_dir) if model_dir else None,
             "models_dir": str(self.c.folder("models")),
             "model": f"{name}:{version}" if properties["model"] else "",

@@ -21,7 +21,7 @@ from dropml.azureml.serving.ending import MAX_ANSWER, OPTIONS, REFUSED, Call, En
 from dropml.azureml.serving.frames import plain
 from dropml.azureml.serving.messages import Answer, Request
 from dropml.azureml.serving.own_script import OwnScript, RefusalError
-from dropml.azureml.serving.settings import EndpointSettings, read_settings
+from dropml.azureml.serving.settings import EndpointSettings, Ordered, read_settings
 from dropml.azureml.serving.swagger import swagger
 from dropml.azureml.serving.telemetry import Telemetry
 
@@ -97,6 +97,24 @@ class EndpointApp(Ending):
             return self._other(call, path, query)
         if self.deployments.mirrors and not name:
             self._mirror(call, query)
+        if deployment.settings.ordered is not None:
+            self._later(self._as_ordered(call, deployment.settings.ordered, query))
+            return None
+        return self._scores(call, query)
+
+    async def _as_ordered(self, call: Call, ordered: Ordered, query: bytes) -> None:
+        await asyncio.sleep(ordered.seconds)
+        answer: Answer | None
+        if ordered.status:
+            error = ContainerError(ordered.status, "A failure that a test ordered.", failed=True)
+            answer = self.container_error(call, error)
+        else:
+            answer = self._scores(call, query)
+        if answer is not None:
+            call.request.connection.send(call.request, answer)
+
+    def _scores(self, call: Call, query: bytes) -> Answer | None:
+        deployment = call.deployment
         if deployment.own is not None:
             return self._score_own(call, deployment.own, query)
         if deployment.script is not None:

@@ -26,6 +26,14 @@ class ScriptSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a test orders of a deployment's answers: `seconds` late, or a failure of its container with the status."""
+
+    seconds: float = 0.0
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentSettings:
     """One deployment. Times are in seconds."""
 
@@ -40,6 +48,7 @@ class DeploymentSettings:
     max_queue_wait_s: float = 0.5
     script: ScriptSettings | None = None
     notes: tuple[str, ...] = ()  # for its log: how its environment differs from here
+    ordered: Ordered | None = None
 
     def content(self) -> tuple[object, ...]:
         """What a new version of the deployment is loaded for when it changes."""
@@ -141,6 +150,7 @@ def _deployment(name: str, value: dict[str, Any]) -> DeploymentSettings:
         max_queue_wait_s=float(value.get("max_queue_wait_s") or 0.5),
         script=_script(name, value["script"]) if value.get("script") else None,
         notes=tuple(value.get("notes") or ()),
+        ordered=Ordered(**value["ordered"]) if value.get("ordered") else None,
     )
 
 
