@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: infra attack soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
+.PHONY: infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -78,6 +78,8 @@ bench-intake: setup-dev ## The pass over a file beside polars, and its memory (M
 	@$(BIN)/python -m benchmarks.intake --megabytes $(or $(MB),1000)
 soak: setup-dev ## An hour of kills, outages, clock jumps and promotions under scoring (MINUTES=60, SEED=1); writes docs/reliability.md
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --publish
+chaos: setup-dev ## Rounds of kills, outages, a bad cloud, crowds and planted challengers (MINUTES=60, SEED=1, RESUME=FILE)
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) $(if $(RESUME),--resume $(RESUME)) --publish
 coverage: setup-dev ## Branches of shared, functions and scorer that the fast tests take
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?

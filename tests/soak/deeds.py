@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -19,7 +21,6 @@ from tests.support.live_stack import SMALL, LiveStack, small_table
 
 #: How long a jumped clock stays where it is (seconds).
 JUMPED_SECONDS = 12.0
-TRAINER_SECONDS = 40.0
 #: In service from the beginning to the end: scored all the time, promoted, rotated, killed.
 SERVED = ("alpha", "beta")
 
@@ -30,6 +31,7 @@ class Deeds:
     def __init__(self, live: LiveStack, clock: Path) -> None:
         self.live, self._clock = live, clock
         self.uploads: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._when: list[tuple[float, str]] = []
         self.done: Counter[str] = Counter()
         self.failed: list[str] = []
@@ -43,9 +45,9 @@ class Deeds:
         elif what == "promote":
             self.promote()
         elif what == "kill":
-            self._kill(target)
+            self.kill(target)
         elif what == "pause":
-            with self.live.paused(self._children(target)):
+            with self.live.paused(self.children(target)):
                 time.sleep(event.amount)
         elif what == "clock":
             self._clock.write_text(str(event.amount))
@@ -54,17 +56,24 @@ class Deeds:
         else:
             self._rotate()
 
-    def upload(self, dataset: str) -> None:
-        """A file of its own; storage is there, or the upload is tried again as any client does."""
-        seed = sum(self.uploads.values()) + 1
-        for _ in range(5):
+    def upload(
+        self, dataset: str, data: bytes | None = None, metadata: Mapping[str, str] = SMALL, tries: int = 5
+    ) -> None:
+        """A file of its own, `data` or a small table; storage is there, or it is tried again as any client does.
+
+        Callable from several threads at once, each with datasets of its own.
+        """
+        with self._lock:
+            seed = sum(self.uploads.values()) + 1
+        for _ in range(tries):
             try:
-                self.live.drop(f"{dataset}.csv", small_table(seed), metadata=SMALL)
+                self.live.drop(f"{dataset}.csv", data or small_table(seed), metadata=dict(metadata))
             except AzureError:
                 time.sleep(3)
             else:
-                self.uploads[dataset] += 1
-                self._when.append((time.monotonic(), dataset))
+                with self._lock:
+                    self.uploads[dataset] += 1
+                    self._when.append((time.monotonic(), dataset))
                 return
         self.failed.append(f"upload of {dataset}: storage took it in none of five tries")
 
@@ -98,26 +107,26 @@ class Deeds:
                 if found["dataset"] == SERVED[0] and found["endpoint"]:
                     self.live.request("POST", f"/endpoints/{found['endpoint']}/rotate-key")
 
-    def _children(self, target: str) -> list[Child]:
+    def children(self, target: str) -> list[Child]:
+        """The processes of a part; those that are there, of an endpoint or a trainer."""
         if target == "endpoint":
             return self.live.endpoint_processes()[:1]
         if target == "trainer":
             return self.live.trainers()[:1]
         return [self.live.part(target)]
 
-    def _set_training(self) -> None:
-        """A file of its own, until somebody trains on it or the wait is over."""
-        self.upload(f"set-{len(self.uploads)}")
-        deadline = time.monotonic() + TRAINER_SECONDS
-        while not self.live.trainers() and time.monotonic() < deadline:
-            time.sleep(0.2)
+    def kill(self, *targets: str, away: float = 0.0) -> None:
+        """Kill -9 of them at once; `away` seconds later parts of the stack are started again as a person would.
 
-    def _kill(self, target: str) -> None:
-        """Kill -9; a part of the stack is started again as a person would, the rest comes back by itself."""
-        for child in self._children(target):
+        The rest comes back by itself.
+        """
+        children = [child for target in targets for child in self.children(target)]
+        for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
+        for child in children:
             while child.alive():
                 time.sleep(0.05)
-        if target in stack.PARTS:
+        time.sleep(away)
+        if any(target in stack.PARTS for target in targets):
             self.live.again()

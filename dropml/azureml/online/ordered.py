@@ -1,7 +1,8 @@
 """What a test orders of a deployment's answers: late ones, or failures of its container. The model behind it is left as it is.
 
-`PUT /_emulator/onlineEndpoints/{endpoint}/deployments/{deployment}/answers` `{"seconds": 0.5, "status": 500}`: from now on it answers so
-much later, or, with a status, its container fails with it. It may be ordered before the deployment is made. `DELETE` forgets it.
+`PUT /_emulator/onlineEndpoints/{endpoint}/deployments/{deployment}/answers` `{"seconds": 0.5, "status": 500}`: from now on it
+answers so much later, or, with a status, its container fails with it. It may be ordered before the deployment is made.
+`DELETE` forgets it.
 """
 
 from __future__ import annotations
