@@ -28,13 +28,18 @@ PATIENCE_SECONDS = 420.0
 BREACH_LIMIT_SECONDS = 60.0
 #: How the deployment of a challenger answers from its beginning, where the kind is a matter of that.
 ORDERED: dict[str, dict[str, float]] = {"slow": {"seconds": 1.5}, "failing": {"status": 500}}
-#: After so many rounds a lane begins a new dataset, with a weak first model that a better one takes over from.
+#: After so many rounds a lane begins a new dataset.
 FRESH_ROUNDS = 2
 TROUBLE = (requests.RequestException, AzureError, AssertionError, LookupError, OSError)
 
 
 class Lane:
-    """One dataset after the other. `quiet` is held while the way back from a breach is timed."""
+    """One dataset after the other, each opened by a first model and what is planted after it. `quiet` is held while the way
+    back from a breach is timed.
+    """
+
+    #: A weak model first, that a better one takes over from.
+    opening: tuple[str, ...] = ("weak", "better")
 
     def __init__(self, name: str, seed: int, deeds: Deeds, tally: Tally, quiet: threading.Lock) -> None:
         self.name, self._seed, self.deeds, self._tally, self._quiet = name, seed, deeds, tally, quiet
@@ -53,16 +58,17 @@ class Lane:
             self.plant(kind)
 
     def begin(self, number: int) -> None:
-        """A new dataset: a weak model goes live, callers come, and a better model follows."""
+        """A new dataset: its first model goes live, callers come, and the rest of the opening follows."""
         self._calls.close()
         self.dataset, self._endpoint = f"{self.name}-{number}", ""
-        first = self._through("weak")
+        first = self._through(self.opening[0])
         if first is None or first["state"] != "live":
             self._tally.failed.append(f"{self.dataset}: no first model: {_why(first)}")
             return
         self._endpoint = first["placement"]["endpoint"]
         self._call(first["snapshot"]["schema"]["example"])
-        self.plant("better")
+        for kind in self.opening[1:]:
+            self.plant(kind)
 
     def _call(self, rows: list[dict[str, Any]]) -> None:
         url = f"{self.live.running.api}/score/{self.dataset}"
@@ -152,6 +158,17 @@ class Lane:
         Emulator(self.live).order(self._endpoint, deployment, **order)
         return True
 
+    def _traffic(self) -> dict[str, int]:
+        """By what the dataset is served, in percent by deployment."""
+        found = self.live.get("/datasets?limit=500")["datasets"]
+        return {
+            name: share
+            for one in found
+            if one["dataset"] == self.dataset
+            for name, share in one["traffic"].items()
+            if share
+        }
+
     def _break(self, deployment: str) -> bool:
         """The canary's container fails from now on; note how long it takes until nothing is sent to it."""
         if not self._quiet.acquire(timeout=5):
@@ -161,8 +178,8 @@ class Lane:
                 return False
             began = time.monotonic()
             while (passed := time.monotonic() - began) < BREACH_LIMIT_SECONDS:
-                traffic = _tried(lambda: self.live.get(f"/datasets/{self.dataset}")["traffic"])
-                if traffic and set(traffic) != {deployment} and deployment not in traffic:
+                traffic = _tried(self._traffic)
+                if traffic and deployment not in traffic:
                     break
                 time.sleep(0.1)
             self._tally.breaches.append(round(passed, 2))

@@ -35,7 +35,7 @@ class Chaos:
         self.live, self.tally, self.deeds = live, tally, Deeds(live, clock)
         self._invariants, self._ended = Invariants(live), dict[str, dict[str, Any]]()
         self._opened, self._number = ExitStack(), lanes
-        self._lanes: list[Lane] = []
+        self.lanes: list[Lane] = []
 
     def __enter__(self) -> Self:
         """The dataset that is served all the time, and its callers."""
@@ -49,7 +49,7 @@ class Chaos:
         calls = Calls("POST", url, pause=0.1, headers=headers, json=rows)
         self._troubles = Troubles(self.deeds, self.tally, rows)
         base = self.tally.seed * 1_000_000 + self.tally.rounds * 1000
-        self._lanes = [
+        self.lanes = [
             Lane(f"lane-{i}", base + 100_000 * i, self.deeds, self.tally, self._troubles.quiet)
             for i in range(self._number)
         ]
@@ -57,7 +57,7 @@ class Chaos:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.close()
         self._opened.close()
 
@@ -67,7 +67,7 @@ class Chaos:
         print(f"round {one.number}: {', '.join(t.kind for t in one.troubles)}", flush=True)
         working = [
             threading.Thread(target=self._guarded, args=(lane, one.number, kinds), daemon=True)
-            for lane, kinds in zip(self._lanes, one.plants, strict=False)
+            for lane, kinds in zip(self.lanes, one.plants, strict=False)
         ]
         for thread in working:
             thread.start()
@@ -108,7 +108,7 @@ class Chaos:
     def _look(self, runs: list[dict[str, Any]]) -> None:
         """What must hold of runs, ledgers, answers, and of what stands in the workspace."""
         self._invariants.look(Counter())
-        calls = [*self._taken(), *(one for lane in self._lanes for one in lane.taken())]
+        calls = [*self._taken(), *(one for lane in self.lanes for one in lane.taken())]
         self._told(calls)
         self._invariants.answers(calls)
         for summary in runs:

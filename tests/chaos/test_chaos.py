@@ -127,6 +127,7 @@ def test_a_few_troubles_lose_nothing_and_a_bad_challenger_gets_no_traffic(tmp_pa
         live_stack(tmp_path / "stack", extra=extra | SETTINGS) as live,
         Chaos(live, tmp_path / "clock", tally, lanes=1) as chaos,
     ):
+        chaos.lanes[0].opening = ("better",)  # one training less
         chaos.round(Round(0, tuple(troubles), (("shuffled",),)))
     findings = [*tally.lost, *tally.doubled, *tally.stuck, *tally.broken, *tally.escaped, *tally.held_back]
     assert findings == []
