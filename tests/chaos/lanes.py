@@ -91,7 +91,7 @@ class Lane:
     def plant(self, kind: str) -> None:
         run = self._through(kind)
         states = {moment["state"] for moment in run["history"]} if run else set[str]()
-        if run is None or ("gate" not in states and kind != "failing"):
+        if run is None or (not states & {"gate", "rejected"} and kind != "failing"):
             self._tally.unjudged[kind] += 1
             self._tally.failed += [] if run else [f"{self.dataset}: {kind} came to no end"]
             return
