@@ -6,7 +6,7 @@ Each of them needs evidence before it counts: a canary with little traffic breac
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 #: Upper bounds, in milliseconds, of the latency counts; the last count is of what took longer.
@@ -37,6 +37,10 @@ class CanaryLimits:
     skew: float = 0.2
     #: How far a class's probabilities may lie from the champion's on average.
     score_skew: float = 0.25
+
+    def expecting(self, distance: float) -> CanaryLimits:
+        """For a challenger of which it is known that its probabilities lie so far from the champion's, and rightly so."""
+        return replace(self, score_skew=min(1.0, self.score_skew + distance))
 
 
 @dataclass
@@ -159,8 +163,7 @@ def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str
         old, new = sum(before), sum(now)
         if min(old, new) < MIN_ROWS:
             continue
-        shares = zip(accumulate(before), accumulate(now), strict=True)
-        gaps = [abs(b / new - a / old) for a, b in shares]
+        gaps = _gaps(before, now)
         mean = sum(gaps) / SCORE_BINS
         if mean > limits.score_skew and max(gaps) > KS_SKEW * math.sqrt(1 / old + 1 / new):
             return (
@@ -168,6 +171,20 @@ def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str
                 f"champion's {_mean(before):.2f}"
             )
     return None
+
+
+def score_distance(champion: Tally, challenger: Tally) -> float:
+    """How far the probabilities of a class lie apart on average, of the class in which they lie farthest; 0 to 1."""
+    pairs = [
+        (champion.scores[name], challenger.scores[name])
+        for name in champion.scores.keys() & challenger.scores.keys()
+    ]
+    return max((sum(_gaps(*pair)) / SCORE_BINS for pair in pairs if all(map(sum, pair))), default=0.0)
+
+
+def _gaps(before: list[int], now: list[int]) -> list[float]:
+    old, new = sum(before), sum(now)
+    return [abs(b / new - a / old) for a, b in zip(accumulate(before), accumulate(now), strict=True)]
 
 
 def _mean(counts: list[int]) -> float:

@@ -19,6 +19,7 @@ from shared.services.monitoring.tallies import CanaryWatch, Counts
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import MemoryDocuments, World
 from tests.support.scoring_support import ROW, App, Endpoint, Scripted, call, request, serve
+from tests.support.sure_models import CLASSES, SureScorer, rare, sure_world
 
 LIMITS = CanaryLimits()
 BOTH = {"m1-a1": 90, "m2-a1": 10}
@@ -247,6 +248,36 @@ class TestLifecycle:
             "canary breach, traffic went back: its probabilities of 'no' lie 0.35 from the champion's: 0.57 on average, "
             "and the champion's 0.93"
         )
+
+    @pytest.mark.parametrize(("old", "new", "ends"), [(0.5, 0.97, "live"), (0.95, 0.05, "rejected")])
+    def test_a_proven_better_model_is_as_sure_as_the_gate_has_seen_it(
+        self, old: float, new: float, ends: str
+    ) -> None:
+        """The champion answers about one half to every row, the challenger what is right: callers may see that much, too."""
+        made = sure_world(canary_seconds=100)
+        assert isinstance(made.scorer, SureScorer)
+        made.scorer.shares["m1-a1"] = lambda x: (
+            0.45 + 0.04 * (rare(x) == "yes") + 0.1 * (x * 7919 % 1000) / 1000
+        )
+        made.scorer.shares["m2-a1"] = lambda x: 0.97 if rare(x) == "yes" else 0.03
+        for content in "AB":
+            drop(made, content)
+            tick(made, 30)
+        assert state(made, "bank-2-a1") == "canary"
+        numbers = made.run("bank-2-a1").gate
+        assert numbers is not None
+        assert numbers.numbers is not None
+        assert numbers.numbers.score_distance == pytest.approx(0.45, abs=0.05)
+        entry, watch = serving(made), CanaryWatch(made.docs, "host-a", wait=lambda _: None)
+        for deployment, shares in (("m1-a1", [old, 1 - old]), ("m2-a1", [new, 1 - new])):
+            for _ in range(60):
+                watch.answered(entry, deployment, 0.01, Prediction(["no", "no"], [shares] * 2, CLASSES), 2)
+        until = time.monotonic() + 10
+        while written(made, "host-a") < 120:
+            assert time.monotonic() < until, "the counts were not written"
+            time.sleep(0.01)
+        tick(made, 120)
+        assert state(made, "bank-2-a1") == ends
 
     def test_a_champion_that_is_asked_again_must_answer_as_before(self, world: World) -> None:
         """At the end of its time, not before: the smoke rows."""

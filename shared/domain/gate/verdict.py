@@ -108,3 +108,5 @@ class Verdict:
     guess_high: float | None = None
     latency: Latency | None = None
     earlier: Earlier | None = None
+    #: How far its probabilities lie from the champion's on the holdout, where it is proven better: the canary expects that.
+    score_distance: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.canary import Tally
+from shared.domain.canary import CanaryLimits, Tally
 from shared.domain.canary import breach as breach_of
 from shared.domain.errors import DropMLError
 from shared.domain.run.documents import Run
@@ -90,7 +90,13 @@ def _seen_by_callers(
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     old, new = (seen.get(deployment_of(r), Tally()) for r in (champion, run))
     counted = replace(now, calls={"champion": old.calls, "challenger": new.calls})
-    return counted, breach_of(comparable(run, champion, old), new, ctx.canary.limits)
+    return counted, breach_of(comparable(run, champion, old), new, limits_of(run, ctx))
+
+
+def limits_of(run: Run, ctx: Context) -> CanaryLimits:
+    """What callers of the run's model may meet. One that is proven better is surer than the champion by right, or less sure."""
+    numbers = run.gate.numbers if run.gate else None
+    return ctx.canary.limits.expecting((numbers.score_distance if numbers else None) or 0.0)
 
 
 def _asked_again(run: Run, endpoint: Endpoint, ctx: Context) -> str | None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.domain.canary import Tally, score_distance
 from shared.domain.contract import policy_of
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
-from shared.domain.gate import LatencyLimits, Terms, Verdict, judge_answers
+from shared.domain.gate import LatencyLimits, Seen, Terms, Verdict, judge_answers
 from shared.domain.labels import speller
 from shared.domain.metrics import primary_metric
 from shared.domain.run.dataset import Dataset
@@ -169,7 +170,18 @@ def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) 
         calls=asked.calls,
     )
     notes = [note for note in (verdict.note, why_not) if note]
-    return replace(verdict, note="; ".join(notes) or None), choice
+    distance = _distance(seen) if verdict.low is not None and verdict.low > 0 else None
+    return replace(verdict, note="; ".join(notes) or None, score_distance=distance), choice
+
+
+def _distance(seen: Seen) -> float | None:
+    """Between the probabilities of both on the same rows; None where one of them has none."""
+    champion, challenger = Tally(), Tally()
+    for tally, answers in ((champion, seen.champion), (challenger, seen.challenger)):
+        if answers is None or answers.probabilities is None or answers.classes is None:
+            return None
+        tally.scored(answers.classes, answers.probabilities)
+    return round(score_distance(champion, challenger), 4)
 
 
 def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:

@@ -18,6 +18,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services import conditional
 from shared.services.monitoring import tallies
+from shared.services.run.canary import limits_of
 from shared.services.run.context import Context
 from shared.services.run.gate import smoke_answers
 from shared.services.run.levers.shifting import follow, shifted
@@ -48,7 +49,7 @@ def look(dataset: Dataset, ctx: Context) -> None:
         return
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     mine = seen.get(deployment_of(run), Tally())
-    why = _decided(run) or breach_of(watch.baseline, mine, ctx.canary.limits)
+    why = _decided(run) or breach_of(watch.baseline, mine, limits_of(run, ctx))
     if why:
         _go_back(run, watch, why, ctx)
     elif ctx.active() - watch.since >= ctx.canary.watch_seconds:
