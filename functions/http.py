@@ -13,6 +13,7 @@ import azure.functions as func
 
 from functions import parameters
 from shared import bootstrap
+from shared.correlation import OPERATION
 from shared.domain.errors import DropMLError
 from shared.domain.problems import PROBLEM_JSON, problem, retry_after
 from shared.redaction import redact
@@ -88,6 +89,7 @@ def pass_through(
     handler: Handler, req: func.HttpRequest, request_id: str, *, limited: bool = True
 ) -> Outcome:
     """Check, handle, and turn what is raised into problem+json; an unknown error is logged with its trace and hidden."""
+    token = OPERATION.set(request_id)
     try:
         if limited and (limit := bootstrap.rate_limit()).rate:
             limit.check(parameters.function_key(req))
@@ -99,6 +101,8 @@ def pass_through(
         log.exception("unexpected error, request %s", request_id)
         hidden = DropMLError("Something went wrong here.", remedy="The log has it under the request id.")
         outcome = refused(hidden, request_id)
+    finally:
+        OPERATION.reset(token)
     outcome.response.headers.add(REQUEST_ID, request_id)
     return outcome
 

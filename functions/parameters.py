@@ -18,6 +18,8 @@ HEADERS = ("content-type", "accept", "if-none-match")
 MAX_HEADER = 1000
 _SEE = "GET /api/swagger.json describes what each call takes."
 _SLASH = re.compile("%2f", re.IGNORECASE)
+#: https://www.w3.org/TR/trace-context/#traceparent-header-field-values; zeros alone are no id.
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 #: A person's name: visible ASCII and single blanks.
 _ACTOR = re.compile(r"[!-~]+(?: [!-~]+)*")
@@ -92,9 +94,16 @@ def function_key(req: func.HttpRequest) -> str:
 
 
 def request_id(req: func.HttpRequest) -> str:
-    """The caller's x-request-id where it is 1 to 128 visible ASCII characters, else a new one."""
+    """The caller's x-request-id where it is 1 to 128 visible ASCII characters, else its trace's id, else a new one.
+
+    What isn't the caller's own is a GUID, for an endpoint replaces any other id by one of its own.
+    """
     given = header(req, "x-request-id")
-    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    if given and _REQUEST_ID.fullmatch(given):
+        return given
+    trace = _TRACE.fullmatch(header(req, "traceparent"))
+    digits = trace[1] if trace else secrets.token_hex(16)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def idempotency_key(req: func.HttpRequest) -> str | None:

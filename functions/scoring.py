@@ -13,6 +13,7 @@ import azure.functions as func
 from functions import parameters
 from functions.http import answer, door, page, pass_through, respond
 from shared import bootstrap
+from shared.correlation import EXCHANGES, Exchange
 from shared.domain.errors import NotFound
 from shared.settings import settings
 
@@ -47,10 +48,13 @@ def score(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
-    """The hot path: one telemetry item, queued."""
+    """The hot path: one telemetry item, queued; it holds what the endpoints were asked."""
     started = time.perf_counter()
     request_id = parameters.request_id(req)
+    exchanges: list[Exchange] = []
+    EXCHANGES.set(exchanges)
     response, code = pass_through(partial(_scored, dataset, request_id), req, request_id)
+    EXCHANGES.set(None)
     properties = {"dataset": dataset or ""}
     if code:
         properties["code"] = code
@@ -63,6 +67,7 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
         duration_ms=(time.perf_counter() - started) * 1000,
         properties=properties,
         operation=request_id,
+        exchanges=exchanges,
     )
     return response
 

@@ -9,6 +9,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.correlation import OPERATION
 from shared.once import Once
 from shared.settings import settings
 
@@ -49,7 +50,7 @@ def observe(message: str, /, **fields: Any) -> None:
     """A log line and, where Application Insights is set up, an event of the same name; never blocks."""
     log(message, **fields)
     properties = {name: str(value) for name, value in fields.items()}
-    telemetry().track_event(message, properties, operation=str(fields.get("run_id", "")))
+    telemetry().track_event(message, properties, operation=str(fields.get("run_id") or OPERATION.get()))
 
 
 @Once
@@ -99,8 +100,10 @@ def data() -> DataStore:
 def store() -> RunStore:
     from shared.notify_plan import outbox
     from shared.services.run.store import RunStore
+    from shared.signals_plan import of_runs
 
-    return RunStore(documents(), ledger(), time.time, outbox(settings(), documents()))
+    told = outbox(settings(), documents())
+    return RunStore(documents(), ledger(), time.time, told, of_runs(telemetry, log))
 
 
 @Once
@@ -190,14 +193,15 @@ def context() -> Context:
     from shared.adapters.snapshots import Snapshots
     from shared.services.run.pulse import Pulse
     from shared.services.scoring.endpoint_scorer import EndpointScorer
+    from shared.signals_plan import measuring
 
     now = settings()
     scorer, pulse = EndpointScorer(endpoint_calls()), Pulse(store(), time.time, observe)
     snapshots = Snapshots(data(), now)
     place = Place(now.workspace_id, now.azure_subscription_id, now.azureml_compute)
     look = Preflight(arm(), place, now.preflight_seconds, log).look
-    files = azureml().files
-    return run_plan.context(now, store(), azureml(), scorer, snapshots, pulse, observe, look, files)
+    means = (snapshots, pulse, observe, look, azureml().files, measuring(telemetry))
+    return run_plan.context(now, store(), azureml(), scorer, *means)
 
 
 @Once

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from shared.correlation import OPERATION
+
 #: What stands in a secret's place.
 HIDDEN = "***"
 #: A shorter value is no secret, and would be found in ordinary words.
@@ -73,10 +75,12 @@ def redact(text: str) -> str:
 
 
 class Redacted(logging.LogRecord):
-    """A record that shows no secret, whichever handler formats it."""
+    """A record that shows no secret, whichever handler formats it, and tells what operation it belongs to."""
 
     def getMessage(self) -> str:  # noqa: N802 - the library's name
-        return redact(super().getMessage())
+        message = redact(super().getMessage())
+        name = OPERATION.get()
+        return message if not name or name in message else f"{message} [{name}]"
 
 
 def install(environ: Mapping[str, str]) -> None:

@@ -58,6 +58,7 @@ def context(
     log: Callable[..., None],
     look: Callable[[], Compute | None],
     files: RunFiles,
+    measure: Callable[..., None],
 ) -> Context:
     """What a step works with."""
     return Context(
@@ -78,4 +79,5 @@ def context(
         pace=pace(now),
         guardrails=guardrails(now, look),
         files=files,
+        measure=measure,
     )

@@ -12,7 +12,7 @@ import requests
 
 from functions import runs
 from shared import bootstrap, redaction
-from shared.adapters import telemetry
+from shared.adapters import telemetry_envelopes as telemetry
 from shared.domain.errors import Upstream
 from shared.redaction import HIDDEN, redact
 from tests.support.scoring_support import call, request
@@ -78,8 +78,8 @@ def test_a_log_line_and_its_trace_show_no_secret(caplog: pytest.LogCaptureFixtur
 
 
 def test_telemetry_shows_no_secret() -> None:
-    envelopes = telemetry._Envelopes("key")
-    item = telemetry._Item(
+    envelopes = telemetry.Envelopes("key")
+    item = telemetry.Item(
         "request",
         {
             "name": "POST /api/score",

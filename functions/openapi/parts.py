@@ -120,7 +120,7 @@ def operation(operation_id: str, tag: str, summary: str, **rest: object) -> Doc:
 
 
 REQUEST_ID_HEADER: Doc = {
-    "description": "The caller's x-request-id, or one made here.",
+    "description": "The caller's x-request-id, else the id of its traceparent, else one made here.",
     "schema": {"type": "string"},
 }
 REQUEST_ID = header_parameter(

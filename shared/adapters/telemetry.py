@@ -11,16 +11,14 @@ import atexit
 import json
 import logging
 import queue
-import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared.adapters.telemetry_address import parse_connection_string
-from shared.redaction import redact
+from shared.adapters.telemetry_envelopes import Envelopes, Item
+from shared.correlation import Exchange
 
 QUEUE_LIMIT, BATCH = 2000, 100
 SEND_TIMEOUT = (3.0, 5.0)
@@ -28,14 +26,6 @@ SEND_TIMEOUT = (3.0, 5.0)
 PAUSES = (1.0, 4.0, 15.0)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Item:
-    kind: str
-    arguments: dict[str, Any]
-    operation: str
-    time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class NoTelemetry:
@@ -61,15 +51,32 @@ class NoTelemetry:
         properties: Mapping[str, Any] | None = None,
         measurements: Mapping[str, float] | None = None,
         operation: str = "",
+        exchanges: Sequence[Exchange] = (),
     ) -> None:
-        """A served request."""
+        """A served request, and what endpoints were asked for it: a dependency each."""
+
+    def track_metric(
+        self, name: str, value: float, properties: Mapping[str, Any] | None = None, *, operation: str = ""
+    ) -> None:
+        """One measured value."""
+
+    def track_exception(
+        self,
+        kind: str,
+        message: str,
+        trace: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        operation: str = "",
+    ) -> None:
+        """An error that nobody foresaw, as text: a traceback itself would keep its frames alive."""
 
     def close(self, seconds: float = 2.0) -> None:
         """Send what is queued, for at most so long."""
 
 
 class Telemetry(NoTelemetry):
-    """Both `track_*` put a tuple into a bounded queue and return; they never raise and never wait."""
+    """Every `track_*` puts an item into a bounded queue and return; they never raise and never wait."""
 
     def __init__(
         self, connection_string: str, *, limit: int = QUEUE_LIMIT, token: Callable[[], str] | None = None
@@ -77,7 +84,7 @@ class Telemetry(NoTelemetry):
         """`token` answers a bearer token, where the resource takes no telemetry from strangers."""
         self._key, self._url = parse_connection_string(connection_string)
         self._token = token
-        self._queue: queue.Queue[_Item | None] = queue.Queue(limit)
+        self._queue: queue.Queue[Item | None] = queue.Queue(limit)
         self._stop = threading.Event()
         self.dropped = 0
         self.sent = 0
@@ -95,7 +102,7 @@ class Telemetry(NoTelemetry):
         operation: str = "",
     ) -> None:
         self._put(
-            _Item("event", {"name": name, "properties": properties, "measurements": measurements}, operation)
+            Item("event", {"name": name, "properties": properties, "measurements": measurements}, operation)
         )
 
     def track_request(
@@ -108,6 +115,7 @@ class Telemetry(NoTelemetry):
         properties: Mapping[str, Any] | None = None,
         measurements: Mapping[str, float] | None = None,
         operation: str = "",
+        exchanges: Sequence[Exchange] = (),
     ) -> None:
         arguments = {
             "name": name,
@@ -119,7 +127,24 @@ class Telemetry(NoTelemetry):
             "properties": properties,
             "measurements": measurements,
         }
-        self._put(_Item("request", arguments, operation))
+        self._put(Item("request", arguments, operation, exchanges))
+
+    def track_metric(
+        self, name: str, value: float, properties: Mapping[str, Any] | None = None, *, operation: str = ""
+    ) -> None:
+        self._put(Item("metric", {"name": name, "value": value, "properties": properties}, operation))
+
+    def track_exception(
+        self,
+        kind: str,
+        message: str,
+        trace: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        operation: str = "",
+    ) -> None:
+        arguments = {"name": kind, "message": message, "trace": trace, "properties": properties}
+        self._put(Item("exception", arguments, operation))
 
     def close(self, seconds: float = 2.0) -> None:
         if self._stop.is_set():
@@ -128,7 +153,7 @@ class Telemetry(NoTelemetry):
         self._put(None)
         self._thread.join(seconds)
 
-    def _put(self, item: _Item | None) -> None:
+    def _put(self, item: Item | None) -> None:
         try:
             self._queue.put_nowait(item)
         except queue.Full:
@@ -138,21 +163,21 @@ class Telemetry(NoTelemetry):
 
     def _work(self) -> None:
         try:
-            envelopes = _Envelopes(self._key)
+            envelopes = Envelopes(self._key)
         except ImportError as error:  # the package is absent: that costs the telemetry alone
             log.error("no telemetry: %s", error)
             return
         while not self._stop.is_set() or not self._queue.empty():
             batch = self._take()
             try:
-                self._send([envelopes.make(item) for item in batch])
+                self._send([made for item in batch for made in envelopes.make(item)])
             except Exception:
                 self.dropped += len(batch)
                 log.exception("telemetry can't be sent")
 
-    def _take(self) -> list[_Item]:
+    def _take(self) -> list[Item]:
         """Waits for one item (None wakes it up to end), takes what has come with it."""
-        batch: list[_Item] = []
+        batch: list[Item] = []
         item = self._queue.get()
         while item is not None:
             batch.append(item)
@@ -199,88 +224,3 @@ class Telemetry(NoTelemetry):
         except AzureError as error:
             log.warning("no token for telemetry: %s", str(error).partition("\n")[0])
             return 0
-
-
-class _Envelopes:
-    """Makes Application Insights envelopes with the library's own client."""
-
-    def __init__(self, key: str) -> None:
-        from applicationinsights import TelemetryClient, channel
-
-        self._channel = channel
-        self._made: list[Any] = []
-        self._client = TelemetryClient(key, channel.TelemetryChannel(queue=_Collector(self._made)))
-        #: The library's envelope of a request.
-        self._pattern: dict[str, object] | None = None
-
-    def make(self, item: _Item) -> dict[str, object]:
-        arguments = dict(item.arguments)
-        properties = {k: str(v) for k, v in (arguments.pop("properties") or {}).items()}
-        measurements = {k: float(v) for k, v in (arguments.pop("measurements") or {}).items()}
-        texts = "\n".join([str(arguments.get("url", "")), *properties.values()])
-        if redact(texts) != texts:
-            properties = {k: redact(v) for k, v in properties.items()}
-            arguments = {k: redact(v) if isinstance(v, str) else v for k, v in arguments.items()}
-        if item.kind == "request" and not measurements:
-            return self._request(item, arguments, properties)
-        return self._by_library(item, arguments, properties, measurements)
-
-    def _by_library(
-        self,
-        item: _Item,
-        arguments: dict[str, Any],
-        properties: dict[str, str],
-        measurements: dict[str, float],
-    ) -> dict[str, object]:
-        self._client.context.operation.id = item.operation or None
-        track = getattr(self._client, f"track_{item.kind}")
-        track(**arguments, properties=properties, measurements=measurements)
-        envelope = self._made.pop()
-        envelope.time = _stamp(item)
-        document: dict[str, object] = envelope.write()
-        return document
-
-    def _request(
-        self, item: _Item, arguments: dict[str, Any], properties: dict[str, str]
-    ) -> dict[str, object]:
-        """The envelope of one request, filled in for the others: the library takes ten times as long for each."""
-        if self._pattern is None:
-            self._pattern = self._by_library(item, arguments, properties, {})
-        pattern: Any = self._pattern
-        tags = {**pattern["tags"], "ai.operation.id": item.operation}
-        if not item.operation:
-            del tags["ai.operation.id"]
-        base = {
-            **pattern["data"]["baseData"],
-            "id": secrets.token_hex(16),
-            "name": arguments["name"],
-            "duration": _duration(arguments["duration"]),
-            "responseCode": str(arguments["response_code"]),
-            "success": arguments["success"],
-            "url": arguments["url"],
-            "properties": properties,
-        }
-        return {**pattern, "time": _stamp(item), "tags": tags, "data": {**pattern["data"], "baseData": base}}
-
-
-def _stamp(item: _Item) -> str:
-    return item.time.isoformat().replace("+00:00", "Z")
-
-
-def _duration(milliseconds: float) -> str:
-    """As Application Insights takes it: `[d.]hh:mm:ss.fff`."""
-    seconds, rest = divmod(int(milliseconds), 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"{f'{days}.' if days else ''}{hours:02}:{minutes:02}:{seconds:02}.{rest:03}"
-
-
-class _Collector:
-    """Stands where the library's queue would be: keeps the envelope for the caller."""
-
-    def __init__(self, made: list[Any]) -> None:
-        self._made = made
-
-    def put(self, envelope: Any) -> None:
-        self._made.append(envelope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -10,16 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from shared import bootstrap
-from shared.adapters import telemetry as telemetry_module
 from shared.adapters.telemetry import NoTelemetry, Telemetry
 from shared.adapters.telemetry_address import parse_connection_string
-from shared.adapters.telemetry_of import telemetry_of
+from shared.adapters.telemetry_envelopes import Envelopes, Item
+from shared.adapters.telemetry_of import Exceptions, telemetry_of
+from shared.correlation import Exchange, operation
 from shared.domain.errors import InvalidConfig, InvalidSetting
 from shared.settings import Settings
 
@@ -190,7 +192,7 @@ def test_a_resource_that_takes_identities_alone_gets_a_token(
 def test_without_a_token_telemetry_is_sent_again_and_costs_nothing_else(
     ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telemetry_module, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("shared.adapters.telemetry.PAUSES", (0.0, 0.0, 0.0))
     signs = Signs(fails=2)
     telemetry = Telemetry(ingestion.connection_string, token=lambda: str(signs.get_token("scope").token))
     telemetry.track_event("run moved", {"state": "failed"})
@@ -213,9 +215,9 @@ def test_every_request_has_the_envelope_that_the_library_makes() -> None:
             "properties": {"dataset": "bank", "run": "bank-1-a1"},
             "measurements": None,
         }
-        return telemetry_module._Item("request", arguments | changes, "r1")
+        return Item("request", arguments | changes, "r1")
 
-    envelopes = telemetry_module._Envelopes("key-1")
+    envelopes = Envelopes("key-1")
     envelopes.make(item(url="http://host/another", properties={"other": "x"}))
     for changes in (
         {},
@@ -224,9 +226,70 @@ def test_every_request_has_the_envelope_that_the_library_makes() -> None:
         {"duration": 0.2},
     ):
         asked = item(**changes)
-        ours: Any = envelopes.make(asked)
+        (ours,) = cast("Any", envelopes.make(asked))
         arguments = {k: v for k, v in asked.arguments.items() if k not in ("properties", "measurements")}
-        theirs: Any = envelopes._by_library(asked, arguments, asked.arguments["properties"], {})
+        theirs: Any = envelopes.by_library(asked, {**arguments, "properties": asked.arguments["properties"]})
         theirs["data"]["baseData"].pop("id")
         assert len(ours["data"]["baseData"].pop("id")) == 32
         assert ours == theirs
+
+
+def test_an_exchange_with_an_endpoint_is_a_dependency_of_its_request() -> None:
+    asked = (Exchange("ep-bank", "m1-a1", 0, 0.25), Exchange("ep-bank", "m1-a1", 200, 1.5))
+    arguments = {
+        "name": "POST /api/score",
+        "url": "http://host/api/score/bank",
+        "success": True,
+        "duration": 1800.0,
+        "response_code": 200,
+        "http_method": "POST",
+        "properties": {"dataset": "bank"},
+        "measurements": None,
+    }
+    guid = "0af76519-16cd-43dd-8448-eb211c80319c"
+    served, lost, answered = cast("Any", Envelopes("key-1").make(Item("request", arguments, guid, asked)))
+    for each in (served, lost, answered):
+        assert each["tags"]["ai.operation.id"] == "0af7651916cd43dd8448eb211c80319c", "as the endpoint's own"
+        assert each["iKey"] == "key-1"
+    for each in (lost, answered):
+        assert each["tags"]["ai.operation.parentId"] == served["data"]["baseData"]["id"]
+        assert (each["name"], each["data"]["baseType"]) == (
+            "Microsoft.ApplicationInsights.RemoteDependency",
+            "RemoteDependencyData",
+        )
+    told = [each["data"]["baseData"] for each in (lost, answered)]
+    assert [(each["target"], each["resultCode"], each["success"], each["duration"]) for each in told] == [
+        ("ep-bank", "0", False, "00:00:00.250"),
+        ("ep-bank", "200", True, "00:00:01.500"),
+    ]
+    assert told[0]["properties"] == {"dataset": "bank", "deployment": "m1-a1"}
+
+
+def test_metrics_and_what_nobody_foresaw_arrive_under_their_operation(ingestion: Ingestion) -> None:
+    telemetry = Telemetry(ingestion.connection_string)
+    handler = Exceptions(telemetry)
+    own = logging.getLogger("tests.telemetry")
+    own.addHandler(handler)
+    telemetry.track_metric("drop_to_live_seconds", 61.5, {"dataset": "bank"}, operation="bank-1-a1")
+    try:
+        with operation("bank-1-a1"):
+            own.error("no trace, no exception")
+            try:
+                raise ValueError("password=hunter22hunter22 is wrong")
+            except ValueError:
+                own.exception("a step failed")
+    finally:
+        own.removeHandler(handler)
+        telemetry.close()
+    metric, failure = ingestion.items
+    assert {each["tags"]["ai.operation.id"] for each in ingestion.items} == {"bank-1-a1"}
+    (measured,) = metric["data"]["baseData"]["metrics"]
+    assert (measured["name"], measured["value"]) == ("drop_to_live_seconds", 61.5)
+    assert metric["data"]["baseData"]["properties"] == {"dataset": "bank"}
+    (told,) = failure["data"]["baseData"]["exceptions"]
+    assert (failure["data"]["baseType"], told["typeName"]) == ("ExceptionData", "ValueError")
+    assert "test_metrics_and_what_nobody_foresaw" in told["stack"]
+    about = failure["data"]["baseData"]["properties"]
+    assert about["logger"] == "tests.telemetry"
+    assert about["told"].startswith("a step failed")
+    assert "hunter22" not in json.dumps(failure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from functions import scoring as doors
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
+from shared.correlation import Exchange
 from shared.domain.errors import Transient
 from shared.domain.run.serving import Target
 from tests.support.scoring_support import (
@@ -135,6 +137,40 @@ def test_the_request_id_goes_through_and_back(app: App) -> None:
     assert (seen["x-request-id"], seen["x-ms-client-request-id"]) == ("mine-7", "mine-7")
     made = score(headers={"x-request-id": "no\nway"}).headers["x-request-id"]
     assert made == app.endpoint.seen[-1]["headers"]["x-request-id"] != "no\nway"
+
+
+def test_a_callers_trace_is_the_request_id_that_the_endpoint_keeps(app: App) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    told = score(headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}).headers["x-request-id"]
+    assert told == app.endpoint.seen[-1]["headers"]["x-request-id"] == str(uuid.UUID(trace))
+    for no_trace in ("", f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-{trace}", "00-x-y-01"):
+        made = score(headers={"traceparent": no_trace}).headers["x-request-id"]
+        assert uuid.UUID(made) != uuid.UUID(trace)
+        assert made == str(uuid.UUID(made)), "an endpoint keeps no other form"
+
+
+class Kept(NoTelemetry):
+    """Keeps what it is told of requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, int, tuple[Exchange, ...]]] = []
+
+    def track_request(self, name: str, **told: Any) -> None:
+        self.requests.append((told["operation"], told["status"], tuple(told["exchanges"])))
+
+
+def test_what_the_endpoint_was_asked_is_told_with_the_request(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept()
+    monkeypatch.setattr(bootstrap, "telemetry", lambda: kept)
+    score(headers={"x-request-id": "r1"})
+    score([{"age": "no number"}], headers={"x-request-id": "r2"})
+    (name, status, (asked,)), (_, refused, nothing) = kept.requests
+    assert (name, status, refused, nothing) == ("r1", 200, 422, ())
+    assert (asked.deployment, asked.status) == ("m1-a1", 200)
+    assert asked.endpoint
+    assert asked.seconds > 0
 
 
 def test_a_caller_cannot_choose_the_deployment_or_see_its_key(app: App) -> None:

@@ -347,3 +347,13 @@ def test_a_dataset_that_cannot_be_judged_keeps_no_other_from_it(scene: Scene) ->
     scene.at(21)
     scene.judge()
     assert len(scene.series.windows) == 1
+
+
+def test_how_far_a_window_has_moved_is_measured(scene: Scene) -> None:
+    scene.captured(20, 300, nurses=0.9)
+    scene.at(21)
+    scene.judge()
+    (measured,) = [each for each in scene.world.signals if each.name == "drift_psi"]
+    (window,) = scene.series.windows
+    assert measured.value == max(each.psi for each in window.columns)
+    assert (measured.run_id, measured.properties["drifted"]) == (window.run_id, "True")

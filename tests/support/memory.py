@@ -17,6 +17,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Source, Trial
 from shared.domain.run.quarantine import Report
 from shared.domain.run.serving import ServingEntry
+from shared.domain.run.signals import Signal, of_run
 from shared.domain.schema import Schema, Value
 from shared.services.documents import Entry, Page
 from shared.services.notify.outbox import Outbox
@@ -437,6 +438,8 @@ class World:
         self.guardrails = Guardrails()
         self.logged: list[dict[str, Any]] = []
         self.files = MemoryRunFiles()
+        #: What telemetry was sent of runs.
+        self.signals: list[Signal] = []
         #: Seconds by which the wall clock has departed from the monotonic one.
         self.jumped = 0.0
         self.restart()
@@ -450,13 +453,18 @@ class World:
         self.clock.now += seconds
         self.jumped += seconds
 
+    def measure(self, name: str, value: float, /, **about: object) -> None:
+        self.signals.append(Signal(name, str(about.get("run")), value, {k: str(v) for k, v in about.items()}))
+
     def log(self, what: str, /, **fields: Any) -> None:
         self.logged.append({"what": what, **fields})
 
     @property
     def store(self) -> RunStore:
         outbox = Outbox(self.docs, self.receivers, self.events, self.clock)
-        return RunStore(self.docs, self.ledger_store, self.clock, outbox)
+        return RunStore(
+            self.docs, self.ledger_store, self.clock, outbox, lambda run: self.signals.extend(of_run(run))
+        )
 
     @property
     def context(self) -> Context:
@@ -475,6 +483,7 @@ class World:
             deployment_mode=self.deployment_mode,
             suspicious=self.suspicious,
             files=self.files,
+            measure=self.measure,
         )
 
     def run(self, run_id: str) -> Run:

@@ -36,6 +36,10 @@ class Pace:
     traffic_seconds: float = 30.0
 
 
+def unmeasured(name: str, value: float, /, **about: object) -> None:
+    """Where nothing is sent."""
+
+
 @dataclass(frozen=True)
 class Context:
     """`clock` tells unix seconds; `log(message, **fields)` writes one line that machines can read."""
@@ -64,6 +68,8 @@ class Context:
     guardrails: Guardrails = field(default_factory=Guardrails)
     #: What jobs leave behind as files; None where nothing of it is kept.
     files: RunFiles | None = None
+    #: `measure(name, value, **about)` sends one of `shared.domain.run.signals.METRICS`; never waits, never raises.
+    measure: Callable[..., None] = unmeasured
 
     def active(self) -> float:
         """Seconds of the lifecycle's own time, which deadlines are counted in."""

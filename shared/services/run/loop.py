@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from shared.correlation import operation
 from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
@@ -73,7 +74,6 @@ def step(run_id: str, ctx: Context) -> bool:
     if after == loaded:
         return False
     if after.entered_at != run.entered_at:
-        safely(ctx.log, "run moved", run_id=run_id, before=str(run.state), state=str(after.state))
         after = replace(after, paced_at=ctx.active())
     ctx.store.save(after, etag)
     return again and after.is_open
@@ -105,8 +105,9 @@ def _in_force(run: Run, ctx: Context) -> bool:
 def advance(run_id: str, ctx: Context, deadline: float) -> None:
     """Step until the run must wait or the deadline (by `ctx.active`) comes. Losing a race to another host ends quietly."""
     try:
-        while ctx.active() < deadline and step(run_id, ctx):
-            continue
+        with operation(run_id):
+            while ctx.active() < deadline and step(run_id, ctx):
+                continue
     except Conflict:
         safely(ctx.log, "another host works on this run", run_id=run_id)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone

@@ -36,10 +36,13 @@ class RunStore(OpenDatasets):
         ledger: Ledger,
         clock: Callable[[], float],
         outbox: Outbox | None = None,
+        signals: Callable[[Run], None] | None = None,
     ) -> None:
         super().__init__(documents, clock)
         #: Whom to tell of what; without settings nobody, of nothing.
         self.outbox = outbox or Outbox(documents, (), frozenset(), clock)
+        #: Is told of a run whose pending lines have just been written, by the host that wrote them.
+        self.signals = signals or (lambda _: None)
         #: Every run, newest first.
         self.index = Index(documents, RUNS, RunSummary, FirstPage(documents, RUNS, "index/first/runs.json"))
         #: Every refused file, newest first.
@@ -113,8 +116,9 @@ class RunStore(OpenDatasets):
             self.outbox.of_run(run)
             size = self._append(run)
             self.list_run(run)
-            run = replace(run, ledger_size=size, pending=())
+            told, run = run, replace(run, ledger_size=size, pending=())
             etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
+            self.signals(told)
         if not run.is_open:
             self.close(run.slug, run.run_id)
         return run, etag

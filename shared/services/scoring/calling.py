@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.correlation import note
 from shared.domain.problems import Busy, DeadlineExceeded, EndpointRefused, Unreachable
 from shared.domain.run.serving import Target
 from shared.services.scoring.breaker import USUAL, BreakerLimits, Breakers
@@ -132,15 +133,19 @@ class EndpointCalls:
             remaining = self._remaining(target, deadline)
             url = credential.base + path if path else credential.uri
             headers["Authorization"] = credential.header
+            started = self._clock()
             try:
                 answer = self.transport.send(method, url, body, headers, remaining)
             except ConnectionLostError as error:
+                note(target.endpoint, deployment, 0, self._clock() - started)
                 lost += 1
                 self._lost(target, deployment, error, lost, deadline)
                 continue
             except DeadlineExceeded:
+                note(target.endpoint, deployment, 0, self._clock() - started)
                 self.breakers.failed(target.endpoint, deployment, remaining)
                 raise
+            note(target.endpoint, deployment, answer.status, self._clock() - started)
             self.breakers.answered(target.endpoint, deployment)
             if answer.status == 401:
                 refused += 1

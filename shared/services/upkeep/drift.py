@@ -173,6 +173,7 @@ class DriftWatch:
     def _tell(self, dataset: Dataset, judged: Sequence[JudgedWindow]) -> None:
         """Before it is written down, so that a crash tells it twice under one id rather than never."""
         for window in judged:
+            self._measured(dataset, window)
             if not window.drifted:
                 continue
             sentence = drift_sentence(dataset.dataset, window)
@@ -197,6 +198,12 @@ class DriftWatch:
                     f"/api/datasets/{dataset.slug}/drift",
                 )
             )
+
+    def _measured(self, dataset: Dataset, window: JudgedWindow) -> None:
+        most = max((*window.columns, *filter(None, [window.predictions])), key=lambda m: m.psi, default=None)
+        if most is not None:
+            about = {"run": window.run_id, "dataset": dataset.dataset, "moved": most.name}
+            self._ctx.measure("drift_psi", most.psi, **about, drifted=window.drifted, rows=window.rows)
 
     def _clear(self, slug: str, closed: Sequence[Window], found: Paths, until: float) -> None:
         """Counts that were judged go; the others wait for rows, or for the housekeeping."""
