@@ -98,6 +98,7 @@ audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md
+	@$(BIN)/python -m tests.support.logged_lines
 
 SITE = .venv-docs
 $(SITE)/.ready: requirements/docs.lock
