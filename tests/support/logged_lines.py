@@ -1,4 +1,4 @@
-"""What the application logs as events, read from its source: `python -m tests.support.logged_lines` writes docs/telemetry.md anew."""
+"""What the application logs as events, read from its source; `python -m tests.support.logged_lines` writes it into its page."""
 
 from __future__ import annotations
 
