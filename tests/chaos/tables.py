@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-ROWS, WEAK_ROWS = 1200, 150
+ROWS, WEAK_ROWS = 1200, 220
 #: Shares of wrong labels: of a first file that leaves room for better ones, and of a file that makes a model worse.
-WEAK, WORSE = 0.3, 0.42
+WEAK, WORSE = 0.2, 0.42
 #: `noise-better` has fewer wrong labels than `equal`, by chance alone.
 NOISE = {"equal": 0.02, "noise-better": 0.015}
 
