@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions import (
     acts,
+    cost,
     dashboard,
     doctor,
     health,
@@ -27,6 +28,7 @@ BLUEPRINTS = tuple(
         runs,
         judgement,
         acts,
+        cost,
         quarantine,
         notifications,
         dashboard,

@@ -224,6 +224,7 @@ def serving() -> StoredServing:
 @Once
 def scoring() -> Scoring:
     from shared import upkeep_plan
+    from shared.services.monitoring.last_calls import LastCalls
     from shared.services.scoring.exchange import ScoreLimits
     from shared.services.scoring.proxy import Scoring
 
@@ -232,7 +233,7 @@ def scoring() -> Scoring:
         now.score_timeout_seconds, now.score_max_rows, explain_seconds=now.explain_timeout_seconds
     )
     captured = upkeep_plan.capture(now, documents(), ledger(), store(), profiles(), process())
-    means = (workers(), neutralises(), now.score_probabilities == "on", captured)
+    means = (workers(), neutralises(), now.score_probabilities == "on", captured, LastCalls(documents(), log))
     return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means)
 
 

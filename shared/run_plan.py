@@ -44,6 +44,7 @@ def guardrails(now: Settings, look: Callable[[], Compute | None]) -> Guardrails:
         now.drop_settle_seconds,
         keep_previous_hours=now.keep_previous_hours,
         approval_days=now.approval_days,
+        idle_hours=now.idle_hours,
         look=look if now.preflight_seconds else nobody_asks,
     )
 

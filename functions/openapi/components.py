@@ -18,6 +18,7 @@ from shared.services.quarantine.listing import RefusedList, RefusedView
 from shared.services.run.acting.asking import Asked, Paused
 from shared.services.run.acting.putting_back import InForce
 from shared.services.run.artifacts import ExplanationView, GuardrailsView
+from shared.services.run.endpoint_costs import EndpointCostList
 from shared.services.run.endpoint_views import EndpointLogView, EndpointView
 from shared.services.run.performance import PerformanceView
 from shared.services.run.pipeline_views import PipelineRunView
@@ -56,6 +57,7 @@ VIEWS: tuple[type, ...] = (
     Paused,
     InForce,
     PipelineRunView,
+    EndpointCostList,
     SessionView,
     Charts,
     ExplanationView,

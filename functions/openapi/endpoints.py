@@ -5,6 +5,7 @@ from __future__ import annotations
 from functions.openapi.parts import (
     ACTOR,
     OBJECT,
+    PAGE,
     REQUEST_ID,
     REQUEST_ID_HEADER,
     TEXT,
@@ -36,6 +37,13 @@ SCHEMAS: Doc = {
 }
 
 PATHS: Doc = {
+    "/api/endpoints": {
+        "get": operation(
+            "listEndpoints",
+            "endpoints",
+            "The endpoints in service: when each was called last, what it runs on, whether it sleeps",
+            parameters=[*PAGE],
+            responses=responses(json_answer("A page of them.", ref("EndpointCostList")), 400),
     "/api/endpoints/{name}": {
         "get": operation(
             "showEndpoint",

@@ -12,6 +12,7 @@ from shared.domain.run.pipeline_run import PipelineParameters
 from shared.services.run import loop
 from shared.services.run.pipeline_runs import Bounds, PipelineRuns
 from tests.services.test_acts import ANN, live
+from tests.services.test_holdouts import FLIP, Town, gone
 from tests.services.test_lifecycle import CONFIG, drop, tick
 from tests.support.memory import Crash, World
 from tests.support.memory_pipelines import MemoryPipelines
@@ -176,3 +177,27 @@ def test_an_adopted_run_meets_the_same_gate() -> None:
     asked.runs.trigger("bank", "r1", "ann")
     asked.ticks(40)
     assert asked.runs.show("bank", "r1").run_state == "awaiting_approval"
+
+
+def test_an_adopted_run_of_a_suspicious_file_waits_for_a_person() -> None:
+    """The gate asks the champion what it thinks of the file, whoever has trained the challenger."""
+    world = World()
+    town = Town(world)
+    drop(world, "A")
+    tick(world)
+    story = Story(world)
+    town.says["B"] = lambda _, true: FLIP[true]
+    town.files["m3-a1"] = "B"  # the pipeline trains on it again
+    world.data.draw_holdout = gone(town, "bank/A/")  # type: ignore[method-assign]
+    drop(world, "B", config=replace(CONFIG, approval="none"))
+    tick(world, 12)
+    base, etag = world.store.load("bank-2-a1")
+    assert base.state == "rejected"
+    world.store.save(replace(base, config=replace(base.config, approval="suspicious")), etag)
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(40)
+    shown = story.runs.show("bank", "r1")
+    assert (shown.run_state, shown.status) == ("awaiting_approval", "completed")
+    approval = world.run(str(shown.run_id)).approval
+    assert approval is not None
+    assert approval.why.startswith("The file is suspicious")

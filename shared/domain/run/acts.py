@@ -56,6 +56,19 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Sleep:
+    """The endpoint of a dataset that nobody called: its run's deployment is being taken away, is gone, or is coming back, since
+    `at` (unix seconds).
+    """
+
+    run_id: str
+    stage: Literal["falling", "asleep", "waking"]
+    at: float
+    #: Deployments that the service let fail while it was woken.
+    tries: int = 0
+
+
+@dataclass(frozen=True)
 class Approval:
     """A person is asked before the run gets traffic: `why`, since when; and what was said, by whom."""
 

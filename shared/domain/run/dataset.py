@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from shared.domain.run.acts import Act, Shift, Watch
+from shared.domain.run.acts import Act, Shift, Sleep, Watch
 from shared.domain.run.documents import SCHEMA_VERSION, Run
 from shared.domain.threshold import Threshold
 from shared.domain.upkeep import Upkeep
@@ -79,6 +79,8 @@ class Dataset:
     change: ThresholdChange | None = None
     #: Runs whose deployment was taken away to save its cost, and when (unix seconds): nothing goes back to them.
     undeployed: dict[str, float] = field(default_factory=dict)
+    #: Its endpoint's sleep, while that lasts.
+    sleep: Sleep | None = None
     schema: int = SCHEMA_VERSION
 
     @property
@@ -89,7 +91,8 @@ class Dataset:
     @property
     def busy(self) -> bool:
         """Whether a tick has anything to do here."""
-        return bool(self.open or self.shifting or self.watch or self.change)
+        moving = self.sleep is not None and self.sleep.stage != "asleep"
+        return bool(self.open or self.shifting or self.watch or self.change or moving)
 
     def claimed(
         self,

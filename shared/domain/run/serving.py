@@ -53,6 +53,8 @@ class ServingEntry:
     updated_at: float = 0.0
     #: Whether calls are counted although one version has all of them: it went live a moment ago.
     watched: bool = False
+    #: Whether its deployment was taken away because nobody called; a call brings it back.
+    asleep: bool = False
     schema_version: int = 1
 
     @cached_property

@@ -45,5 +45,7 @@ class Guardrails:
     look: Callable[[], Compute | None] = nobody_asks
     keep_previous_hours: float = 0.0
     approval_days: float = 0.0
+    #: Hours without a call after which an endpoint is put to sleep.
+    idle_hours: float = 0.0
     #: Between two looks for trainings that are over while others wait (seconds).
     freed: Throttle = field(default_factory=lambda: Throttle(1.0))

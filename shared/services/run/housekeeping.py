@@ -20,6 +20,7 @@ from shared.domain.run.pipeline_run import PIPELINE_OPEN
 from shared.services.guard import guarded, safely, told
 from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
+from shared.services.run.idle import Idle
 from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.previous import Previous
@@ -73,7 +74,7 @@ class Housekeeping:
     def __init__(self, ctx: Context, files: Files, keep: Keep) -> None:
         self._ctx, self._files, self._keep = ctx, files, keep
         self._repair, self._outside = ServingRepair(ctx), OutsideTraffic(ctx)
-        self._previous = Previous(ctx)
+        self._previous, self._idle = Previous(ctx), Idle(ctx)
         self._round: Iterator[None] | None = None
         self._next_at: float | None = None
 
@@ -82,6 +83,7 @@ class Housekeeping:
         until = self._ctx.active() + SLICE_SECONDS
         self._repair.tick(until)
         guarded(self._ctx.log, "versions before not looked at", lambda: self._previous.tick(until))
+        guarded(self._ctx.log, "idle endpoints not looked at", lambda: self._idle.tick(until))
         guarded(self._ctx.log, "endpoints not looked at", lambda: self._outside.tick(until))
         if self._due():
             guarded(self._ctx.log, "house not kept", lambda: self._go_on(until))

@@ -27,7 +27,7 @@ from shared.services.run import (
 )
 from shared.services.run.aside import given_up, put_aside
 from shared.services.run.context import Context
-from shared.services.run.levers import approving, cancelling, shifting
+from shared.services.run.levers import approving, cancelling, shifting, sleeping
 from shared.services.run.levers.pausing import unless_paused
 from shared.services.run.patience import in_state, paced
 
@@ -38,10 +38,10 @@ STEPS: dict[State, Step] = {
     State.REGISTERED: unless_paused(fresh.shown(admitting.admitted(training.registered))),
     State.TRAINING: training.training,
     State.TRAINED: training.trained,
-    State.MODEL_REGISTERED: deploying.model_registered,
+    State.MODEL_REGISTERED: sleeping.awake(deploying.model_registered),
     State.DEPLOYING: deploying.deploying,
     State.VERIFYING: gate.verifying,
-    State.GATE: unless_paused(gate.gate),
+    State.GATE: unless_paused(sleeping.awake(gate.gate)),
     State.AWAITING_APPROVAL: approving.awaiting,
     State.CANARY: canary.canary,
 }
@@ -153,6 +153,9 @@ def tick(ctx: Context) -> int:
 def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:
     """Every open run of one dataset, one after the other; the run that the deadline left for the next tick, if any."""
     dataset = ctx.store.dataset(slug)
+    if dataset is not None and dataset.sleep:
+        guarded(ctx.log, "endpoint's sleep", partial(sleeping.follow, dataset, ctx), slug=slug)
+        dataset = ctx.store.dataset(slug)
     if dataset is None or not dataset.busy:
         ctx.store.rest(slug, mark)
         return None
@@ -160,7 +163,9 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
         guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
     if dataset.watch:
         guarded(ctx.log, "live traffic could not be watched", partial(watching.look, dataset, ctx), slug=slug)
-    if dataset.change:
+    if dataset.change and dataset.sleep:
+        sleeping.wake(slug, ctx)
+    elif dataset.change:
         guarded(ctx.log, "threshold not set", partial(live_threshold.follow, dataset, ctx), slug=slug)
     if not dataset.open:
         return None

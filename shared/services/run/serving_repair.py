@@ -8,6 +8,7 @@ from functools import partial
 from shared.domain.run.serving import ServingEntry
 from shared.services.guard import guarded
 from shared.services.run.context import Context
+from shared.services.run.levers.sleeping import lie_down
 from shared.services.run.traffic import deployment_of, endpoint_of, write_serving
 
 #: Between two looks (seconds): a listing call each for datasets and serving documents, and reads of what has changed.
@@ -67,4 +68,6 @@ class ServingRepair:
         champion, _ = ctx.store.load(dataset.champion)
         endpoint, name = endpoint_of(champion, ctx), deployment_of(champion)
         write_serving(champion, endpoint, None, ctx, traffic={name: 100})
+        if dataset.sleep:
+            lie_down(slug, ctx)
         ctx.log("a serving document was missing or unreadable and is made anew", slug=slug, deployment=name)

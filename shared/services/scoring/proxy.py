@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.domain.errors import InvalidInput, NotFound, Upstream
-from shared.domain.problems import ModelRefused
+from shared.domain.problems import ModelRefused, Wait
 from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
@@ -37,6 +37,8 @@ from shared.services.scoring.statuses import check, is_gone
 
 #: Workers where no setting says otherwise (`shared.settings`: PYTHON_THREADPOOL_THREAD_COUNT).
 DEFAULT_WORKERS = 100
+#: Seconds after which a caller of an endpoint that is being woken shall come again.
+WAKING_SECONDS = 30.0
 UNNAMED = "Scoring without a dataset's name"
 
 
@@ -59,6 +61,14 @@ class Watch(Protocol):
         self, entry: ServingEntry, deployment: str, seconds: float, found: Prediction, rows: int
     ) -> None: ...
     def failed(self, entry: ServingEntry, deployment: str) -> None: ...
+
+
+class Calls(Protocol):
+    """Is told when a dataset was called. Never raises."""
+
+    def called(self, entry: ServingEntry) -> None: ...
+    def wake(self, entry: ServingEntry) -> None:
+        """A call found the endpoint asleep."""
 
 
 class Capture(Protocol):
@@ -89,6 +99,8 @@ class Scoring:
     probabilities: bool = False
     #: What counts the rows that were scored, behind the call; None: nothing does.
     capture: Capture | None = None
+    #: What knows when each dataset was called last; None: nothing does.
+    told: Calls | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
@@ -172,6 +184,7 @@ class Scoring:
         A canary that fails costs its callers nothing but time: the live deployment answers in its place. Raises Conflict
         where no deployment with traffic can answer what is wanted.
         """
+        self._called(entry)
         drawn, made = fitted(entry, entry.draw(), body, entry.schema, wanted)
         try:
             return self._ask(entry, drawn, made, rows, deadline, request_id, wanted)
@@ -180,6 +193,22 @@ class Scoring:
             if not entry.shared or drawn == live or self.calls.deadline(0) >= deadline:
                 raise
         return self._ask(entry, live, made, rows, deadline, request_id, wanted)
+
+    def _called(self, entry: ServingEntry) -> None:
+        """Raises Wait where its endpoint sleeps, and has it woken."""
+        if not entry.asleep:
+            if self.told is not None:
+                self.told.called(entry)
+            return
+        if self.told is not None:
+            self.told.wake(entry)
+        raise Wait(
+            f"The endpoint of {entry.dataset!r} was put to sleep because nobody called it, and is being woken: it deploys "
+            "its model again, which takes some minutes in Azure.",
+            retry_after=WAKING_SECONDS,
+            remedy="Call again after Retry-After. IDLE_HOURS=0 keeps endpoints awake.",
+            code="waking",
+        )
 
     def _ask(
         self,
@@ -204,6 +233,7 @@ class Scoring:
                 # promoted, rolled back or removed since the entry was read: the document knows the deployments of now
                 made_for = entry.schema_of(deployment)
                 entry = self.directory.refresh(entry.slug) or entry
+                self._called(entry)
                 deployment, body = fitted(entry, entry.draw(), body, made_for, wanted)
                 version = entry.version(deployment)
                 sent = asked(body, version, told)

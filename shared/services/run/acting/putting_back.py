@@ -180,6 +180,12 @@ def _of(run_id: str, found: Dataset, ctx: Context) -> Run:
 
 def _kept(run_id: str, found: Dataset) -> None:
     """Raises Refused where its deployment was taken away; decided by the same document as the rollback itself."""
+    if found.sleep:
+        raise Refused(
+            f"The endpoint of {found.dataset!r} sleeps: nobody had called it (IDLE_HOURS), and only {found.champion} comes back.",
+            remedy=f"POST /api/score/{found.slug} wakes it; drop the file of {run_id} again for another model.",
+            code="asleep",
+        )
     if run_id in found.undeployed:
         when = datetime.fromtimestamp(found.undeployed[run_id], UTC)
         raise Refused(

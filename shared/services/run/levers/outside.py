@@ -103,7 +103,7 @@ class OutsideTraffic:
 
     def _own(self, dataset: Dataset) -> bool:
         """Whether DropML is moving this dataset's traffic itself."""
-        if dataset.shifting:
+        if dataset.shifting or dataset.sleep:
             return True
         if dataset.promoting is None:
             return False

@@ -1,0 +1,123 @@
+"""An endpoint that nobody calls costs nothing: its deployment is taken away, its model kept, and the next call brings it back.
+
+The dataset's document decides (`sleep`); callers of the proxy are told first, Azure follows, in steps that are found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from shared.domain.run.acts import Sleep
+from shared.domain.run.dataset import Dataset
+from shared.domain.run.documents import Run
+from shared.domain.run.serving import ServingEntry
+from shared.services.run.context import Context
+from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is, write_serving
+from shared.services.run.training import deployment_spec
+
+WAKE = "wake/"
+#: Between two tries to deploy again what the service let fail (seconds).
+AGAIN_SECONDS = 300.0
+Step = Callable[[Run, Context], Run]
+
+
+def fallen(found: Dataset, at: float, before: str | None) -> Dataset:
+    """With the word that its endpoint is to sleep, unless anything is going on. What was kept for a rollback goes with it."""
+    if found.busy or found.promoting or found.sleep or found.champion is None:
+        return found
+    gone = {**found.undeployed, before: at} if before else found.undeployed
+    return replace(found, sleep=Sleep(found.champion, "falling", at), undeployed=gone)
+
+
+def wake(slug: str, ctx: Context) -> None:
+    """Have the lifecycle bring the endpoint back. Repeating changes nothing."""
+    ctx.store.documents.mark(f"{WAKE}{slug}", {"at": str(ctx.clock())})
+    ctx.store.mark_open(slug)
+
+
+def awake(step: Step) -> Step:
+    """The step, but a run whose dataset's endpoint sleeps has it woken first: the gate compares with what is live."""
+
+    def wrapped(run: Run, ctx: Context) -> Run:
+        dataset = ctx.store.dataset(run.slug)
+        if dataset is None or dataset.sleep is None:
+            return step(run, ctx)
+        wake(run.slug, ctx)
+        return replace(run, waits_for="Its endpoint sleeps and is being woken; it goes on by itself.")
+
+    return wrapped
+
+
+def follow(dataset: Dataset, ctx: Context) -> None:
+    """One step of falling asleep or waking."""
+    sleep = dataset.sleep
+    if sleep is None:
+        return
+    if sleep.stage == "falling":
+        _fall(dataset, sleep, ctx)
+    elif sleep.stage == "waking":
+        _rise(dataset, sleep, ctx)
+    elif ctx.store.documents.page(f"{WAKE}{dataset.slug}", 1)[0]:
+        _become(dataset.slug, sleep, replace(sleep, stage="waking", at=ctx.clock()), ctx)
+
+
+def lie_down(slug: str, ctx: Context) -> None:
+    """Callers of the proxy are told to come again, and wake it by that."""
+    now = ctx.store.hint(f"serving/{slug}.json", ServingEntry)
+    if now is not None and not now.asleep:
+        entry = replace(now, asleep=True, traffic={}, watched=False, updated_at=ctx.clock())
+        ctx.store.write(f"serving/{slug}.json", entry)
+
+
+def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
+    lie_down(dataset.slug, ctx)
+    champion, _ = ctx.store.load(sleep.run_id)
+    endpoint = endpoint_of(champion, ctx)
+    if endpoint.state not in SETTLED:
+        return
+    if not traffic_is(endpoint, {}):
+        ctx.azureml.begin_traffic(endpoint.name, {})
+        return
+    ours = {deployment_of(ctx.store.load(run_id)[0]) for run_id in (sleep.run_id, *dataset.undeployed)}
+    standing = [each for each in ctx.azureml.deployments(endpoint.name) if each.name in ours]
+    for each in standing:
+        if each.state in (*SETTLED, "Canceled"):
+            ctx.azureml.begin_delete_deployment(endpoint.name, each.name)
+            return
+    if not standing:
+        ctx.log("endpoint-asleep", slug=dataset.slug, run_id=sleep.run_id, endpoint=endpoint.name)
+        _become(dataset.slug, sleep, replace(sleep, stage="asleep", at=ctx.clock()), ctx)
+
+
+def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
+    champion, _ = ctx.store.load(sleep.run_id)
+    endpoint, name = endpoint_of(champion, ctx), deployment_of(champion)
+    found = ctx.azureml.deployment(endpoint.name, name)
+    if endpoint.state not in SETTLED:
+        return
+    if found is None:
+        if sleep.tries == 0 or abs(ctx.clock() - sleep.at) >= AGAIN_SECONDS:
+            ctx.azureml.begin_deployment(deployment_spec(champion))
+        return
+    if found.state in ("Failed", "Canceled"):
+        ctx.azureml.begin_delete_deployment(endpoint.name, name)
+        ctx.log("endpoint-not-awake", slug=dataset.slug, run_id=sleep.run_id, why=found.error)
+        _become(dataset.slug, sleep, replace(sleep, at=ctx.clock(), tries=sleep.tries + 1), ctx)
+        return
+    if found.state != "Succeeded":
+        return
+    wanted = {name: 100}
+    if not traffic_is(endpoint, wanted):
+        ctx.azureml.begin_traffic(endpoint.name, wanted)
+        return
+    write_serving(champion, endpoint, None, ctx)
+    ctx.store.documents.delete(f"{WAKE}{dataset.slug}")
+    ctx.log("endpoint-awake", slug=dataset.slug, run_id=sleep.run_id, endpoint=endpoint.name)
+    _become(dataset.slug, sleep, None, ctx)
+
+
+def _become(slug: str, before: Sleep, after: Sleep | None, ctx: Context) -> None:
+    ctx.store.change_dataset(
+        slug, lambda found: replace(found, sleep=after) if found.sleep == before else found
+    )

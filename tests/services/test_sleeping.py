@@ -1,0 +1,241 @@
+"""An endpoint that nobody calls is taken away and its model kept; the next call, or a new file, brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.errors import Refused
+from shared.domain.problems import Wait
+from shared.domain.run.serving import ServingEntry
+from shared.services.monitoring.last_calls import WRITE_SECONDS, LastCalls, last_call
+from shared.services.run import endpoint_costs, loop
+from shared.services.run.acting import putting_back
+from shared.services.run.guardrails import Guardrails
+from shared.services.run.housekeeping import Housekeeping, Keep
+from shared.services.run.idle import LOOK_SECONDS, Idle
+from shared.services.scoring.proxy import Scoring
+from tests.services.test_acts import ANN, live
+from tests.services.test_lifecycle import drop, state
+from tests.support.memory import Crash
+from tests.support.memory_files import MemoryFiles
+
+HOUR = 3600.0
+
+
+class Scene:
+    """A live model, callers, and hosts that may die."""
+
+    def __init__(self, hours: float = 24) -> None:
+        self.world = live()
+        self.world.guardrails = Guardrails(idle_hours=hours)
+        self.ticks(20)
+
+    def ticks(self, count: int, seconds: float = 1.0) -> None:
+        for _ in range(count):
+            try:
+                Idle(self.world.context).tick(self.world.context.active() + 5)
+                loop.tick(self.world.context)
+            except Crash:
+                self.world.points.die_at = None
+                self.world.restart()
+            self.world.clock.now += seconds
+
+    def sleeps(self) -> None:
+        self.world.clock.now += 25 * HOUR
+        self.ticks(20)
+
+    @property
+    def calls(self) -> LastCalls:
+        wall = self.world.clock
+        return LastCalls(self.world.docs, self.world.log, wall, lambda: wall.now, lambda work: work())
+
+    def call(self) -> str:
+        """What a caller meets: `waking`, or the deployment that answers."""
+        entry = self.world.serving("bank")
+        scoring = Scoring(None, None, told=self.calls)  # type: ignore[arg-type]
+        try:
+            scoring._called(entry)
+        except Wait as error:
+            return f"{error.error_code}" if error.retry_after == 30 else "come again, but when?"
+        (endpoint,) = self.world.azureml.endpoints.values()
+        drawn = entry.draw()
+        assert drawn in endpoint["deployments"], "a call is never sent to what isn't there"
+        return drawn
+
+    def deployments(self) -> list[str]:
+        (endpoint,) = self.world.azureml.endpoints.values()
+        return sorted(endpoint["deployments"])
+
+
+def test_it_falls_asleep_and_the_next_call_brings_it_back() -> None:
+    scene = Scene()
+    assert scene.call() == "m2-a1"
+    scene.ticks(5)
+    assert scene.deployments() == ["m1-a1", "m2-a1"]
+    scene.sleeps()
+    assert scene.deployments() == []
+    assert scene.world.store.open_datasets() == {}, "one that sleeps costs no tick anything"
+    assert scene.call() == "waking"
+    scene.ticks(20)
+    assert scene.deployments() == ["m2-a1"]
+    assert scene.call() == "m2-a1"
+    dataset = scene.world.store.dataset("bank")
+    assert dataset is not None
+    assert (dataset.sleep, dataset.champion) == (None, "bank-2-a1")
+    assert [line["what"] for line in scene.world.logged if "endpoint-a" in line["what"]] == [
+        "endpoint-asleep",
+        "endpoint-awake",
+    ]
+
+
+def test_calls_keep_it_awake_and_zero_does_always() -> None:
+    scene = Scene()
+    for _ in range(4):
+        scene.world.docs.mark("calls/bank", {"at": str(scene.world.clock.now)})
+        scene.world.clock.now += 20 * HOUR
+        scene.ticks(3)
+    assert scene.deployments() == ["m1-a1", "m2-a1"]
+    never = Scene(0)
+    never.sleeps()
+    assert never.deployments() == ["m1-a1", "m2-a1"]
+
+
+def test_nothing_goes_back_to_what_was_taken_away() -> None:
+    scene = Scene()
+    scene.sleeps()
+    with pytest.raises(Refused) as refused:
+        putting_back.rollback("bank", None, ANN, None, scene.world.context)
+    assert refused.value.error_code == "asleep"
+    scene.call()
+    scene.ticks(20)
+    with pytest.raises(Refused) as refused:
+        putting_back.rollback("bank", None, ANN, None, scene.world.context)
+    assert refused.value.error_code == "deployment-gone"
+
+
+def test_a_new_file_wakes_it_before_its_model_is_compared() -> None:
+    scene = Scene()
+    scene.sleeps()
+    run_id = drop(scene.world, "C")
+    scene.ticks(60)
+    assert state(scene.world, run_id) == "live"
+    gate = scene.world.run(run_id).gate
+    assert gate is not None
+    assert gate.champion_run == "bank-2-a1"
+    assert gate.numbers is not None
+    assert scene.call() == "m3-a1"
+
+
+def test_what_the_service_lets_fail_while_it_wakes_is_tried_again() -> None:
+    scene = Scene()
+    scene.sleeps()
+    scene.world.azureml.failed_deployments = {"m2-a1"}
+    assert scene.call() == "waking"
+    scene.ticks(20)
+    assert scene.call() == "waking"
+    scene.world.azureml.failed_deployments = set()
+    scene.ticks(20, 60)
+    assert scene.call() == "m2-a1"
+
+
+def test_hosts_that_die_anywhere_wake_and_put_to_sleep_all_the_same() -> None:
+    point = 0
+    while True:
+        scene = Scene()
+        world = scene.world
+        world.points.die_at = 2 * len(world.points.seen) + point
+        scene.sleeps()
+        fell = world.points.die_at is None
+        scene.ticks(20, LOOK_SECONDS)
+        assert scene.deployments() == [], point
+        scene.ticks(5)
+        try:
+            assert scene.call() == "waking"
+        except Crash:
+            world.points.die_at = None
+            scene.call()
+        scene.ticks(40)
+        assert scene.call() == "m2-a1", point
+        assert world.store.open_datasets() == {}
+        if not fell:
+            break
+        point += 1
+    assert point > 12
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.sampled_from(["call", "drop", "sleep", "rollback", "tick"]), min_size=2, max_size=8),
+    st.lists(st.integers(0, 60), max_size=2),
+)
+def test_whatever_happens_a_call_is_answered_or_told_to_come_again(
+    deeds: list[str], deaths: list[int]
+) -> None:
+    scene, number = Scene(), 0
+
+    def rollback() -> None:
+        putting_back.rollback("bank", None, ANN, None, scene.world.context)
+
+    for deed in deeds:
+        if deaths and scene.world.points.die_at is None:
+            scene.world.points.die_at = 2 * len(scene.world.points.seen) + deaths.pop()
+        number += 1
+        acts: dict[str, Callable[[], object]] = {
+            "call": scene.call,
+            "drop": lambda number=number: drop(scene.world, f"more {number}"),  # type: ignore[misc]
+            "sleep": scene.sleeps,
+            "rollback": rollback,
+            "tick": lambda: scene.ticks(3),
+        }
+        try:
+            acts[deed]()
+        except Refused:
+            continue
+        except Crash:
+            scene.world.points.die_at = None
+            scene.world.restart()
+    scene.world.points.die_at = None
+    scene.ticks(60)
+    scene.call()
+    scene.ticks(60)
+    assert scene.call().startswith("m")
+    assert len([run for run in scene.world.runs() if run.state == "live"]) == 1
+
+
+def test_the_last_call_is_written_down_behind_it_and_rarely() -> None:
+    scene = Scene()
+    entry, calls = scene.world.serving("bank"), scene.calls
+    before = len(scene.world.points.seen)
+    for _ in range(50):
+        calls.called(entry)
+    assert last_call(scene.world.docs, "bank") is not None
+    assert len(scene.world.points.seen) - before == 1
+    assert WRITE_SECONDS < HOUR
+    assert last_call(scene.world.docs, "ban") is None
+
+
+def test_the_list_tells_what_is_idle_and_what_it_costs() -> None:
+    scene = Scene()
+    scene.world.docs.mark("calls/bank", {"at": str(scene.world.clock.now - 2 * HOUR)})
+    machines = endpoint_costs.Machines("Standard_DS3_v2", 1)
+    (shown,) = endpoint_costs.page(10, None, machines, scene.world.context).items
+    assert (round(shown.idle_hours or 0), shown.asleep) == (2, False)
+    assert shown.cost == "at least 2 x Standard_DS3_v2 around the clock, called or not"
+    scene.sleeps()
+    (shown,) = endpoint_costs.page(10, None, machines, scene.world.context).items
+    assert (shown.asleep, shown.deployments) == (True, ())
+
+
+def test_one_whose_serving_document_is_lost_sleeps_on() -> None:
+    scene = Scene()
+    scene.sleeps()
+    scene.world.docs.delete("serving/bank.json")
+    house = Housekeeping(scene.world.context, MemoryFiles(), Keep(0, "data", "batches"))
+    scene.world.clock.now += 100
+    house.tick()
+    assert scene.world.store.read("serving/bank.json", ServingEntry) is not None
+    assert scene.call() == "waking"
