@@ -44,6 +44,8 @@ PATHS: Doc = {
             "The endpoints in service: when each was called last, what it runs on, whether it sleeps",
             parameters=[*PAGE],
             responses=responses(json_answer("A page of them.", ref("EndpointCostList")), 400),
+        )
+    },
     "/api/endpoints/{name}": {
         "get": operation(
             "showEndpoint",
