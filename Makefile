@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
+.PHONY: vendor bench-ui infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -68,6 +68,8 @@ bench-automl: setup-dev ## The engine beside FLAML and AutoGluon, the power of t
 	@$(BIN)/python -m benchmarks.automl && $(BIN)/python -m benchmarks.emulator && $(BIN)/python -m benchmarks.threshold
 bench-serving: setup-dev ## The endpoint beside mlflow and azureml-inference-server-http
 	@$(BIN)/python -m benchmarks.serving
+bench-ui: setup-dev ## What the dashboard's pages weigh and how long they take with 10,000 runs in state
+	@$(BIN)/python -m benchmarks.ui
 bench-scale: setup-dev ## What lists, ticks and an idle stack cost with years of history
 	@$(BIN)/python -m benchmarks.scale
 attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outages (MINUTES=30, SEED=1)
@@ -84,8 +86,9 @@ coverage: setup-dev ## Branches of shared, functions and scorer that the fast te
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?
 	@$(BIN)/python -m tests.mutants
-browser: setup-dev ## Try the documentation page in a real browser (needs Chromium)
+browser: setup-dev ## Try the pages in a real browser (needs Chromium and npm)
 	@$(PIP) -r requirements/browser.lock
+	@npm ci --silent --no-audit --no-fund --prefix web
 	@$(BIN)/python -m pytest -m slow tests/browser
 lock: $(VENV)/.tools ## Write requirements/*.lock anew from requirements*.txt
 	@for set in deployed:requirements.txt $(foreach s,local dev browser tools docs,$(s):requirements-$(s).txt); do \
@@ -95,6 +98,9 @@ infra: setup-dev ## Check the Azure templates: syntax, types, meaning, and plant
 	@$(BIN)/python -m tests.infra
 audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 	@$(BIN)/python -m tests.audit
+vendor: setup-dev ## Copy what the dashboard's pages load out of web/package-lock.json
+	@npm ci --silent --no-audit --no-fund --prefix web
+	@$(BIN)/python -m tests.support.vendored
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md

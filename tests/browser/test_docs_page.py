@@ -6,29 +6,16 @@ CHROMIUM names another binary, SCREENSHOTS a folder that gets pictures of each s
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support import browser
+from tests.support.browser import Visit
 from tests.support.scoring_cloud import Cloud, cloud_in
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-]
-
 pytestmark = pytest.mark.slow
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-if not CHROMIUM:
-    pytest.skip("Chromium is not installed", allow_module_level=True)
+browser.needed()
 
 
 @pytest.fixture(scope="module")
@@ -37,36 +24,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-class Visit:
-    """One page, what it asked the network for, and what it complained of."""
-
-    def __init__(self, page: Any, folder: str | None) -> None:
-        self.page = page
-        self.requested: list[str] = []
-        self.complaints: list[str] = []
-        self._folder = folder
-        page.on("request", lambda request: self.requested.append(request.url))
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _said(self, message: Any) -> None:
-        if message.type == "error":
-            self.complaints.append(message.text)
-
-    def picture(self, name: str) -> None:
-        if self._folder:
-            Path(self._folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=str(Path(self._folder, f"{name}.png")))
-
-
 @pytest.fixture
 def visit() -> Iterator[Visit]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.set_default_timeout(15_000)
-        yield Visit(page, os.environ.get("SCREENSHOTS"))
-        browser.close()
+    with browser.visiting() as visit:
+        yield visit
 
 
 def test_open_authorize_try_see(cloud: Cloud, visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Source, Trial, Trouble
 from shared.domain.run.states import State
 from shared.services.run import loop
+from tests.support import vendored
 from tests.support.guest import BASE, Guest, Seen, guest_of
 from tests.support.intake_front import Front
 
@@ -206,3 +208,11 @@ def test_nothing_that_data_says_becomes_part_of_a_page(data: st.DataObject) -> N
                      "/pipelines",
                      "/datasets/people", "/ask/datasets/people/pause", "/ask/runs/people-1-a1/cancel"):  # fmt: skip
             held(guest.get(path).get_body().decode())
+
+
+def test_what_pages_load_of_others_is_the_locked_packages_own() -> None:
+    assert json.loads(vendored.RECORD.read_text()) == vendored.record()
+    for path, to in vendored.FILES.items():
+        source = vendored.WEB / "node_modules" / path
+        if source.exists():  # `make vendor` or `make browser` has fetched it
+            assert source.read_bytes() == (vendored.STATIC / to).read_bytes()

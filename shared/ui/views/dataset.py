@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.domain.drift_series import DriftSeries
 from shared.domain.errors import DropMLError
+from shared.domain.retraining import Retraining
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
+from shared.domain.run.fresh import Series
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import OPEN
 from shared.domain.table.profile.parts import Profile
 from shared.services.run import views
+from shared.services.run.fresh import series_path
 from shared.services.run.summary import RunSummary
+from shared.services.upkeep.drift import path_of as drift_path
+from shared.services.upkeep.retraining import path_of as retraining_path
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 
 #: Runs listed, and columns of a profile that are drawn; the JSON has them all.
 RUNS, COLUMNS = 25, 60
+#: Windows of drift that are listed.
+WINDOWS = 12
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,9 @@ def dataset(desk: Desk, visit: Visit) -> Page:
         "changes": shown.snapshot.changes if shown and shown.snapshot else (),
         "changed": shown.run_id if shown else "",
         "place": desk.place,
+        "series": store.hint(series_path(now.slug), Series) or Series(),
+        "drift": (store.hint(drift_path(now.slug), DriftSeries) or DriftSeries()).windows[::-1][:WINDOWS],
+        "retraining": store.hint(retraining_path(now.slug), Retraining),
     }
     moving = any(run.state in OPEN for run in page.items)
     return Page("dataset.html", now.dataset, values, live=desk.place.look_seconds if moving else 0)
