@@ -16,8 +16,10 @@ from shared.adapters.arm import Arm
 from shared.adapters.azureml import AzureMLAdapter
 from shared.adapters.identity import credential
 from shared.adapters.pipelines import PipelinesAdapter
+from shared.adapters.preflight import Place, Preflight
 from shared.domain.errors import DropMLError, Transient
 from shared.domain.failures import explained
+from shared.domain.run.cost import Compute, missing
 from shared.redaction import HIDDEN
 from shared.services.run.ports import AzureML, DeploymentSpec, Pipelines
 from shared.settings import Settings
@@ -243,3 +245,36 @@ class TestEmulatedPipelines(PipelinesContract):
     @pytest.fixture
     def folder(self) -> str:
         return "bank/one/train"
+
+
+class TestPreflightAgainstTheEmulator:
+    """What is asked before a job is begun, in the service's own shape."""
+
+    def looked(self, adapter: AzureMLAdapter, compute: str) -> Compute:
+        place = Place(adapter.settings.workspace_id, adapter.settings.azure_subscription_id, compute)
+        found = Preflight(adapter.arm, place, 300, lambda *_, **__: None).look()
+        assert found is not None
+        return found
+
+    def test_the_cluster_its_size_and_the_quota_of_its_family_are_told(
+        self, adapter: AzureMLAdapter, running: Emulator
+    ) -> None:
+        found = self.looked(adapter, "cpu-cluster")
+        assert (found.exists, found.state, found.nodes, found.hourly) == (True, "Succeeded", 2, None)
+        assert found.vcpus > 0
+        assert found.quota is not None
+        assert missing(found) is None
+        limits = {found.family: found.vcpus - 1}
+        assert running.call("PUT", "/_emulator/quota", limits).status_code == 204
+        scarce = missing(self.looked(adapter, "cpu-cluster"))
+        assert running.call("PUT", "/_emulator/quota", {}).status_code == 204
+        assert scarce is not None
+        assert scarce.code == "quota-missing"
+
+    def test_one_that_is_not_there_is_told(self, adapter: AzureMLAdapter) -> None:
+        held = missing(self.looked(adapter, "no-such-cluster"))
+        assert held is not None
+        assert held.code == "compute-missing"
+
+    def test_serverless_compute_is_taken_as_it_is(self, adapter: AzureMLAdapter) -> None:
+        assert self.looked(adapter, "") == Compute("")

@@ -9,7 +9,9 @@ import pytest
 
 from shared.domain.errors import Refused, Transient, Upstream
 from shared.domain.run.pipeline_run import PipelineParameters
+from shared.domain.spend import Caps
 from shared.services.run import loop
+from shared.services.run.guardrails import Guardrails, Throttle
 from shared.services.run.pipeline_runs import Bounds, PipelineRuns
 from tests.services.test_acts import ANN, live
 from tests.services.test_holdouts import FLIP, Town, gone
@@ -201,3 +203,21 @@ def test_an_adopted_run_of_a_suspicious_file_waits_for_a_person() -> None:
     approval = world.run(str(shown.run_id)).approval
     assert approval is not None
     assert approval.why.startswith("The file is suspicious")
+
+
+def test_what_a_day_may_cost_holds_pipelines_as_it_holds_runs() -> None:
+    story = Story()
+    story.world.guardrails = Guardrails(Caps(runs=1), freed=Throttle(0.0))
+    story.runs.trigger("bank", "r1", "ann")
+    story.runs.trigger("bank", "r2", "ann")
+    story.ticks(40)
+    assert sorted([story.status("r1"), story.status("r2")]) == ["completed", "publishing"]
+    (waiting,) = [name for name in ("r1", "r2") if story.status(name) == "publishing"]
+    told = story.runs.show("bank", waiting).error
+    assert told is not None
+    assert told.code == "cap-reached"
+    story.world.clock.now += 86400
+    story.ticks(40)
+    assert story.status(waiting) == "completed"
+    assert story.runs.show("bank", waiting).error is None
+    assert story.pipelines.invocations == 2
