@@ -131,8 +131,8 @@ def _desk(req: func.HttpRequest) -> Desk:
     from functions.openapi.document import VERSION
     from shared.ui.desk import Place
 
-    local, now = pages.local(req), settings()
-    place = Place(f"{pages.origin(req)}{API}", local, now.incoming_container, 2 if local else 5)
+    now = settings()
+    place = Place(f"{pages.origin(req)}{API}", now.incoming_container, now.dashboard_look_seconds)
     return dashboard.desk(place, VERSION)
 
 
@@ -234,7 +234,6 @@ def _sign_in_page(req: func.HttpRequest, message: str, status: int = 200) -> fun
         "message": "" if first_visit and settings().dashboard_auth != "entra" else message,
         "next": target,
         "entra": settings().dashboard_auth == "entra",
-        "local": pages.local(req),
     }
     return _rendered(req, Page("sign_in.html", "Sign in", values, status), None)
 

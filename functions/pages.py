@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -29,22 +28,12 @@ PAGE_HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 _FOR_GOOD = {**PAGE_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
-_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?")
 #: Bytes and fields of a form.
 MOST_FORM, MOST_FIELDS = 64 * 1024, 40
 
 
-def _host(req: func.HttpRequest) -> str:
-    return str(req.url).partition("://")[2].partition("/")[0]
-
-
 def origin(req: func.HttpRequest) -> str:
     return "/".join(req.url.split("/", 3)[:3])
-
-
-def local(req: func.HttpRequest) -> bool:
-    """Whether the app was asked on this machine: pages then show the commands for it."""
-    return _LOOPBACK.fullmatch(_host(req)) is not None
 
 
 def secure(req: func.HttpRequest) -> bool:

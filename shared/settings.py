@@ -132,6 +132,7 @@ class Settings(CostSettings, WatchingSettings, NotifySettings, JudgingSettings):
     explain_timeout_seconds: float = number(
         10.0, "Deadline of a scoring request that asks for explanations (`?explain=true`)", 0.05, 230
     )
+    dashboard_look_seconds: float = number(5.0, "Between two looks of a page at what moves", 0.5, 3600)
     dashboard_auth: str = choice(
         "key",
         "Who opens the dashboard: whoever has a function key, or whom Azure has signed in (App Service authentication)",

@@ -60,6 +60,7 @@ def app_settings(places: Places, label: str, budget_seconds: float, extra: dict[
         "TRIAL_TIMEOUT_MINUTES": str(budget_seconds / 60),
         "CANARY_SECONDS": "2",
         "WATCH_SECONDS": "60",
+        "DASHBOARD_LOOK_SECONDS": "2",
         "TRAFFIC_SECONDS": "5",
         "DROP_SETTLE_SECONDS": "3",
     }

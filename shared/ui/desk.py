@@ -24,11 +24,10 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the app runs, for the commands that pages show."""
+    """Where the app is reached and files go, for the commands that pages show."""
 
     #: The API's address as the caller has reached it: `http://127.0.0.1:7071/api`.
     api: str = ""
-    local: bool = False
     incoming: str = "incoming"
     #: Between two looks at something that moves (seconds).
     look_seconds: float = 5.0
