@@ -10,7 +10,7 @@ from shared import bootstrap, front
 from shared.once import Once
 
 if TYPE_CHECKING:
-    from shared.ui.desk import Desk, Place
+    from shared.ui.desk import Desk, Place, Settled
     from shared.ui.session import Sessions
 
 
@@ -19,6 +19,13 @@ def sessions() -> Sessions:
     from shared.ui.session import Sessions
 
     return Sessions(bootstrap.documents(), time.time)
+
+
+@Once
+def settled() -> Settled:
+    from shared.ui.desk import Settled
+
+    return Settled()
 
 
 def desk(place: Place, version: str) -> Desk:
@@ -34,6 +41,7 @@ def desk(place: Place, version: str) -> Desk:
         doctor=lambda: checkup.examine(version),
         scores=_scores,
         place=place,
+        settled=settled(),
     )
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.domain.gate import Verdict
 from shared.domain.run.serving import ServingEntry
+from shared.domain.table.profile.parts import Profile
 from shared.services.doctor.report import ReportView
 from shared.services.quarantine.deciding import Quarantine
 from shared.services.run.context import Context
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.profiles import Profiles
 from shared.services.run.store import RunStore
+from shared.services.run.views import DatasetView
+from shared.ui.memo import Memo
 from shared.ui.session import Session
 
 
@@ -34,6 +38,25 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Champion:
+    """Of a run in service: what was settled before it went live."""
+
+    model: str | None
+    algorithm: str | None
+    endpoint: str | None
+    numbers: Verdict | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one process keeps of runs and datasets between two looks."""
+
+    datasets: Memo[DatasetView] = field(default_factory=lambda: Memo(500))
+    champions: Memo[Champion] = field(default_factory=lambda: Memo(500))
+    profiles: Memo[Profile] = field(default_factory=lambda: Memo(20))
+
+
+@dataclass(frozen=True)
 class Desk:
     context: Callable[[], Context]
     quarantine: Callable[[], Quarantine]
@@ -45,6 +68,7 @@ class Desk:
     doctor: Callable[[], ReportView]
     scores: Scores
     place: Place = field(default_factory=Place)
+    settled: Settled = field(default_factory=Settled)
 
     @property
     def store(self) -> RunStore:

@@ -140,14 +140,15 @@ def test_what_there_is_to_do_is_done(stack: LiveStack, script: bool) -> None:
         page.goto(f"{base}/datasets/mail")
         assert press(page, "Pause", "Pause") == "Paused."
         assert press(page, "Resume", "Resume") == "It goes on."
-        page.goto(f"{base}{addresses(stack)[15]}")
+        endpoint = next(path for path in addresses(stack) if path.startswith("/endpoints/"))
+        page.goto(f"{base}{endpoint}")
         assert press(page, "Turn off", "Turn off") == "It is being turned off."
-        page.goto(f"{base}{addresses(stack)[16]}")
+        page.goto(f"{base}{endpoint}/test")
         page.get_by_role("button", name="Score").click()
         assert '"result"' in page.inner_text("main")
         page.get_by_label("Rows").fill('{"data": [{"a": "old"}]}')
         page.get_by_role("button", name="Score").click()
-        assert "What to do" in page.inner_text("[role=alert]")
+        assert "invalid-rows" in page.inner_text("[role=alert]")
         if not script:
             return
         page.goto(f"{base}/runs/shop-2-a1/model")
@@ -155,6 +156,8 @@ def test_what_there_is_to_do_is_done(stack: LiveStack, script: bool) -> None:
         page.wait_for_function("document.getElementById('at-shown').textContent === '0.2'")
         page.goto(f"{base}/runs/shop-2-a1")
         assert press(page, "Promote", "Promote") == "All traffic goes to this version."
+        page.goto(f"{base}/datasets/shop")
+        assert press(page, "Roll back", "Roll back") == "The version before answers again."
         page.goto(f"{base}/runs/mail-2-a1")
         assert press(page, "Retry", "Retry") == "This is the new attempt."
         page.goto(f"{base}/quarantine/torn-1-a1")

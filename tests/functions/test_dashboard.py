@@ -13,10 +13,13 @@ from functions import pages
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Source, Trial, Trouble
 from shared.domain.run.states import State
+from shared.services.quarantine.releasing import original
 from shared.services.run import loop
 from tests.support import vendored
 from tests.support.guest import BASE, Guest, Seen, guest_of
 from tests.support.intake_front import Front
+
+BROKEN = "a,b,y\n" + "1,2,yes\n3,4,no\n" * 60 + "1,2,3,4,no\n5\n"
 
 
 def until_done(house: Front) -> None:
@@ -32,9 +35,11 @@ def house() -> Front:
     house.put("people.csv")
     house.drop("people.csv")
     until_done(house)
-    house.put("broken.csv", "a,b,y\n1,2,yes\n1,2,3,4,no\n5\n")
+    house.put("broken.csv", BROKEN)
     house.drop("broken.csv")
     until_done(house)
+    kept = original(house.world.run("broken-1-a1"))
+    house.files.put("dropml-quarantine", kept, BROKEN.encode(), {})
     return house
 
 
@@ -216,3 +221,36 @@ def test_what_pages_load_of_others_is_the_locked_packages_own() -> None:
         source = vendored.WEB / "node_modules" / path
         if source.exists():  # `make vendor` or `make browser` has fetched it
             assert source.read_bytes() == (vendored.STATIC / to).read_bytes()
+
+
+def test_a_refused_file_shows_its_line_and_is_released_once(guest: Guest, house: Front) -> None:
+    page = guest.page("/quarantine/broken-1-a1")
+    assert "1,2,3,4,no" in page.text
+    assert "ragged-row" in page.text
+    question = guest.page("/ask/quarantine/broken-1-a1/release")
+    assert "waived for this file alone" in question.text
+    answer = guest.press("/ask/quarantine/broken-1-a1/release")
+    released = answer.headers["Location"].removeprefix(f"{BASE}/runs/").partition("?")[0]
+    assert house.world.run(released).cause == "release"
+    decision = house.world.run("broken-1-a1").decision
+    assert decision is not None
+    assert decision.actor == "Ada Lovelace"
+    assert guest.press("/ask/quarantine/broken-1-a1/discard").status_code == 409
+
+
+def test_what_cannot_be_done_is_said_on_a_page(guest: Guest) -> None:
+    for path, code in (
+        ("/ask/runs/people-1-a1/approve", "not-awaiting-approval"),
+        ("/ask/runs/people-1-a1/cancel", "not-open"),
+        ("/ask/runs/people-1-a1/retry", "conflict"),
+    ):
+        answer = guest.press(path)
+        assert answer.status_code == 409
+        assert code in Seen(answer.get_body().decode()).text
+
+
+def test_a_pipeline_is_asked_for_once_however_often_the_button_is_pressed(guest: Guest) -> None:
+    fields = guest.page("/ask/pipelines/people/run").fields()
+    first, second = (guest.post("/ask/pipelines/people/run", fields) for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    assert "people" in guest.page("/pipelines").text

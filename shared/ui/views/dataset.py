@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shared.domain.drift_series import DriftSeries
@@ -47,17 +48,21 @@ def found(desk: Desk, name: str) -> Dataset:
 def dataset(desk: Desk, visit: Visit) -> Page:
     store = desk.store
     now = found(desk, visit.names[0])
-    page = store.index_of(now.slug).page(RUNS, visit.said.get("cursor"))
-    serving = store.hint(f"serving/{now.slug}.json", ServingEntry)
-    champion = _run(desk, now.champion)
-    newest = next((run for run in page.items if run.rows), None)
-    shown = champion or _run(desk, newest.run_id if newest else None)
-    wanted = visit.said.get("version", "")
-    version = int(wanted) if wanted.isascii() and wanted.isdigit() else (shown.n if shown else 0)
-    profile, why = _profile(desk, now, version)
+    with ThreadPoolExecutor(6, thread_name_prefix="dropml-read") as pool:
+        listed = pool.submit(store.index_of(now.slug).page, RUNS, visit.said.get("cursor"))
+        serves = pool.submit(store.hint, f"serving/{now.slug}.json", ServingEntry)
+        series = pool.submit(store.hint, series_path(now.slug), Series)
+        drift = pool.submit(store.hint, drift_path(now.slug), DriftSeries)
+        retraining = pool.submit(store.hint, retraining_path(now.slug), Retraining)
+        champion, page = _run(desk, now.champion), listed.result()
+        newest = next((run for run in page.items if run.rows), None)
+        shown = champion or _run(desk, newest.run_id if newest else None)
+        wanted = visit.said.get("version", "")
+        version = int(wanted) if wanted.isascii() and wanted.isdigit() else (shown.n if shown else 0)
+        profile, why = _profile(desk, now, version, shown)
     values: dict[str, object] = {
         "dataset": now,
-        "view": views.dataset_view(now, serving),
+        "view": views.dataset_view(now, serves.result()),
         "champion": champion,
         "runs": page.items,
         "cursor": page.cursor,
@@ -69,9 +74,9 @@ def dataset(desk: Desk, visit: Visit) -> Page:
         "changes": shown.snapshot.changes if shown and shown.snapshot else (),
         "changed": shown.run_id if shown else "",
         "place": desk.place,
-        "series": store.hint(series_path(now.slug), Series) or Series(),
-        "drift": (store.hint(drift_path(now.slug), DriftSeries) or DriftSeries()).windows[::-1][:WINDOWS],
-        "retraining": store.hint(retraining_path(now.slug), Retraining),
+        "series": series.result() or Series(),
+        "drift": (drift.result() or DriftSeries()).windows[::-1][:WINDOWS],
+        "retraining": retraining.result(),
     }
     moving = any(run.state in OPEN for run in page.items)
     return Page("dataset.html", now.dataset, values, live=desk.place.look_seconds if moving else 0)
@@ -93,10 +98,14 @@ def _over(runs: tuple[RunSummary, ...]) -> Over:
     return Over("AUC_weighted", tuple(points))
 
 
-def _profile(desk: Desk, now: Dataset, version: int) -> tuple[Profile | None, str]:
+def _profile(desk: Desk, now: Dataset, version: int, shown: Run | None) -> tuple[Profile | None, str]:
+    """That of the run that is shown lies where its snapshot says, and never changes."""
     if not version:
         return None, "No version of it has been taken yet."
+    path = shown.snapshot.profile_path if shown and shown.n == version and shown.snapshot else ""
     try:
+        if path:
+            return desk.settled.profiles.get(path, lambda: desk.profiles().read(path)), ""
         return desk.profiles().version(now.slug, version)[0], ""
     except DropMLError as error:
         return None, f"{error.message} {error.remedy}".strip()

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shared.domain.errors import DropMLError
-from shared.domain.gate import Verdict
-from shared.domain.run.documents import Run
+from shared.domain.documents import InvalidDocument
+from shared.domain.errors import NotFound
 from shared.domain.run.states import OPEN, State
+from shared.services.documents import Entry
 from shared.services.quarantine.listing import RefusedQuery
 from shared.services.run import views
+from shared.services.run.index import decoded, encoded
+from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.summary import RefusedSummary, RunSummary
 from shared.services.run.views import DatasetView, PageQuery, RunQuery
-from shared.ui.desk import Desk, Visit
+from shared.ui.desk import Champion, Desk, Visit
 from shared.ui.render import Page
 
 #: Datasets and runs on the page; the lists have the rest.
@@ -37,8 +39,8 @@ class Card:
     """A dataset, the run that answers for it, and what that was worth at the gate."""
 
     view: DatasetView
-    champion: Run | None
-    numbers: Verdict | None
+    champion: Champion | None
+    open_batches: int
     open_runs: tuple[RunSummary, ...]
     #: The newest run, where none is live and the page knows it.
     latest: RunSummary | None = None
@@ -47,27 +49,29 @@ class Card:
 def home(desk: Desk, visit: Visit) -> Page:
     """A few storage calls, however many runs there are."""
     store = desk.store
-    runs, _ = views.runs(RunQuery(PageQuery(LOOKED_AT)), store)
-    listed = views.datasets(PageQuery(DATASETS, visit.said.get("cursor")), store)
-    refused, _ = desk.quarantine().page(RefusedQuery(PageQuery(20)))
     with ThreadPoolExecutor(8, thread_name_prefix="dropml-read") as pool:
-        champions = list(pool.map(lambda view: _champion(desk, view), listed.datasets))
+        latest = pool.submit(views.runs, RunQuery(PageQuery(LOOKED_AT)), store)
+        refusals = pool.submit(desk.quarantine().page, RefusedQuery(PageQuery(20)))
+        waiting = pool.submit(ListedBatches(store.documents).open_by_dataset)
+        entries, after = store.documents.page("datasets/", DATASETS, decoded(visit.said.get("cursor"))[0])
+        found = list(pool.map(lambda entry: _dataset(desk, entry), entries))
+        runs, refused, batches = latest.result()[0], refusals.result()[0], waiting.result()
     cards = [
         Card(
             view,
-            run,
-            run.gate.numbers if run and run.gate else None,
+            champion,
+            batches[view.slug],
             _open(view, runs.runs),
             next((each for each in runs.runs if each.slug == view.slug), None),
         )
-        for view, run in zip(listed.datasets, champions, strict=True)
+        for view, champion in filter(None, found)
     ]
     attention = sorted(_attention(runs.runs, refused.files), key=lambda each: -each.at)
     moving = any(run.state in OPEN for run in runs.runs)
     values: dict[str, object] = {
         "attention": attention,
         "cards": cards,
-        "cursor": listed.cursor,
+        "cursor": encoded(after, "") if after else None,
         "first": "cursor" not in visit.said,
         "runs": runs.runs[:RUNS],
         "place": desk.place,
@@ -75,13 +79,34 @@ def home(desk: Desk, visit: Visit) -> Page:
     return Page("home.html", "Overview", values, live=desk.place.look_seconds if moving else 0)
 
 
-def _champion(desk: Desk, view: DatasetView) -> Run | None:
-    if view.champion is None:
-        return None
+def _dataset(desk: Desk, entry: Entry) -> tuple[DatasetView, Champion | None] | None:
+    """Read where it has changed since this process saw it last: the listing has told its ETag."""
+    slug = entry.path.removeprefix("datasets/").removesuffix(".json")
     try:
-        return desk.store.load(view.champion)[0]
-    except DropMLError:  # the page shows all others, and the run's own page tells why
+        view = desk.settled.datasets.get((slug, entry.etag), lambda: _view(desk, slug))
+        run_id = view.champion
+        champion = (
+            desk.settled.champions.get(run_id, lambda: _champion(desk, str(run_id))) if run_id else None
+        )
+    except NotFound:
         return None
+    except InvalidDocument as error:  # one that can't be read hides no other
+        return DatasetView(slug, slug, None, (), 0, problem=error.message), None
+    return view, champion
+
+
+def _view(desk: Desk, slug: str) -> DatasetView:
+    return views.dataset_view(desk.store.find_dataset(slug), None)
+
+
+def _champion(desk: Desk, run_id: str) -> Champion:
+    run, _ = desk.store.load(run_id)
+    return Champion(
+        run.model.label if run.model else None,
+        run.best.algorithm if run.best else None,
+        run.placement.endpoint if run.placement else None,
+        run.gate.numbers if run.gate else None,
+    )
 
 
 def _open(view: DatasetView, runs: tuple[RunSummary, ...]) -> tuple[RunSummary, ...]:

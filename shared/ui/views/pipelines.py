@@ -1,36 +1,26 @@
-"""Pipeline runs: of each dataset the latest, and one with its steps as a graph."""
+"""Pipeline runs: the latest of each dataset that has any, and one with its steps as a graph."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
-from shared.domain.errors import DropMLError
-from shared.services.run import views
+from shared.services.run.index import Index
 from shared.services.run.pipeline_views import PipelineRunView
-from shared.services.run.views import DatasetView, PageQuery
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 
-DATASETS, RUNS = 20, 10
+#: Pipeline runs that one listing call reads, by dataset and the newest first, and those of a dataset that are shown.
+LISTED, RUNS = 200, 10
 ENDED = frozenset({"completed", "failed", "cancelled", "published"})
 
 
 def pipelines(desk: Desk, visit: Visit) -> Page:
-    listed = views.datasets(PageQuery(DATASETS, visit.said.get("cursor")), desk.store)
-
-    def runs_of(view: DatasetView) -> tuple[PipelineRunView, ...]:
-        try:
-            return desk.pipelines().page(view.slug, RUNS, None).items
-        except DropMLError:
-            return ()
-
-    with ThreadPoolExecutor(8, thread_name_prefix="dropml-read") as pool:
-        found = list(pool.map(runs_of, listed.datasets))
+    index = Index(desk.store.documents, "index/pipelines/", PipelineRunView)
+    found = index.page(LISTED, visit.said.get("cursor"))
+    by_dataset = [(slug, list(runs)) for slug, runs in groupby(found.items, lambda run: run.slug)]
     values: dict[str, object] = {
-        "datasets": [
-            (view, runs) for view, runs in zip(listed.datasets, found, strict=True) if view.champion or runs
-        ],
-        "cursor": listed.cursor,
+        "datasets": [(slug, runs[0].dataset, runs[:RUNS]) for slug, runs in by_dataset],
+        "cursor": found.cursor,
     }
     return Page("pipelines.html", "Pipelines", values)
 
