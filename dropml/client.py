@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, cast
 from urllib.parse import quote, urlsplit
@@ -17,11 +18,14 @@ Record = dict[str, Any]  # a row to score: the columns are the dataset's own
 
 
 class ApiError(RuntimeError):
-    """The API refused a call; the message is the problem's own, with the HTTP status; `code` is empty where it has none."""
+    """The API refused a call; the message is the problem's own, with the HTTP status; `code` is empty where it has none.
 
-    def __init__(self, status: int, message: str, code: str = "") -> None:
+    `errors` are the entries that the problem lists, such as the rows that don't fit.
+    """
+
+    def __init__(self, status: int, message: str, code: str = "", errors: Sequence[object] = ()) -> None:
         super().__init__(f"{message} (HTTP {status})")
-        self.status, self.code = status, code
+        self.status, self.code, self.errors = status, code, tuple(errors)
 
 
 class Problem(TypedDict):
@@ -246,12 +250,13 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _problem(answer: requests.Response) -> tuple[str, str]:
-    """What a problem document says, with its remedy, and its code; else the status' name."""
+def _problem(answer: requests.Response) -> tuple[str, str, list[object]]:
+    """What a problem document says, with its remedy, its code, and the errors it lists; else the status' name."""
     try:
         problem = answer.json()
         texts = [problem.get("detail") or problem.get("title"), problem.get("remedy")]
     except (ValueError, AttributeError):
-        return answer.reason or "No reason given", ""
+        return answer.reason or "No reason given", "", []
     said = " ".join(dict.fromkeys(str(text) for text in texts if text)) or "No reason given"
-    return said, str(problem.get("code") or "")
+    errors = problem.get("errors")
+    return said, str(problem.get("code") or ""), errors if isinstance(errors, list) else []

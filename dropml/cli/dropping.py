@@ -184,10 +184,11 @@ class Search:
         return known
 
     def _batch(self) -> Came | None:
+        """Of this very upload: the file may have been dropped before under the same name, a moment ago."""
         dataset = self._file.dataset
         where = f"{self._file.container}/{self._file.blob}"
         for batch in self._api.get("/batches", dataset=dataset, limit="20")["batches"] if dataset else ():
-            if batch["dropped"] == where and batch["created_at"] >= self._file.at - 60:
+            if (batch["dropped"], batch.get("dropped_etag")) == (where, self._file.etag):
                 return Came("batch", batch["id"])
         return None
 

@@ -49,7 +49,17 @@ def _refused(error: Exception, target: Target | None) -> Stop:
         then = "set DROPML_KEY; az functionapp keys list --name APP --resource-group GROUP shows it"
         local = target is not None and target.local
         return Stop(f"{given}{where}", f"{COMMAND} status" if local else then, Code.UNAUTHORISED)
-    return Stop(str(error), _THEN.get(str(status), "dropml doctor"))
+    listed = "".join(f"\n  {_line(entry)}" for entry in getattr(error, "errors", ()))
+    return Stop(f"{error}{listed}", _THEN.get(str(status), "dropml doctor"))
+
+
+def _line(entry: object) -> str:
+    """An entry of a problem's errors: where, then what."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    where = [f"row {entry['row']}"] if "row" in entry else []
+    where += [str(entry["field"])] if entry.get("field") else []
+    return ": ".join(filter(None, (", ".join(where), " ".join(str(entry.get("message", "")).split()))))
 
 
 def _away(error: Exception, target: Target | None) -> Stop:

@@ -84,8 +84,9 @@ class Batch:
     not_before: float = 0.0
     claimed_until: float = 0.0
     error: Fault | None = None
-    #: Of a file that was dropped to be scored: container/path of where.
+    #: Of a file that was dropped to be scored: container/path of where, and the ETag (bare) of the version that this is.
     dropped: str = ""
+    dropped_etag: str = ""
     #: Until when (unix seconds) a waiting one waits.
     waits_until: float = 0.0
 
@@ -94,7 +95,8 @@ class Batch:
 class BatchView:
     """What a caller sees of a batch. `progress` is a share; `source`, `output` and `dropped` are container/path.
 
-    `error` is why it failed, why it waits, or what kept it from going on last.
+    `dropped_etag` is that of the very version of the file. `error` is why it failed, why it waits, or what kept it from
+    going on last.
     """
 
     id: str
@@ -114,6 +116,7 @@ class BatchView:
     error: Fault | None = None
     slug: str = ""
     dropped: str | None = None
+    dropped_etag: str | None = None
     waits_until: float | None = None
 
 
@@ -138,6 +141,7 @@ def view(batch: Batch) -> BatchView:
         error=batch.error,
         slug=batch.slug,
         dropped=batch.dropped or None,
+        dropped_etag=batch.dropped_etag or None,
         waits_until=batch.waits_until if batch.status == "waiting" else None,
     )
 

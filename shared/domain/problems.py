@@ -67,11 +67,12 @@ class InvalidRows(InvalidInput):
 
     code = "invalid-rows"
     status = 422
+    REMEDY = "Correct the rows and fields that `errors` names (rows count from 0); /api/docs shows the model's columns."
 
     def __init__(self, issues: list[RowIssue], total: int) -> None:
         first = issues[0]
         more = f" ({total - 1} more)" if total > 1 else ""
-        super().__init__(first.message + more, row=first.row, field=first.field)
+        super().__init__(first.message + more, remedy=self.REMEDY, row=first.row, field=first.field)
         self.issues = issues
         self.total = total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from dropml.cli import page, target
+from dropml.cli import dropping, page, target
 from dropml.cli.app import main
 from dropml.cli.stopping import Code, Stop
+from dropml.client import Client
 from tests.support.api_standin import KEY, Answers, Api, api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,6 +166,34 @@ class TestExitCodes:
         assert main(["retry", "bank-1-a1"]) == Code.ERROR
         err = capfd.readouterr().err
         assert err.startswith("bank-1-a1 is live. Roll it back. (HTTP 409)\nNext: ")
+
+    def test_rows_that_do_not_fit_are_told_one_a_line(
+        self, app: Started, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        errors = [
+            {"code": "missing-field", "message": 'Field "age" is missing.', "row": 0, "field": "age"},
+            {"code": "wrong-width", "message": "Row 3 has 2 values;\n5 columns are named.", "row": 3},
+            {"code": "duplicate-field", "message": 'Column "a" is named twice.', "field": "a"},
+        ]
+        problem = {"detail": "It is missing. (2 more)", "remedy": "Correct them.", "code": "invalid-rows"}
+        app({"POST /score/bank": (422, problem | {"errors": errors})})
+        (tmp_path / "rows.csv").write_text("a\n1\n")
+        assert main(["score", "bank", str(tmp_path / "rows.csv")]) == Code.ERROR
+        assert capfd.readouterr().err.splitlines()[:4] == [
+            "It is missing. (2 more) Correct them. (HTTP 422)",
+            '  row 0, age: Field "age" is missing.',
+            "  row 3: Row 3 has 2 values; 5 columns are named.",
+            '  a: Column "a" is named twice.',
+        ]
+
+    def test_the_next_command_can_be_pasted_whatever_the_dataset_s_name(
+        self, app: Started, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        name = "bank's $(date) file"
+        app({"GET /runs/bank-1-a1": a_run("live", dataset=name)})
+        assert main(["show", "bank-1-a1"]) == 0
+        (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Next: ")]
+        assert shlex.split(said)[1:] == ["dropml", "score", name, "FILE"]
 
     def test_nobody_there_is_1_with_the_command_that_starts_it(
         self, app: Started, capfd: pytest.CaptureFixture[str]
@@ -317,6 +347,27 @@ def test_how_live_models_did_is_a_line_a_file(app: Started, capfd: pytest.Captur
 
 
 class TestDrop:
+    def test_what_comes_of_a_file_is_the_batch_of_this_very_version(self, app: Started) -> None:
+        """The same name may have been dropped a second ago: its batch is another one."""
+        dropped = dropping.Dropped("incoming", "bank.score.csv", "0x2", "sha", 100.0)
+        before = {
+            "id": "before",
+            "dropped": "incoming/bank.score.csv",
+            "dropped_etag": "0x1",
+            "created_at": 99.0,
+        }
+        now = before | {"id": "now", "dropped_etag": "0x2", "created_at": 100.0}
+        asked = {"batch": 1, "dropped": None, "dropped_etag": None, "id": "asked", "created_at": 101.0}
+        standin = app({
+            "GET /runs": {"runs": [], "cursor": None},
+            "GET /quarantine": {"files": []},
+            "GET /batches": [{"batches": [asked, before]}, {"batches": [asked, now, before]}],
+        })  # fmt: skip
+        with Client(f"{standin.url}/api", KEY) as client:
+            search = dropping.Search(client, dropped)
+            assert search.look() is None
+            assert search.look() == dropping.Came("batch", "now")
+
     def test_nothing_is_dropped_where_nobody_could_be_asked_what_comes_of_it(
         self, app: Started, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -341,8 +392,6 @@ class TestDrop:
         ],
     )
     def test_a_name_keeps_the_file_s_ending(self, file: str, name: str, blob: str, dataset: str) -> None:
-        from dropml.cli import dropping
-
         assert dropping.name_of(Path(file), name) == blob
         assert dropping.dataset_of(blob) == dataset
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.config import DatasetConfig
+from shared.domain.rows.cells import explain
+from shared.domain.schema import Column
+from shared.domain.table.notations import in_plain
 from tests.support.staging_area import staged
 
 
@@ -35,3 +38,32 @@ def test_the_cause_is_named(values: list[str], cause: str) -> None:
 @pytest.mark.parametrize("values", [["Bern", "1,5"], ["1.5", "2"], ["2024-01-31"], ["yes", "no"]])
 def test_plain_text_and_plain_values_are_not_told_of(values: list[str]) -> None:
     assert "write" not in warned(values)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("1,013,000.5", "1013000.5"),
+        ("14.182,50", "14182.50"),
+        ("2 000,5", "2000.5"),
+        ("-,5", "-0.5"),
+        ("+7,25", "7.25"),
+        ("7,5 %", "7.5"),
+        ("$1,234.50", "1234.50"),
+        ("($12)", "-12"),
+        ("-€ 5", "-5"),
+        ("31/01/2024", None),
+        ("Bern", None),
+    ],
+)
+def test_a_number_is_written_plainly(value: str, plain: str | None) -> None:
+    """The caller's own number, not another one, stands in the refusal of it."""
+    assert in_plain(value) == plain
+    said = explain("wrong-type", Column("price", "number"), value)
+    assert (plain is None) or f"write {plain} for {value}." in said
+
+
+def test_a_number_in_its_columns_notation_is_told_as_json_has_it() -> None:
+    column = Column("price", "number", notation="1.234,56")
+    assert explain("wrong-type", column, "9.876,5").endswith("without quotation marks: 9876.5.")
+    assert explain("wrong-type", column, "abc").endswith("without quotation marks.")

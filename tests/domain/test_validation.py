@@ -77,8 +77,32 @@ class TestListing:
             ("wrong-type", None, 1),
         ]
 
+    @pytest.mark.parametrize("sent", ["Age", "AGE", "aged"])
+    def test_a_field_that_is_missing_names_the_near_one_that_was_sent(
+        self, validator: RowValidator, sent: str
+    ) -> None:
+        for error in (
+            refused(validator, [{sent: 1, "job": "cook"}]),
+            refused_table(validator, [sent, "job"], [[1, "cook"]]),
+        ):
+            said = {issue.code: issue.message for issue in error.issues}
+            assert said["missing-field"] == f'Field "age" is missing. Did you mean it by "{sent}"?'
+            assert said["unknown-field"].endswith('Did you mean "age"?')
+            assert error.remedy
+        assert refused(validator, [{"job": "cook"}]).issues[0].message == 'Field "age" is missing.'
+
+    def test_a_stranger_in_place_of_a_field_that_may_be_absent_is_told(self, validator: RowValidator) -> None:
+        (issue,) = refused(validator, [{"age": 1, "jobb": "cook"}]).issues
+        assert (issue.code, issue.field) == ("unknown-field", "jobb")
+
     def test_a_record_may_leave_a_nullable_field_out(self, validator: RowValidator) -> None:
         assert validator.check_records([{"age": 1}]).rows == [[1, None]]
+
+
+def refused_table(validator: RowValidator, columns: list[str], rows: list[object]) -> InvalidRows:
+    with pytest.raises(InvalidRows) as caught:
+        validator.check_table(columns, rows)
+    return caught.value
 
 
 class TestCells:

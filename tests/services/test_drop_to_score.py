@@ -81,6 +81,8 @@ def test_a_file_named_for_it_is_scored_with_the_live_model(bank: Bank) -> None:
     assert bank.drop("bank.score.csv") is None
     queued = bank.only()
     assert (queued.status, queued.dropped) == ("queued", "incoming/bank.score.csv")
+    (version,) = [info.etag for info in bank.files.list("incoming")]
+    assert queued.dropped_etag == version.strip('"'), "whoever dropped it knows its own version again"
     assert queued.output == f"{BATCHES}/bank/{queued.id}/output.csv"
     assert queued.id.startswith("bank-score-20"), "a person finds it by the file's name and its date"
     bank.tick()

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from shared.domain.canary import Tally
 from shared.domain.config import DatasetConfig
+from shared.domain.documents import to_json
 from shared.domain.errors import Conflict, DropMLError, InvalidInput, NotFound
 from shared.domain.problems import MalformedBody
 from shared.domain.run.acts import Watch
 from shared.domain.run.ledger import verify
 from shared.domain.schema import Column, Schema
-from shared.domain.threshold import Cost, Threshold, ThresholdRule
+from shared.domain.threshold import Cost, Curve, Threshold, ThresholdRule, tradeoff
+from shared.domain.threshold.counts import Counts
 from shared.services.run import live_threshold, threshold_views
 from shared.services.run.threshold_views import LiveThresholdView, parsed
-from shared.services.run.thresholds import comparable
+from shared.services.run.thresholds import comparable, curve_path, remark
 from tests.services.test_lifecycle import CONFIG, SCHEMA, drop, state, tick
 from tests.services.test_threshold import F1, put, scorer
 from tests.support.memory import Crash, World
@@ -95,9 +97,26 @@ class TestANumber:
         found = ask(world, threshold=exact.threshold).in_force
         assert found.reported_on is not None
         assert (found.reported_on.tp, found.reported_on.fp, found.note) == (exact.tp, exact.fp, "")
+        path = curve_path("bank-1-a1")
+        kept = world.store.read(path, Curve)
+        assert kept is not None
+        earlier = replace(kept, points=tuple(replace(point, over=None, upto=None) for point in kept.points))
+        world.docs.put(path, to_json(earlier))
         other = ask(world, threshold=exact.threshold + 1e-9).in_force
         assert other.reported_on == found.reported_on
         assert other.note.startswith(f"The numbers are those of {exact.threshold:g}, the nearest point")
+
+    @pytest.mark.parametrize("asked", [0.3, 0.45, 0.72, 0.9, 1.0])
+    def test_on_a_whole_curve_is_told_by_what_holds_at_it(self, asked: float) -> None:
+        """Counts change at the rows' probabilities alone, so a point tells of all thresholds between two of them."""
+        world = sure_world()
+        world.data.holdout = 60
+        drop(world, "A")
+        tick(world)
+        found = ask(world, threshold=asked).in_force
+        assert (found.note, found.reported_on is None) == ("", False)
+        alike = {point.whole for point in whole(world).points if point.holds_at(asked)}
+        assert [tradeoff(counts) for counts in alike] == [found.reported_on]
 
     def test_can_be_taken_back(self) -> None:
         world = live()
@@ -139,7 +158,44 @@ class TestANumber:
         assert not threshold_views.in_force("bank", world.context).pending
 
 
+def whole(world: World) -> Curve:
+    found = world.store.read(curve_path("bank-1-a1"), Curve)
+    assert found is not None
+    return found
+
+
 class TestARule:
+    @pytest.mark.parametrize(
+        ("rule", "holdout"),
+        [
+            *(({"maximise": metric}, rows) for metric in ("f1", "mcc") for rows in (60, 300, 1000)),
+            *((rule, 60) for rule in ({"min_precision": 0.5}, {"min_recall": 0.8})),
+        ],
+    )
+    def test_chooses_what_the_configuration_would_have_with_the_same_remark(
+        self, rule: dict[str, Any], holdout: int
+    ) -> None:
+        configured, asked = sure_world(), sure_world()
+        for world in (configured, asked):
+            world.data.holdout = holdout
+        drop(configured, "A", config=replace(CONFIG, threshold=ThresholdRule(**rule)))
+        drop(asked, "A")
+        tick(configured)
+        tick(asked)
+        before, now = configured.run("bank-1-a1").threshold, ask(asked, **rule).in_force
+        assert before is not None
+        same = ("value", "chosen_on", "reported_on", "plain", "note")
+        assert [getattr(now, name) for name in same] == [getattr(before, name) for name in same]
+        if holdout == 60:
+            assert now.note.startswith("Little evidence: ")
+
+    def test_whose_bound_the_other_half_falls_short_of_says_what_that_reaches(self) -> None:
+        rows, other = Counts(40, 0, 10, 50), Counts(20, 10, 30, 40)
+        assert remark(ThresholdRule(min_precision=0.9999), rows, other) == (
+            "The rows that it was not chosen on reach a precision of 0.6667, less than the 0.9999 asked for."
+        )
+        assert remark(ThresholdRule(min_precision=0.6), rows, other) == ""
+
     def test_is_met_from_the_curve_as_the_gate_would_have(self) -> None:
         """The optimum is among the points of the curve."""
         world = live()
@@ -212,6 +268,10 @@ class TestWhatCannotBeAsked:
             ({}, "threshold in the request says no rule.", "threshold"),
             ({"note": "?"}, "threshold in the request says no rule.", "threshold"),
             ({"threshold": 1.5}, "threshold in the request is 1.5; it takes none, a number", "threshold"),
+            ({"threshold": "0.5"}, "threshold is the text '0.5', not a number.", "threshold"),
+            ({"threshold": " 50 % "}, "threshold is the text ' 50 % ', not a number.", "threshold"),
+            ({"cost": {"false_positive": 2}}, "cost says nothing of false_negative.", "threshold.cost"),
+            ({"threshold": {"cost": {}}}, "cost says nothing of false_negative.", "threshold.cost"),
             ({"threshold": True}, "threshold in the request is True", "threshold"),
             ({"threshold": 0.3, "maximise": "f1"}, "The body says threshold and 'maximise'", "threshold"),
             ({"maximise": "auc"}, "threshold.maximise in the request is 'auc'", "threshold.maximise"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -48,7 +49,7 @@ def why(dataset: Name) -> None:
     if found is None:
         raise Stop(f"There is no dataset {dataset!r}.", "dropml datasets")
     if not found["champion"]:
-        raise Stop(f"No model of {dataset!r} is live yet.", f"dropml runs --dataset {dataset}")
+        raise Stop(f"No model of {dataset!r} is live yet.", f"dropml runs --dataset {quote(dataset)}")
     with session.client() as api:
         run: Any = api.run(found["champion"])
         board: Any = api.leaderboard(found["champion"])
@@ -193,6 +194,7 @@ def threshold(
         ("threshold", found["says"]),
         ("pending", found["pending"] or None),
         *((name, worth.get(name)) for name in ("precision", "recall", "f1", "balanced_accuracy")),
+        ("remark", found["in_force"].get("note")),
     ]
     session.out.document(found, lines)
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -163,7 +164,9 @@ def _batch(session: Session, api: Any, dataset: str, batch_id: str, deadline: fl
             said = now
         if time.monotonic() > deadline:
             raise Stop(
-                f"{batch_id} is {found['status']}.", f"dropml batches --dataset {dataset}", Code.TIMEOUT
+                f"{batch_id} is {found['status']}.",
+                f"dropml batches --dataset {quote(dataset)}",
+                Code.TIMEOUT,
             )
         time.sleep(1)
         found = api.get(f"/score/{part(dataset)}/batch/{batch_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +46,9 @@ def run(
         while wait and not found["run_id"] and found["status"] in _OPEN:
             if time.monotonic() > deadline:
                 raise Stop(
-                    "The pipeline has trained nothing yet.", f"dropml pipeline list {dataset}", Code.TIMEOUT
+                    "The pipeline has trained nothing yet.",
+                    f"dropml pipeline list {quote(dataset)}",
+                    Code.TIMEOUT,
                 )
             time.sleep(_PAUSE_S)
             found = api.pipeline_run(dataset, found["id"])
@@ -54,7 +57,7 @@ def run(
     session.out.document(found, _lines(found))
     if found["status"] == "failed":
         return Code.FAILED
-    session.out.say(f"Next: dropml pipeline show {dataset} {found['id']}")
+    session.out.say(f"Next: dropml pipeline show {quote(dataset)} {found['id']}")
     return Code.OK
 
 
@@ -71,7 +74,7 @@ def listed(
         else found
     )
     columns = ("id", "status", "age", "actor", "run_id", "run_state")
-    session.out.rows(rows, columns, f"Never run. Next: dropml pipeline run {dataset}")
+    session.out.rows(rows, columns, f"Never run. Next: dropml pipeline run {quote(dataset)}")
 
 
 def show(dataset: Name, pipeline_run: PipelineRunId) -> None:
@@ -97,7 +100,7 @@ def publish(dataset: Name) -> None:
     with session.client() as api:
         found: Any = api.post(f"/pipelines/{_part(dataset)}/publish")
     session.out.document(found, _lines(found))
-    session.out.say(f"Next: dropml pipeline show {dataset} {found['id']}")
+    session.out.say(f"Next: dropml pipeline show {quote(dataset)} {found['id']}")
 
 
 def _lines(found: Any) -> list[tuple[str, object]]:

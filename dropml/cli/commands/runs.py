@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -95,7 +96,7 @@ def story(run: Any) -> list[tuple[str, object]]:
 
 
 def then_of(run: Any) -> str:
-    return _THEN.get(run["state"], "").format(run_id=run["run_id"], dataset=run["dataset"])
+    return _THEN.get(run["state"], "").format(run_id=quote(run["run_id"]), dataset=quote(run["dataset"]))
 
 
 def watch(

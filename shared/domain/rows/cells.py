@@ -6,13 +6,14 @@ are integers, as JSON Schema says.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
 
 from shared.domain.schema import Column, ColumnType, Value
 from shared.domain.table.column_types import MISSING, datetime_shape
-from shared.domain.table.notations import notation_of
+from shared.domain.table.notations import in_plain, notation_of
 from shared.domain.table.number_notation import NOTATIONS
 from shared.domain.table.values import READERS
 
@@ -149,21 +150,27 @@ def explain(code: str, column: Column, value: object) -> str:
     if code == "not-unicode":
         return f'Field "{column.name}" holds half of a surrogate pair, which is not Unicode text.'
     if isinstance(value, str) and column.type in ("integer", "number"):
-        how = _in_this_notation(column.notation) if column.notation else _hint(value)
+        how = _in_this_notation(column.notation, value) if column.notation else _hint(value)
         return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.{how}'
     return f'Field "{column.name}" must be {_TYPE_WORDS[column.type]}, not {short(_repr(value))}.'
 
 
-def _in_this_notation(notation: str) -> str:
-    return (
-        f" In CSV it is written like {notation} or 1234.56; in JSON it is a number, without quotation marks."
-    )
+def _in_this_notation(notation: str, value: str) -> str:
+    """Of a value that can be read in the column's notation the number itself is told."""
+    number = ""
+    with contextlib.suppress(KeyError, ValueError):
+        read = NOTATIONS[notation].read(value)
+        number = f": {short(read)}" if math.isfinite(float(read)) else ""
+    return f" In CSV it is written like {notation} or 1234.56; in JSON it is a number, without quotation marks{number}."
 
 
 def _hint(value: str) -> str:
     """What is unusual about a number, and how to write it."""
     found = notation_of(value)
-    return f" It has {found[0]}: {found[1]}." if found else ""
+    if found is None:
+        return ""
+    plain = in_plain(value)
+    return f" It has {found[0]}: {found[1] if plain is None else f'write {short(plain)} for {short(value)}'}."
 
 
 def _repr(value: object) -> str:

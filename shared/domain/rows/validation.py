@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from shared.domain.problems import MAX_LISTED, InvalidRows, RowIssue
@@ -83,8 +84,10 @@ class RowValidator:
                 row = [record[name] for name in self.names]
             except KeyError:
                 row = self._fill(record, index, findings)
-            if len(record) != self._width:
-                self._unknown(record.keys(), index, findings)
+                self._unknown(record.keys(), index, findings)  # one may stand in place of what is absent
+            else:
+                if len(record) != self._width:
+                    self._unknown(record.keys(), index, findings)
             rows.append(row)
         return self._finish(rows, findings, cells=False)
 
@@ -119,7 +122,7 @@ class RowValidator:
         self._unknown(self._misspelt(where) if others else where, None, found)
         for name in self.names:
             if name not in where and name not in self._defaults:
-                self._missing(name, None, found)
+                self._missing(name, None, found, where)
         if findings is None and found.total:
             raise InvalidRows(found.issues, found.total)
         return [where.get(name) for name in self.names]
@@ -182,12 +185,18 @@ class RowValidator:
         row = []
         for name in self.names:
             if name not in record and name not in self._defaults:
-                self._missing(name, index, findings)
+                self._missing(name, index, findings, record)
             row.append(record.get(name))
         return row
 
-    def _missing(self, name: str, index: int | None, findings: Findings) -> None:
-        findings.add("missing-field", lambda: f'Field "{name}" is missing.', name, index)
+    def _missing(self, name: str, index: int | None, findings: Findings, given: Iterable[str]) -> None:
+        findings.add("missing-field", partial(self._absent, name, given), name, index)
+
+    def _absent(self, name: str, given: Iterable[str]) -> str:
+        """With the stranger among what was given that may be meant by it."""
+        near = _near(name, islice((one for one in given if one not in self._known), MAX_LISTED))
+        hint = f' Did you mean it by "{short(near)}"?' if near is not None else ""
+        return f'Field "{name}" is missing.{hint}'
 
     def _unknown(self, names: Iterable[object], index: int | None, findings: Findings) -> None:
         for name in names:
@@ -198,9 +207,16 @@ class RowValidator:
         if name == self.schema.label:
             hint = " It is the label, the very thing that is predicted: leave it out."
         else:
-            close = difflib.get_close_matches(str(name)[:100], self.names, 1)
-            hint = f' Did you mean "{close[0]}"?' if close else ""
+            close = _near(str(name), self.names)
+            hint = f' Did you mean "{close}"?' if close is not None else ""
         return f'Field "{short(name)}" is not in the schema.{hint}'
+
+
+def _near(name: str, others: Iterable[str]) -> str | None:
+    """The one of the others that is most like a name, in whatever case."""
+    folded = {other.casefold()[:100]: other for other in others}
+    close = difflib.get_close_matches(name.casefold()[:100], folded, 1)
+    return folded[close[0]] if close else None
 
 
 def _not_an_object(index: int) -> str:

@@ -37,12 +37,31 @@ _NOTATIONS = (
         "write 2024-01-31 for 31/01/2024",
     ),
 )
+_UNIT, _GAP = re.compile(rf"[ %()]|{MONEY}"), re.compile("[ ’']")
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
 def notation_of(value: str) -> tuple[str, str] | None:
     """What is unusual about a number or date, and how to write it; None for plain numbers and other text."""
     return next(((what, how) for pattern, what, how in _NOTATIONS if pattern.fullmatch(value)), None)
+
+
+def in_plain(value: str) -> str | None:
+    """A number that a person wrote in one of the notations as JSON and plain CSV write it; None for a date and other text."""
+    found = notation_of(value)
+    if found is None:
+        return value.lstrip("+") if _PLAIN.fullmatch(value) else None
+    what, bare = found[0], value.lstrip("+")
+    if what in ("percent signs", "currency signs"):
+        inner = _UNIT.sub("", bare)
+        return in_plain(f"-{inner}" if "(" in bare and inner[:1] != "-" else inner)
+    if what == "commas between thousands":
+        return bare.replace(",", "")
+    if what == "points between thousands":
+        return bare.replace(".", "").replace(",", ".")
+    if what == "gaps between thousands":
+        return _GAP.sub("", bare).replace(",", ".")
+    return re.sub("^(-?),", r"\g<1>0.", bare).replace(",", ".") if what == "a decimal comma" else None
 
 
 @dataclass

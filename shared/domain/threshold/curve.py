@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import nextafter
 
@@ -58,11 +58,23 @@ def between(low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class Point:
-    """A threshold with its answers over the half on which thresholds are chosen, and over the other."""
+    """A threshold with its answers over the half on which thresholds are chosen, and over the other.
+
+    Every threshold above `over` and up to `upto`, the probabilities of the rows around it, answers the same; None in curves
+    of earlier releases.
+    """
 
     threshold: float
     chosen_on: Counts
     reported_on: Counts
+    over: float | None = None
+    upto: float | None = None
+
+    def holds_at(self, threshold: float) -> bool:
+        """Whether answers by this threshold are known to be the point's own."""
+        if self.over is None or self.upto is None:
+            return threshold == self.threshold
+        return self.over < threshold <= self.upto
 
     @property
     def whole(self) -> Counts:
@@ -70,7 +82,7 @@ class Point:
 
     def swapped(self) -> Point:
         """With the other class as the positive one."""
-        return Point(self.threshold, self.chosen_on.swapped(), self.reported_on.swapped())
+        return replace(self, chosen_on=self.chosen_on.swapped(), reported_on=self.reported_on.swapped())
 
 
 @dataclass(frozen=True)
@@ -81,12 +93,26 @@ class Curve:
     classes: tuple[str, ...]
     positive: str
     points: tuple[Point, ...] = ()
+    #: Those of the thresholds that the gate's rules chose from, or would have chosen: all there were, where they are few.
+    cuts: tuple[float, ...] = ()
+
+    def choices(self) -> list[tuple[float, Counts]]:
+        """What a rule chooses from. Of thresholds that part the rows alike the gate's own stands for all, so that the same
+        rule chooses the same later.
+        """
+        known = frozenset(self.cuts)
+        own = {point.chosen_on for point in self.points if point.threshold in known}
+        return [
+            (point.threshold, point.chosen_on)
+            for point in self.points
+            if point.threshold in known or point.chosen_on not in own
+        ]
 
     def of(self, positive: str) -> Curve:
         """The curve with this class as the positive one."""
         if positive == self.positive:
             return self
-        return Curve(self.run_id, self.classes, positive, tuple(point.swapped() for point in self.points))
+        return replace(self, positive=positive, points=tuple(point.swapped() for point in self.points))
 
 
 def points(
@@ -102,7 +128,14 @@ def points(
     if len(others) > room:
         others = _spread(others, whole, room)
     thresholds = sorted({*kept, *others})
-    return [Point(t, choosing.counts(t), reporting.counts(t)) for t in thresholds]
+    shares = sorted(whole.positive + whole.negative)
+    return [Point(t, choosing.counts(t), reporting.counts(t), *_around(t, shares)) for t in thresholds]
+
+
+def _around(threshold: float, shares: Sequence[float]) -> tuple[float, float]:
+    """The last probability below a threshold and the first one that is not; -1 and 2 where no row has one."""
+    at = bisect_left(shares, threshold)
+    return shares[at - 1] if at else -1.0, shares[at] if at < len(shares) else 2.0
 
 
 def _spread(cuts: Sequence[float], whole: Graded, most: int) -> list[float]:

@@ -156,6 +156,7 @@ class DroppedFiles:
             updated_at=now,
             position=0,
             dropped=f"{drop.container}/{names.shown(drop.blob)}",
+            dropped_etag=drop.etag.strip('"'),
         )
         try:
             self._check_size(drop)

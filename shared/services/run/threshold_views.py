@@ -17,7 +17,7 @@ from shared.domain.threshold import PLAIN, Curve, Point, Threshold, ThresholdRul
 from shared.services.run import live_threshold
 from shared.services.run.context import Context
 from shared.services.run.store import RunStore
-from shared.services.run.thresholds import curve_path, rarer
+from shared.services.run.thresholds import curve_path, rarer, remark
 from shared.services.run.training import placement_of, snapshot_of
 
 _EXAMPLE = '{"threshold": 0.3}, {"threshold": null} or {"maximise": "f1"}'
@@ -127,11 +127,30 @@ def parsed(body: bytes) -> Asked:
     if "threshold" in said and len(said) > 1:
         other = next(key for key in said if key != "threshold")
         raise _refused(f"The body says threshold and {other[:40]!r}: it is one or the other.", "threshold")
+    _check_numbers(said)
     try:
         rule = threshold_rule(said.get("threshold", said), Reader("the request"))
     except InvalidConfig as error:
         raise _refused(error.message, str(error.where.get("field", "threshold")), error.remedy) from error
     return Asked(rule, note.strip())
+
+
+def _check_numbers(said: Mapping[str, object]) -> None:
+    """What a file may leave to be guessed, a program says: a number as one, and what a row missed costs. Raises InvalidInput."""
+    value, inner = said.get("threshold"), said.get("threshold", said)
+    if isinstance(value, str) and value.strip() and not value.strip().strip("0123456789.,+-eE% "):
+        raise _refused(
+            f"threshold is the text {value[:40]!r}, not a number.",
+            "threshold",
+            "Send the number without quotation marks.",
+        )
+    cost = inner.get("cost") if isinstance(inner, Mapping) else None
+    if isinstance(cost, Mapping) and "false_negative" not in cost:
+        raise _refused(
+            "cost says nothing of false_negative.",
+            "threshold.cost",
+            'Send both, as {"cost": {"false_positive": 1, "false_negative": 5}}.',
+        )
 
 
 def _refused(message: str, field: str, remedy: str = "") -> InvalidInput:
@@ -184,7 +203,7 @@ def _decided(run: Run, rule: ThresholdRule | None, ctx: Context) -> Threshold:
     points = found.of(positive).points if found else ()
     if rule is None or rule.value is not None:
         return _by_number(replace(base, rule=rule, value=rule.value if rule else None), points)
-    choice = chosen(rule, [(point.threshold, point.chosen_on) for point in points])
+    choice = chosen(rule, found.of(positive).choices() if found else [])
     if choice.threshold is None:
         raise InvalidInput(
             f"The model stays as it is: {choice.why}.",
@@ -199,6 +218,7 @@ def _decided(run: Run, rule: ThresholdRule | None, ctx: Context) -> Threshold:
         chosen_on=tradeoff(here.chosen_on, rule.cost),
         reported_on=tradeoff(here.reported_on, rule.cost),
         plain=tradeoff(plain.reported_on, rule.cost),
+        note=remark(rule, here.chosen_on, here.reported_on),
     )
 
 
@@ -209,8 +229,8 @@ def _by_number(asked: Threshold, points: tuple[Point, ...]) -> Threshold:
     plain = tradeoff(_nearest(points, PLAIN).whole)
     if asked.value is None:
         return replace(asked, plain=plain)
-    here = _nearest(points, asked.value)
-    exact = here.threshold == asked.value
+    exact = next((point for point in points if point.holds_at(asked.value)), None)
+    here = exact or _nearest(points, asked.value)
     note = "" if exact else f"The numbers are those of {here.threshold:g}, the nearest point of the curve."
     return replace(asked, reported_on=tradeoff(here.whole), plain=plain, note=note)
 

@@ -29,7 +29,8 @@ from shared.domain.threshold import (
     points,
     tradeoff,
 )
-from shared.domain.threshold.counts import METRICS
+from shared.domain.threshold.counts import METRICS, Counts
+from shared.domain.threshold.curve import MOST_POINTS
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.training import deployment_spec, placement_of, snapshot_of
@@ -87,8 +88,11 @@ def _choose(run: Run, halves: Sequence[bool], truth: Sequence[str], answers: Ans
         for first in (True, False)
     )
     threshold = _chosen(rule, choosing, reporting)
-    kept = [0.0, PLAIN, *_optima(choosing), *([] if threshold.value is None else [threshold.value])]
-    curve = Curve(run.run_id, classes, positive, tuple(points(choosing, reporting, kept)))
+    cuts = choosing.cuts()
+    if len(cuts) > MOST_POINTS // 2:
+        cuts = [*_optima(choosing), *([threshold.value] if threshold.chosen_on and threshold.value else [])]
+    kept = [0.0, PLAIN, *cuts, *([] if threshold.value is None else [threshold.value])]
+    curve = Curve(run.run_id, classes, positive, tuple(points(choosing, reporting, kept)), tuple(cuts))
     return Choice(replace(threshold, classes=classes, positive=positive, at=at), curve)
 
 
@@ -140,17 +144,30 @@ def _chosen(rule: ThresholdRule | None, choosing: Graded, reporting: Graded) -> 
     plain = reporting.counts(PLAIN)
     if found.threshold is None:
         return Threshold(None, rule, plain=tradeoff(plain, cost), note=_in_its_place(found.why))
-    few = min(len(part) for graded in (choosing, reporting) for part in (graded.positive, graded.negative))
+    before, after = choosing.counts(found.threshold), reporting.counts(found.threshold)
     return Threshold(
         found.threshold,
         rule,
-        chosen_on=tradeoff(choosing.counts(found.threshold), cost),
-        reported_on=tradeoff(reporting.counts(found.threshold), cost),
+        chosen_on=tradeoff(before, cost),
+        reported_on=tradeoff(after, cost),
         plain=tradeoff(plain, cost),
-        note=f"Little evidence: {few} rows of a class in one half of the holdout."
-        if few < MIN_CLASS_ROWS
-        else "",
+        note=remark(rule, before, after),
     )
+
+
+def remark(rule: ThresholdRule, chosen_on: Counts, reported_on: Counts) -> str:
+    """What speaks against trusting a choice: few rows, or a bound that the rows it was not chosen on fall short of."""
+    few = min(part for of in (chosen_on, reported_on) for part in (of.tp + of.fn, of.fp + of.tn))
+    said = []
+    if few < MIN_CLASS_ROWS:
+        said.append(f"Little evidence: {few} rows of a class in one half of the holdout.")
+    for share, least in (("precision", rule.min_precision), ("recall", rule.min_recall)):
+        reached = getattr(reported_on, share)
+        if least is not None and reached is not None and reached < least:
+            said.append(
+                f"The rows that it was not chosen on reach a {share} of {reached:.4f}, less than the {least:g} asked for."
+            )
+    return " ".join(said)
 
 
 def by_threshold(run: Run, answers: Answers) -> Answers:
