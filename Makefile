@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: vendor bench-ui infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants browser docs wheel site lock audit conformance schemathesis clean
+.PHONY: vendor bench-ui infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants known-bugs browser docs wheel site lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -86,6 +86,8 @@ coverage: setup-dev ## Branches of shared, functions and scorer that the fast te
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --cov --cov-report=term $(addprefix tests/,domain services functions adapters contracts scorer)
 mutants: setup-dev ## Plant faults in what decides; how many do the tests notice?
 	@$(BIN)/python -m tests.mutants
+known-bugs: setup-dev ## Plant the bugs that gates like this one have had; do the tests notice each?
+	@$(BIN)/python -m tests.mutants.known_bugs
 browser: setup-dev ## Try the pages in a real browser (needs Chromium and npm)
 	@$(PIP) -r requirements/browser.lock
 	@npm ci --silent --no-audit --no-fund --prefix web

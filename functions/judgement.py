@@ -22,6 +22,25 @@ def show_performance(req: func.HttpRequest) -> func.HttpResponse:
     return _unless_known(found, etag)
 
 
+@bp.route(route="runs/{id}/diff", methods=["GET"])
+@door
+def show_diff(req: func.HttpRequest) -> func.HttpResponse:
+    """Rows on which challenger and champion differ, and where they are; 304 to the ETag of the answer before."""
+    from shared.services.run import what_if
+
+    known = parameters.header(req, "if-none-match")
+    return _unless_known(*what_if.diff(req.route_params["id"], bootstrap.store(), known))
+
+
+@bp.route(route="runs/{id}/gate", methods=["POST"])
+@door
+def ask_what_if(req: func.HttpRequest) -> func.HttpResponse:
+    """What the gate would have said by other terms; nothing is changed."""
+    from shared.services.run import what_if
+
+    return answer(what_if.what_if(req.route_params["id"], req.get_body(), bootstrap.store()))
+
+
 def _unless_known(found: object | None, etag: str) -> func.HttpResponse:
     if found is None:
         return respond(None, "application/json", 304, {"ETag": etag})

@@ -7,6 +7,7 @@ from functools import lru_cache
 from functions.openapi.parts import Doc
 from shared.domain.batches import BatchView
 from shared.domain.charts import Charts
+from shared.domain.evidence import Diff
 from shared.domain.problems import Problem
 from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
@@ -25,6 +26,7 @@ from shared.services.run.pipeline_views import PipelineRunView
 from shared.services.run.run_logs import LogView
 from shared.services.run.threshold_views import CurveView, LiveThresholdView
 from shared.services.run.views import DatasetList, Leaderboard, LedgerView, RunList
+from shared.services.run.what_if import WhatIfView
 from shared.services.scoring.benchmark import BenchmarkView
 from shared.services.scoring.rotation import RotationView
 from shared.services.upkeep.showing import DatasetDetailView, DriftView
@@ -48,6 +50,8 @@ VIEWS: tuple[type, ...] = (
     CurveView,
     LiveThresholdView,
     PerformanceView,
+    Diff,
+    WhatIfView,
     RefusedList,
     RefusedView,
     Decided,

@@ -53,3 +53,43 @@ class TestPerformance:
 
     def test_of_none_is_not_found(self, world: World) -> None:
         assert (self.show("nobody").status_code, body_of(self.show("nobody"))["code"]) == (404, "not-found")
+
+
+class TestTheDiff:
+    def test_is_told_with_an_etag(self, world: World) -> None:
+        answer = call(judgement.show_diff, request(method="GET", route={"id": "bank-2-a1"}))
+        said = body_of(answer)
+        fits("Diff", said)
+        assert (said["run_id"], said["champion_run"], said["rows"]) == ("bank-2-a1", "bank-1-a1", 1000)
+        known = {"if-none-match": answer.headers["ETag"]}
+        again = call(judgement.show_diff, request(method="GET", route={"id": "bank-2-a1"}, headers=known))
+        assert again.status_code == 304
+
+    def test_of_a_run_that_has_none(self, world: World) -> None:
+        world.docs.delete("gate/bank-2-a1.json")
+        answer = call(judgement.show_diff, request(method="GET", route={"id": "bank-2-a1"}))
+        assert (answer.status_code, body_of(answer)["code"]) == (404, "no-evidence")
+
+
+class TestWhatIf:
+    def ask(self, body: Any = None) -> Any:
+        return call(judgement.ask_what_if, request(body, route={"id": "bank-2-a1"}))
+
+    def test_tells_both_decisions(self, world: World) -> None:
+        answer = self.ask({"policy": "better"})
+        said = body_of(answer)
+        fits("WhatIf", said)
+        assert answer.status_code == 200
+        assert (said["did"]["outcome"], said["would"]["outcome"], said["differs"]) == (
+            "promote",
+            "reject",
+            True,
+        )
+
+    def test_without_a_body_it_is_the_decision_that_fell(self, world: World) -> None:
+        assert body_of(self.ask())["differs"] is False
+
+    def test_what_is_no_term_is_refused_with_its_place(self, world: World) -> None:
+        answer = self.ask({"metric": "luck"})
+        said = body_of(answer)
+        assert (answer.status_code, said["code"], said["field"]) == (400, "invalid-terms", "metric")

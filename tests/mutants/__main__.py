@@ -37,6 +37,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/domain/gate/test_latency.py",
     ),
     "shared/domain/gate/latency.py": ("tests/domain/gate/test_latency.py",),
+    "shared/domain/evidence/*.py": ("tests/domain/evidence",),
+    "shared/services/run/fresh.py": ("tests/services/test_fresh.py",),
     "shared/domain/run/*.py": (
         "tests/domain/test_ledger.py",
         "tests/domain/test_runs.py",

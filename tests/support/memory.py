@@ -420,6 +420,7 @@ class World:
         events: frozenset[str] = frozenset(),
     ) -> None:
         self.deployment_mode, self.suspicious = deployment_mode, suspicious
+        self.gate_values = False
         self.receivers, self.events = receivers, events
         self.docs, self.ledger_store, self.azureml = MemoryDocuments(), MemoryLedger(), MemoryAzureML()
         self.scorer, self.data, self.clock = MemoryScorer(), MemoryData(), Clock()
@@ -484,6 +485,7 @@ class World:
             suspicious=self.suspicious,
             files=self.files,
             measure=self.measure,
+            gate_values=self.gate_values,
         )
 
     def run(self, run_id: str) -> Run:

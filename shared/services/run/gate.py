@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.canary import Tally, score_distance
 from shared.domain.contract import policy_of
 from shared.domain.errors import DropMLError, NotFound, Transient, Upstream
-from shared.domain.gate import LatencyLimits, Seen, Terms, Verdict, judge_answers
+from shared.domain.gate import Verdict
 from shared.domain.labels import speller
-from shared.domain.metrics import primary_metric
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.states import State
 from shared.domain.schema_change import breaking_changes
-from shared.services.run import holdouts, thresholds
+from shared.services.run import comparing, thresholds
 from shared.services.run.context import Context
 from shared.services.run.levers import approving
 from shared.services.run.ports import Endpoint
-from shared.services.run.thresholds import Choice
 from shared.services.run.traffic import deployment_of, endpoint_of, reject, take_all
 from shared.services.run.training import placement_of, snapshot_of
 from shared.services.run.trouble import STRIKES
@@ -82,13 +79,12 @@ def gate(run: Run, ctx: Context) -> Run:
     held = _held(run, champion, accepted)
     if held:
         return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
-    found, choice = _compared(run, champion, endpoint, ctx)
-    verdict = approving.allowed(run, approving.suspected(run, dataset.champion, found))
-    if choice.curve:
-        ctx.store.write(thresholds.curve_path(run.run_id), choice.curve)
+    found = comparing.compared(run, champion, endpoint, ctx)
+    verdict = approving.allowed(run, approving.suspected(run, dataset.champion, found.verdict))
+    comparing.keep(run, champion, found, ctx)
     judged = replace(
         run,
-        threshold=choice.threshold,
+        threshold=found.choice.threshold,
         gate=replace(
             seen,
             champion_run=dataset.champion,
@@ -150,49 +146,4 @@ def _held(run: Run, champion: Run | None, accepted: Run | None) -> str | None:
     return (
         f"held: the input schema breaks its callers. {' '.join(changes)} To promote it all the same, set "
         "schema: free in the dataset's yaml and drop the file again."
-    )
-
-
-def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> tuple[Verdict, Choice]:
-    """The verdict, from the new file's holdout and that of the champion's own file; and the challenger's threshold.
-
-    Labels are by the threshold of each.
-    """
-    asked = holdouts.ask(snapshot_of(run), run, champion, endpoint, ctx)
-    seen = asked.seen
-    choice = thresholds.choose(run, seen.choosing, seen.truth, seen.challenger, ctx.clock())
-    mine = replace(run, threshold=choice.threshold)
-    earlier, why_not = holdouts.earlier(run, champion, endpoint, ctx) if champion else (None, None)
-    verdict = judge_answers(
-        thresholds.labelled(seen, mine, champion),
-        terms_of(run, champion, ctx),
-        earlier=thresholds.labelled(earlier, mine, champion) if earlier else None,
-        calls=asked.calls,
-    )
-    notes = [note for note in (verdict.note, why_not) if note]
-    distance = _distance(seen) if verdict.low is not None and verdict.low > 0 else None
-    return replace(verdict, note="; ".join(notes) or None, score_distance=distance), choice
-
-
-def _distance(seen: Seen) -> float | None:
-    """Between the probabilities of both on the same rows; None where one of them has none."""
-    champion, challenger = Tally(), Tally()
-    for tally, answers in ((champion, seen.champion), (challenger, seen.challenger)):
-        if answers is None or answers.probabilities is None or answers.classes is None:
-            return None
-        tally.scored(answers.classes, answers.probabilities)
-    return round(score_distance(champion, challenger), 4)
-
-
-def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:
-    """By what the run is judged."""
-    config = run.config
-    return Terms(
-        config.gate,
-        snapshot_of(run).schema.classes,
-        primary_metric(config),
-        run.run_id,
-        LatencyLimits(ctx.canary.limits.latency_factor, ctx.gate_latency_floor_ms),
-        champion.gate.numbers if champion and champion.gate else None,
-        config.task == "regression",
     )

@@ -31,7 +31,7 @@ PATH = "house.json"
 #: Between two rounds (seconds), what one tick gives to a round, and most things of one kind that a round takes away.
 ROUND_SECONDS, SLICE_SECONDS, MOST = 6 * 3600.0, 5.0, 1000
 #: Of documents of the state container that are no record.
-PASSING = ("canary/", "strikes/", "unreadable/")
+PASSING = ("canary/", "evidence/", "strikes/", "unreadable/")
 #: Of what callers scored.
 CAPTURED = ("captured/", "captured-rows/")
 
