@@ -28,6 +28,8 @@ class Effective:
     remarks: tuple[str, ...] = ()
     #: Hash of what was said, where the file's label has decided the task.
     said_hash: str = ""
+    #: The source that names the label; empty where the settings do.
+    label_from: str = ""
 
 
 def defaults(said: Mapping[str, object]) -> DatasetConfig:
@@ -51,13 +53,14 @@ def effective(
     owner: Owner | None = None,
 ) -> Effective:
     """`owned` is what the settings say. Raises InvalidConfig, whose `where` has file, field and, in a file, line."""
-    owner, config = owner or Owner(), owned
+    owner, config, label_from = owner or Owner(), owned, ""
     for reader, said in _sources(sidecar, metadata or {}, sidecar_name):
         before, config = config, _apply(config, said, reader)
+        label_from = reader.source if "label" in said else label_from
         _refuse_locked(_keys(said), before, config, owner, reader)
     config, cut = bounded(config, _for_task(owned, config.task), owner)
     config, met = settled(config)
-    return Effective(config, (*cut, *met))
+    return Effective(config, (*cut, *met), label_from=label_from)
 
 
 def decided(said: Effective, task: Task) -> Effective:
@@ -66,7 +69,12 @@ def decided(said: Effective, task: Task) -> Effective:
     if task == "regression":
         told = "The label is taken as a quantity (regression), for it has many distinct numbers; `task` settles it."
         remarks = (*remarks, told)
-    return Effective(_for_task(said.config, task), remarks, said.config.config_hash())
+    return replace(
+        said,
+        config=_for_task(said.config, task),
+        remarks=remarks,
+        said_hash=said.config.config_hash(),
+    )
 
 
 def _sources(

@@ -232,5 +232,8 @@ KEYS = (*FIELDS, THRESHOLD, *(f"{group}.{key}" for group, known in GROUPS.items(
 
 def guess(word: str, known: Sequence[str]) -> str:
     """` (did you mean NAME?)` where a known name is near, else nothing."""
+    begun = [name for name in known if word and name.casefold().startswith(word.casefold())]
+    if begun and len(word) > 2:
+        return f" (did you mean {' or '.join(begun[:3])}?)"
     near = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
     return next((f" (did you mean {name}?)" for name in known if near and name.casefold() == near[0]), "")

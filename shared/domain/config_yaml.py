@@ -48,7 +48,8 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
         mark = error.problem_mark or error.context_mark
         said = f"{error.problem or error.context}"[:200]
         hint = " Indent with spaces, not with tabs." if "\\t" in said else ""
-        raise _refusal(name, f"is not valid YAML: {said}", mark, _REMEDY + hint) from error
+        indented = _indented(text, mark)
+        raise _refusal(name, f"is not valid YAML: {said}", mark, indented or _REMEDY + hint) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         at = before.count("\n") + 1, error.position - before.rfind("\n")
@@ -67,6 +68,20 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise _refusal(name, f"must hold keys and values, not {kind}", node.start_mark, _REMEDY)
     return Sidecar(_mapping(node, "", places, name), places)
+
+
+def _indented(text: str, mark: _Mark | None) -> str:
+    """What to do where a line begins with blanks and belongs to no key above it; nothing where none does."""
+    above = ""
+    for i, line in enumerate(text.splitlines(), 1):
+        if mark is None or i > mark.line + 1:
+            return ""
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line.startswith(" ") and not above.startswith(" ") and not above.rstrip().endswith(":"):
+            return f"Line {i} is indented; remove the blanks before {line.strip()[:40]!r}."
+        above = line
+    return ""
 
 
 class _Loader(yaml.BaseLoader):

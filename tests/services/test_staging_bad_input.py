@@ -36,7 +36,7 @@ def test_a_header_without_rows(data: str) -> None:
 def test_repeated_column_names_are_listed() -> None:
     error = refusal(with_line(1, "code,age,age,city,city,joined,y\n"))
     assert error.error_code == "duplicate-columns"
-    assert "'age', 'city'" in error.message
+    assert "'age' (columns 2, 3), 'city' (columns 4, 5)" in error.message
     assert error.where["line"] == 1
 
 
@@ -234,7 +234,8 @@ def test_an_encoding_that_the_bytes_do_not_fit_is_told_with_what_was_said(
     error = refusal(data, DatasetConfig(encoding=encoding))
     assert error.error_code == "not-utf8"
     assert said in error.message
-    assert f"`encoding: {encoding}`" in error.remedy
+    way = "utf-16-le" if data.startswith(b"c\0") else encoding
+    assert f"`encoding: {way}`" in error.remedy
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8"])

@@ -7,7 +7,7 @@ import io
 
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
-from shared.domain.table.dialect import said
+from shared.domain.table.dialect import past_blank_rows, said
 from shared.domain.table.reader import BLANKS
 from shared.domain.table.text import TextReader
 
@@ -19,7 +19,7 @@ def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
     """The names and the rows. Raises MalformedBody, with code empty-body where there is nothing."""
     try:
         text = _text(body)
-        first = text.lstrip("\n")
+        first = past_blank_rows(text)[0]
         told = said(first, 1)
     except InvalidTable as error:
         raise MalformedBody(

@@ -48,20 +48,36 @@ class BadRows:
     def _allowed(self) -> int:
         return int(self.most * self.read) if self.most < 1 else int(self.most)
 
-    def check(self) -> None:
-        """Raises the first row's error where more are bad than may be."""
+    def check(self, needed: int | None = None) -> None:
+        """Raises the first row's error where more are bad than may be.
+
+        `needed`: once all rows are read, how many must be left; with fewer the limit is no way out, and is not offered.
+        """
         allowed = self._allowed()
         if self.first is None or self.count <= allowed:
             return
         error = self.first
-        if self.count > 1 or allowed:
-            error.message = (
-                f"{error.message} So far {self.count:,} of {self.read:,} rows can't be read; at most {allowed:,} are put "
-                f"aside (max_bad_rows: {self.most:g})."
-            )
-        error.remedy += " Or set max_bad_rows, a share or a count, to train on the rest."
-        error.where["bad_rows"] = self.count
+        so_far = "So far " if needed is None else ""
+        share = f", and {self.most:.4g} of {self.read:,} is {allowed:,}" if 0 < self.most < 1 else ""
+        error.message = (
+            f"{error.message} {so_far}{self.count:,} of {self.read:,} rows can't be read; at most {allowed:,} may be "
+            f"(max_bad_rows: {self.most:g}{share})."
+        )
+        if self._rest_may_train(needed):
+            value = "a higher max_bad_rows" if needed is None else f"max_bad_rows: {self.count}"
+            error.remedy += f" Or set {value} to train on the rest."
+            error.where["bad_rows"] = self.count
         raise error
+
+    def _rest_may_train(self, needed: int | None) -> bool:
+        left = self.read - self.count
+        return left >= needed if needed is not None else left > 0 or self.count <= PATIENCE
+
+    def refuse_all(self) -> None:
+        """Raises the first row's error where all rows are bad, whatever may be."""
+        if self.first is not None and self.count == self.read:
+            self.first.message += f" None of the {self.read:,} rows can be read."
+            raise self.first
 
     def warnings(self) -> list[str]:
         if self.first is None:

@@ -73,6 +73,8 @@ class ColumnStats:
         self._high: float | None = None
         #: The first value that made a string of a column of numbers.
         self.spoiler: str | None = None
+        #: How often it stands there, and the line where it does first.
+        self.spoiler_count, self.spoiler_line = 0, 0
         #: Numbers and dates in other notations, which make text of the column.
         self.notations = Notations()
         #: Ways to read the column as numbers that are written otherwise, and the one that is taken.

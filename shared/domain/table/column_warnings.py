@@ -16,7 +16,12 @@ def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> st
     if told := _of_numbers(column, said, by_comma):
         return f"Column {name} {told}"
     if column.spoiler is not None:
-        return f"Column {name} is text: it holds {column.spoiler[:60]!r} among numbers."
+        times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
+        place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""
+        return (
+            f"Column {name} is text: it holds {column.spoiler[:60]!r} among numbers{place}. Leave cells without a number "
+            "empty, and it is read as numbers."
+        )
     return None
 
 

@@ -27,6 +27,18 @@ class Dialect:
 _SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*\n', re.IGNORECASE)
 
 
+_BLANK_ROWS = re.compile(r"(?:[,;|\t ]*\n)+")
+
+
+def past_blank_rows(text: str) -> tuple[str, int, int]:
+    """The text behind its first lines of blanks and delimiters alone, how many lines those are, and how many hold a delimiter."""
+    match = _BLANK_ROWS.match(text)
+    if match is None:
+        return text, 0, 0
+    lines = match[0].split("\n")[:-1]
+    return text[match.end() :], len(lines), sum(any(mark in line for mark in ",;|") for line in lines)
+
+
 def said(first: str, line: int) -> tuple[str, str] | None:
     """The delimiter that a line `sep=;` names, as spreadsheets write it before the header, and the text behind it.
 

@@ -58,6 +58,15 @@ def mark_of(head: bytes) -> tuple[str, int] | None:
     return next(((name, len(mark)) for mark, name in _MARKS if head.startswith(mark)), None)
 
 
+def unmarked(head: bytes) -> str:
+    """`utf-16-le` or `utf-16-be` where the first bytes look so without a mark: of most pairs one byte is NUL, always the same."""
+    pairs = len(head) // 2
+    first, second = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    if mark_of(head) or max(first, second) * 2 < pairs or min(first, second) * 10 > max(first, second):
+        return ""
+    return "utf-16-be" if first > second else "utf-16-le"
+
+
 class Decoder:
     """Decodes a file piece by piece. `encoding` is one of ENCODINGS; a mark in the file wins over it."""
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
 
 MAX_COLUMNS = 5_000
 MAX_NAME = 256
+
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:[.,][0-9]+)?(?:[eE][-+]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def like_data(names: Sequence[str]) -> str:
+    """What a header looks like whose names are numbers or dates; nothing where none is."""
+    found = [name for name in names if _NUMBER.fullmatch(name)]
+    if not found:
+        return ""
+    shown = ", ".join(map(repr, found[:3]))
+    return f" The first line looks like data (it holds {shown}): put a line with the columns' names above it."
 
 
 def check_header(names: list[str], line: int) -> None:
@@ -30,8 +44,9 @@ def check_header(names: list[str], line: int) -> None:
             else ""
         )
         raise InvalidTable(
-            f"{len(unnamed)} of {len(names)} columns have no name: column {places}.",
-            remedy="Name every column in the header, or remove it." + hint,
+            f"{len(unnamed)} of {len(names)} columns {'has' if len(unnamed) == 1 else 'have'} no name: "
+            f"column{'' if len(unnamed) == 1 else 's'} {places}.",
+            remedy="Name every column in the header, or remove it." + hint + like_data(names),
             code="unnamed-columns",
             line=line,
             column=unnamed[0],
@@ -39,8 +54,8 @@ def check_header(names: list[str], line: int) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidTable(
-            f"Column names occur more than once: {', '.join(map(repr, repeated[:20]))}.",
-            remedy="Give every column a name of its own.",
+            f"Column names occur more than once: {', '.join(_placed(name, names) for name in repeated[:20])}.",
+            remedy="Give every column a name of its own." + like_data(names),
             code="duplicate-columns",
             line=line,
             column=repeated[0],
@@ -54,3 +69,8 @@ def check_header(names: list[str], line: int) -> None:
                 line=line,
                 column=i,
             )
+
+
+def _placed(name: str, names: Sequence[str]) -> str:
+    places = [str(i) for i, other in enumerate(names, 1) if other == name]
+    return f"{name!r} (columns {', '.join(places[:10])}{', ...' if len(places) > 10 else ''})"

@@ -13,8 +13,10 @@ from shared.domain.labels import canonical_label
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.header import like_data
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
+from shared.domain.words import counted, was
 
 #: Azure AutoML takes no fewer.
 MIN_ROWS = 50
@@ -27,8 +29,8 @@ MAX_UNLABELLED = 0.2
 FEW = 10
 
 
-def find_label(header: list[str], label: str, line: int = 1) -> int:
-    """Its position in the header. Raises InvalidTable, listing the columns."""
+def find_label(header: list[str], label: str, line: int = 1, hint: str = "") -> int:
+    """Its position in the header. Raises InvalidTable, listing the columns; `hint` ends its remedy."""
     if label in header:
         return header.index(label)
     folded = {name.casefold(): name for name in header}
@@ -37,10 +39,13 @@ def find_label(header: list[str], label: str, line: int = 1) -> int:
     guess = f" Did you mean {near[0]!r}?" if near else ""
     raise InvalidTable(
         f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
-        remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column.",
+        remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column."
+        + like_data(header)
+        + hint,
         code="label-missing",
         line=line,
         column=label,
+        near=near[0] if near else None,
     )
 
 
@@ -57,6 +62,8 @@ class LabelStats:
         self.held = 0
         self.unlabelled = 0
         self.first_unlabelled: int | None = None
+        #: Words among its values that count as empty.
+        self.spelt: set[str] = set()
         #: In a regression the first value that is no plain number, and its line.
         self._odd: tuple[str, int] | None = None
 
@@ -120,6 +127,14 @@ class LabelStats:
             column=self.label,
         )
 
+    def _words(self) -> str:
+        spelt = ", ".join(map(repr, sorted(self.spelt)))
+        return (
+            f" The word{'s' if len(self.spelt) > 1 else ''} {spelt} {'counts' if len(self.spelt) == 1 else 'count'} as empty."
+            if spelt
+            else ""
+        )
+
     def waive_holdout(self) -> None:
         self.holdout.clear()
         self.held = 0
@@ -141,7 +156,7 @@ class LabelStats:
         if self.unlabelled > MAX_UNLABELLED * seen:
             raise InvalidTable(
                 f"{self.unlabelled:,} of {seen:,} rows have no value in the label column {self.label!r} "
-                f"(the first on line {self.first_unlabelled}).",
+                f"(the first on line {self.first_unlabelled}).{self._words()}",
                 remedy=f"Give them a label or remove them; up to {MAX_UNLABELLED:.0%} are dropped with a warning.",
                 code="label-values-missing",
                 line=self.first_unlabelled,
@@ -157,9 +172,9 @@ class LabelStats:
             )
         warnings = []
         if self.unlabelled:
+            left_out = f"{counted(self.unlabelled, 'row')} without a value in the label column {self.label!r}"
             warnings.append(
-                f"{self.unlabelled:,} rows without a value in the label column {self.label!r} were left out "
-                f"(the first on line {self.first_unlabelled})."
+                f"{left_out} {was(self.unlabelled)} left out (the first on line {self.first_unlabelled}).{self._words()}"
             )
         return warnings + self._classes()
 

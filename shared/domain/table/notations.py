@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.table.number_notation import MONEY
 
+_DATES = "dates whose day and month could be taken for each other"
 _NOTATIONS = (
     (
         re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
@@ -33,11 +34,12 @@ _NOTATIONS = (
     ),
     (
         re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})"),
-        "dates whose day and month could be taken for each other",
+        _DATES,
         "write 2024-01-31 for 31/01/2024",
     ),
 )
 _UNIT, _GAP = re.compile(rf"[ %()]|{MONEY}"), re.compile("[ ’']")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[-+][0-9:]+)?)?")
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -71,6 +73,8 @@ class Notations:
     found: dict[str, str] = field(default_factory=dict)
     example: str = ""
     alive: bool = True
+    #: Whether some are ISO 8601 dates.
+    iso: bool = False
 
     def update(self, values: Iterable[str]) -> None:
         for value in values:
@@ -80,15 +84,18 @@ class Notations:
             if words is not None:
                 self.example = min(self.example, value) if self.example else value
                 self.found[words[0]] = words[1]
+            elif _ISO.fullmatch(value):
+                self.iso = True
             elif not _PLAIN.fullmatch(value):
                 self.alive = False
 
     def causes(self) -> str:
         """Why the column is text, or nothing where it is plain text."""
-        if not self.alive or not self.found:
+        if not self.alive or not self.found or (self.iso and set(self.found) != {_DATES}):
             return ""
         causes, ways = (
             " and ".join(sorted(self.found)),
             "; ".join(self.found[key] for key in sorted(self.found)),
         )
-        return f"is text: it holds {causes}, such as {self.example[:60]!r}; {ways}."
+        beside = " beside dates such as 2024-01-31" if self.iso else ""
+        return f"is text: it holds {causes}{beside}, such as {self.example[:60]!r}; {ways}."

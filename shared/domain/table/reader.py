@@ -14,8 +14,9 @@ from operator import methodcaller
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block, csv_lines
-from shared.domain.table.dialect import Dialect, detect, said
+from shared.domain.table.dialect import Dialect, detect, past_blank_rows, said
 from shared.domain.table.header import check_header
+from shared.domain.table.not_csv import other_format, titled
 from shared.domain.table.packed import Pack
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
@@ -42,13 +43,22 @@ class Table:
         if told is not None:
             self._line += 1
             first = told[1] if told[1].strip() else self._first_block()
-        self.dialect = Dialect(told[0] if told else detect(first, self._line), text.bom)
-        self._pending = self._take_header(first)
+        if other := other_format(first, self._line):
+            raise other
+        #: A sentence for a remedy where a title seems to stand above the header, else nothing.
+        self.title = titled(first, self._line)
+        try:
+            self.dialect = Dialect(told[0] if told else detect(first, self._line), text.bom)
+            self._pending = self._take_header(first)
+        except InvalidTable as error:
+            error.remedy += self.title
+            raise
 
     def _first_block(self) -> str:
         for block in self._blocks:
-            text = block.lstrip("\n")
-            self._line += len(block) - len(text)
+            text, lines, blank = past_blank_rows(block)
+            self._line += lines
+            self.blank += blank
             if not text.strip():
                 self._line += text.count("\n")
                 continue
@@ -80,10 +90,11 @@ class Table:
                 pending = next(self._blocks, "")
                 if not pending:
                     return
-            block = self._split(pending) or self._slow(pending)
+            split = self._split(pending)
+            if split is not None and self._bad is not None:
+                self._bad.read += len(split)
+            block = split or self._slow(pending)
             pending = ""
-            if self._bad is not None:
-                self._bad.read += len(block)
             if len(block):
                 yield block
 
@@ -133,6 +144,8 @@ class Table:
             else:
                 rows.append(row)
                 starts.append(start)
+                if self._bad is not None:
+                    self._bad.read += 1
         self._line = self._parsed
         columns = [list(column) for column in zip(*rows, strict=True)]
         return Block(columns, starts, plain=False)
@@ -164,6 +177,8 @@ class Table:
     def _put_aside(self, error: InvalidTable, row: str) -> None:
         if self._bad is None or not self.header:
             raise error
+        if self._bad.first is None:
+            error.remedy += self.title
         self._bad.read += 1
         self._bad.add(error, row)
 

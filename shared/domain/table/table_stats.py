@@ -56,11 +56,26 @@ class TableStats:
         for i, values in enumerate(distinct):
             if i != self._at and values is not None:
                 self.columns[i].update(values)
+            self._count_spoiler(block, i, values)
         if not self._examples:
             rows = list(zip(*block.columns, strict=True))
             complete = [row for row in rows if "" not in row]
             self._examples = (complete + rows)[:EXAMPLES]
         return block
+
+    def _count_spoiler(self, block: Block, i: int, values: set[str] | None) -> None:
+        """Where the word that makes text of a column of numbers stands, and how often."""
+        column = self.columns[i]
+        if i == self._at or column.spoiler is None:
+            return
+        there = values is None or column.spoiler in values
+        if values is None and block.packed:
+            there = block.packed.holds(i, {column.spoiler})
+        if there:
+            cells = block.texts(i) if values is not None else block.columns[i]
+            if not column.spoiler_count:
+                column.spoiler_line = block.starts[cells.index(column.spoiler)]
+            column.spoiler_count += cells.count(column.spoiler)
 
     def settle(self, delimiter: str) -> None:
         """Make numbers of the columns whose values are, in one notation; a class keeps its very words."""
@@ -95,6 +110,8 @@ class TableStats:
         counts = self._missing.setdefault(self._header[i], {})
         for spelling in spelt:
             counts[spelling] = counts.get(spelling, 0) + column.count(spelling)
+        if i == self._at:
+            self.label.spelt |= spelt
         block.replace(i, ["" if value in spelt else value for value in column])
 
     def warnings(self) -> list[str]:

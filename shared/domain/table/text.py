@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
-from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError
+from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError, unmarked
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import Cleaner
 
@@ -44,6 +44,7 @@ class TextReader:
         self._decoder = Decoder(encoding)
         self._cleaner = Cleaner()
         self._guessed_line: int | None = None
+        self._head = b""
 
     @property
     def bom(self) -> bool:
@@ -103,6 +104,7 @@ class TextReader:
         for piece in self._pieces():
             if not done:
                 _check_head(piece)
+                self._head = piece[:1024]
             done += len(piece)
             carry += newlines.decode(self._decode(piece, done, carry))
             cut = carry.rfind("\n") + 1
@@ -156,6 +158,8 @@ class TextReader:
         said = self._decoder.said
         if said == "auto" or self.bom:
             return _SAVE_AS
+        if found := _without_mark(self._head):
+            return found
         return f"Name the file's own encoding in place of `encoding: {said}`, or leave it out where the file is UTF-8."
 
     def _refuse_nul(self, text: str, piece: bytes, done: int, carry: str) -> None:
@@ -164,7 +168,7 @@ class TextReader:
         place = "" if offset is None else f" at offset {offset:,}"
         raise InvalidTable(
             f"The file holds a NUL byte{place} (line {line}): it is binary, or UTF-16 text without its mark.",
-            remedy=_SAVE_AS,
+            remedy=_without_mark(self._head) or _SAVE_AS,
             code="binary-file",
             line=line,
             byte=offset,
@@ -173,6 +177,16 @@ class TextReader:
     def _line_at(self, carry: str, before: str) -> int:
         plain = before.replace("\r\n", "\n").replace("\r", "\n")
         return self._lines + carry.count("\n") + plain.count("\n") + 1
+
+
+def _without_mark(head: bytes) -> str:
+    """What to say of text of two bytes a character without a mark; nothing where it is none."""
+    found = unmarked(head)
+    return (
+        f"It is UTF-16 without its mark: say `encoding: {found}` in NAME.yaml beside NAME.csv. Or: {_SAVE_AS}"
+        if found
+        else ""
+    )
 
 
 def _check_head(head: bytes) -> None:

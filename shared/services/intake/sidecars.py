@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 
 from shared.domain.config_reader import MAX_SIDECAR
 from shared.domain.config_sources import Effective, effective
-from shared.domain.errors import NotFound
+from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.incoming import config_of, recognised
 from shared.services.intake.ports import Files, IntakePlan
 
 #: Names beside a file that are looked through for one that was meant to be its configuration.
 _NEIGHBOURS = 50
+_NAME_LABEL = "Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN)"
 
 
 def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: IntakePlan) -> Effective:
@@ -22,7 +24,16 @@ def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: Intak
     said = effective(plan.defaults, sidecar, metadata, sidecar_name=name, owner=plan.owner)
     if sidecar is not None:
         return said
-    return Effective(said.config, (*said.remarks, *_misnamed(recognised(blob).dataset, files, plan)))
+    return replace(said, remarks=(*said.remarks, *_misnamed(recognised(blob).dataset, files, plan)))
+
+
+def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
+    """Have a remedy speak of the very files, and of the word that names the label elsewhere."""
+    config, label, near = config_of(blob), said.config.label, error.where.pop("near", None)
+    if error.error_code == "label-missing" and said.label_from and near:
+        told = f"{said.label_from} says label: {label}; write label: {near}"
+        error.remedy = error.remedy.replace(_NAME_LABEL, told)
+    error.remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
 
 
 def check_config(name: str, files: Files, plan: IntakePlan) -> None:

@@ -28,6 +28,7 @@ from shared.domain.table.reader import Table
 from shared.domain.table.selected import Selected
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
+from shared.domain.words import counted, was
 from shared.services.intake.staged_rows import Area, StagedRows, Writer, in_plain_numbers
 
 __all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "PROFILE", "TRAIN", "Area", "Staged", "stage"]
@@ -130,7 +131,7 @@ class _Staging:
         self.source = Table(text, self.bad, pack)
         self.table = Selected(self.source, config)
         header = self.table.header
-        self.at = find_label(header, config.label, self.table.header_line)
+        self.at = find_label(header, config.label, self.table.header_line, self.source.title)
         _refuse_weight_column(header, self.table.header_line)
         self.table.check_features(config.label)
         self.stats = TableStats(header, self.at, config.task, config.numbers)
@@ -142,7 +143,9 @@ class _Staging:
     def run(self) -> Staged:
         warnings = self._write_rows() + self.text.warnings() + self.stats.warnings()
         if self.source.blank:
-            warnings.append(f"{self.source.blank:,} rows without any value were passed over.")
+            warnings.append(
+                f"{counted(self.source.blank, 'row')} without any value {was(self.source.blank)} passed over."
+            )
         if self.waived:
             warnings.append(
                 "So few rows that none are held out: the gate will have no evidence to compare models on."
@@ -206,7 +209,8 @@ class _Staging:
                 self._waive(buffer, train, held)
             aside.write()
             # Before the writers commit: a refused file leaves nothing staged.
-            self.bad.check()
+            self.bad.check(MIN_ROWS)
+            self.bad.refuse_all()
             self.stats.settle(self.table.dialect.delimiter)
             if self.before:
                 self.stats.hold(self.before)

@@ -23,7 +23,7 @@ from shared.services.batches.dropped import Instead
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.judging import judged, schema_before
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
-from shared.services.intake.sidecars import config_for
+from shared.services.intake.sidecars import config_for, name_files
 from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, stage
 from shared.services.run.context import Context
 from shared.services.run.profiles import Profiles
@@ -54,6 +54,7 @@ class Taker:
             wrong = self._unfit(said.config, staged.schema.classes)
             problem = RunProblem.of(wrong) if wrong else None
         except InvalidInput as error:
+            name_files(error, source.blob, said)
             error.where.setdefault("file", source.blob)
             problem = _with(instead, RunProblem.of(error))
             content = getattr(error, "content_hash", None) or names.digest("unreadable", info.etag)

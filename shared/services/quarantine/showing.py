@@ -8,12 +8,21 @@ from dataclasses import replace
 from shared.domain import names
 from shared.domain.documents import from_json
 from shared.domain.errors import NotFound
+from shared.domain.incoming import config_of
 from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
+from shared.domain.run.parts import RunProblem
 from shared.services.intake.notes import FOLDER, Note
 from shared.services.intake.ports import Files, IntakePlan
 from shared.services.quarantine import rules
-from shared.services.quarantine.listing import ACTIONS, RefusedList, RefusedQuery, RefusedView, around
+from shared.services.quarantine.listing import (
+    ACTIONS,
+    OffendingLine,
+    RefusedList,
+    RefusedQuery,
+    RefusedView,
+    around,
+)
 from shared.services.quarantine.releasing import original
 from shared.services.run.context import Context
 
@@ -50,8 +59,6 @@ class Showing:
         report = quarantine.report(
             run.problem, dataset=run.dataset, run_id=run.run_id, source=run.source, at=run.entered_at
         )
-        line = run.problem.where.get("line")
-        pieces = self._files.stream(self._plan.quarantine, original(run))
         return RefusedView(
             id=run.run_id,
             dataset=run.dataset,
@@ -60,11 +67,27 @@ class Showing:
             source=run.source,
             problem=run.problem,
             report=report.text,
-            lines=around(pieces, run.config.encoding, int(line)) if isinstance(line, int) else (),
+            lines=self._lines(run, run.problem),
             decision=run.decision,
             actions=() if run.decision else tuple(action for action in ACTIONS if held[action] is None),
             obstacles={action: error.message for action, error in held.items() if error},
         )
+
+    def _lines(self, run: Run, problem: RunProblem) -> tuple[OffendingLine, ...]:
+        """Of the file that the problem names: the original, or the configuration beside it if it is still as it was."""
+        line, file = problem.where.get("line"), str(problem.where.get("file", run.source.blob))
+        if not isinstance(line, int):
+            return ()
+        if file != config_of(run.source.blob):
+            pieces = self._files.stream(self._plan.quarantine, original(run))
+            return around(pieces, run.config.encoding, line)
+        try:
+            found = self._files.properties(self._plan.incoming, file)
+        except NotFound:
+            return ()
+        if found.last_modified > run.created_at:
+            return ()
+        return around(self._files.stream(self._plan.incoming, file, found.etag), "auto", line)
 
     def _of_note(self, refused: str) -> RefusedView:
         note = note_of(refused, self._ctx)[0]
