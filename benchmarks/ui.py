@@ -27,6 +27,7 @@ from azure.storage.blob import BlobServiceClient
 
 from benchmarks.figure import Figure
 from benchmarks.machine import facts
+from benchmarks.scale_app import Counter
 from benchmarks.scale_state import store, write_history
 from dropml import stack
 from dropml.azurite import process
@@ -86,15 +87,34 @@ def first_load(visitor: Visitor) -> tuple[int, list[str]]:
 def measure(visitor: Visitor, rounds: int) -> dict[str, dict[str, Any]]:
     seen: dict[str, list[float]] = {path: [] for path in PAGES}
     sizes = {path: len(visitor.get(path).get_body()) for path in PAGES}
+    counter, calls = Counter(), dict.fromkeys(PAGES, 0)
+    counter.install()
     for _ in range(rounds):
         for path in PAGES:
-            started = time.perf_counter()
+            before, started = counter.calls, time.perf_counter()
             visitor.get(path)
             seen[path].append((time.perf_counter() - started) * 1000)
+            calls[path] = counter.calls - before
     return {
-        path or "/": {"p50_ms": round(statistics.median(times), 2), "bytes": sizes[path]}
+        path or "/": {
+            "p50_ms": round(statistics.median(times), 2),
+            "bytes": sizes[path],
+            "calls": calls[path],
+        }
         for path, times in seen.items()
     }
+
+
+def one_read(rounds: int) -> float:
+    """Milliseconds of one document's reading on this machine as it is now: what a page's calls are made of."""
+    from shared import bootstrap
+
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        bootstrap.documents().get(f"runs/{RUN}.json")
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -120,6 +140,8 @@ def main(argv: list[str] | None = None) -> int:
         visitor = Visitor()
         pages = measure(visitor, options.rounds)
         size, addresses = first_load(visitor)
+        read = one_read(options.rounds)
+    print(f"one document's reading: {read:.1f} ms")
     return told(pages, size, addresses, vars(options))
 
 
@@ -143,7 +165,7 @@ def told(pages: dict[str, dict[str, Any]], size: int, addresses: list[str], opti
         Figure("requests_elsewhere", len(outside), 0, at_least=False),
     ]
     for path, seen in pages.items():
-        print(f"{path:45} {seen['p50_ms']:8.1f} ms {seen['bytes']:8d} bytes")
+        print(f"{path:45} {seen['p50_ms']:8.1f} ms {seen['bytes']:8d} bytes {seen['calls']:3d} calls")
     print("\n".join(figure.line() for figure in figures))
     RESULTS.parent.mkdir(exist_ok=True)
     document = {

@@ -102,9 +102,12 @@ def _profile(desk: Desk, now: Dataset, version: int, shown: Run | None) -> tuple
     """That of the run that is shown lies where its snapshot says, and never changes."""
     if not version:
         return None, "No version of it has been taken yet."
-    path = shown.snapshot.profile_path if shown and shown.n == version and shown.snapshot else ""
+    mine = shown.snapshot if shown and shown.n == version else None
+    if mine and not mine.profile_path:
+        return None, f"Version {version} has no profile: an earlier release staged it. The next one has."
     try:
-        if path:
+        if mine:
+            path = mine.profile_path
             return desk.settled.profiles.get(path, lambda: desk.profiles().read(path)), ""
         return desk.profiles().version(now.slug, version)[0], ""
     except DropMLError as error:

@@ -20,7 +20,7 @@ from shared.ui.desk import Champion, Desk, Visit
 from shared.ui.render import Page
 
 #: Datasets and runs on the page; the lists have the rest.
-DATASETS, RUNS, LOOKED_AT = 12, 8, 50
+DATASETS, RUNS, LOOKED_AT = 12, 8, 40
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from shared.domain.charts import Charts, ClassCurves
-from shared.domain.errors import DropMLError
+from shared.domain.errors import DropMLError, NotFound
 from shared.services.run import artifacts, threshold_views
 from shared.services.run.threshold_views import CurvePoint, CurveView
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 from shared.ui.views.run import shown
 
-T = TypeVar("T")
 #: Features drawn; the JSON has up to 200.
 FEATURES = 20
 
@@ -21,12 +20,14 @@ FEATURES = 20
 def model(desk: Desk, visit: Visit) -> Page:
     run = desk.store.load(visit.names[0])[0]
     ctx, trial = desk.context(), run.best.name if run.best else ""
-    asks = (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: artifacts.charts_of(run.run_id, trial, ctx.files, ctx.store),
         lambda: artifacts.explanation_of(run.run_id, ctx.store),
         lambda: artifacts.guardrails_of(run.run_id, ctx.store),
         lambda: threshold_views.curve(run.run_id, ctx.store),
     )
+    if run.best is None:
+        asks = (_untrained,) * len(asks)
     with ThreadPoolExecutor(4, thread_name_prefix="dropml-read") as pool:
         (charts, no_charts), (explanation, no_explanation), (guardrails, no_guardrails), (curve, no_curve) = (
             future.result() for future in [pool.submit(_asked, ask) for ask in asks]
@@ -53,10 +54,14 @@ def model(desk: Desk, visit: Visit) -> Page:
     return shown(desk, run, "/model", more, "model.html", "model")
 
 
-def _asked(ask: object) -> tuple[object, str]:
+def _untrained() -> object:
+    raise NotFound("No model came out of this run yet.")
+
+
+def _asked(ask: Callable[[], object]) -> tuple[object, str]:
     """What is there, or why it isn't."""
     try:
-        return ask(), ""  # type: ignore[operator]
+        return ask(), ""
     except DropMLError as error:
         return None, error.message
 
