@@ -124,7 +124,8 @@ def _named(req: func.HttpRequest) -> str:
             remedy=f"Open {BASE}.",
             code="sign-in-elsewhere",
         )
-    return remarks.parse(req.get_body(), ("name",)).get("name") or parameters.actor(req)
+    actor = parameters.actor(req)
+    return remarks.parse(req.get_body(), ("name",)).get("name") or actor
 
 
 def _desk(req: func.HttpRequest) -> Desk:

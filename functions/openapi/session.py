@@ -14,7 +14,7 @@ _WHO: Doc = {
                 name={
                     "type": "string",
                     "maxLength": MAX_NAME,
-                    "pattern": "^[!-~]+( [!-~]+)*$",
+                    "pattern": "^([!-~]+( [!-~]+)*)?$",
                     "description": "Who signs in: stands in the ledger beside what they do.",
                 },
             )

@@ -37,6 +37,7 @@ NEEDED = {
     "teller",
     "bootstrap",
     "bootstrap_upkeep",
+    "correlation",
     "dashboard",
     "front",
     "redaction",

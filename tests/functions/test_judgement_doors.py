@@ -89,6 +89,11 @@ class TestWhatIf:
     def test_without_a_body_it_is_the_decision_that_fell(self, world: World) -> None:
         assert body_of(self.ask())["differs"] is False
 
+    def test_a_metric_of_the_other_task_is_told(self, world: World) -> None:
+        answer = self.ask({"metric": "r2_score"})
+        said = body_of(answer)
+        assert (answer.status_code, said["code"], said["field"]) == (409, "metric-of-other-task", "metric")
+
     def test_what_is_no_term_is_refused_with_its_place(self, world: World) -> None:
         answer = self.ask({"metric": "luck"})
         said = body_of(answer)

@@ -57,6 +57,13 @@ def test_a_batch_runs_by_itself(cloud: Cloud) -> None:
 
 
 def test_keys_rotate_over_the_wire(cloud: Cloud) -> None:
+    def at_rest() -> bool:
+        answer = requests.get(
+            f"{cloud.api}/endpoints/bank-abc123/rotation", headers=cloud.headers, timeout=20
+        )
+        return answer.status_code == 404 or answer.json()["status"] in ("completed", "failed")
+
+    wait_for(at_rest, 60, "a rotation that generated requests have asked for")
     before = list(cloud.endpoint.live_keys)
     url = f"{cloud.api}/endpoints/bank-abc123/rotate-key"
     taken = requests.post(url, headers=cloud.headers, timeout=20)

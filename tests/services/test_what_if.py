@@ -176,7 +176,6 @@ class TestWhatCanNotBeAsked:
         [
             ([], "(body)"),
             ({"metric": "luck"}, "metric"),
-            ({"metric": "r2_score"}, "metric"),
             ({"metric": 7}, "metric"),
             ({"margin": "0.1"}, "margin"),
             ({"margin": 2}, "margin"),

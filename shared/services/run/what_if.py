@@ -120,7 +120,12 @@ def _said(body: bytes, run: Run) -> dict[str, Any]:
     task = "regression" if run.config.task == "regression" else "classification"
     if "metric" in said and said["metric"] not in GATE_METRICS[task]:
         names = ", ".join(GATE_METRICS[task])
-        raise _refused(f"{said['metric']} is no metric of a {task}.", "metric", f"One of {names}.")
+        raise Refused(
+            f"{said['metric']} is no metric of a {task}, which {run.run_id} is.",
+            remedy=f"One of {names}.",
+            code="metric-of-other-task",
+            field="metric",
+        )
     return said
 
 
