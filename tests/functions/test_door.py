@@ -26,6 +26,7 @@ from shared.services.bulkhead import Bulkhead
 from shared.services.monitoring.probe import Probe
 from shared.services.rate_limit import MAX_KEYS, RateLimit
 from shared.settings import read, settings
+from tests.support.indexed import indexed_functions
 from tests.support.scoring_support import SCHEMA, body_of, call, request
 
 TWO = {"data": [dict(row) for row in SCHEMA.example]}
@@ -80,11 +81,9 @@ def test_a_name_that_no_file_can_have_is_no_dataset(function: Callable[..., Any]
 
 
 def test_every_parameter_of_a_route_has_a_rule() -> None:
-    import function_app
-
     routes = [
         binding.get_dict_repr().get("route", "")
-        for function in function_app.app.get_functions()
+        for function in indexed_functions()
         for binding in function.get_bindings()
     ]
     named = {part[1:-1].lstrip("*") for route in routes for part in route.split("/") if part.startswith("{")}

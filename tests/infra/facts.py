@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from shared.settings import Settings, variable
+from tests.support.indexed import indexed_functions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,10 +84,8 @@ def needed_by_the_code() -> frozenset[str]:
 
 def triggered_by_blobs() -> frozenset[str]:
     """Functions that are indexed with a blob trigger."""
-    import function_app
-
     return frozenset(
         str(found.get_function_name())
-        for found in function_app.app.get_functions()
+        for found in indexed_functions()
         if any(binding.type == "blobTrigger" for binding in found.get_bindings())
     )
