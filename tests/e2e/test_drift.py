@@ -11,7 +11,7 @@ import requests
 
 from tests.support.live_stack import SMALL, live_stack, small_table
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 CONFIG = b"retrain: {on_drift: 1 of 1, data: last 2 versions}\ndrift: {min_rows: 100}\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.test_rollback import until
 from tests.support.live_stack import SMALL, LiveStack, live_stack, small_table
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROWS = 1500
 ANN = {"x-dropml-actor": "ann"}
 
