@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from benchmarks.serving_script import SCORE_PY
+
 ROOT = Path(__file__).resolve().parents[1]
 VENVS = Path(__file__).parent / "venvs"
 KEY = "a-key-of-the-benchmark"
@@ -26,34 +28,6 @@ MLFLOW = "3.17.2"
 AZMLINFSRV = "1.5.1"
 _START_LIMIT = 180.0
 _MODEL_PACKAGES = ("scikit-learn", "lightgbm", "xgboost-cpu", "numpy", "pandas")
-
-SCORE_PY = '''"""The entry script: what Azure generates for an MLflow model, shortened to what a DataFrame needs."""
-
-import json
-import os
-
-import mlflow.pyfunc
-import pandas as pd
-from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType
-from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
-from inference_schema.schema_decorators import input_schema, output_schema
-
-folder = os.environ["AZUREML_MODEL_DIR"]
-with open(os.path.join(folder, "input_example.json")) as file:
-    example = json.load(file)
-sample = pd.DataFrame(example["data"], columns=example["columns"])
-
-
-def init():
-    global model
-    model = mlflow.pyfunc.load_model(folder)
-
-
-@input_schema("input_data", PandasParameterType(sample, enforce_shape=False, orient="split"))
-@output_schema(StandardPythonParameterType(["no"]))
-def run(input_data):
-    return model.predict(input_data).tolist()
-'''
 
 #: Of the entry script's folder, what isn't uploaded with it.
 _NO_MODULES = shutil.ignore_patterns("*.md", "__pycache__")

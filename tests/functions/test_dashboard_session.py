@@ -75,7 +75,7 @@ def test_a_session_ends(guest: Guest, house: Front) -> None:
     house.world.clock.now += SESSION_SECONDS - 10
     guest.page()
     house.world.clock.now += 20
-    guest.page(status=401)
+    assert "Sign in" in guest.page(status=401).text
 
 
 def test_a_forged_cookie_opens_nothing(guest: Guest) -> None:
@@ -85,16 +85,16 @@ def test_a_forged_cookie_opens_nothing(guest: Guest) -> None:
     other = base64.urlsafe_b64encode(json.dumps(payload | {"name": "Eve"}).encode()).decode().rstrip("=")
     for forged in (f"{other}.{signature}", text, f"{text}.", f".{signature}", "x", f"{text}.{signature}x"):
         guest.cookie = forged
-        guest.page(status=401)
+        assert "Eve" not in guest.page(status=401).text
 
 
 def test_deleting_the_secret_signs_everyone_out(guest: Guest, house: Front) -> None:
     guest.sign_in()
     house.world.docs.delete("dashboard/secret.json")
     house.world.clock.now += FRESH_SECONDS + 1
-    guest.page(status=401)
-    guest.sign_in()
-    guest.page()
+    assert "Sign in" in guest.page(status=401).text
+    guest.sign_in("Ada Lovelace")
+    assert "Ada Lovelace" in guest.page().text
 
 
 def test_signing_out_takes_the_cookie_away(guest: Guest) -> None:

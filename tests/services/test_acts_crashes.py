@@ -154,7 +154,8 @@ def test_dying_before_or_after_any_effect_changes_nothing(name: str) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(ACTS)), st.lists(st.integers(0, 25), min_size=2, max_size=4))
 def test_dying_again_and_again_changes_nothing(name: str, deaths: list[int]) -> None:
-    story(name, deaths)
+    world, _ = story(name, deaths)
+    assert [str(run.state) for run in world.runs()] == ACTS[name][2]
 
 
 def lever(verb: str, n: int) -> Callable[[World], object]:
@@ -199,3 +200,4 @@ def test_whatever_people_do_one_version_serves_in_the_end(
     hosts.living(lambda: do("resume"))
     hosts.ticks(70)
     whole(world)
+    assert len([run for run in world.runs() if str(run.state) == "live"]) <= 1
