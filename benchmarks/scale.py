@@ -102,12 +102,12 @@ def measure_history(storage: str, sizes: Sizes) -> dict[str, Any]:
 
 @contextmanager
 def idle_stack(home: Path, runs: int, datasets: int) -> Iterator[stack.Stack]:
-    """A running stack over so much history."""
-    running = stack.up(home)
+    """A stack started over so much history."""
     try:
-        with BlobServiceClient.from_connection_string(running.storage) as service:
+        with BlobServiceClient.from_connection_string(stack.up(home).storage) as service:
             write_history(store(service, "dropml-state", time.time), runs, datasets)
-        yield running
+        stack.down(home)
+        yield stack.up(home)
     finally:
         stack.down(home)
 
@@ -124,13 +124,16 @@ def processor_seconds(running: stack.Stack) -> float:
 
 
 def measure_idle(folder: Path, sizes: Sizes) -> dict[str, list[float]]:
-    """Share of a processor that each idle stack uses, over the same spans of time."""
+    """Share of a processor that each idle stack uses, over the same spans of time.
+
+    Once their start is behind them: the first looks at everything come then, and again each ten minutes, a sweep each six hours.
+    """
     runs = sizes.runs // sizes.datasets
     with (
         idle_stack(folder / LITTLE, runs, 1) as little,
         idle_stack(folder / MUCH, runs * sizes.datasets, sizes.datasets) as much,
     ):
-        time.sleep(sizes.idle_seconds / 2)
+        time.sleep(2 * sizes.idle_seconds)
         shares: dict[str, list[float]] = {LITTLE: [], MUCH: []}
         for _ in range(3):
             before = processor_seconds(little), processor_seconds(much)
@@ -182,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--datasets", type=int, default=1_000)
     parser.add_argument("--open-runs", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--idle-seconds", type=float, default=20.0)
+    parser.add_argument("--idle-seconds", type=float, default=30.0)
     sizes = Sizes(**vars(parser.parse_args(argv)))
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory(prefix="dropml-scale-") as name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,6 +19,7 @@ from shared.domain.run.parts import Moment, Snapshot, Source
 from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
+from shared.services.run import housekeeping, upgrade
 from shared.services.run.store import RunStore
 
 WRITERS = 8
@@ -37,10 +39,12 @@ def store(service: BlobServiceClient, container: str, clock: Callable[[], float]
 
 
 def write_history(to: RunStore, runs: int, datasets: int) -> None:
-    """So many closed runs, evenly in so many datasets, the last run of each in service."""
+    """So many closed runs, evenly in so many datasets, the last run of each in service; upgraded, and swept just now."""
     share = runs // datasets
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(partial(_dataset, to, share=share, datasets=datasets), range(datasets)))
+    to.write(upgrade.DONE, upgrade.Upgrade(tuple(upgrade.STEPS)))
+    to.write(housekeeping.PATH, housekeeping.House(time.time()))
 
 
 def _dataset(to: RunStore, number: int, *, share: int, datasets: int) -> None:
