@@ -13,6 +13,7 @@ from dropml.cli.commands import (
     doctor,
     drop,
     endpoints,
+    evidence,
     local,
     pipelines,
     refused,
@@ -39,7 +40,19 @@ def build() -> typer.Typer:
         add_completion=True,
     )
     app.callback()(_root)
-    for module in (local, drop, runs, datasets, endpoints, refused, pipelines, watchmen, doctor, azure):
+    for module in (
+        local,
+        drop,
+        runs,
+        evidence,
+        datasets,
+        endpoints,
+        refused,
+        pipelines,
+        watchmen,
+        doctor,
+        azure,
+    ):
         module.register(app)
     return app
 
