@@ -47,7 +47,9 @@ def test_the_wheel_has_the_application_whole_and_nothing_of_tests(wheel: Path) -
     ]
     app = {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
     app = {name for name in app if not name.startswith("scorer/swagger")}  # what serving leaves there
-    assert {f"dropml/_app/{name}" for name in {*app, "function_app.py", "host.json"}} <= names
+    assert {
+        f"dropml/_app/{name}" for name in {*app, "function_app.py", "host.json", "infra/promote.py"}
+    } <= names
     assert {"dropml/azurite/package-lock.json", "dropml/cli/app.py", "scorer/score.py"} <= names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dropml", "scorer"}
