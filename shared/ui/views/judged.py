@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.canary import BOUNDS, Tally
+from shared.domain.evidence import Diff
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services.monitoring import tallies
+from shared.services.run.comparing import diff_path
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 from shared.ui.views.run import shown
@@ -28,8 +30,12 @@ class Side:
 
 
 def gate(desk: Desk, visit: Visit) -> Page:
+    """The verdict's numbers, and the rows on which the two models differ."""
     run = desk.store.load(visit.names[0])[0]
-    return shown(desk, run, "/gate", {"numbers": run.gate.numbers if run.gate else None}, "gate.html", "gate")
+    numbers = run.gate.numbers if run.gate else None
+    found = desk.store.read(diff_path(run.run_id), Diff) if numbers else None
+    more: dict[str, object] = {"numbers": numbers, "diff": found if found and found.champion_run else None}
+    return shown(desk, run, "/gate", more, "gate.html", "gate")
 
 
 def rollout(desk: Desk, visit: Visit) -> Page:

@@ -11,6 +11,7 @@ from shared.services.run import artifacts, threshold_views
 from shared.services.run.threshold_views import CurvePoint, CurveView
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
+from shared.ui.views.card import card
 from shared.ui.views.run import shown
 
 #: Features drawn; the JSON has up to 200.
@@ -49,6 +50,7 @@ def model(desk: Desk, visit: Visit) -> Page:
         "curve": curve,
         "no_curve": no_curve,
         "point": point,
+        "card": card(run),
         "live_now": bool(dataset and dataset.champion == run.run_id),
     }
     return shown(desk, run, "/model", more, "model.html", "model")
