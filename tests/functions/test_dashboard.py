@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions import pages
+from shared.domain.notify.receivers import Receiver
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Source, Trial, Trouble
 from shared.domain.run.states import State
@@ -254,3 +255,29 @@ def test_a_pipeline_is_asked_for_once_however_often_the_button_is_pressed(guest:
     first, second = (guest.post("/ask/pipelines/people/run", fields) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     assert "people" in guest.page("/pipelines").text
+
+
+def test_the_link_of_every_notification_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = Front()
+    house.world.receivers = (Receiver("json", "https://hooks.example.com/x"),)
+    house.put("people.csv")
+    house.drop("people.csv")
+    house.put("broken.csv", BROKEN)
+    house.drop("broken.csv")
+    until_done(house)
+    house.put("more.csv")
+    house.drop("more.csv")
+    problem = RunProblem("training-failed", "It ended.", "Read the log.", failed_in=State.TRAINING)
+    hurt(house, "more-1-a1", state=State.DROPPED)
+    run, etag = house.world.store.load("more-1-a1")
+    house.world.store.save(run.advance(State.FAILED, house.world.clock(), problem=problem), etag)
+    guest = guest_of(house, monkeypatch)
+    guest.sign_in()
+    found = [house.world.docs.get(path) for path in house.world.docs.list("outbox/pending/")]
+    notices = {each[0]["notice"]["event"]: each[0]["notice"]["link"] for each in found if each}
+    assert set(notices) == {"live", "quarantined", "failed"}
+    assert notices["failed"] == f"{BASE}/runs/more-1-a1/failure"
+    assert notices["quarantined"].startswith(f"{BASE}/quarantine/")
+    for link in notices.values():
+        assert link.startswith(BASE)
+        guest.page(link.removeprefix(BASE))

@@ -69,7 +69,10 @@ def test_each_event_is_told_once_with_sentence_remedy_and_link() -> None:
     assert sorted(events(world)) == sorted(STORY)
     rolled_back = next(n for n in told(world) if n.event == "rolled_back")
     assert rolled_back.sentence == "Version 2 of bank (run bank-2-a1) lost its traffic: by ann."
-    assert all(notice.remedy and notice.link == f"/api/runs/{notice.run_id}" for notice in told(world))
+    assert all(notice.remedy for notice in told(world))
+    assert [notice.link.removeprefix("/api/dashboard") for notice in told(world)] == [
+        f"/{'quarantine' if event == 'quarantined' else 'runs'}/{run_id}" for event, run_id in events(world)
+    ]
 
 
 def test_no_value_of_a_row_and_no_url_stands_in_the_outbox() -> None:

@@ -43,7 +43,7 @@ def notice(name: str = "a", event: str = "rejected") -> Notice:
         "See `it`.",
         "bank-4-a1",
         "some-code",
-        "/api/runs/bank-4-a1",
+        "/api/dashboard/runs/bank-4-a1",
     )
 
 
@@ -101,7 +101,7 @@ def test_a_notice_reaches_each_receiver_in_its_form_and_signed() -> None:
         for path, body in zip(service.seen, service.bodies, strict=True)
     }
     plain, slack, teams = bodies["json"], bodies["slack"], bodies["teams"]
-    assert plain["link"] == "https://app.example.com/api/runs/bank-4-a1"
+    assert plain["link"] == "https://app.example.com/api/dashboard/runs/bank-4-a1"
     assert (plain["event"], plain["version"], plain["id"]) == ("rejected", 1, notice().id)
     assert "&lt;rejected&gt; &amp; sent home" in slack["blocks"][0]["text"]["text"]
     assert slack["text"].startswith("Model rejected: bank &lt;&amp;&gt;")

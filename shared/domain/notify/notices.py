@@ -23,13 +23,15 @@ EVENTS: dict[str, str] = {
     "poison_message": "a dropped file's function failed at every try",
     "dead": "a notification could not be delivered to another receiver",
 }
+#: Of the dashboard: a link in a chat is opened by a person, who is signed in there or asked to.
+PAGES = "/api/dashboard"
 #: Characters of a sentence or remedy: what a chat shows without folding it.
 MOST_CHARACTERS = 600
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One event. `id` is the same however often it is sent; `at` is unix seconds; `link` a path of our API."""
+    """One event. `id` is the same however often it is sent; `at` is unix seconds; `link` the path of a page for people."""
 
     id: str
     event: str

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.domain.notify.notices import Notice, notice_id, short
+from shared.domain.notify.notices import PAGES, Notice, notice_id, short
 from shared.domain.run.documents import Run
 from shared.domain.run.ledger import line_hash
 from shared.domain.run.parts import Place, RunProblem
@@ -49,8 +49,15 @@ def of_run(run: Run, wanted: Callable[[str], bool]) -> Iterator[Notice]:
                 short(told.remedy),
                 run.run_id,
                 told.code,
-                f"/api/runs/{run.run_id}",
+                PAGES + _page(run),
             )
+
+
+def _page(run: Run) -> str:
+    """What helps most now: the report of a refused file, the words and log of a failure, else the run's story."""
+    if run.state is State.QUARANTINED:
+        return f"/quarantine/{run.run_id}"
+    return f"/runs/{run.run_id}" + ("/failure" if run.state is State.FAILED else "")
 
 
 def where(places: Mapping[str, Place]) -> str:

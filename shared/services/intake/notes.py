@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.domain import names
 from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
-from shared.domain.notify.notices import Notice, notice_id, short
+from shared.domain.notify.notices import PAGES, Notice, notice_id, short
 from shared.domain.run import quarantine
 from shared.domain.run.parts import Decision, RunProblem, Source
 from shared.services.intake.ports import Files, IntakePlan
@@ -75,5 +75,5 @@ def _notice(note: str, told: Note) -> Notice:
         short(f"The file {told.blob} was not taken: {told.code}."),
         f"GET /api/quarantine/{note} says why, and what can be done.",
         code=told.code,
-        link=f"/api/quarantine/{note}",
+        link=f"{PAGES}/quarantine/{note}",
     )

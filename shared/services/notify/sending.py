@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
 from shared.domain.notify.deliveries import DEAD, PENDING, SENT, Delivery, Patience
-from shared.domain.notify.notices import Notice, notice_id
+from shared.domain.notify.notices import PAGES, Notice, notice_id
 from shared.domain.notify.payloads import body, headers
 from shared.domain.notify.receivers import Receiver
 from shared.services.documents import Entry
@@ -178,7 +178,7 @@ def _of_the_dead(delivery: Delivery, now: float) -> Notice:
         "",
         f"Notifications to {delivery.receiver} can't be delivered: {delivery.trouble}",
         "GET /api/notifications?state=dead lists them; POST /api/notifications/{id}/resend sends one again.",
-        link="/api/notifications?state=dead",
+        link=f"{PAGES}/system",
     )
 
 

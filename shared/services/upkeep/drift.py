@@ -14,7 +14,7 @@ from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.drift import Compared, Plan, Seen, compared, spelt
 from shared.domain.drift_series import DriftSeries, JudgedWindow, OwnAnswers
 from shared.domain.errors import Conflict, DropMLError
-from shared.domain.notify.notices import Notice, notice_id, short
+from shared.domain.notify.notices import PAGES, Notice, notice_id, short
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.upkeep import DriftRule, Upkeep
@@ -195,7 +195,7 @@ class DriftWatch:
                     "Look at GET /api/datasets/{dataset}/drift; drop a newer file to train on what is scored now.",
                     window.run_id,
                     "drift",
-                    f"/api/datasets/{dataset.slug}/drift",
+                    f"{PAGES}/datasets/{dataset.slug}",
                 )
             )
 
