@@ -10,6 +10,7 @@ from shared.once import Once
 from shared.settings import Settings, settings
 
 if TYPE_CHECKING:
+    from shared.adapters.telemetry import Telemetry
     from shared.services.doctor.report import Check, ReportView
     from shared.services.ticks import Ticks
 
@@ -28,6 +29,14 @@ def came(timer: str) -> None:
     guarded(bootstrap.log, "a timer's tick is not written down", lambda: ticks().came(timer))
 
 
+def sender() -> Telemetry | None:
+    """What sends telemetry; None where none is sent."""
+    from shared.adapters.telemetry import Telemetry
+
+    found = bootstrap.telemetry()
+    return found if isinstance(found, Telemetry) else None
+
+
 def examine(version: str, *, quota: bool = False) -> ReportView:
     """Every check at once. What is wrong with the settings is raised: without them nothing else can be asked."""
     from shared.services.doctor import report
@@ -38,7 +47,6 @@ def examine(version: str, *, quota: bool = False) -> ReportView:
 
 def _of_the_app(now: Settings, version: str) -> dict[str, Check]:
     from shared.adapters.checkup import Identity
-    from shared.adapters.telemetry import Telemetry
     from shared.services.doctor import app
 
     named = {
@@ -46,13 +54,11 @@ def _of_the_app(now: Settings, version: str) -> dict[str, Check]:
         "AZURE_RESOURCE_GROUP": now.azure_resource_group,
         "AZUREML_WORKSPACE": now.azureml_workspace,
     }
-    sender = bootstrap.telemetry()
-    counted = sender if isinstance(sender, Telemetry) else None
     schedules = {name: os.environ.get(f"{name.upper()}_SCHEDULE", "") for name in ("lifecycle", "sweep")}
     return {
         "settings": app.settings(named, version),
         "identity": app.identity(lambda: Identity(bootstrap.credential())),
-        "telemetry": app.telemetry(bool(now.applicationinsights_connection_string), counted),
+        "telemetry": app.telemetry(bool(now.applicationinsights_connection_string), sender()),
         "timer advance": app.timer("advance", schedules["lifecycle"], ticks()),
         "timer sweep": app.timer("sweep", schedules["sweep"], ticks()),
     }

@@ -10,7 +10,7 @@ from shared import bootstrap, front
 from shared.once import Once
 
 if TYPE_CHECKING:
-    from shared.ui.desk import Desk, Place, Settled
+    from shared.ui.desk import Desk, Place, Sending, Settled
     from shared.ui.session import Sessions
 
 
@@ -40,9 +40,31 @@ def desk(place: Place, version: str) -> Desk:
         entry=lambda name: bootstrap.endpoints().entry(name),
         doctor=lambda: checkup.examine(version),
         scores=_scores,
+        sending=_sending,
+        came=lambda timer: checkup.ticks().last(timer),
         place=place,
         settled=settled(),
     )
+
+
+def _sending() -> Sending:
+    from shared import checkup
+    from shared.redaction import redact
+    from shared.ui.desk import Sending, SentItem
+
+    sender = checkup.sender()
+    if sender is None:
+        return Sending()
+    last = tuple(
+        SentItem(
+            each.time.timestamp(),
+            each.kind,
+            redact(str(each.arguments.get("name", ""))),
+            redact(each.operation),
+        )
+        for each in sender.recent
+    )
+    return Sending(True, sender.sent, sender.dropped, last)
 
 
 def _scores(dataset: str, body: bytes) -> bytes:

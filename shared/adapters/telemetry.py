@@ -21,6 +21,8 @@ from shared.adapters.telemetry_envelopes import Envelopes, Item
 from shared.correlation import Exchange
 
 QUEUE_LIMIT, BATCH = 2000, 100
+#: Items that were taken last and are kept to be shown.
+RECENT = 10
 SEND_TIMEOUT = (3.0, 5.0)
 #: Tries per batch and the pause after each failure, in seconds.
 PAUSES = (1.0, 4.0, 15.0)
@@ -88,6 +90,8 @@ class Telemetry(NoTelemetry):
         self._stop = threading.Event()
         self.dropped = 0
         self.sent = 0
+        #: What was taken last, the newest first.
+        self.recent: tuple[Item, ...] = ()
         self._complain_at = 0.0
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
         self._thread.start()
@@ -170,7 +174,8 @@ class Telemetry(NoTelemetry):
         while not self._stop.is_set() or not self._queue.empty():
             batch = self._take()
             try:
-                self._send([made for item in batch for made in envelopes.make(item)])
+                if self._send([made for item in batch for made in envelopes.make(item)]):
+                    self.recent = (*reversed(batch), *self.recent)[:RECENT]
             except Exception:
                 self.dropped += len(batch)
                 log.exception("telemetry can't be sent")
@@ -190,16 +195,16 @@ class Telemetry(NoTelemetry):
                 break
         return batch
 
-    def _send(self, documents: list[dict[str, object]]) -> None:
+    def _send(self, documents: list[dict[str, object]]) -> bool:
+        """Whether they were taken."""
         if not documents:
-            return
-
+            return False
         body = json.dumps(documents, default=str).encode()
         for pause in PAUSES:
             status = self._post(body)
             if 200 <= status < 300:
                 self.sent += len(documents)
-                return
+                return True
             if status in (400, 402, 404) or self._stop.wait(pause):
                 break
         self.dropped += len(documents)
@@ -208,6 +213,7 @@ class Telemetry(NoTelemetry):
             log.warning(
                 "Application Insights takes no telemetry (%s); %d items dropped", status, self.dropped
             )
+        return False
 
     def _post(self, body: bytes) -> int:
         """The answer's status; 0 where there was none, or no token to ask with."""

@@ -37,6 +37,9 @@ DOINGS: Mapping[tuple[str, str], Doing] = {
     ("endpoints", "app-insights-off"): Doing(
         other_acts.ask_insights(enabled=False), other_acts.insights(enabled=False), "It is being turned off."
     ),
+    ("notifications", "resend"): Doing(
+        other_acts.ask_resend, other_acts.resend, "It is sent again within a minute."
+    ),
     ("pipelines", "cancel"): Doing(
         other_acts.ask_cancel_pipeline, other_acts.cancel_pipeline, "It is being cancelled."
     ),

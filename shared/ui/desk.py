@@ -38,6 +38,26 @@ class Place:
 
 
 @dataclass(frozen=True)
+class SentItem:
+    """An item of telemetry that was taken. `operation` is the id of the request or the run that it belongs to."""
+
+    at: float
+    kind: str
+    name: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Of the telemetry of this process: counts of items, and those that were taken last, the newest first."""
+
+    connected: bool = False
+    sent: int = 0
+    dropped: int = 0
+    last: tuple[SentItem, ...] = ()
+
+
+@dataclass(frozen=True)
 class Champion:
     """Of a run in service: what was settled before it went live."""
 
@@ -67,6 +87,9 @@ class Desk:
     #: What the app has and lacks; asks Azure and takes seconds.
     doctor: Callable[[], ReportView]
     scores: Scores
+    sending: Callable[[], Sending]
+    #: When a timer came last (unix seconds), as far as it was written down.
+    came: Callable[[str], float | None]
     place: Place = field(default_factory=Place)
     settled: Settled = field(default_factory=Settled)
 

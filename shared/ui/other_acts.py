@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 from urllib.parse import quote
 
+from shared.services.notify import showing
 from shared.services.run import endpoint_views
 from shared.ui.desk import Desk, Visit
 from shared.ui.questions import Question, act_of
@@ -102,3 +103,19 @@ def insights(*, enabled: bool) -> Callable[[Desk, Visit, str], str]:
         return f"/endpoints/{entry.endpoint}"
 
     return do
+
+
+# -- notifications ------------------------------------------------------------------------------------------------------
+
+
+def ask_resend(desk: Desk, name: str) -> Question:
+    _, delivery, _ = desk.store.outbox.find(name)
+    says = (
+        f"“{delivery.notice.sentence}” goes to {delivery.receiver} once more, with all its tries before it."
+    )
+    return Question("Send it again?", says, "Send again", "/system", note=False)
+
+
+def resend(desk: Desk, _: Visit, name: str) -> str:
+    showing.resend(desk.store.outbox, name)
+    return "/system"

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.telemetry import Telemetry
 from shared.adapters.telemetry_of import Exceptions, telemetry_of
 from shared.correlation import Exchange, operation
 from shared.signals_plan import of_runs
@@ -53,6 +54,10 @@ def test_all_that_the_app_sends_arrives_under_one_id(tmp_path: Path) -> None:
             for handler in [h for h in root.handlers if isinstance(h, Exceptions)]:
                 root.removeHandler(handler)
             telemetry.close(10)
+        assert isinstance(telemetry, Telemetry)
+        recent = telemetry.recent
+        assert {each.kind for each in recent} == {"request", "event", "metric", "exception"}
+        assert [each.time for each in recent] == sorted((each.time for each in recent), reverse=True)
 
         def shown(**filters: str) -> dict[str, Any]:
             items = running.call("GET", "/_emulator/telemetry", params=filters).json()["items"]

@@ -10,12 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions import pages
+from shared import dashboard
+from shared.domain.documents import to_json
+from shared.domain.notify.deliveries import DEAD, Delivery
+from shared.domain.notify.notices import Notice
 from shared.domain.notify.receivers import Receiver
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Source, Trial, Trouble
 from shared.domain.run.states import State
+from shared.services.notify.outbox import path as path_of
 from shared.services.quarantine.releasing import original
 from shared.services.run import loop
+from shared.services.ticks import Tick
+from shared.ui.desk import Sending, SentItem
 from tests.support import vendored
 from tests.support.guest import BASE, Guest, Seen, guest_of
 from tests.support.intake_front import Front
@@ -281,3 +288,35 @@ def test_the_link_of_every_notification_is_a_page(monkeypatch: pytest.MonkeyPatc
     for link in notices.values():
         assert link.startswith(BASE)
         guest.page(link.removeprefix(BASE))
+
+
+def dead_letter(house: Front) -> str:
+    """A notification that could not be delivered; its id."""
+    outbox = house.world.store.outbox
+    notice = Notice("n1", "failed", house.world.clock(), "people", "Run people-1-a1 failed.")
+    given_up = Delivery("d1", "hooks.example.com-1234", notice, house.world.clock(), tries=10)
+    ended = replace(given_up, trouble="It answered 404.", ended_at=house.world.clock())
+    outbox.documents.put(path_of(DEAD, "d1"), to_json(ended))
+    return ended.id
+
+
+def test_the_system_s_page_tells_of_timers_notifications_and_telemetry(
+    guest: Guest, house: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = guest.page("/system")
+    for part in ("advance was not seen yet", "Nobody is told", "None waits, none was lost.", "None is sent"):
+        assert part in page.text, part
+    name = dead_letter(house)
+    sent = SentItem(house.world.clock(), "request", "POST /api/score", "trace-1")
+    monkeypatch.setattr(dashboard, "_sending", lambda: Sending(True, 41, 3, (sent,)))
+    house.world.store.write("ticks/advance.json", Tick(house.world.clock()))
+    page = guest.page("/system")
+    for part in (
+        "advance came", "1 could not be delivered", "Run people-1-a1 failed.", "It answered 404. tried 10 times",
+        "has taken 41 items of this process, and 3 were lost", "request POST /api/score trace-1",
+    ):  # fmt: skip
+        assert part in page.text, part
+    answer = guest.press(f"/ask/notifications/{name}/resend")
+    assert answer.headers["Location"] == f"{BASE}/system?done=notifications.resend"
+    assert "1 wait to be sent" in guest.page("/system").text
+    assert guest.get("/ask/notifications/nobody/resend").status_code == 404

@@ -23,6 +23,7 @@ from shared.services.run.profiles import Profiles
 from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
 from shared.services.scoring.keys import KeyRing
+from shared.services.ticks import Ticks
 from shared.ui.session import Sessions
 from tests.support.intake_front import Front
 from tests.support.memory_pipelines import MemoryPipelines
@@ -137,6 +138,7 @@ def guest_of(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
         (dashboard, "sessions", lambda: sessions),
         (checkup, "examine", lambda version: report.examine({"app": lambda: report.ok("app", version)})),
         (bootstrap, "endpoints", lambda: endpoints),
+        (checkup, "ticks", lambda: Ticks(world.store, world.log)),
     ):
         monkeypatch.setattr(module, name, built)
     return Guest()

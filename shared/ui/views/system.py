@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from shared.domain.errors import NotFound
+from shared.domain.notify.deliveries import DEAD, PENDING
 from shared.domain.run.serving import ServingEntry
+from shared.services.notify import showing
 from shared.services.run import views
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 from shared.ui.views.dataset import found
 from shared.ui.views.run import steps
+
+#: Notifications of each state that the page lists; the API has all.
+NOTICES = "3"
+TIMERS = ("advance", "sweep")
 
 
 def why(desk: Desk, visit: Visit) -> Page:
@@ -35,8 +43,20 @@ def why(desk: Desk, visit: Visit) -> Page:
 
 
 def system(desk: Desk, visit: Visit) -> Page:
-    """The doctor's findings, worst first; asking takes seconds, so a page without them is a link to it."""
+    """Timers, notifications, telemetry; and the doctor's findings, worst first. Asking it takes seconds, so it is a link."""
     report = desk.doctor() if visit.said.get("examine") else None
     order = {"failed": 0, "warning": 1, "unknown": 2, "ok": 3}
     findings = sorted(report.findings, key=lambda each: order.get(each.status, 1)) if report else []
-    return Page("system.html", "System", {"report": report, "findings": findings})
+    outbox = desk.store.outbox
+    with ThreadPoolExecutor(4, thread_name_prefix="dropml-read") as pool:
+        came = pool.map(desk.came, TIMERS)
+        notices = pool.map(lambda state: showing.show(outbox, state, NOTICES), (DEAD, PENDING))
+    values: dict[str, object] = {
+        "report": report,
+        "findings": findings,
+        "timers": list(zip(TIMERS, came, strict=True)),
+        "notices": list(notices),
+        "receivers": [receiver.name for receiver in outbox.receivers],
+        "sending": desk.sending(),
+    }
+    return Page("system.html", "System", values)
