@@ -94,7 +94,10 @@ class TestLogs:
         assert main(["logs", "bank-1-a1"]) == Code.OK
         out, err = capfd.readouterr()
         assert out == "one\nt\\x1b]0;x\\x07wo\n"
-        assert "job bank-1-a1" in err
+        assert "job bank-1-a1:" in err
+        app.answers["GET /runs/bank-2-a1/logs"] = log | {"log": ""}
+        assert main(["logs", "bank-2-a1"]) == Code.OK
+        assert "is empty" in capfd.readouterr().err
         assert main(["logs", "bank-1-a1", "-o", "json"]) == Code.OK
         assert json.loads(capfd.readouterr().out) == log
 

@@ -66,6 +66,10 @@ def test_every_end_of_a_file_is_an_exit_code(folder: Path, capfd: pytest.Capture
     assert [one["run_id"] for one in listed] == [run["run_id"]]
     assert told("show", run["run_id"])[1]["state"] == "live"
     assert told("why", "people")[1]["ledger"]["broken_at"] is None
+    assert told("diff", run["run_id"])[1]["champion_run"] is None  # a first version flips nothing
+    assert told("diff", refused["run_id"])[0] == Code.ERROR
+    assert told("logs", run["run_id"])[1]["of"]
+    assert "azmlinfsrv" in told("logs", run["placement"]["endpoint"])[1]["log"]
     assert told("score", "people", "people.score.csv")[1] == {"result": ["no", "yes"]}
     assert told("quarantine", "discard", refused["run_id"])[1]["action"] == "discard"
     assert told("runs", "--key", "wrong")[0] == Code.UNAUTHORISED

@@ -312,11 +312,11 @@ def test_the_system_s_page_tells_of_timers_notifications_and_telemetry(
     house.world.store.write("ticks/advance.json", Tick(house.world.clock()))
     page = guest.page("/system")
     for part in (
-        "advance came", "1 could not be delivered", "Run people-1-a1 failed.", "It answered 404. tried 10 times",
+        "advance came", "1 could not be delivered", "Run people-1-a1 failed.", "It answered 404. tries: 10",
         "has taken 41 items of this process, and 3 were lost", "request POST /api/score trace-1",
     ):  # fmt: skip
         assert part in page.text, part
     answer = guest.press(f"/ask/notifications/{name}/resend")
     assert answer.headers["Location"] == f"{BASE}/system?done=notifications.resend"
-    assert "1 wait to be sent" in guest.page("/system").text
+    assert "1 to be sent" in guest.page("/system").text
     assert guest.get("/ask/notifications/nobody/resend").status_code == 404

@@ -42,12 +42,11 @@ def diff(
     if found["champion_run"] is None:
         session.out.say("Nothing was live, so nothing flips.")
         return
-    print()
-    print(f"Segments by {found['measure']}, those that got worse first")
-    columns = ("column", "value", "rows", "flips", "champion", "challenger", "verdict")
-    session.out.rows([_segment(one) for one in found["segments"][:_SEGMENTS]], columns, "No segments.")
-    print()
-    print("Rows that flip")
+    if found["segments"]:
+        print(f"\nSegments by {found['measure']}, those that got worse first")
+        columns = ("column", "value", "rows", "flips", "champion", "challenger", "verdict")
+        session.out.rows([_segment(one) for one in found["segments"][:_SEGMENTS]], columns)
+    print("\nRows that flip")
     names = ("row", "truth", "champion", "challenger", "champion_probability", "challenger_probability")
     session.out.rows(found["shown"][:limit], names, "None.")
 
@@ -83,11 +82,17 @@ def logs(
             session.out.document(found, ())
             return Code.OK
         whose = found.get("of") or found.get("deployment")
-        session.out.say(f"The log of {whose}:" if whose else "Nothing has written a log yet.")
+        session.out.say(_head(whose, found["log"]))
         _print(found["log"].splitlines())
         if follow:
             _follow(session, api, path, deployment, found["log"].splitlines())
     return Code.OK
+
+
+def _head(whose: str | None, log: str) -> str:
+    if not whose:
+        return "Nothing has written a log yet."
+    return f"The log of {whose}:" if log else f"The log of {whose} is empty."
 
 
 def _first(api: Any, name: str, deployment: str) -> tuple[str, Any]:
