@@ -156,6 +156,22 @@ def test_a_file_without_line_ends_is_not_gathered_in_memory() -> None:
     assert (error.error_code, error.where["line"]) == ("line-too-long", 2)
 
 
+@pytest.mark.parametrize(
+    ("begin", "each", "kind"),
+    [
+        ("[", '{"age": 30, "y": "no"},', "JSON"),
+        ("<table>", "<tr><td>30</td></tr>", "HTML"),
+        ('<?xml version="1.0"?><rows>', "<row>30</row>", "XML"),
+    ],
+)
+def test_another_format_without_line_ends_is_called_by_its_name_whatever_its_size(
+    begin: str, each: str, kind: str
+) -> None:
+    error = refusal(begin + each * (3_000_000 // len(each)))
+    assert (error.error_code, error.where["line"]) == ("no-table", 1)
+    assert error.message.startswith(f"This is {kind}, not CSV")
+
+
 def test_one_column_and_prose_are_no_table() -> None:
     assert refusal("y\n" + "yes\nno\n" * 50).error_code == "no-table"
     assert refusal("To whom it may concern:\nthis is no table.\n").error_code == "no-table"

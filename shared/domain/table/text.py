@@ -10,9 +10,11 @@ import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.dialect import WINDOW
 from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError, unmarked
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import Cleaner
+from shared.domain.table.not_csv import other_format
 
 #: Bytes decoded at a time; a block of whole lines is about this long. What fits a CPU's cache is fastest: blocks of 1 MiB
 #: take twice as long.
@@ -112,15 +114,21 @@ class TextReader:
                 yield self._cleaned(carry[:cut])
                 carry = carry[cut:]
             if len(carry) > MAX_LINE:
-                raise InvalidTable(
-                    f"Line {self._lines + 1} is longer than {MAX_LINE:,} characters.",
-                    remedy="Check that the file is a table with one row per line.",
-                    code="line-too-long",
-                    line=self._lines + 1,
-                )
+                raise self._too_long(carry)
         carry += newlines.decode(self._decode(b"", done, carry, final=True), final=True)
         if carry:
             yield self._cleaned(carry if carry.endswith("\n") else carry + "\n")
+
+    def _too_long(self, text: str) -> InvalidTable:
+        """The refusal of an overlong line. A first one is often JSON, HTML or XML without line ends: that is the cause."""
+        line = self._lines + 1
+        other = other_format(self._cleaner.clean(text[:WINDOW], line), line) if line == 1 else None
+        return other or InvalidTable(
+            f"Line {line} is longer than {MAX_LINE:,} characters.",
+            remedy="Check that the file is a table with one row per line.",
+            code="line-too-long",
+            line=line,
+        )
 
     def _cleaned(self, block: str) -> str:
         line = self._lines + 1
