@@ -14,7 +14,7 @@ from shared.domain.config import DatasetConfig, Task
 from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader
 from shared.domain.config_threshold import threshold_rule
-from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD
+from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, task_fields
 from shared.domain.table.number_notation import COMMA, POINT
 
 METADATA_PREFIX = "dropml_"
@@ -156,7 +156,12 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
 
 
 def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
-    values = reader.read(said, {**FIELDS, THRESHOLD: None, **dict.fromkeys(GROUPS)})
+    named = str(said.get("task", "auto" if config.task_auto else config.task)).strip().casefold()
+    task: Task | None = (
+        "regression" if named == "regression" else "classification" if named == "classification" else None
+    )
+    narrowed = task_fields(task) if task else {}
+    values = reader.read(said, {**FIELDS, **narrowed, THRESHOLD: None, **dict.fromkeys(GROUPS)})
     if "task" in values:
         values["task_auto"] = values["task"] == "auto"
         values["task"] = "classification" if values["task_auto"] else values["task"]
@@ -165,7 +170,8 @@ def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) ->
         told = values.pop(group, "")
         if told not in (None, ""):
             within: Any = getattr(config, group)
-            values[group] = replace(within, **reader.read(told, known, group))
+            offered = gate_fields(task) if task and group == "gate" else known
+            values[group] = replace(within, **reader.read(told, offered, group))
     if THRESHOLD in values:
         values[THRESHOLD] = threshold_rule(values[THRESHOLD], reader)
     return _checked(replace(config, **values), reader)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
+from shared.domain.config import Task
 from shared.domain.names import unwritable
 from shared.domain.table.encoding import ENCODINGS
 from shared.domain.table.invisible import clean
@@ -31,8 +32,9 @@ def _text(value: object) -> str:
     return text
 
 
-def choice(*known: str) -> Callable[[object], str]:
-    plain = {name.replace("_", "").replace("-", "").casefold(): name for name in known}
+def choice(*known: str, beside: Sequence[str] = ()) -> Callable[[object], str]:
+    """One of `known`; those `beside` are taken, too, but never offered."""
+    plain = {name.replace("_", "").replace("-", "").casefold(): name for name in (*beside, *known)}
 
     def parse(value: object) -> str:
         text = value if isinstance(value, str) else ""
@@ -224,6 +226,25 @@ DRIFT_FIELDS: dict[str, Parse] = {
     "threshold": number(0.05, 100, "a number from 0.05 up"),
     "min_rows": _whole(100, 10**9),
 }
+
+
+def task_fields(task: Task) -> dict[str, Parse]:
+    """Parsers that offer this task's names alone. Another task's are read: that they don't fit is told as such."""
+    algorithm = choice(*ALGORITHMS[task], beside=_EVERY_ALGORITHM)
+    every = [name for names in PRIMARY_METRICS.values() for name in names]
+    return {
+        "primary_metric": _optional(choice(*PRIMARY_METRICS[task], beside=every)),
+        "allowed_algorithms": _names(algorithm),
+        "blocked_algorithms": _names(algorithm),
+    }
+
+
+def gate_fields(task: Task) -> dict[str, Parse]:
+    """The gate's parsers, likewise."""
+    every = [name for names in GATE_METRICS.values() for name in names]
+    return {**GATE_FIELDS, "metric": choice(*GATE_METRICS[task], beside=every)}
+
+
 #: Keys that hold keys.
 GROUPS: dict[str, dict[str, Parse]] = {"gate": GATE_FIELDS, "retrain": RETRAIN_FIELDS, "drift": DRIFT_FIELDS}
 #: Every key, as one path.

@@ -143,6 +143,22 @@ def test_regression_brings_its_own_metrics() -> None:
     assert merge(high, "task: regression\ngate: {floor: 0.3}").gate.floor == 0.3
 
 
+@pytest.mark.parametrize(
+    ("said", "offered", "strange"),
+    [
+        ("task: regression\nprimary_metric: normalized_mean", "normalized_mean_absolute_error", "accuracy"),
+        ("task: classification\nprimary_metric: acuracy", "accuracy", "r2_score"),
+        ("task: regression\ngate: {metric: r2score1}", "r2_score", "f1_macro"),
+        ("task: regression\nallowed_algorithms: [XGBoost]", "XGBoostRegressor", "XGBoostClassifier"),
+        ("task: classification\nblocked_algorithms: [XGBoost]", "XGBoostClassifier", "XGBoostRegressor"),
+    ],
+)
+def test_only_names_that_fit_the_task_are_offered(said: str, offered: str, strange: str) -> None:
+    error = refused(said)
+    assert f"did you mean {offered}?" in error.message
+    assert strange not in error.message
+
+
 def test_an_unknown_key_gets_a_guess() -> None:
     error = refused("lable: y\n")
     assert "did you mean label?" in error.message
