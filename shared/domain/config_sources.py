@@ -156,7 +156,8 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
 
 
 def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
-    named = str(said.get("task", "auto" if config.task_auto else config.task)).strip().casefold()
+    # Where this source leaves the task to the settings, a slip may lie in the task: names of both are offered.
+    named = str(said.get("task", "")).strip().casefold()
     task: Task | None = (
         "regression" if named == "regression" else "classification" if named == "classification" else None
     )
