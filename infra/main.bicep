@@ -216,7 +216,7 @@ module budget 'modules/budget.bicep' = if (!empty(alertEmail)) {
   name: 'budget'
   scope: group
   params: {
-    name: 'budget-dropml-${environmentName}'
+    name: 'budget-dropml-${token}' // an environment's name may be too long, or hold a dot
     amount: chosen.monthlyBudget
     firstDay: firstDay
     email: alertEmail

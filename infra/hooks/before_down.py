@@ -15,6 +15,8 @@ import arm
 
 WORKSPACES = "2025-09-01"
 PATIENCE = 1800.0
+#: How main.bicep begins a workspace's name.
+OURS = "mlw-dropml-"
 
 
 def agreed(workspace: str) -> bool:
@@ -35,6 +37,17 @@ def purge(cloud: arm.Arm, path: str) -> None:
         for name in _names(cloud, f"{path}/{kind}"):
             _gone(cloud, f"{path}/{kind}/{name}", f"the endpoint {name} to go")
     _gone(cloud, path, "the workspace to go", "&forceToPurge=true")
+
+
+def _group() -> str:
+    """An `azd up` that failed has written no outputs, but has made a group under the name that main.bicep gives it."""
+    name = os.environ.get("AZURE_RESOURCE_GROUP") or f"rg-dropml-{arm.setting('AZURE_ENV_NAME')}"
+    return f"/subscriptions/{arm.setting('AZURE_SUBSCRIPTION_ID')}/resourceGroups/{name}"
+
+
+def _known() -> list[str]:
+    """The workspace that the outputs name; none where there are no outputs."""
+    return [name] if (name := os.environ.get("AZUREML_WORKSPACE", "")) else []
 
 
 def _names(cloud: arm.Arm, path: str) -> list[str]:
@@ -60,16 +73,17 @@ def _gone(cloud: arm.Arm, path: str, what: str, more: str = "") -> None:
 
 def main(pause: float = arm.PAUSE, patience: float = PATIENCE) -> int:
     try:
-        workspace = arm.setting("AZUREML_WORKSPACE")
-        if not agreed(workspace):
-            return 0
-        group = f"/subscriptions/{arm.setting('AZURE_SUBSCRIPTION_ID')}/resourceGroups/{arm.setting('AZURE_RESOURCE_GROUP')}"
-        path = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
-        purge(arm.Arm(time.monotonic() + patience, pause), path)
+        cloud = arm.Arm(time.monotonic() + patience, pause)
+        kind = f"{_group()}/providers/Microsoft.MachineLearningServices/workspaces"
+        workspaces = _known() or [name for name in _names(cloud, kind) if name.startswith(OURS)]
+        if not workspaces:
+            print("There is no workspace to delete for good.")
+        for workspace in filter(agreed, workspaces):
+            purge(cloud, f"{kind}/{workspace}")
+            print(f"The workspace {workspace} is deleted for good.")
     except arm.Stopped as error:
         print(f"The workspace is not deleted. {error}", file=sys.stderr)
         return 1
-    print(f"The workspace {workspace} is deleted for good.")
     return 0
 
 

@@ -1,4 +1,5 @@
-// Who may do what. Every role stands at the smallest scope that still does.
+// Who may do what. Every role stands at the smallest scope that still does. Each assignment's name holds whom it is for: one that
+// was made anew (a workspace, a cluster) gets assignments of its own, for Azure changes no assignment's principal.
 param appPrincipal string
 param workspacePrincipal string
 param clusterPrincipal string
@@ -121,7 +122,7 @@ resource appOnInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Azure Machine Learning: reads snapshots, keeps its own files, builds images
 resource readerOnSnapshots 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in items(readers): {
-  name: guid(snapshots.id, reader.key, ids.storageBlobDataReader)
+  name: guid(snapshots.id, reader.value, ids.storageBlobDataReader)
   scope: snapshots
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataReader)
@@ -131,7 +132,7 @@ resource readerOnSnapshots 'Microsoft.Authorization/roleAssignments@2022-04-01' 
 }]
 
 resource writerOfWorkspaceFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in items(readers): {
-  name: guid(workspaceFiles.id, reader.key, ids.storageBlobDataContributor)
+  name: guid(workspaceFiles.id, reader.value, ids.storageBlobDataContributor)
   scope: workspaceFiles
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataContributor)
@@ -141,7 +142,7 @@ resource writerOfWorkspaceFiles 'Microsoft.Authorization/roleAssignments@2022-04
 }]
 
 resource workspaceOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, workspaceName, ids.keyVaultAdministrator)
+  name: guid(vault.id, workspacePrincipal, ids.keyVaultAdministrator)
   scope: vault
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.keyVaultAdministrator)
@@ -151,7 +152,7 @@ resource workspaceOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 }
 
 resource workspaceOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, workspaceName, ids.acrPush)
+  name: guid(registry.id, workspacePrincipal, ids.acrPush)
   scope: registry
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.acrPush)
@@ -161,7 +162,7 @@ resource workspaceOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01
 }
 
 resource clusterOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, 'cluster', ids.acrPull)
+  name: guid(registry.id, clusterPrincipal, ids.acrPull)
   scope: registry
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.acrPull)
@@ -172,7 +173,7 @@ resource clusterOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' 
 
 // Event Grid: puts aside what it could not deliver
 resource topicOnDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(undelivered.id, 'topic', ids.storageBlobDataContributor)
+  name: guid(undelivered.id, topicPrincipal, ids.storageBlobDataContributor)
   scope: undelivered
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataContributor)

@@ -299,7 +299,7 @@ MUTATIONS = (
         ROLES,
         "    principalId: topicPrincipal",
         "    principalId: appPrincipal",
-        "is declared and never read",
+        "is missing for systemTopics/",
     ),
     Mutation(
         "the cluster can't read the data",

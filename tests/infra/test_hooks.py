@@ -178,6 +178,39 @@ def test_before_down_endpoints_and_workspace_go_for_good(tmp_path: Path) -> None
     ]
 
 
+def test_what_an_up_that_failed_has_left_is_found_without_its_outputs(tmp_path: Path) -> None:
+    """It writes none; what it has made costs money and keeps its name all the same."""
+    bare = {
+        "AZUREML_WORKSPACE": "",
+        "AZURE_RESOURCE_GROUP": "",
+        "AZURE_ENV_NAME": "dev",
+        "DROPML_PURGE": "yes",
+    }
+    workspaces = f"{GROUP}/Microsoft.MachineLearningServices/workspaces"
+    found = reply(value=[{"name": "mlw-dropml-x1"}, {"name": "somebody-elses"}])
+    with scripted(found, reply(value=[]), reply(value=[]), reply(204)) as cloud:
+        done = run("before_down", cloud, tmp_path, 60, **bare)
+    assert done.returncode == 0, done.stderr
+    assert cloud.seen[0] == f"GET {workspaces}?api-version=2025-09-01"
+    assert cloud.seen[-1] == f"DELETE {workspaces}/mlw-dropml-x1?api-version=2025-09-01&forceToPurge=true"
+    assert "somebody-elses" not in "".join(cloud.seen)
+
+
+def test_where_an_up_has_made_no_group_down_goes_on(tmp_path: Path) -> None:
+    bare = {
+        "AZUREML_WORKSPACE": "",
+        "AZURE_RESOURCE_GROUP": "",
+        "AZURE_ENV_NAME": "dev",
+        "DROPML_PURGE": "yes",
+    }
+    missing = reply(404, error={"code": "ResourceGroupNotFound", "message": "no"})
+    with scripted(missing) as cloud:
+        done = run("before_down", cloud, tmp_path, 60, **bare)
+    assert done.returncode == 0, done.stderr
+    assert "no workspace" in done.stdout
+    assert len(cloud.seen) == 1
+
+
 def test_azd_is_told_of_the_app_and_of_hooks_that_exist() -> None:
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     api = {"project": ".", "language": "python", "host": "function", "remoteBuild": True}

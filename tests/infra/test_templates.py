@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra import facts
-from tests.infra.check import check, parameters, texts
+from tests.infra.check import GIVEN, check, parameters, texts
 from tests.infra.mutations import MUTATIONS, Mutation
 from tests.infra.template import Templates
 from tests.infra.types import Types
@@ -56,6 +56,27 @@ def test_every_file_is_reached_from_main() -> None:
         for each in Templates(FILES, None).parsed["main.bicep"].modules.values()
     }
     assert reached == {path for path in FILES if path.startswith("modules/")}
+
+
+def test_whoever_is_made_anew_gets_assignments_of_their_own() -> None:
+    """Azure changes no assignment's principal (RoleAssignmentUpdateNotPermitted): each name holds its own."""
+    templates = Templates(FILES, None)
+    templates.unroll("main.bicep", parameters(FILES, GIVEN))
+    assigned = [
+        each for each in templates.resources if each.kind == "Microsoft.Authorization/roleAssignments"
+    ]
+    assert len(assigned) >= 15
+    for each in assigned:
+        assert str(each.body["properties"]["principalId"]) in each.name
+
+
+def test_no_name_but_the_groups_holds_the_environments() -> None:
+    """Azd takes names of 64 characters, with dots: a budget's or a vault's may not be so."""
+    environment = "An.Environment_with-a.very-long-name." + "x" * 20
+    templates = Templates(FILES, None)
+    templates.unroll("main.bicep", parameters(FILES, GIVEN | {"AZURE_ENV_NAME": environment}))
+    named = {each.kind for each in templates.resources if f"-{environment}" in each.name}
+    assert named == {"Microsoft.Resources/resourceGroups"}
 
 
 def test_azd_gives_every_parameter_that_main_needs() -> None:

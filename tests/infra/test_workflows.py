@@ -65,6 +65,24 @@ def test_every_python_that_is_promised_is_tested() -> None:
     assert matrix == [f"3.{minor}" for minor in range(low, high)]
 
 
+def test_what_the_deployment_reads_is_what_azd_takes_along() -> None:
+    """Else production, deployed from GitHub, would become dev: the stage stands in the variables."""
+    read = set(re.findall(r"vars\.([A-Z_]+)", WORKFLOWS["deploy"]))
+    its_own = {
+        "AZURE_CLIENT_ID",
+        "AZURE_TENANT_ID",
+        "AZURE_SUBSCRIPTION_ID",
+        "AZURE_ENV_NAME",
+        "AZURE_LOCATION",
+    }
+    taken = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["pipeline"]["variables"]
+    assert set(taken) == read - its_own
+    asked = set(
+        re.findall(r"\$\{(\w+)", (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8"))
+    )
+    assert asked - its_own - set(taken) == {"AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
+
+
 def test_only_what_signs_in_or_publishes_may_do_more_than_read() -> None:
     more = {
         f"{name}/{job}": sorted(key for key, value in told["permissions"].items() if value == "write")
