@@ -61,8 +61,9 @@ def follow(
     *,
     progress: Progress | None = None,
     pause: float = NEAR,
+    until: frozenset[str] = frozenset(),
 ) -> Run:
-    """Show the run that `find` names until it is done; raises TimeoutError."""
+    """Show the run that `find` names until it is done, or in a state of `until`; raises TimeoutError."""
     from dropml.client import DONE
 
     progress, deadline = progress or Progress(), time.monotonic() + timeout
@@ -78,7 +79,7 @@ def follow(
                     raise
             if run is not None:
                 progress.show(run)
-                if run["state"] in DONE:
+                if run["state"] in DONE | until:
                     return run
             time.sleep(pause)
     finally:
