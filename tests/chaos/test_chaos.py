@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.emulator import judge_serving, judge_standing
 from tests.chaos.plan import BAD, FAULTS_A_ROUND, GOOD, KINDS, Round, Trouble, round_of
 from tests.chaos.rounds import SETTINGS, Chaos
-from tests.chaos.tables import refused, table
+from tests.chaos.tables import refused, table, truth
 from tests.chaos.tally import Recovery, Tally, p95
 from tests.soak.__main__ import jumping
 from tests.support.live_stack import live_stack
@@ -39,7 +39,7 @@ def rows(kind: str, seed: int = 1) -> list[tuple[int, str]]:
 def right(kind: str) -> float:
     """Share of the labels that follow `a`."""
     found = rows(kind)
-    return sum((label == "yes") == (a > 50) for a, label in found) / len(found)
+    return sum((label == "yes") == truth(a) for a, label in found) / len(found)
 
 
 def test_a_planted_file_is_as_wrong_as_its_kind() -> None:
