@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
-from shared.domain.config import Task
 from shared.domain.names import unwritable
 from shared.domain.table.encoding import ENCODINGS
 from shared.domain.table.invisible import clean
 from shared.domain.table.number_notation import SAYINGS
+
+if TYPE_CHECKING:  # the settings need this module, and nothing behind it, when the app is indexed
+    from shared.domain.config import Task
 
 #: Makes a checked value of what stands in a file, or raises ValueError with what the field takes.
 Parse = Callable[[object], object]
