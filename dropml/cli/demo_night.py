@@ -23,8 +23,9 @@ from dropml.cli.sample import write_synthetic
 from dropml.client import ApiError, Client, Run, part
 
 DATASET = "shop"
-LACKING = "job"
-ROWS, MORE_ROWS = 1500, 4000
+#: Of the second file; and a column that tells much, which only that one has: its model is clearly better.
+LACKING, ADDED = "job", "duration"
+ROWS = 8000
 #: Of each run: label, and two trials of a few seconds.
 SMALL = {"dropml_label": "y", "dropml_timeout_minutes": "1", "dropml_max_trials": "2"}
 WAITS = frozenset({"awaiting_approval"})
@@ -44,15 +45,18 @@ class Night:
     def walk(self) -> dict[str, Any]:
         """`rejection`, `quarantine` and `rollback` as they were seen. Raises RuntimeError where the first file isn't live."""
         self.say("\nThe same at night: a small dataset of its own, then files that are wrong.\n")
-        first = self._run(write_synthetic(self.folder / f"{DATASET}.csv", ROWS).read_bytes(), 1)
+        first = self._run(without(self._file(seed=7), ADDED), 1)
         if first["state"] != "live":
             raise RuntimeError(f"{first['run_id']} ended as {first['state']}: {_why(first)}")
-        more = write_synthetic(self.folder / "more.csv", MORE_ROWS, seed=8).read_bytes()
+        more = self._file(seed=8)
         return {
-            "rejection": self._rejection(more),
+            "rejection": self._rejection(without(more, ADDED)),
             "quarantine": self._quarantine(more),
             "rollback": self._rollback(),
         }
+
+    def _file(self, seed: int) -> bytes:
+        return write_synthetic(self.folder / f"{seed}.csv", ROWS, seed).read_bytes()
 
     def _rejection(self, data: bytes) -> dict[str, Any]:
         self.say("\nA file whose labels were shuffled on the way ...\n")
@@ -68,14 +72,17 @@ class Night:
         return {"run_id": run["run_id"], "state": run["state"], "reason": why}
 
     def _quarantine(self, data: bytes) -> dict[str, Any]:
-        self.say(f"\nA file without the column {LACKING!r} ...\n")
+        self.say(f"\nA file without the column {LACKING!r}, and with {ADDED!r} ...\n")
         held = self._run(without(data, LACKING), 3)
         found = {"run_id": held["run_id"], "state": held["state"], "reason": _why(held)}
         self.say(f"\n{held['run_id']} is {held['state']} before any money is spent: {found['reason']}")
         if held["state"] != "quarantined":
             return found
-        self.say("Somebody knows that the column has gone for good, and releases it:\n")
-        self.api.post(f"/quarantine/{part(held['run_id'])}/release", {"note": f"{LACKING} is gone for good"})
+        self.say("The night engineer knows that these columns are as they should be, and releases it:\n")
+        self.api.post(
+            f"/quarantine/{part(held['run_id'])}/release",
+            {"note": f"{LACKING} is gone for good, {ADDED} is new"},
+        )
         run = follow(self.api, lambda: self._newest(4), RUN_SECONDS)
         self.say(f"\nReleased: {run['run_id']} is {run['state']}: {_why(run)}")
         return found | {"released_as": run["run_id"], "released_state": run["state"]}
@@ -92,9 +99,9 @@ class Night:
         while (answered := self._answered_by(body)) != back["run_id"]:
             if time.monotonic() - asked > BACK_SECONDS:
                 raise RuntimeError(f"{answered} still answers {BACK_SECONDS:g} s after the rollback")
-        seconds = round(time.monotonic() - asked, 2)
-        self.say(f"\nRolled back: {answered} answers callers again after {seconds} s, without training.")
-        return {"run_id": answered, "seconds": seconds}
+        ms = round(1000 * (time.monotonic() - asked))
+        self.say(f"\nRolled back: {answered} answers callers again after {ms} ms, without training.")
+        return {"run_id": answered, "ms": ms}
 
     def _answered_by(self, body: Mapping[str, Any]) -> str:
         """The run whose model answered."""

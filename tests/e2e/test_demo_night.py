@@ -44,9 +44,7 @@ def test_a_night_on_a_whole_stack(tmp_path: Path) -> None:
     assert LACKING in seen["quarantine"]["reason"]
     assert seen["quarantine"]["released_as"] == "shop-3-a2"
     assert (kept["run_id"], champion) == ("shop-3-a1", "shop-1-a1")
-    if seen["quarantine"]["released_state"] == "live":
-        assert seen["rollback"]["run_id"] == "shop-1-a1"
-        assert "Rolled back: shop-1-a1 answers callers again" in said[-1]
-    else:  # two short trainings differ by chance, and the gate may keep the champion
-        assert seen["quarantine"]["released_state"] == "rejected"
-        assert "Nothing to roll back to" in said[-1]
+    assert seen["quarantine"]["released_state"] == "live"
+    assert seen["rollback"]["run_id"] == "shop-1-a1"
+    assert seen["rollback"]["ms"] < 10_000
+    assert "Rolled back: shop-1-a1 answers callers again" in said[-1]
