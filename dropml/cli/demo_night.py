@@ -23,9 +23,10 @@ from dropml.cli.sample import write_synthetic
 from dropml.client import ApiError, Client, Run, part
 
 DATASET = "shop"
-#: Of the second file; and a column that tells much, which only that one has: its model is clearly better.
-LACKING, ADDED = "job", "duration"
+LACKING = "job"
 ROWS = 8000
+#: Of the first file's labels, so many are mixed up: the model of a sound file is clearly better, on the rows of either.
+MIXED_UP = 0.25
 #: Of each run: label, and two trials of a few seconds.
 SMALL = {"dropml_label": "y", "dropml_timeout_minutes": "1", "dropml_max_trials": "2"}
 WAITS = frozenset({"awaiting_approval"})
@@ -45,12 +46,12 @@ class Night:
     def walk(self) -> dict[str, Any]:
         """`rejection`, `quarantine` and `rollback` as they were seen. Raises RuntimeError where the first file isn't live."""
         self.say("\nThe same at night: a small dataset of its own, then files that are wrong.\n")
-        first = self._run(without(self._file(seed=7), ADDED), 1)
+        first = self._run(shuffled(self._file(seed=7), MIXED_UP), 1)
         if first["state"] != "live":
             raise RuntimeError(f"{first['run_id']} ended as {first['state']}: {_why(first)}")
         more = self._file(seed=8)
         return {
-            "rejection": self._rejection(without(more, ADDED)),
+            "rejection": self._rejection(more),
             "quarantine": self._quarantine(more),
             "rollback": self._rollback(),
         }
@@ -62,30 +63,38 @@ class Night:
         self.say("\nA file whose labels were shuffled on the way ...\n")
         run = self._run(shuffled(data), 2)
         why = _why(run)
-        if run["state"] == "awaiting_approval":
-            self.say(f"\n{run['run_id']} waits for a person: {why}")
-            self.api.post(
-                f"/runs/{part(run['run_id'])}/reject", {"note": "the labels of this export are wrong"}
-            )
-            run = follow(self.api, lambda: run["run_id"], RUN_SECONDS)
-        self.say(f"\n{run['run_id']} is {run['state']}, the model before answers as ever: {why}")
+        if run["state"] in WAITS:
+            run = self._said(run, "reject", "the labels of this export are wrong")
+        else:
+            self.say(f"\nThe gate: {why}")
+        self.say(f"\n{run['run_id']} is {run['state']}; the model before answers as ever.")
         return {"run_id": run["run_id"], "state": run["state"], "reason": why}
 
     def _quarantine(self, data: bytes) -> dict[str, Any]:
-        self.say(f"\nA file without the column {LACKING!r}, and with {ADDED!r} ...\n")
+        self.say(f"\nA file without the column {LACKING!r} ...\n")
         held = self._run(without(data, LACKING), 3)
         found = {"run_id": held["run_id"], "state": held["state"], "reason": _why(held)}
         self.say(f"\n{held['run_id']} is {held['state']} before any money is spent: {found['reason']}")
         if held["state"] != "quarantined":
             return found
-        self.say("The night engineer knows that these columns are as they should be, and releases it:\n")
+        self.say("The night engineer knows that the column has gone for good, and releases it:\n")
         self.api.post(
             f"/quarantine/{part(held['run_id'])}/release",
-            {"note": f"{LACKING} is gone for good, {ADDED} is new"},
+            {"note": f"{LACKING} is gone for good"},
         )
-        run = follow(self.api, lambda: self._newest(4), RUN_SECONDS)
+        run = follow(self.api, lambda: self._newest(4), RUN_SECONDS, until=WAITS)
+        if run["state"] in WAITS:
+            run = self._said(run, "approve", "looked at: the column is the only difference")
         self.say(f"\nReleased: {run['run_id']} is {run['state']}: {_why(run)}")
         return found | {"released_as": run["run_id"], "released_state": run["state"]}
+
+    def _said(self, run: Run, verdict: str, note: str) -> Run:
+        """The run at its end, after a person's word on it."""
+        self.say(
+            f"\n{run['run_id']} waits for a person: {_why(run)}\nThe night engineer: {verdict}, {note}\n"
+        )
+        self.api.post(f"/runs/{part(run['run_id'])}/{verdict}", {"note": note})
+        return follow(self.api, lambda: run["run_id"], RUN_SECONDS)
 
     def _rollback(self) -> dict[str, Any]:
         rows = self.api.run(self._newest(1) or "")["snapshot"]
@@ -122,12 +131,16 @@ class Night:
         return runs[-number]["run_id"] if len(runs) >= number else None
 
 
-def shuffled(data: bytes) -> bytes:
-    """The same rows, the last column's values in another order."""
+def shuffled(data: bytes, share: float = 1.0) -> bytes:
+    """The same rows, the last column's values of so many of them in another order."""
     header, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
-    labels = [row[-1] for row in rows]
-    random.Random(1).shuffle(labels)
-    return _csv([header, *([*row[:-1], label] for row, label in zip(rows, labels, strict=True))])
+    dice = random.Random(1)
+    chosen = [row for row in rows if dice.random() < share]
+    labels = [row[-1] for row in chosen]
+    dice.shuffle(labels)
+    for row, label in zip(chosen, labels, strict=True):
+        row[-1] = label
+    return _csv([header, *rows])
 
 
 def without(data: bytes, column: str) -> bytes:
@@ -146,9 +159,7 @@ def _csv(rows: list[list[str]]) -> bytes:
 def _why(run: Run) -> str:
     """What was said of how it ended, or of what it waits for."""
     found = cast("dict[str, Any]", run)
-    for one in (found.get("problem"), found.get("waits_for"), found.get("gate")):
-        if one and isinstance(one, str):
-            return one
-        if one:
-            return str(one.get("message") or one.get("why") or one.get("reason"))
-    return "no reason was given"
+    approval, problem, gate = (found.get(name) or {} for name in ("approval", "problem", "gate"))
+    if found["state"] in WAITS and approval:
+        return str(approval["why"])
+    return str(problem.get("message") or gate.get("reason") or approval.get("why") or "no reason was given")
