@@ -141,3 +141,18 @@ def test_gzip_is_unpacked_however_it_arrives(members: list[bytes], size: int) ->
     packed = b"".join(map(gzip.compress, members))
     pieces = (packed[i : i + size] for i in range(0, len(packed), size))
     assert b"".join(unpacked(pieces)) == b"".join(members)
+
+
+@pytest.mark.parametrize("size", [100, 5_000_000])
+@pytest.mark.parametrize("above", ["", "\n", "sep=;\n"])
+def test_another_format_is_called_by_its_name_by_all_three(size: int, above: str) -> None:
+    each = '{"age": 30, "y": "no"},'
+    raw = f"{above}[{each * (size // len(each))}".encode()
+
+    def whole(offset: int, length: int) -> bytes:
+        return raw[offset : offset + length]
+
+    for read in (by_intake, read_csv, lambda data: read_layout(whole, len(data))):
+        with pytest.raises((InvalidTable, MalformedBody), match="This is JSON, not CSV") as caught:
+            read(raw)
+        assert caught.value.error_code == "no-table"

@@ -172,6 +172,18 @@ def test_another_format_without_line_ends_is_called_by_its_name_whatever_its_siz
     assert error.message.startswith(f"This is {kind}, not CSV")
 
 
+@pytest.mark.parametrize("above", ["\n", " \n\n", ",,,\n", "sep=;\n", "\nsep=;\n\n"])
+def test_what_may_stand_above_a_header_hides_no_other_format(above: str) -> None:
+    error = refusal(above + "[" + '{"age": 30, "y": "no"},' * 100_000)
+    assert (error.error_code, error.where["line"]) == ("no-table", above.count("\n") + 1)
+    assert error.message.startswith("This is JSON, not CSV")
+
+
+def test_a_long_line_below_a_header_is_no_other_format() -> None:
+    error = refusal("\na,y\n" + '{"age": 30, "y": "no"},' * 100_000)
+    assert (error.error_code, error.where["line"]) == ("line-too-long", 3)
+
+
 def test_one_column_and_prose_are_no_table() -> None:
     assert refusal("y\n" + "yes\nno\n" * 50).error_code == "no-table"
     assert refusal("To whom it may concern:\nthis is no table.\n").error_code == "no-table"

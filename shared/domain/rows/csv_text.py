@@ -8,6 +8,7 @@ import io
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
 from shared.domain.table.dialect import past_blank_rows, said
+from shared.domain.table.not_csv import other_format
 from shared.domain.table.reader import BLANKS
 from shared.domain.table.text import TextReader
 
@@ -23,10 +24,11 @@ def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
         told = said(first, 1)
     except InvalidTable as error:
         raise MalformedBody(
-            error.message, remedy="Send CSV text in UTF-8.", code=error.error_code, **error.where
+            error.message, remedy=_remedy(error), code=error.error_code, **error.where
         ) from None
     if told is not None:
         text = told[1]
+    refuse_other(text)
     delimiter = told[0] if told else sniff(first)
     reader = csv.reader(
         io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
@@ -51,6 +53,17 @@ def _text(body: bytes) -> str:
             raise InvalidTable(f"The CSV holds more than {MAX_TEXT:,} characters.", code="archive-too-large")
         blocks.append(block)
     return "".join(blocks)
+
+
+def refuse_other(text: str) -> None:
+    """Raises MalformedBody where the text begins as JSON, HTML or XML."""
+    if other := other_format(text, 1):
+        raise MalformedBody(other.message, remedy=_remedy(other), code=other.error_code)
+
+
+def _remedy(error: InvalidTable) -> str:
+    json = "; JSON in the body of a request goes as application/json" if "is JSON" in error.message else ""
+    return f"Send CSV text in UTF-8{json}."
 
 
 def said_delimiter(line: str) -> str | None:

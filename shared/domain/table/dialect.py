@@ -57,6 +57,13 @@ def said(first: str, line: int) -> tuple[str, str] | None:
     return match[1], first[match.end() :]
 
 
+def only_before_a_header(text: str) -> bool:
+    """Whether these whole lines are no more than may stand above a header: blank ones and a line `sep=;`."""
+    rest = past_blank_rows(text)[0]
+    match = _SEP.match(rest)
+    return not past_blank_rows(rest[match.end() :] if match else rest)[0]
+
+
 def _rows(window: str, delimiter: str, complete: bool) -> list[list[str]]:
     rows: list[list[str]] = []
     reader = csv.reader(

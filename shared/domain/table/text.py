@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
-from shared.domain.table.dialect import WINDOW
+from shared.domain.table.dialect import WINDOW, only_before_a_header
 from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError, unmarked
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import Cleaner
@@ -46,6 +46,8 @@ class TextReader:
         self._decoder = Decoder(encoding)
         self._cleaner = Cleaner()
         self._guessed_line: int | None = None
+        #: Whether nothing has come yet but what may stand above a header.
+        self._above = True
         self._head = b""
 
     @property
@@ -122,7 +124,7 @@ class TextReader:
     def _too_long(self, text: str) -> InvalidTable:
         """The refusal of an overlong line. A first one is often JSON, HTML or XML without line ends: that is the cause."""
         line = self._lines + 1
-        other = other_format(self._cleaner.clean(text[:WINDOW], line), line) if line == 1 else None
+        other = other_format(self._cleaner.clean(text[:WINDOW], line), line) if self._above else None
         return other or InvalidTable(
             f"Line {line} is longer than {MAX_LINE:,} characters.",
             remedy="Check that the file is a table with one row per line.",
@@ -133,7 +135,9 @@ class TextReader:
     def _cleaned(self, block: str) -> str:
         line = self._lines + 1
         self._lines += block.count("\n")
-        return self._cleaner.clean(block, line)
+        clean = self._cleaner.clean(block, line)
+        self._above = self._above and only_before_a_header(clean)
+        return clean
 
     def _decode(self, piece: bytes, done: int, carry: str, final: bool = False) -> str:
         """Decode one piece; `done` counts the bytes up to its end."""

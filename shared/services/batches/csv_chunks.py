@@ -14,7 +14,7 @@ from itertools import chain
 from shared.domain.batches import Layout
 from shared.domain.labels import label_text, speller
 from shared.domain.problems import MalformedBody
-from shared.domain.rows.csv_text import said_delimiter, sniff
+from shared.domain.rows.csv_text import refuse_other, said_delimiter, sniff
 from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named
 from shared.domain.rows.validation import Row, RowValidator
 from shared.domain.table.reader import BLANKS
@@ -42,10 +42,10 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
     """
     layout = reading(read, size, encoding)
     lines = Lines(read, layout, 0, size)
-    first = next((line for line in lines if line.strip(_NOTHING)), "")
+    first = _next_line(lines)
     delimiter = said_delimiter(first)
     if delimiter is not None:
-        first = next((line for line in lines if line.strip(_NOTHING)), "")
+        first = _next_line(lines)
     if not first:
         raise MalformedBody(
             "The file has no header line.", remedy="Name the columns in line 1.", code="no-rows"
@@ -59,6 +59,17 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
             f"The header line can't be read: {error}.", remedy="Check its quotes.", code="invalid-csv"
         ) from None
     return replace(layout, columns=columns, delimiter=delimiter), lines.position
+
+
+def _next_line(lines: Lines) -> str:
+    """The next line that is not blank, or nothing. Raises MalformedBody for what is no CSV, however long its line is."""
+    try:
+        found = next((line for line in lines if line.strip(_NOTHING)), "")
+    except MalformedBody:
+        refuse_other(lines.ahead)
+        raise
+    refuse_other(found)
+    return found
 
 
 def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> Iterator[Chunk]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from shared.domain.batches import Layout
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
+from shared.domain.table.dialect import WINDOW
 from shared.domain.table.encoding import GUESS, mark_of
 from shared.domain.table.inflate import MAGIC, unpacked
 from shared.domain.table.invisible import clean
@@ -33,6 +34,11 @@ class Lines:
         self._next_read = position
         self._lines: list[bytes] = []  # whole ones, the next one last
         self._rest = b""
+
+    @property
+    def ahead(self) -> str:
+        """The beginning of a line that is not whole yet."""
+        return clean(self._rest[:WINDOW].decode(self._encoding, "ignore"))
 
     def __iter__(self) -> Iterator[str]:
         return self
