@@ -75,18 +75,34 @@ def token(endpoint: str) -> str:
 
 
 class Arm:
-    """`until` is the time (time.monotonic) at which waiting ends."""
+    """`until` is the time (time.monotonic) at which waiting ends; `again` the command that goes on after it."""
 
-    def __init__(self, until: float, pause: float = PAUSE) -> None:
+    def __init__(self, until: float, again: str, pause: float = PAUSE) -> None:
         self.endpoint = os.environ.get("AZURE_ARM_ENDPOINT", "https://management.azure.com").rstrip("/")
         self._token = token(self.endpoint)
-        self.until, self.pause = until, pause
+        self.until, self.again, self.pause = until, again, pause
 
     def call(self, method: str, path: str, version: str, body: object = None, more: str = "") -> Answer:
         """One request. No answer at all is told as status 503: it may pass."""
+        return self._send(method, f"{self.endpoint}{path}?api-version={version}{more}", body)
+
+    def listed(self, path: str, version: str) -> Answer:
+        """A list with all its pages, as one answer; or the answer that was none. A page leads to the host that was asked."""
+        answer = self.call("GET", path, version)
+        found = list(answer.body.get("value", []))
+        while answer.ok and (link := str(answer.body.get("nextLink") or "")):
+            if not link.startswith(f"{self.endpoint}/"):
+                raise Stopped(f"{path}: the next page is said to be on another host, which gets no token.")
+            if time.monotonic() > self.until:
+                raise Stopped(f"{path}: there was no end of its pages. Run `{self.again}` again.")
+            answer = self._send("GET", link, None)
+            found += answer.body.get("value", [])
+        return Answer(answer.status, {**answer.body, "value": found})
+
+    def _send(self, method: str, url: str, body: object) -> Answer:
         data = b"" if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 - the address is the cloud's own
-            f"{self.endpoint}{path}?api-version={version}{more}",
+            url,
             method=method,
             data=None if method == "GET" else data,
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
@@ -107,7 +123,7 @@ class Arm:
             if found is not None:
                 return found
             if time.monotonic() + self.pause > self.until:
-                raise Stopped(f"Waited too long for {what}. Run `azd hooks run postdeploy` in a few minutes.")
+                raise Stopped(f"Waited too long for {what}. Run `{self.again}` in a few minutes.")
             time.sleep(self.pause)
 
 

@@ -51,12 +51,16 @@ def _known() -> list[str]:
 
 
 def _names(cloud: arm.Arm, path: str) -> list[str]:
-    answer = cloud.call("GET", path, WORKSPACES)
-    if answer.status == 404:
-        return []
-    if not answer.ok:
-        raise arm.Stopped(f"{path} can't be listed: {answer.words}")
-    return [str(each["name"]) for each in answer.body.get("value", [])]
+    def look() -> list[str] | None:
+        answer = cloud.listed(path, WORKSPACES)
+        if answer.status in arm.PASSING:
+            return None
+        if not answer.ok and answer.status != 404:
+            raise arm.Stopped(f"{path} can't be listed: {answer.words}")
+        return [str(each["name"]) for each in answer.body["value"]]
+
+    found: list[str] = cloud.wait(f"the list of {path.rpartition('/')[2]}", look)
+    return found
 
 
 def _gone(cloud: arm.Arm, path: str, what: str, more: str = "") -> None:
@@ -73,7 +77,7 @@ def _gone(cloud: arm.Arm, path: str, what: str, more: str = "") -> None:
 
 def main(pause: float = arm.PAUSE, patience: float = PATIENCE) -> int:
     try:
-        cloud = arm.Arm(time.monotonic() + patience, pause)
+        cloud = arm.Arm(time.monotonic() + patience, "azd down --purge", pause)
         kind = f"{_group()}/providers/Microsoft.MachineLearningServices/workspaces"
         workspaces = _known() or [name for name in _names(cloud, kind) if name.startswith(OURS)]
         if not workspaces:

@@ -1,4 +1,5 @@
-"""After `azd deploy`: tells Event Grid to call the app for each file that is dropped. May be run again at any time.
+"""After `azd deploy`: tells Event Grid to call the app for each file that is dropped, and asks the app what it lacks. May be run
+again at any time.
 
 The subscription can't stand in the templates: its address holds a key that the app makes when its blob extension first
 starts, and Event Grid shakes hands with the running app before it keeps it.
@@ -7,8 +8,11 @@ https://learn.microsoft.com/azure/azure-functions/functions-event-grid-blob-trig
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+import urllib.error
+import urllib.request
 from typing import Any
 from urllib.parse import quote
 
@@ -54,21 +58,25 @@ def subscription(address: str, account: str, incoming: str, dead_letters: str) -
     }
 
 
-def key(cloud: arm.Arm, site: str) -> str:
-    """The app's key for blob events. A new app has none until its host is up, and answers errors before that."""
+def keys(cloud: arm.Arm, site: str) -> tuple[str, str]:
+    """The app's key for blob events, and the one for callers ("" where there is none yet). A new app has none until its host is
+    up, and answers errors before that.
+    """
 
-    def look() -> str | None:
+    def look() -> tuple[str, str] | None:
         answer = cloud.call("POST", f"{site}/host/default/listkeys", SITES)
         if answer.ok:
             found = (answer.body.get("systemKeys") or {}).get("blobs_extension")
-            return str(found) if found else None
+            called = (answer.body.get("functionKeys") or {}).get("default") or ""
+            return (str(found), str(called)) if found else None
         if answer.status in {401, 403}:
             raise arm.Stopped(
                 f"The app's keys can't be read: {answer.words}. Whoever deploys needs Contributor on the group."
             )
         return None
 
-    return str(cloud.wait("the app's host to come up", look))
+    found: tuple[str, str] = cloud.wait("the app's host to come up", look)
+    return found
 
 
 def subscribe(cloud: arm.Arm, topic: str, body: dict[str, Any], secret: str) -> None:
@@ -100,6 +108,35 @@ def subscribe(cloud: arm.Arm, topic: str, body: dict[str, Any], secret: str) -> 
         raise arm.Stopped(f"{error} Event Grid's last word: {last}") from None
 
 
+def lacking(uri: str, secret: str) -> list[str]:
+    """What the app's own doctor finds, a line each with its remedy. None of it ends the hook: roles hold late."""
+    request = urllib.request.Request(f"{uri}/api/doctor", headers={"x-functions-key": secret})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=arm.REQUEST) as response:  # noqa: S310
+            found = json.loads(response.read())["findings"]
+        odd = [one for one in found if one["status"] != "ok"]
+        return [f"{one['check']}: {one['status']}. {one['message']} {one['remedy']}".strip() for one in odd]
+    except urllib.error.HTTPError as error:
+        with error:
+            return [f"The app can't be asked yet what it lacks: it answers {error.code}."]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f"The app can't be asked yet what it lacks: {error}."]
+
+
+def tell(uri: str, secret: str, account: str, incoming: str) -> None:
+    """What stands, what is missing, and what to do next."""
+    print(f"Event Grid tells {FUNCTION} of each file in {incoming}.")
+    if lines := lacking(uri, secret):
+        print("The app's own doctor (a role takes up to ten minutes to hold; `dropml doctor` asks again):")
+        print("\n".join(f"  {line}" for line in lines))
+    else:
+        print("The app's own doctor finds that nothing is missing.")
+    print("Drop a file:")
+    print(
+        f"  az storage blob upload --auth-mode login --account-name {account} -c {incoming} -f bank.csv -n bank.csv"
+    )
+
+
 def main(pause: float = arm.PAUSE, patience: float = PATIENCE) -> int:
     try:
         group = f"/subscriptions/{arm.setting('AZURE_SUBSCRIPTION_ID')}/resourceGroups/{arm.setting('AZURE_RESOURCE_GROUP')}"
@@ -107,18 +144,14 @@ def main(pause: float = arm.PAUSE, patience: float = PATIENCE) -> int:
         topic = f"{group}/providers/Microsoft.EventGrid/systemTopics/{arm.setting('EVENT_TOPIC_NAME')}"
         uri, incoming = arm.setting("FUNCTION_APP_URI"), arm.setting("INCOMING_CONTAINER")
         account, dead = arm.setting("DATA_ACCOUNT_ID"), arm.setting("DEAD_LETTER_CONTAINER")
-        cloud = arm.Arm(time.monotonic() + patience, pause)
-        secret = key(cloud, site)
+        cloud = arm.Arm(time.monotonic() + patience, "azd hooks run postdeploy", pause)
+        secret, calls = keys(cloud, site)
         address = f"{uri}/runtime/webhooks/blobs?functionName=Host.Functions.{FUNCTION}&code={quote(secret)}"
         subscribe(cloud, topic, subscription(address, account, incoming, dead), secret)
     except arm.Stopped as error:
         print(f"Event Grid is not subscribed. {error}", file=sys.stderr)
         return 1
-    name = account.rpartition("/")[2]
-    print(f"Event Grid tells {FUNCTION} of each file in {incoming}. Drop one:")
-    print(
-        f"  az storage blob upload --auth-mode login --account-name {name} -c {incoming} -f bank.csv -n bank.csv"
-    )
+    tell(uri, calls, account.rpartition("/")[2], incoming)
     return 0
 
 

@@ -20,6 +20,7 @@ from tests.support.scripted_http import Reply, Service, scripted
 
 KEY = "a/secret+key=="
 QUOTED = "a/secret%2Bkey%3D%3D"
+CALLS = "callers=="
 GROUP = "/subscriptions/sub/resourceGroups/rg-dropml-dev/providers"
 SUBSCRIPTION = (
     f"{GROUP}/Microsoft.EventGrid/systemTopics/evgt/eventSubscriptions/dropped?api-version=2025-02-15"
@@ -29,7 +30,6 @@ ENVIRONMENT = {
     "AZURE_RESOURCE_GROUP": "rg-dropml-dev",
     "AZUREML_WORKSPACE": "mlw",
     "FUNCTION_APP_NAME": "func",
-    "FUNCTION_APP_URI": "https://func.azurewebsites.net",
     "DATA_ACCOUNT_ID": f"{GROUP}/Microsoft.Storage/storageAccounts/stdata",
     "INCOMING_CONTAINER": "incoming",
     "DEAD_LETTER_CONTAINER": "dead-letters",
@@ -45,7 +45,8 @@ def state(word: str) -> Reply:
     return reply(properties={"provisioningState": word})
 
 
-KEYS = reply(systemKeys={"blobs_extension": KEY})
+KEYS = reply(systemKeys={"blobs_extension": KEY}, functionKeys={"default": CALLS})
+HEALTHY = reply(healthy=True, findings=[{"check": "settings", "status": "ok", "message": "m", "remedy": ""}])
 
 
 def run(
@@ -55,7 +56,8 @@ def run(
     azd = tmp_path / "azd"
     azd.write_text('#!/bin/sh\necho \'{"token": "t0ken"}\'\n')
     azd.chmod(azd.stat().st_mode | stat.S_IXUSR)
-    env = {**ENVIRONMENT, "PATH": f"{tmp_path}:{os.environ['PATH']}", "AZURE_ARM_ENDPOINT": cloud.url, **more}
+    there = {"AZURE_ARM_ENDPOINT": cloud.url, "FUNCTION_APP_URI": cloud.url}
+    env = {**ENVIRONMENT, **there, "PATH": f"{tmp_path}:{os.environ['PATH']}", **more}
     command = [sys.executable, str(ROOT / "infra" / "hooks" / f"{name}.py"), "0.01", str(patience)]
     return subprocess.run(
         command, env=env, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
@@ -72,29 +74,46 @@ def test_the_app_is_waited_for_and_the_subscription_made(tmp_path: Path) -> None
         state("Creating"),
         state("Succeeded"),
     )
-    with scripted(*cold, *handshake) as cloud:
+    with scripted(*cold, *handshake, HEALTHY) as cloud:
         done = run("subscribe", cloud, tmp_path)
     assert done.returncode == 0, done.stderr
     listed = f"POST {GROUP}/Microsoft.Web/sites/func/host/default/listkeys?api-version=2024-04-01"
     put, get = f"PUT {SUBSCRIPTION}", f"GET {SUBSCRIPTION}"
-    assert cloud.seen == [listed] * 3 + [put, get, get, put, get, get]
-    assert {each["authorization"] for each in cloud.headers} == {"Bearer t0ken"}
+    assert cloud.seen == [listed] * 3 + [put, get, get, put, get, get, "GET /api/doctor"]
+    assert {each.get("authorization") for each in cloud.headers[:-1]} == {"Bearer t0ken"}
+    assert "authorization" not in cloud.headers[-1]
+    assert cloud.headers[-1]["x-functions-key"] == CALLS
+    assert "nothing is missing" in done.stdout
     assert "az storage blob upload --auth-mode login --account-name stdata -c incoming" in done.stdout
     assert KEY not in done.stdout + done.stderr
+    assert CALLS not in done.stdout + done.stderr
+
+
+def test_what_the_app_lacks_is_told_with_its_remedy_and_ends_nothing(tmp_path: Path) -> None:
+    lacks = {"check": "container incoming", "status": "failed", "message": "Refused.", "remedy": "az role x"}
+    fine = {"check": "settings", "status": "ok", "message": "all", "remedy": ""}
+    with scripted(KEYS, reply(201), state("Succeeded"), reply(findings=[fine, lacks])) as cloud:
+        done = run("subscribe", cloud, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "container incoming: failed. Refused. az role x" in done.stdout
+    assert "settings" not in done.stdout
+    with scripted(KEYS, reply(201), state("Succeeded"), reply(503)) as cloud:
+        done = run("subscribe", cloud, tmp_path)
+    assert (done.returncode, "can't be asked yet" in done.stdout) == (0, True)
 
 
 def body_sent(tmp_path: Path) -> dict[str, Any]:
-    with scripted(KEYS, reply(201), state("Succeeded")) as cloud:
-        assert run("subscribe", cloud, tmp_path).returncode == 0
+    with scripted(KEYS, reply(201), state("Succeeded"), HEALTHY) as cloud:
+        assert run("subscribe", cloud, tmp_path, FUNCTION_APP_URI=f"{cloud.url}/func").returncode == 0
     return dict(json.loads(cloud.bodies[1]))
 
 
 def test_the_subscription_names_a_function_that_is_indexed_and_files_that_stand_whole(tmp_path: Path) -> None:
     told = body_sent(tmp_path)["properties"]
     address = told["destination"]["properties"]["endpointUrl"]
-    start = "https://func.azurewebsites.net/runtime/webhooks/blobs?functionName=Host.Functions."
-    assert address.startswith(start)
-    function, _, code = address.removeprefix(start).partition("&code=")
+    before, _, called = address.partition("?functionName=Host.Functions.")
+    assert before.endswith("/func/runtime/webhooks/blobs")
+    function, _, code = called.partition("&code=")
     assert function in facts.triggered_by_blobs()
     assert code == QUOTED
     assert told["filter"]["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
@@ -176,6 +195,41 @@ def test_before_down_endpoints_and_workspace_go_for_good(tmp_path: Path) -> None
         f"GET {path}/batchEndpoints{version}",
         *[workspace] * 2,
     ]
+
+
+def test_before_down_every_page_of_endpoints_goes_and_a_busy_service_is_asked_again(tmp_path: Path) -> None:
+    """A workspace with more endpoints than a page holds would keep some, which cost and hold it back."""
+    path = f"{GROUP}/Microsoft.MachineLearningServices/workspaces/mlw"
+    with scripted() as cloud:
+        link = f"{cloud.url}{path}/onlineEndpoints?api-version=2025-09-01&$skip=page2"
+        cloud.script += [
+            reply(503),
+            reply(value=[{"name": "first"}], nextLink=link),
+            reply(value=[{"name": "second"}], nextLink=None),
+            *[reply(404)] * 2,
+            reply(value=[]),
+            reply(204),
+        ]
+        done = run("before_down", cloud, tmp_path, DROPML_PURGE="yes")
+    assert done.returncode == 0, done.stderr
+    gone = [each.partition("?")[0].rpartition("/")[2] for each in cloud.seen if each.startswith("DELETE")]
+    assert gone == ["first", "second", "mlw"]
+
+
+def test_the_next_page_on_another_host_gets_no_token(tmp_path: Path) -> None:
+    with scripted() as other:
+        page = reply(value=[], nextLink=f"{other.url}/subscriptions/sub")
+        with scripted(page) as cloud:
+            done = run("before_down", cloud, tmp_path, DROPML_PURGE="yes")
+    assert (done.returncode, other.seen) == (1, [])
+    assert "another host" in done.stderr
+
+
+def test_a_workspace_that_takes_too_long_to_go_is_for_another_down(tmp_path: Path) -> None:
+    with scripted(reply(value=[]), reply(value=[]), usual=reply(202)) as cloud:
+        done = run("before_down", cloud, tmp_path, 0.3, DROPML_PURGE="yes")
+    assert done.returncode == 1
+    assert "Waited too long for the workspace to go. Run `azd down --purge`" in done.stderr
 
 
 def test_what_an_up_that_failed_has_left_is_found_without_its_outputs(tmp_path: Path) -> None:
