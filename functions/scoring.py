@@ -160,6 +160,16 @@ def show_endpoint_log(req: func.HttpRequest) -> func.HttpResponse:
     return answer(endpoint_views.log(entry, req.params.get("deployment", ""), bootstrap.context()))
 
 
+@bp.route(route="endpoints/{name}/traffic", methods=["GET"])
+@door
+def show_endpoint_traffic(req: func.HttpRequest) -> func.HttpResponse:
+    """Calls, errors and latency of the last `hours` (1 to 168, default 24), by the hour."""
+    from shared.services.monitoring import hours
+
+    entry = bootstrap.endpoints().entry(req.route_params["name"])
+    return answer(hours.traffic(entry, bootstrap.documents(), time.time(), hours.asked(req.params)))
+
+
 @bp.route(route="endpoints/{name}/app-insights", methods=["POST"])
 @door
 def set_app_insights(req: func.HttpRequest) -> func.HttpResponse:

@@ -224,6 +224,7 @@ def serving() -> StoredServing:
 @Once
 def scoring() -> Scoring:
     from shared import upkeep_plan
+    from shared.services.monitoring.hours import Hours
     from shared.services.monitoring.last_calls import LastCalls
     from shared.services.scoring.exchange import ScoreLimits
     from shared.services.scoring.proxy import Scoring
@@ -234,7 +235,8 @@ def scoring() -> Scoring:
     )
     captured = upkeep_plan.capture(now, documents(), ledger(), store(), profiles(), process())
     means = (workers(), neutralises(), now.score_probabilities == "on", captured, LastCalls(documents(), log))
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means)
+    hours = Hours(documents(), process())
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means, hours)
 
 
 def process() -> str:

@@ -13,6 +13,7 @@ from shared.domain.run.documents import RunDetail
 from shared.domain.table.profile.parts import Profile
 from shared.services.batches.showing import BatchList
 from shared.services.doctor.report import ReportView
+from shared.services.monitoring.hours import TrafficView
 from shared.services.notify.showing import NotificationList, NotificationView
 from shared.services.quarantine.deciding import Decided
 from shared.services.quarantine.listing import RefusedList, RefusedView
@@ -69,6 +70,7 @@ VIEWS: tuple[type, ...] = (
     LogView,
     EndpointView,
     EndpointLogView,
+    TrafficView,
     TicketView,
     ReportView,
 )

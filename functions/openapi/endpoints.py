@@ -20,6 +20,7 @@ from functions.openapi.parts import (
     ref,
     responses,
 )
+from shared.services.monitoring.hours import MOST, USUAL
 from shared.services.scoring.benchmark import MAX_CONCURRENCY, MAX_REQUESTS, MAX_ROWS
 
 ENDPOINT = path_parameter("name", "The endpoint's name.")
@@ -66,6 +67,22 @@ PATHS: Doc = {
             "The end of a deployment's log",
             parameters=[ENDPOINT, query_parameter("deployment", "The live one by default.", TEXT)],
             responses=responses(json_answer("The log.", ref("EndpointLog")), 404, 502),
+        )
+    },
+    "/api/endpoints/{name}/traffic": {
+        "get": operation(
+            "showEndpointTraffic",
+            "endpoints",
+            "Calls, errors and latency by the hour",
+            parameters=[
+                ENDPOINT,
+                query_parameter(
+                    "hours",
+                    "So many, up to now.",
+                    {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+                ),
+            ],
+            responses=responses(json_answer("The hours, oldest first.", ref("Traffic")), 400, 404),
         )
     },
     "/api/endpoints/{name}/app-insights": {

@@ -37,7 +37,8 @@ def explain(status: int, body: Any) -> str:
     """The sentence inside an ARM error body, or its status."""
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         error = body["error"]
-        return f"({error.get('code', status)}) {error.get('message', '')}".strip()
+        code = error.get("code", status)
+        return f"({code}) {error.get('message', '')}".strip() if code else str(error.get("message", ""))
     return f"HTTP {status}"
 
 

@@ -79,6 +79,17 @@ class Tally:
         self.calls += 1
         self.errors += 1
 
+    def within(self, share: float) -> float | None:
+        """Upper bound (ms) of the bucket in which that share of the answers is reached; twice the last bound for what lies
+        beyond it, None where none was timed.
+        """
+        due, seen = share * sum(self.latency), 0
+        for count, bound in zip(self.latency, (*BOUNDS, 2 * BOUNDS[-1]), strict=True):
+            seen += count
+            if due and seen >= due:
+                return float(bound)
+        return None
+
     def add(self, other: Tally) -> None:
         self.calls += other.calls
         self.errors += other.errors
@@ -124,20 +135,10 @@ def _least_share(hits: int, n: int) -> float:
 def _latency(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
     if min(sum(champion.latency), sum(challenger.latency)) < MIN_CALLS:
         return None
-    usual, slow = _p95(champion.latency), _p95(challenger.latency)
+    usual, slow = champion.within(0.95) or 0.0, challenger.within(0.95) or 0.0
     if slow <= max(LATENCY_FLOOR, limits.latency_factor * usual):
         return None
     return f"19 of 20 answers take it up to {slow:g} ms and the champion up to {usual:g} ms"
-
-
-def _p95(counts: list[int]) -> float:
-    """Upper bound of the bucket in which the 95th percentile lies; twice the last bound for what lies beyond."""
-    due, seen = 0.95 * sum(counts), 0
-    for count, bound in zip(counts, (*BOUNDS, 2 * BOUNDS[-1]), strict=True):
-        seen += count
-        if seen >= due:
-            return float(bound)
-    return float(2 * BOUNDS[-1])
 
 
 def _skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 Points = Sequence[tuple[float, float]]
+#: Words along an axis, by their place.
+Marks = Sequence[tuple[float, str]]
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 340.0, 250.0, 58.0, 36.0, 10.0, 12.0
 #: Most points of a line: more can't be told apart at this width.
 MOST_POINTS = 160
@@ -77,18 +79,29 @@ class Frame:
     def path(self, points: Points) -> str:
         return " ".join(f"{_n(x)},{_n(y)}" for x, y in (self.at(*point) for point in thinned(points)))
 
-    def drawn(self, x_title: str, y_title: str, body: str, label: str, *, whole: bool = False) -> Markup:
+    def drawn(
+        self,
+        x_title: str,
+        y_title: str,
+        body: str,
+        label: str,
+        *,
+        whole: bool = False,
+        marks: Marks | None = None,
+    ) -> Markup:
+        """With ticks at round numbers, or with `marks` along the x axis."""
         parts = []
         for value in ticks(*self.y):
             _, y = self.at(self.x[0], value)
             parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_n(y)}" y2="{_n(y)}"/>')
             parts.append(f'<text x="{LEFT - 6}" y="{_n(y + 3.5)}" text-anchor="end">{_short(value)}</text>')
-        for value in ticks(*self.x):
-            if whole and not float(value).is_integer():
-                continue
+        if marks is None:
+            found = [value for value in ticks(*self.x) if not whole or float(value).is_integer()]
+            marks = [(value, _short(value)) for value in found]
+        for value, text in marks:
             x, _ = self.at(value, self.y[0])
             parts.append(
-                f'<text x="{_n(x)}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{_short(value)}</text>'
+                f'<text x="{_n(x)}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{_e(text)}</text>'
             )
         middle, up = LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT / 2 - 10
         parts.append(f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{_e(x_title)}</text>')
@@ -118,13 +131,22 @@ def _svg(width: float, height: float, label: str, body: str) -> Markup:
 
 
 def curve(
-    points: Points, x_title: str, y_title: str, label: str, *, diagonal: bool = False, mark: int | None = None
+    points: Points,
+    x_title: str,
+    y_title: str,
+    label: str,
+    *,
+    diagonal: bool = False,
+    mark: int | None = None,
+    other: Points = (),
 ) -> Markup:
-    """A line in the unit square; `mark` is the index of a point that is set off."""
+    """A line in the unit square, and a dashed one beside it; `mark` is the index of a point that is set off."""
     frame = Frame((0, 1), (0, 1))
     body = ""
     if diagonal:
         body += f'<polyline class="guess" points="{frame.path([(0, 0), (1, 1)])}"/>'
+    if other:
+        body += f'<polyline class="line other" points="{frame.path(other)}"/>'
     body += f'<polyline class="line" points="{frame.path(points)}"/>'
     if mark is not None and points:
         x, y = frame.at(*points[mark])
@@ -153,8 +175,8 @@ def dots(
     return frame.drawn(x_title, y_title, body, label, whole=whole)
 
 
-def _bar(x: float, wide: float, y: float, tall: float) -> str:
-    return f'<rect class="bar" x="{_n(x)}" width="{_n(wide)}" y="{_n(y)}" height="{_n(tall)}"/>'
+def _bar(x: float, wide: float, y: float, tall: float, kind: str = "bar") -> str:
+    return f'<rect class="{kind}" x="{_n(x)}" width="{_n(wide)}" y="{_n(y)}" height="{_n(tall)}"/>'
 
 
 def bars(counts: Sequence[float], label: str, *, wide: float = 120, high: float = 30) -> Markup:
@@ -175,6 +197,21 @@ def histogram(edges: Sequence[float], counts: Sequence[float], x_title: str, lab
         (x0, y), (x1, ground) = frame.at(low, value), frame.at(high, 0)
         body += _bar(x0 + 0.5, max(x1 - x0 - 1, 0.5), y, ground - y)
     return frame.drawn(x_title, "rows", body, label)
+
+
+def columns(
+    values: Sequence[float], wrong: Sequence[float], marks: Marks, y_title: str, label: str
+) -> Markup:
+    """A column for each value, side by side; the part of it that is `wrong` stands below, in another colour."""
+    frame = Frame((0, len(values)), (0, max(4.0, *values)))
+    body = ""
+    for at, value in enumerate(values):
+        bad = wrong[at] if wrong else 0.0
+        for low, high, kind in ((0.0, bad, "bar bad"), (bad, value, "bar")):
+            (x0, y), (x1, ground) = frame.at(at, high), frame.at(at + 1, low)
+            if high > low:
+                body += _bar(x0 + 0.5, max(x1 - x0 - 1, 0.6), y, max(ground - y, 0.8), kind)
+    return frame.drawn("hour (UTC)", y_title, body, label, marks=marks)
 
 
 def meter(value: float, top: float, label: str) -> Markup:

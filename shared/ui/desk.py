@@ -74,6 +74,8 @@ class Settled:
     datasets: Memo[DatasetView] = field(default_factory=lambda: Memo(500))
     champions: Memo[Champion] = field(default_factory=lambda: Memo(500))
     profiles: Memo[Profile] = field(default_factory=lambda: Memo(20))
+    #: What a training left: it is written once.
+    artifacts: Memo[object] = field(default_factory=lambda: Memo(100))
 
 
 @dataclass(frozen=True)

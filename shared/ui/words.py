@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Literal
 
+from shared.domain.canary import BOUNDS
 from shared.domain.run.states import OPEN, State
 
 Tone = Literal["good", "busy", "warn", "bad", "plain"]
@@ -63,6 +64,11 @@ def said(state: str) -> str:
     return state.replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """With its first letter tall, as a line of its own begins."""
+    return text[:1].upper() + text[1:]
+
+
 def meaning(state: str) -> str:
     return MEANING[State(state)] if state in set(State) else ""
 
@@ -94,6 +100,13 @@ def span(seconds: float | None) -> str:
             more = rest // below[0] if below else 0
             return f"{whole} {name} {more} {below[1]}" if below and more else f"{whole} {name}"
     return "0 s"
+
+
+def within(milliseconds: float | None) -> str:
+    """Up to how long most answers took, as counts by `canary.BOUNDS` know it."""
+    if milliseconds is None:
+        return "–"
+    return f"≤ {milliseconds:g} ms" if milliseconds <= BOUNDS[-1] else f"> {BOUNDS[-1]} ms"
 
 
 def ago(at: float, now: float) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import pytest
 
 from functions import scoring as doors
+from shared.domain.canary import Tally
+from shared.domain.documents import to_json
+from shared.services.monitoring.hours import Counts
 from tests.functions.test_openapi import DOCUMENT, resolved
 from tests.services.test_acts import in_canary
 from tests.support.guest import Guest, guest_of
@@ -97,3 +102,25 @@ def test_the_dashboard_has_the_switch_and_the_rollout(house: Front, monkeypatch:
     promoted = house.world.run("bank-2-a1").promoted
     assert promoted is not None
     assert (promoted.actor, promoted.note) == ("Ada", "enough")
+
+
+def test_its_traffic_is_told_by_the_hour(house: Front) -> None:
+    """`hours` of an endpoint that two processes have served; the page of it draws the same."""
+    entry, now = house.world.serving("bank"), time.time()
+    first = Tally()
+    for seconds in (0.004, 0.03):
+        first.answered(seconds, None, 1)
+    first.failed()
+    day, hour = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H").split()
+    counts = to_json(Counts({hour: {"m1-a1": first}}))
+    for process in ("one", "two"):
+        house.world.docs.create(f"hours/{entry.slug}/{day}/{process}.json", counts)
+    said = body_of(asked(doors.show_endpoint_traffic, name_of(house), hours="2"))
+    jsonschema.Draft202012Validator(resolved(DOCUMENT["components"]["schemas"]["Traffic"])).validate(said)
+    assert [each["calls"] for each in said["hours"]][-1] == 6
+    assert (said["whole"]["errors"], said["whole"]["p95_ms"], said["whole"]["deployments"]) == (
+        2,
+        50,
+        {"m1-a1": 6},
+    )
+    assert asked(doors.show_endpoint_traffic, name_of(house), hours="900").status_code == 400

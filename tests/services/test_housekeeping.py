@@ -185,7 +185,11 @@ class TestARound:
 
 
 def test_what_was_captured_goes_by_its_own_days_though_all_else_is_kept(world: World) -> None:
-    captured = ["captured/bank/000000006000-600/one.json", "captured-rows/bank/000000006000-600/one.jsonl"]
+    captured = [
+        "captured/bank/000000006000-600/one.json",
+        "captured-rows/bank/000000006000-600/one.jsonl",
+        "hours/bank/2026-11-29/one.json",
+    ]
     for path in captured:
         world.docs.create(path, {})
         world.docs.modified[path] = world.clock.now - 31 * DAY

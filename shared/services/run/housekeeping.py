@@ -32,8 +32,8 @@ PATH = "house.json"
 ROUND_SECONDS, SLICE_SECONDS, MOST = 6 * 3600.0, 5.0, 1000
 #: Of documents of the state container that are no record.
 PASSING = ("canary/", "evidence/", "strikes/", "unreadable/")
-#: Of what callers scored.
-CAPTURED = ("captured/", "captured-rows/")
+#: Of what callers scored, and met.
+CAPTURED = ("captured/", "captured-rows/", "hours/")
 
 
 class FileInfo(Protocol):

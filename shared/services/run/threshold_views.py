@@ -66,14 +66,18 @@ class Asked:
 
 def curve(run_id: str, store: RunStore) -> CurveView:
     """Raises NotFound: no such run, or it has no curve, and why."""
-    run, _ = store.load(run_id)
-    found = store.read(curve_path(run_id), Curve)
+    return curve_of(store.load(run_id)[0], store)
+
+
+def curve_of(run: Run, store: RunStore) -> CurveView:
+    """Raises NotFound: it has no curve, and why."""
+    found = store.read(curve_path(run.run_id), Curve)
     if found is None:
-        raise NotFound(f"The run {run_id} has no curve of thresholds: {_why(run)}.", code="no-curve")
+        raise NotFound(f"The run {run.run_id} has no curve of thresholds: {_why(run)}.", code="no-curve")
     cost = run.threshold.rule.cost if run.threshold and run.threshold.rule else None
     points = tuple(CurvePoint(**asdict(tradeoff(p.whole, cost)), threshold=p.threshold) for p in found.points)
     rows = found.points[0].whole.rows if found.points else 0
-    return CurveView(run_id, found.classes, found.positive, rows, run.threshold or Threshold(), points)
+    return CurveView(run.run_id, found.classes, found.positive, rows, run.threshold or Threshold(), points)
 
 
 def _why(run: Run) -> str:

@@ -115,6 +115,8 @@ class DatasetView:
     problem: str | None = None
     #: Batches that wait for a model or are worked on.
     open_batches: int = 0
+    #: Its endpoint sleeps (IDLE_HOURS), or is on its way there or back.
+    asleep: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def dataset_view(dataset: Dataset, serving: ServingEntry | None, open_batches: i
         traffic=serving.traffic if serving else {},
         open_batches=open_batches,
         paused=dataset.paused,
+        asleep=dataset.sleep is not None,
         shift=dataset.shift,
         watched=dataset.watch.run_id if dataset.watch else None,
         watched_since=dataset.watch.at if dataset.watch else None,

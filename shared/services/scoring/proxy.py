@@ -7,7 +7,7 @@ call is spent.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class ServingDirectory(Protocol):
 
 
 class Watch(Protocol):
-    """Is told of every call while two versions share the traffic. Never blocks, never raises."""
+    """Is told of calls and of what became of them. Never blocks, never raises."""
 
     def answered(
         self, entry: ServingEntry, deployment: str, seconds: float, found: Prediction, rows: int
@@ -91,6 +91,7 @@ class Scoring:
     directory: ServingDirectory
     calls: EndpointCalls
     limits: ScoreLimits = field(default_factory=ScoreLimits)
+    #: Is told while two versions share the traffic, or one is watched.
     watch: Watch | None = None
     workers: Bulkhead = field(default_factory=lambda: Bulkhead(DEFAULT_WORKERS))
     #: Whether cells of CSV answers that a spreadsheet would run get an apostrophe in front.
@@ -101,6 +102,8 @@ class Scoring:
     capture: Capture | None = None
     #: What knows when each dataset was called last; None: nothing does.
     told: Calls | None = None
+    #: Is told of every call; None: nothing is.
+    hours: Watch | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
@@ -244,11 +247,12 @@ class Scoring:
             said = reply.headers.get("azureml-model-deployment") or deployment
             prediction = read_answer(reply.body, rows)
         except (ModelRefused, Upstream):
-            if entry.counted and self.watch is not None:
-                self.watch.failed(entry, deployment)
+            for each in self._watching(entry):
+                each.failed(entry, deployment)
             raise
-        if entry.counted and self.watch is not None:
-            self.watch.answered(entry, said, time.perf_counter() - started, prediction, rows)
+        took = time.perf_counter() - started
+        for each in self._watching(entry):
+            each.answered(entry, said, took, prediction, rows)
         if said != deployment:
             version = entry.version(said)
         if wanted is not PLAIN:
@@ -257,6 +261,12 @@ class Scoring:
         if threshold is None and version.mode == "script":
             threshold = version.threshold  # it was asked with this one
         return Scored(prediction, said, version.model, version.run_id, threshold)
+
+    def _watching(self, entry: ServingEntry) -> Iterator[Watch]:
+        if self.hours is not None:
+            yield self.hours
+        if entry.counted and self.watch is not None:
+            yield self.watch
 
     def _seconds(self, deadline_ms: str) -> float:
         if not deadline_ms:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from shared.domain.canary import Tally
 from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
-from shared.services.monitoring import tallies
+from shared.services.monitoring import hours, tallies
 from shared.services.run import endpoint_views
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
@@ -20,6 +21,8 @@ TABS = (
     ("/metrics", "Metrics"),
     ("/logs", "Logs"),
 )
+#: Hours that the metrics are shown of.
+SPANS = ((6, "6 hours"), (hours.USUAL, "24 hours"), (72, "3 days"), (hours.MOST, "7 days"))
 #: Characters of an answer that the test shows.
 MOST_ANSWER = 20_000
 
@@ -50,15 +53,39 @@ def consume(desk: Desk, visit: Visit) -> Page:
 
 
 def metrics(desk: Desk, visit: Visit) -> Page:
-    """What is counted while two versions share the traffic, or one is watched."""
-    entry = desk.entry(visit.names[0])
-    seen = tallies.observed(desk.store.documents, entry.slug, entry.updated_at)
+    """By the hour what callers met; and side by side, while two versions share the traffic or one is watched."""
+    entry, documents = desk.entry(visit.names[0]), desk.store.documents
+    wanted = hours.asked(visit.said)
+    traffic = hours.traffic(entry, documents, desk.now, wanted)
+    seen = tallies.observed(documents, entry.slug, entry.updated_at) if entry.counted else {}
     sides = [
         side("live" if name == entry.live else "", name, entry.traffic.get(name, 0), seen.get(name, Tally()))
         for name in sorted({*entry.traffic, *seen})
     ]
-    more: dict[str, object] = {"sides": sides, "counted": entry.counted, "since": entry.updated_at}
+    more: dict[str, object] = {
+        "sides": sides,
+        "counted": entry.counted,
+        "since": entry.updated_at,
+        "traffic": traffic,
+        "wanted": wanted,
+        "spans": SPANS,
+        "calls": [each.calls for each in traffic.hours],
+        "errors": [each.errors for each in traffic.hours],
+        "slow": [each.p95_ms or 0.0 for each in traffic.hours],
+        "marks": _marks(traffic.hours),
+    }
     return _shown(entry, "/metrics", more, "endpoint_metrics.html")
+
+
+def _marks(shown: tuple[hours.TrafficHour, ...]) -> list[tuple[float, str]]:
+    """Where on the axis which hour or day begins; few enough to be read."""
+    every = next((step for step in (1, 6, 24) if len(shown) / step <= 7), 24)
+    words = "%H:%M" if every < hours.HOURS_A_DAY else "%d %b"
+    return [
+        (at, f"{datetime.fromtimestamp(each.at, UTC):{words}}")
+        for at, each in enumerate(shown)
+        if each.at // hours.HOUR % every == 0
+    ]
 
 
 def logs(desk: Desk, visit: Visit) -> Page:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.domain.canary import BOUNDS, Tally
+from shared.domain.canary import Tally
 from shared.domain.evidence import Diff
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services.monitoring import tallies
 from shared.services.run.comparing import diff_path
+from shared.ui import words
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
-from shared.ui.views.run import shown
+from shared.ui.views.run import opened, shown
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,18 @@ class Side:
 
 def gate(desk: Desk, visit: Visit) -> Page:
     """The verdict's numbers, and the rows on which the two models differ."""
-    run = desk.store.load(visit.names[0])[0]
+    of = opened(desk, visit.names[0])
+    run = of.run
     numbers = run.gate.numbers if run.gate else None
     found = desk.store.read(diff_path(run.run_id), Diff) if numbers else None
     more: dict[str, object] = {"numbers": numbers, "diff": found if found and found.champion_run else None}
-    return shown(desk, run, "/gate", more, "gate.html", "gate")
+    return shown(desk, of, "/gate", more, "gate.html", "gate")
 
 
 def rollout(desk: Desk, visit: Visit) -> Page:
     """Split, calls, errors, latency and labels of each side, limits, time left."""
-    run = desk.store.load(visit.names[0])[0]
+    of = opened(desk, visit.names[0])
+    run = of.run
     ctx = desk.context()
     serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
     sides: list[Side] = []
@@ -60,7 +63,7 @@ def rollout(desk: Desk, visit: Visit) -> Page:
         "left": _left(run, desk),
         "counting": run.state is State.CANARY or bool(serving and serving.watched),
     }
-    return shown(desk, run, "/rollout", more, "rollout.html", "rollout")
+    return shown(desk, of, "/rollout", more, "rollout.html", "rollout")
 
 
 def _left(run: Run, desk: Desk) -> float | None:
@@ -80,18 +83,6 @@ def side(who: str, name: str, share: int, tally: Tally) -> Side:
         share,
         tally.calls,
         tally.errors,
-        _slow(tally),
+        words.within(tally.within(0.95)),
         tuple((label, n, n / rows) for label, n in labels[:8]),
     )
-
-
-def _slow(tally: Tally) -> str:
-    """Up to how many milliseconds 19 of 20 answers took."""
-    due, seen = 0.95 * sum(tally.latency), 0
-    if not due:
-        return "–"
-    for count, bound in zip(tally.latency, BOUNDS, strict=False):
-        seen += count
-        if seen >= due:
-            return f"≤ {bound} ms"
-    return f"> {BOUNDS[-1]} ms"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from shared.domain import names
 from shared.domain.errors import DropMLError
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Trial
 from shared.domain.run.states import FORMER, RETRYABLE, State
@@ -64,7 +67,7 @@ def tabs(run: Run) -> list[Tab]:
     return found
 
 
-def acts(run: Run, *, live: bool) -> list[tuple[str, str, str]]:
+def acts(run: Run, *, live: bool, paused: bool = False) -> list[tuple[str, str, str]]:
     """What a person can do with it now: the act's path, its word, and its look."""
     mine, dataset = f"runs/{run.run_id}", f"datasets/{run.slug}"
     found: list[tuple[str, str, str]] = []
@@ -76,20 +79,41 @@ def acts(run: Run, *, live: bool) -> list[tuple[str, str, str]]:
         found.append((f"{mine}/promote", "Promote…", "main"))
     if run.state is State.CANARY or live:
         found.append((f"{dataset}/rollback", "Roll back…", "risky"))
+    if run.state is State.CANARY:
+        found.append(
+            (f"{dataset}/resume", "Resume…", "main") if paused else (f"{dataset}/pause", "Pause…", "")
+        )
     if run.is_open and not run.cancelling:
         found.append((f"{mine}/cancel", "Cancel…", "risky"))
     return found
 
 
-def shown(desk: Desk, run: Run, at: str, more: dict[str, object], template: str, title: str) -> Page:
+@dataclass(frozen=True)
+class Opened:
+    """A run and its dataset, read at once: the run's id names both."""
+
+    run: Run
+    dataset: Dataset | None
+
+
+def opened(desk: Desk, run_id: str) -> Opened:
+    """Raises NotFound."""
+    named = names.parse_run_id(run_id)
+    with ThreadPoolExecutor(1, thread_name_prefix="dropml-read") as pool:
+        dataset = pool.submit(desk.store.dataset, named[0]) if named else None
+        run = desk.store.load(run_id)[0]
+        return Opened(run, dataset.result() if dataset else None)
+
+
+def shown(desk: Desk, of: Opened, at: str, more: dict[str, object], template: str, title: str) -> Page:
     """A page of the run, with what stands at the head of each."""
-    dataset = desk.store.dataset(run.slug)
+    run, dataset = of.run, of.dataset
     live = bool(dataset and dataset.champion == run.run_id)
     values: dict[str, object] = {
         "run": run,
         "tabs": tabs(run),
         "tab": at,
-        "acts": acts(run, live=live),
+        "acts": acts(run, live=live, paused=bool(dataset and dataset.paused)),
         "champion": dataset.champion if dataset else None,
     }
     return Page(
@@ -99,7 +123,8 @@ def shown(desk: Desk, run: Run, at: str, more: dict[str, object], template: str,
 
 def story(desk: Desk, visit: Visit) -> Page:
     """Timeline, inputs, what it waits for, trouble, the next look."""
-    run = desk.store.load(visit.names[0])[0]
+    of = opened(desk, visit.names[0])
+    run = of.run
     found = views.ledger(run.run_id, desk.store)
     more: dict[str, object] = {
         "steps": steps(run, found.entries),
@@ -108,7 +133,7 @@ def story(desk: Desk, visit: Visit) -> Page:
         "next_look": desk.place.look_seconds,
         "config": configured(run),
     }
-    return shown(desk, run, "", more, "run.html", words.said(run.state))
+    return shown(desk, of, "", more, "run.html", words.said(run.state))
 
 
 def configured(run: Run) -> list[tuple[str, str]]:
@@ -119,7 +144,10 @@ def configured(run: Run) -> list[tuple[str, str]]:
         ("task", config.task),
         ("primary metric", config.primary_metric or "the task's own"),
         ("most trials", words.count(config.max_trials)),
-        ("time", f"{config.timeout_minutes:g} min, {config.trial_timeout_minutes:g} min a trial"),
+        (
+            "time",
+            f"{words.span(config.timeout_minutes * 60)}, {words.span(config.trial_timeout_minutes * 60)} a trial",
+        ),
         ("imbalance", config.imbalance),
         ("approval", config.approval),
         ("gate", f"{config.gate.metric}, margin {config.gate.margin:g}, {config.gate.policy}"),
@@ -129,12 +157,13 @@ def configured(run: Run) -> list[tuple[str, str]]:
 
 def failure(desk: Desk, visit: Visit) -> Page:
     """The sentence, what to do, the trial that failed, the log's end, the last try."""
-    run = desk.store.load(visit.names[0])[0]
+    of = opened(desk, visit.names[0])
+    run = of.run
     more: dict[str, object] = {
         "failed_trials": [trial for trial in run.trials if trial.status in ("Failed", "Canceled")],
         "log": log_tail(desk, run),
     }
-    return shown(desk, run, "/failure", more, "failure.html", "failure")
+    return shown(desk, of, "/failure", more, "failure.html", "failure")
 
 
 def log_tail(desk: Desk, run: Run) -> tuple[str, str]:
@@ -148,7 +177,8 @@ def log_tail(desk: Desk, run: Run) -> tuple[str, str]:
 
 def leaderboard(desk: Desk, visit: Visit) -> Page:
     """Trials, best first or by a column that the reader picks."""
-    run = desk.store.load(visit.names[0])[0]
+    of = opened(desk, visit.names[0])
+    run = of.run
     board = views.leaderboard(run)
     column, falling = visit.said.get("by", ""), visit.said.get("order") == "desc"
     order = {
@@ -169,7 +199,7 @@ def leaderboard(desk: Desk, visit: Visit) -> Page:
         "by": column,
         "falling": falling,
     }
-    return shown(desk, run, "/leaderboard", more, "leaderboard.html", "leaderboard")
+    return shown(desk, of, "/leaderboard", more, "leaderboard.html", "leaderboard")
 
 
 def _second(run: Run) -> str:
