@@ -147,6 +147,7 @@ module roles 'modules/roles.bicep' = {
     vaultName: workspace.outputs.vaultName
     registryName: workspace.outputs.registryName
     insightsName: monitoring.outputs.insightsName
+    topicName: eventgrid.outputs.name
   }
 }
 
@@ -174,6 +175,7 @@ module app 'modules/app.bicep' = {
     alwaysReady: chosen.alwaysReady
     maximumInstances: chosen.maximumInstances
     insightsConnection: monitoring.outputs.connectionString
+    eventTopic: eventgrid.outputs.name
     labelColumn: labelColumn
     stageSettings: chosen.settings
     location: location

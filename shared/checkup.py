@@ -95,5 +95,6 @@ def _of_azure(now: Settings, quota: bool) -> dict[str, Check]:
         now.azureml_compute,
         now.blob_source == "EventGrid",
         BlobAccount(os.environ, bootstrap.credential).name,
+        now.event_topic,
     )
     return AzureChecks(place, bootstrap.arm()).checks(quota=quota)

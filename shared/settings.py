@@ -52,6 +52,9 @@ class Settings(CostSettings, WatchingSettings, NotifySettings, JudgingSettings):
         "How the host finds dropped files; Flex Consumption knows EventGrid alone",
         ("LogsAndContainerScan", "EventGrid"),
     )
+    event_topic: str = text(
+        "", "Event Grid's topic of the data account; the doctor looks whether it calls the app"
+    )
     incoming_container: str = container("incoming", "Where people drop files; the app never writes there")
     data_container: str = container("dropml-data", "Snapshots: training data and holdout")
     quarantine_container: str = container("dropml-quarantine", "Refused files with their reports")

@@ -21,6 +21,7 @@ param alwaysReady int
 @maxValue(1000)
 param maximumInstances int
 param insightsConnection string
+param eventTopic string
 param labelColumn string
 param stageSettings object
 param location string
@@ -39,6 +40,7 @@ var settings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_THREADPOOL_THREAD_COUNT: '110'
   BLOB_SOURCE: 'EventGrid'
+  EVENT_TOPIC: eventTopic
   INCOMING_CONTAINER: containers.incoming
   DATA_CONTAINER: containers.data
   QUARANTINE_CONTAINER: containers.quarantine

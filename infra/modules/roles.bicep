@@ -15,6 +15,7 @@ param workspaceName string
 param vaultName string
 param registryName string
 param insightsName string
+param topicName string
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var ids = {
@@ -23,6 +24,7 @@ var ids = {
   azureMLDataScientist: 'f6c7c914-8db3-469d-8ca1-694a8f32e121'
   keyVaultAdministrator: '00482a5a-887f-4fb3-b363-3b7fe8e74483'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
+  reader: 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
@@ -79,6 +81,10 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: topicName
+}
+
 // The app
 resource appOnHost 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in onHost: {
   name: guid(host.id, appPrincipal, ids[role])
@@ -115,6 +121,17 @@ resource appOnInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: insights
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.monitoringMetricsPublisher)
+    principalId: appPrincipal
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Whether the topic calls it, which its doctor tells; Event Grid's own reader role knows no subscriptions of system topics
+resource appOnTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(topic.id, appPrincipal, ids.reader)
+  scope: topic
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.reader)
     principalId: appPrincipal
     principalType: 'ServicePrincipal'
   }
@@ -186,6 +203,16 @@ resource topicOnDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01'
 resource personOnData 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(personPrincipal)) {
   name: guid(data.id, personPrincipal, ids.storageBlobDataContributor)
   scope: data
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataContributor)
+    principalId: personPrincipal
+    principalType: personType
+  }
+}
+
+resource personOnWorkspaceFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(personPrincipal)) {
+  name: guid(workspaceFiles.id, personPrincipal, ids.storageBlobDataContributor)
+  scope: workspaceFiles
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataContributor)
     principalId: personPrincipal

@@ -28,8 +28,8 @@ _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 #: Most pages of one listing.
 MAX_PAGES = 1000
 ROLE_REMEDY = (
-    "Give the app's identity the role AzureML Data Scientist on the workspace; for the keys of endpoints it also needs "
-    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/listKeys/action and regenerateKeys/action."
+    "Give the app's identity the role AzureML Data Scientist on the workspace, or another one that has "
+    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/listKeys/action and regenerateKeys/action, too."
 )
 
 

@@ -195,6 +195,7 @@ class Stage:
         yield app, "AzureML Data Scientist", WORKSPACE, str(self.settings.get("AZUREML_WORKSPACE"))
         for insights in self.of("Microsoft.Insights/components"):
             yield app, "Monitoring Metrics Publisher", insights.kind, insights.name
+        yield app, "Reader", "Microsoft.EventGrid/systemTopics", str(self.settings.get("EVENT_TOPIC"))
         for who in (workspace, cluster):
             yield who, "Storage Blob Data Reader", CONTAINER, str(self.settings.get("DATA_CONTAINER"))
         dead = str(self.outputs.get("DEAD_LETTER_CONTAINER"))

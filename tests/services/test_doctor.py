@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -17,6 +17,9 @@ from tests.support.memory import MemoryDocuments
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 PLACE = Place(WORKSPACE, "s", "g", "w", "dropml_data", "dropml-data", "cpu", False, "acct")
+LISTENS = replace(PLACE, compute="", event_grid=True)
+TOPIC = replace(LISTENS, event_topic="evgt")
+HOOK = "https://func.azurewebsites.net/runtime/webhooks/blobs"
 REFUSED = Upstream("Storage refused access to incoming.", code="storage-refused")
 
 
@@ -106,13 +109,13 @@ class TestStorage:
 class Azure:
     """Management that answers what it is given; a path that it doesn't know is absent."""
 
-    def __init__(self, answers: Mapping[str, Mapping[str, object]]) -> None:
-        self.answers = answers
+    def __init__(self, answers: Mapping[str, Mapping[str, object]], refused: tuple[str, ...] = ()) -> None:
+        self.answers, self.refused = answers, refused
 
     def find(self, url: str, what: str, params: dict[str, str] | None = None) -> Mapping[str, object] | None:
         assert params
         last = url.rsplit("/", 1)[-1]
-        if last == "eventSubscriptions" and "eventSubscriptions" not in self.answers:
+        if last in self.refused:
             raise Upstream("(AuthorizationFailed)", code="azure-refused")
         return self.answers.get(last)
 
@@ -121,11 +124,23 @@ def usage(used: int, limit: int) -> dict[str, object]:
     return {"currentValue": used, "limit": limit, "name": {"localizedValue": "DSv2"}}
 
 
+def listed(state: str, address: str) -> dict[str, object]:
+    """One event subscription, as Event Grid answers it."""
+    destination = {
+        "endpointType": "WebHook",
+        "properties": {"endpointBaseUrl": address, "maxEventsPerBatch": 1},
+    }
+    return {"value": [{"properties": {"provisioningState": state, "destination": destination}}]}
+
+
 class TestAzure:
     def all(
-        self, answers: Mapping[str, Mapping[str, object]] | None = None, place: Place = PLACE
+        self,
+        answers: Mapping[str, Mapping[str, object]] | None = None,
+        place: Place = PLACE,
+        refused: tuple[str, ...] = (),
     ) -> dict[str, report.Finding]:
-        checks = AzureChecks(place, Azure(answers or {})).checks(quota=True)
+        checks = AzureChecks(place, Azure(answers or {}, refused)).checks(quota=True)
         return {name: check() for name, check in checks.items()}
 
     def test_an_empty_subscription_lacks_all_and_each_line_has_its_command(self) -> None:
@@ -150,14 +165,36 @@ class TestAzure:
         assert found["quota"].status == "warning"
         assert "DSv2: 98 of 100" in found["quota"].message
 
-    def test_a_subscription_of_events_that_can_t_be_seen_is_unknown_and_not_absent(self) -> None:
-        place = Place(WORKSPACE, "s", "g", "w", "dropml_data", "dropml-data", "", True, "acct")
-        found = self.all(place=place)["events"]
+    def test_quota_that_the_app_may_not_read_is_unknown_and_the_person_has_the_command(self) -> None:
+        """The right is one on the subscription, which no template gives to the app."""
+        found = self.all({"w": {"location": "westeurope"}}, refused=("usages",))["quota"]
+        assert (found.status, found.remedy) == ("unknown", "az ml compute list-usage --location westeurope")
+
+    def test_events_that_can_t_be_seen_are_unknown_and_not_absent(self) -> None:
+        found = self.all(place=LISTENS, refused=("eventSubscriptions",))["events"]
         assert found.status == "unknown"
-        assert found.remedy.startswith("az eventgrid")
-        hook = {"endpointUrl": "https://x/runtime/webhooks/blobs?functionName=Host.Functions.on_drop"}
-        listed = {"value": [{"properties": {"destination": {"properties": hook}}}]}
-        assert self.all({"eventSubscriptions": listed}, place)["events"].status == "ok"
+        assert found.remedy.startswith("az eventgrid event-subscription")
+        assert self.all(place=LISTENS)["events"].status == "unknown"
+        found = self.all(place=TOPIC, refused=("eventSubscriptions",))["events"]
+        assert (found.status, "--system-topic-name evgt" in found.remedy) == ("unknown", True)
+
+    def test_a_topic_that_does_not_call_the_app_is_a_failure_with_its_command(self) -> None:
+        other: dict[str, Mapping[str, object]] = {
+            "eventSubscriptions": listed("Succeeded", "https://elsewhere/hook")
+        }
+        none: dict[str, Mapping[str, object]] = {}
+        empty: dict[str, Mapping[str, object]] = {"eventSubscriptions": {"value": []}}
+        for answers in (none, empty, other):
+            found = self.all(answers, TOPIC)["events"]
+            assert (found.status, found.remedy) == ("failed", "azd hooks run postdeploy")
+        found = self.all({"eventSubscriptions": listed("AwaitingManualAction", HOOK)}, TOPIC)["events"]
+        assert (found.status, "AwaitingManualAction" in found.message) == ("failed", True)
+
+    def test_a_subscription_is_known_by_the_part_of_its_address_that_is_no_secret(self) -> None:
+        """Event Grid answers `endpointBaseUrl` alone, without the query that names function and key."""
+        answers: dict[str, Mapping[str, object]] = {"eventSubscriptions": listed("Succeeded", HOOK)}
+        assert self.all(answers, TOPIC)["events"].status == "ok"
+        assert self.all(answers, LISTENS)["events"].status == "ok"
 
 
 class TestTheApp:

@@ -10,6 +10,10 @@ from shared.domain.errors import DropMLError
 from shared.services.doctor.report import Check, Finding, ok
 
 WORKSPACE_API, EVENTS_API = "2023-10-01", "2022-06-15"
+#: Where the blob extension is told of files. Of a subscription's address Event Grid answers this alone: the rest is its secret.
+#: https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topic-event-subscriptions/list-by-system-topic
+WEBHOOK = "/runtime/webhooks/blobs"
+SUBSCRIBE = "azd hooks run postdeploy"
 
 
 class Resources(Protocol):
@@ -33,6 +37,7 @@ class Place:
     compute: str
     event_grid: bool
     account: str
+    event_topic: str = ""
 
 
 class AzureChecks:
@@ -96,13 +101,19 @@ class AzureChecks:
         return ok("compute", f"{name}: {shape.get('vmSize')}, at most {most} nodes.")
 
     def quota(self) -> Finding:
-        """The families of cores of which less than four are left."""
+        """The families of cores of which less than four are left. Reading them is a right on the subscription."""
         workspace = self._find("", "read the workspace")
         region = str((workspace or {}).get("location") or "")
         if not region:
             return Finding("quota", "unknown", "The workspace's region is not known.")
         path = f"/subscriptions/{self._at.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/usages"
-        found = self._resources.find(path, "read the quota", {"api-version": WORKSPACE_API})
+        try:
+            found = self._resources.find(path, "read the quota", {"api-version": WORKSPACE_API})
+        except DropMLError as error:
+            if error.error_code != "azure-refused":
+                raise
+            message = "The app may not read it; that is a right on the subscription. Whoever may sees it by the command."
+            return Finding("quota", "unknown", message, f"az ml compute list-usage --location {region}")
         listed = (found or {}).get("value")
         usages = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
         scarce = [line for line in map(_scarce, usages) if line]
@@ -115,22 +126,36 @@ class AzureChecks:
         """With Event Grid the host is told of files by a subscription on the account, made after the first deployment."""
         if not self._at.event_grid:
             return ok("events", "not needed: the host looks for files itself (BLOB_SOURCE).")
-        account = (
-            f"/subscriptions/{self._at.subscription}/resourceGroups/{self._at.group}"
-            f"/providers/Microsoft.Storage/storageAccounts/{self._at.account}"
-        )
-        by_hand = f"az eventgrid event-subscription list --source-resource-id {account}"
-        url = f"{account}/providers/Microsoft.EventGrid/eventSubscriptions"
+        url, by_hand = self._subscriptions()
         try:
             found = self._resources.find(url, "list event subscriptions", {"api-version": EVENTS_API})
         except DropMLError:
             return Finding("events", "unknown", "The app may not read event subscriptions.", by_hand)
         listed = (found or {}).get("value")
-        hooks = [one for one in listed if "functionName" in str(one)] if isinstance(listed, list) else []
-        if found is None or not hooks:
-            message = "No event subscription of the account is seen that calls a function."
+        hooks = [one for one in map(_hook, listed if isinstance(listed, list) else []) if one]
+        if not hooks:
+            message = (
+                "No event subscription is seen that calls the app; the sweep finds files within minutes."
+            )
+            if self._at.event_topic:
+                return Finding("events", "failed", message, SUBSCRIBE)
             return Finding("events", "unknown", message, by_hand)
+        if "Succeeded" not in hooks:
+            return Finding("events", "failed", f"The event subscription is {hooks[0]}.", SUBSCRIBE)
         return ok("events", f"{len(hooks)} event subscription(s) call the app.")
+
+    def _subscriptions(self) -> tuple[str, str]:
+        """Where to ask for them, and the command that does. The topic's own are named where EVENT_TOPIC is."""
+        group, topic = self._at.group, self._at.event_topic
+        provider = f"/subscriptions/{self._at.subscription}/resourceGroups/{group}/providers"
+        if topic:
+            command = (
+                f"az eventgrid system-topic event-subscription list -g {group} --system-topic-name {topic}"
+            )
+            return f"{provider}/Microsoft.EventGrid/systemTopics/{topic}/eventSubscriptions", command
+        account = f"{provider}/Microsoft.Storage/storageAccounts/{self._at.account}"
+        command = f"az eventgrid event-subscription list --source-resource-id {account}"
+        return f"{account}/providers/Microsoft.EventGrid/eventSubscriptions", command
 
     def _find(self, path: str, what: str) -> Mapping[str, object] | None:
         return self._resources.find(f"{self._at.workspace_id}{path}", what, {"api-version": WORKSPACE_API})
@@ -143,6 +168,14 @@ def _properties(document: Mapping[str, object]) -> Mapping[str, object]:
 def _inner(document: Mapping[str, object], name: str) -> Mapping[str, object]:
     found = document.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+def _hook(subscription: object) -> str:
+    """How far a subscription to the blob extension's webhook has come; empty for any other."""
+    properties = _properties(subscription) if isinstance(subscription, Mapping) else {}
+    address = _inner(_inner(properties, "destination"), "properties")
+    told = f"{address.get('endpointBaseUrl')} {address.get('endpointUrl')}"
+    return str(properties.get("provisioningState") or "Succeeded") if WEBHOOK in told else ""
 
 
 def _scarce(usage: Mapping[str, object]) -> str:
