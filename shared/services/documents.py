@@ -57,6 +57,16 @@ class Documents(Protocol):
         """
 
 
+def entries(documents: Documents, folder: str) -> Iterator[Entry]:
+    """All that is listed under the prefix `folder`, ascending: a storage call a 5,000."""
+    after = ""
+    while True:
+        page, after = documents.page(folder, 5000, after)
+        yield from page
+        if not after:
+            return
+
+
 class Ledger(Protocol):
     """Append-only lines, one ledger a path (`shared.adapters.ledger.LedgerStore`)."""
 

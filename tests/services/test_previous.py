@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.errors import Refused
 from shared.domain.run.ledger import Verification, verify
+from shared.services.documents import entries
 from shared.services.run import loop
 from shared.services.run.acting import putting_back
+from shared.services.run.dataset_store import SUCCEEDED
 from shared.services.run.guardrails import Guardrails
-from shared.services.run.previous import LOOK_SECONDS, Previous
+from shared.services.run.looks import LOOK_SECONDS
+from shared.services.run.pipeline_runs import PipelineRuns
+from shared.services.run.previous import Previous
+from shared.services.run.upgrade import upgrade
 from tests.services.test_acts import ANN, live
 from tests.support.memory import Crash, World
+from tests.support.memory_pipelines import MemoryPipelines
 
 HOUR = 3600.0
 
@@ -93,3 +101,37 @@ def test_a_host_that_dies_anywhere_leaves_it_to_the_next() -> None:
         lines = world.store.ledger("bank-1-a1")
         assert sum('"undeployed"' in line for line in lines) == 1, point
     assert point > 5
+
+
+def test_once_done_a_round_costs_one_listing_and_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = kept()
+    world.clock.now += 25 * HOUR
+    looks(world)
+    asked: list[str] = []
+    monkeypatch.setattr(world.docs, "get", asked.append)
+    looks(world, 20)
+    assert asked == []
+
+
+def test_a_promotion_that_is_lost_to_a_crash_is_looked_at_all_the_same() -> None:
+    """The mark comes before the write that it stands for: dying between the two leaves too much, never too little."""
+    world = live()
+    dataset = world.store.dataset("bank")
+    assert dataset is not None
+    world.points.die_at = 2 * len(world.points.seen) + 1
+    with pytest.raises(Crash):
+        world.store.change_dataset("bank", lambda found: replace(found, champion="bank-1-a1"))
+    assert world.store.dataset("bank") == dataset
+    assert [entry.path for entry in entries(world.docs, SUCCEEDED)] == [f"{SUCCEEDED}bank"]
+
+
+def test_what_an_earlier_release_left_deployed_goes_too() -> None:
+    world = kept()
+    for entry in list(entries(world.docs, SUCCEEDED)):
+        world.docs.delete(entry.path)
+    world.clock.now += 25 * HOUR
+    looks(world)
+    assert deployments(world) == ["m1-a1", "m2-a1"], "nothing marks it: the state of a release before marks"
+    upgrade(world.context, PipelineRuns(world.context, MemoryPipelines(world.azureml)))
+    looks(world)
+    assert deployments(world) == ["m2-a1"]

@@ -16,7 +16,8 @@ from shared.services.run import endpoint_costs, loop
 from shared.services.run.acting import putting_back
 from shared.services.run.guardrails import Guardrails
 from shared.services.run.housekeeping import Housekeeping, Keep
-from shared.services.run.idle import LOOK_SECONDS, Idle
+from shared.services.run.idle import Idle
+from shared.services.run.looks import LOOK_SECONDS
 from shared.services.scoring.proxy import Scoring
 from tests.services.test_acts import ANN, live
 from tests.services.test_lifecycle import drop, state
@@ -239,3 +240,31 @@ def test_one_whose_serving_document_is_lost_sleeps_on() -> None:
     house.tick()
     assert scene.world.store.read("serving/bank.json", ServingEntry) is not None
     assert scene.call() == "waking"
+
+
+def test_a_process_that_has_looked_once_looks_again_when_it_may_be_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    idle, get = Idle(scene.world.context), scene.world.docs.get
+    asked: list[str] = []
+
+    def noted(path: str) -> object:
+        asked.append(path)
+        return get(path)
+
+    monkeypatch.setattr(scene.world.docs, "get", noted)
+
+    def looks(hours: float) -> None:
+        for _ in range(int(hours * HOUR / LOOK_SECONDS) + 1):
+            idle.tick(scene.world.context.active() + 5)
+            scene.world.clock.now += LOOK_SECONDS
+
+    looks(20)
+    assert len(asked) == 2, "the dataset and its champion, once"
+    scene.call()
+    looks(20)
+    assert scene.deployments() == ["m1-a1", "m2-a1"], "it was called since"
+    looks(10)
+    scene.ticks(20)
+    assert scene.deployments() == []

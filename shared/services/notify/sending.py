@@ -17,7 +17,7 @@ from shared.domain.notify.deliveries import DEAD, PENDING, SENT, Delivery, Patie
 from shared.domain.notify.notices import PAGES, Notice, notice_id
 from shared.domain.notify.payloads import body, headers
 from shared.domain.notify.receivers import Receiver
-from shared.services.documents import Entry
+from shared.services.documents import Entry, entries
 from shared.services.guard import guarded, safely
 from shared.services.notify.outbox import Outbox, folder, path
 from shared.services.notify.ports import Post, Posted
@@ -79,10 +79,10 @@ class Sender:
 
     def _waiting(self) -> list[Delivery]:
         """Every delivery that waits; one whose ETag is known isn't read again."""
-        entries = listed(self.outbox, PENDING)
-        over = max(0, len(entries) - MOST[PENDING])
+        waiting = listed(self.outbox, PENDING)
+        over = max(0, len(waiting) - MOST[PENDING])
         kept: dict[str, tuple[str, Delivery]] = {}
-        for entry in entries:
+        for entry in waiting:
             known = self._read.get(entry.path)
             if known is None or known[0] != entry.etag:
                 found = self.outbox.read(PENDING, *self.outbox.names([entry.path], PENDING))
@@ -183,23 +183,17 @@ def _of_the_dead(delivery: Delivery, now: float) -> Notice:
 
 
 def listed(outbox: Outbox, state: str) -> list[Entry]:
-    """Every entry of a folder: a listing call a 5,000."""
-    found: list[Entry] = []
-    after = ""
-    while True:
-        entries, after = outbox.documents.page(folder(state), 5000, after)
-        found += entries
-        if not after:
-            return found
+    """Every entry of a folder."""
+    return list(entries(outbox.documents, folder(state)))
 
 
 def prune(outbox: Outbox, days: float) -> int:
     """Take away what was sent or died longer ago than that, and what is too much; returns how many."""
     gone = 0
     for state in (SENT, DEAD):
-        entries = sorted(listed(outbox, state), key=lambda entry: entry.modified)
-        too_many = len(entries) - MOST[state]
-        for index, entry in enumerate(entries):
+        found = sorted(listed(outbox, state), key=lambda entry: entry.modified)
+        too_many = len(found) - MOST[state]
+        for index, entry in enumerate(found):
             old = 0 < entry.modified < outbox.clock() - days * 86400
             if index < too_many or old:
                 outbox.documents.delete(entry.path)

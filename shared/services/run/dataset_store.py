@@ -16,6 +16,8 @@ from shared.services.documents import Documents
 from shared.services.run.state_documents import StateDocuments
 
 HOLDOUT_SHARE = 0.10
+#: Marks of the datasets whose champion has followed another, and when (unix seconds): see `shared.services.run.previous`.
+SUCCEEDED = "succeeded/"
 
 
 class DatasetStore(StateDocuments):
@@ -90,8 +92,14 @@ class DatasetStore(StateDocuments):
                 raise NotFound(f"There is no dataset {slug!r}.")
             before = dataset_of(found[0])
             after = change(before)
+            if before.champion and after.champion != before.champion:  # first, so that a crash loses no mark
+                self.mark_succeeded(slug, self._clock())
             if after != before:
                 self.documents.replace(path, to_json(after), found[1])
             return after
 
         return conditional.write(attempt, path)
+
+    def mark_succeeded(self, slug: str, at: float) -> None:
+        """Have the version before this dataset's champion taken away once its hours since `at` (unix seconds) are over."""
+        self.documents.mark(f"{SUCCEEDED}{slug}", {"at": f"{at:.3f}"})

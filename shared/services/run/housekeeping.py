@@ -17,6 +17,7 @@ from shared.domain.errors import NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.pipeline_run import PIPELINE_OPEN
+from shared.services.documents import entries
 from shared.services.guard import guarded, safely, told
 from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
@@ -144,14 +145,9 @@ class Housekeeping:
             yield
 
     def _old_documents(self, folder: str, days: float) -> list[str]:
-        found: list[tuple[float, str]] = []
-        after = ""
-        while True:
-            entries, after = self._ctx.store.documents.page(folder, 5000, after)
-            old = [(entry.modified, entry.path) for entry in entries if self._is_old(entry.modified, days)]
-            found = heapq.nsmallest(MOST, found + old)
-            if not after:
-                return [path for _, path in found]
+        listed = entries(self._ctx.store.documents, folder)
+        old = ((entry.modified, entry.path) for entry in listed if self._is_old(entry.modified, days))
+        return [path for _, path in heapq.nsmallest(MOST, old)]
 
     def _staged(self, slug: str) -> Iterator[None]:
         """Snapshots that nothing names any more; a dataset that can't be read keeps all of its own."""

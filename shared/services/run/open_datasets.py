@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.errors import Conflict
+from shared.services.documents import entries
 from shared.services.run.dataset_store import DatasetStore
 
 OPEN = "open/runs/"
@@ -23,13 +24,7 @@ class OpenDatasets(DatasetStore):
 
     def open_datasets(self) -> dict[str, str]:
         """Slugs of the datasets that may have open runs, each with its mark's ETag: one listing call a 5,000."""
-        marks: dict[str, str] = {}
-        after = ""
-        while True:
-            entries, after = self.documents.page(OPEN, 5000, after)
-            marks |= {entry.path.removeprefix(OPEN): entry.etag for entry in entries}
-            if not after:
-                return marks
+        return {entry.path.removeprefix(OPEN): entry.etag for entry in entries(self.documents, OPEN)}
 
     def rest(self, slug: str, mark: str) -> None:
         """Take away the mark of a dataset that has nothing to do.

@@ -14,6 +14,7 @@ from shared.domain.run.migrations import pipeline_run_of
 from shared.domain.run.parts import RunProblem
 from shared.domain.run.pipeline_run import PipelineParameters, PipelineRun
 from shared.services import conditional
+from shared.services.documents import entries
 from shared.services.guard import guarded, told
 from shared.services.run.aside import given_up, keep, over
 from shared.services.run.context import Context
@@ -160,13 +161,7 @@ class PipelineRuns:
         self._docs.delete(f"strikes/{slug}~{request_id}.json")
 
     def _open(self) -> list[tuple[str, str, float]]:
-        found: list[tuple[str, str, float]] = []
-        after = ""
-        while True:
-            entries, after = self._docs.page(OPEN, 5000, after)
-            found += [(e.path, e.etag, _number(e.metadata.get("at", ""))) for e in entries]
-            if not after:
-                return found
+        return [(e.path, e.etag, _number(e.metadata.get("at", ""))) for e in entries(self._docs, OPEN)]
 
     def _read(self, slug: str, request_id: str) -> PipelineRun | None:
         found = self._docs.get(_path(slug, request_id))

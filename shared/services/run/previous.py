@@ -1,68 +1,68 @@
 """The version before stays deployed for instant rollback, for as long as the settings say; then its deployment goes.
 
 The dataset's document decides, as it does for a rollback: of both at the same moment one wins, and the other says why not.
+A change of champion leaves a mark, and what is done takes it away, so that a round costs what is due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from shared.domain.errors import Conflict
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
-from shared.services.guard import guarded
+from shared.services.documents import Entry
 from shared.services.run.context import Context
+from shared.services.run.dataset_store import SUCCEEDED
+from shared.services.run.looks import UNTIL_CHANGED, Looks
 from shared.services.run.training import placement_of
-
-#: Between two rounds of looking (seconds).
-LOOK_SECONDS = 600.0
 
 
 class Previous:
-    """One per process; what it has seen to be done it doesn't look at again."""
+    """One per process."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._done: dict[str, str] = {}
-        self._round: Iterator[str] | None = None
-        self._next_at = 0.0
+        self._looks = Looks(ctx, SUCCEEDED, self._look)
 
     def tick(self, until: float) -> None:
         """A part of a round, until that moment of the lifecycle's own time."""
-        if not self._ctx.guardrails.keep_previous_hours:
-            return
-        if self._round is None:
-            if self._ctx.active() < self._next_at:
-                return
-            self._round = iter(self._ctx.store.slugs())
-        for slug in self._round:
-            guarded(self._ctx.log, "version before not looked at", partial(self._look, slug), slug=slug)
-            if self._ctx.active() >= until:
-                return
-        self._round, self._next_at = None, self._ctx.active() + LOOK_SECONDS
+        if self._ctx.guardrails.keep_previous_hours:
+            self._looks.tick(until)
 
-    def _look(self, slug: str) -> None:
+    def _look(self, mark: Entry) -> float | None:
+        """Take it away when its hours are over, and then the mark; one that was set anew since stays."""
+        due = self._over(float(mark.metadata.get("at", 0.0)))
+        if self._ctx.clock() <= due:
+            return due
+        if not self._done(mark.path.removeprefix(SUCCEEDED)):
+            return None
+        try:
+            self._ctx.store.documents.delete(mark.path, mark.etag)
+        except Conflict:
+            return None
+        return UNTIL_CHANGED
+
+    def _done(self, slug: str) -> bool:
+        """Whether nothing is left to take away."""
         dataset = self._ctx.store.dataset(slug)
-        if dataset is None or dataset.champion is None or self._done.get(slug) == dataset.champion:
-            return
+        if dataset is None or dataset.champion is None:
+            return True
         champion, _ = self._ctx.store.load(dataset.champion)
-        if not self._is_time(champion):
-            return
+        live = max((moment.at for moment in champion.history if moment.state is State.LIVE), default=None)
+        if live is None or self._ctx.clock() <= self._over(live):
+            return False
         before = _before(dataset, champion)
         if before is None:
-            self._done[slug] = champion.run_id
-            return
+            return True
         now = self._ctx.clock()
         decided = self._ctx.store.change_dataset(slug, partial(_taken_away, run_id=before, at=now))
-        if before in decided.undeployed and self._undeploy(before):
-            self._done[slug] = champion.run_id
+        return before in decided.undeployed and self._undeploy(before)
 
-    def _is_time(self, champion: Run) -> bool:
-        live = max((moment.at for moment in champion.history if moment.state is State.LIVE), default=None)
-        hours = self._ctx.guardrails.keep_previous_hours
-        return live is not None and self._ctx.clock() - live > hours * 3600
+    def _over(self, since: float) -> float:
+        return since + self._ctx.guardrails.keep_previous_hours * 3600
 
     def _undeploy(self, run_id: str) -> bool:
         """Whether its deployment is gone; begins to delete it where it stands."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from shared.domain.run.serving import ServingEntry
+from shared.services.documents import entries
 from shared.services.guard import guarded
 from shared.services.run.context import Context
 from shared.services.run.levers.sleeping import lie_down
@@ -50,13 +51,8 @@ class ServingRepair:
         return first + later[:NEVER_SEEN]
 
     def _listed(self, folder: str) -> Iterator[tuple[str, str]]:
-        after = ""
-        while True:
-            entries, after = self._ctx.store.documents.page(folder, 5000, after)
-            for entry in entries:
-                yield entry.path.removeprefix(folder).removesuffix(".json"), entry.etag
-            if not after:
-                return
+        for entry in entries(self._ctx.store.documents, folder):
+            yield entry.path.removeprefix(folder).removesuffix(".json"), entry.etag
 
     def _look(self, slug: str) -> None:
         ctx = self._ctx

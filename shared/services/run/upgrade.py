@@ -37,6 +37,18 @@ def mark_open(ctx: Context, _: PipelineRuns) -> None:
         guarded(ctx.log, "dataset not looked at", partial(look, slug), slug=slug)
 
 
+def mark_succeeded(ctx: Context, _: PipelineRuns) -> None:
+    """Versions before that may still be deployed are found by their datasets' marks; each look tells whether it is time."""
+
+    def look(slug: str) -> None:
+        dataset = ctx.store.dataset(slug)
+        if dataset and dataset.champion:
+            ctx.store.mark_succeeded(slug, dataset.created_at)
+
+    for slug in ctx.store.slugs():
+        guarded(ctx.log, "dataset not looked at", partial(look, slug), slug=slug)
+
+
 def list_runs(ctx: Context, _: PipelineRuns) -> None:
     """Every run into the index."""
 
@@ -85,6 +97,7 @@ STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
     "list-runs": list_runs,
     "list-refused": list_runs,
     "list-batches": list_batches,
+    "mark-succeeded": mark_succeeded,
 }
 
 

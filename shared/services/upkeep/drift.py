@@ -19,6 +19,7 @@ from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.upkeep import DriftRule, Upkeep
 from shared.domain.windows import Window, window_of
+from shared.services.documents import entries
 from shared.services.guard import guarded, safely
 from shared.services.monitoring.capture import FOLDER, Captured
 from shared.services.run.context import Context
@@ -74,16 +75,12 @@ class DriftWatch:
     def _captured(self) -> dict[str, Paths]:
         """By dataset and window, the documents of all processes: a listing call a 5,000."""
         found: dict[str, Paths] = {}
-        after = ""
-        while True:
-            entries, after = self._ctx.store.documents.page(FOLDER, 5000, after)
-            for entry in entries:
-                slug, _, rest = entry.path.removeprefix(FOLDER).partition("/")
-                window = window_of(rest.partition("/")[0])
-                if window is not None:
-                    found.setdefault(slug, {}).setdefault(window, []).append(entry.path)
-            if not after:
-                return found
+        for entry in entries(self._ctx.store.documents, FOLDER):
+            slug, _, rest = entry.path.removeprefix(FOLDER).partition("/")
+            window = window_of(rest.partition("/")[0])
+            if window is not None:
+                found.setdefault(slug, {}).setdefault(window, []).append(entry.path)
+        return found
 
     def judge(self, slug: str, found: Paths) -> None:
         """Every window of one dataset that has closed and was not judged yet."""

@@ -27,6 +27,7 @@ from shared.domain.run.dataset import Dataset
 from shared.domain.run.parts import Snapshot
 from shared.domain.schedule import Schedule
 from shared.domain.upkeep import Retrain, Upkeep
+from shared.services.documents import entries
 from shared.services.guard import guarded, safely
 from shared.services.run import retraining as runs
 from shared.services.run.context import Context
@@ -96,13 +97,10 @@ class Retrainer:
                     known.dataset, known.series = now
 
     def _etags(self, folder: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        after = ""
-        while True:
-            entries, after = self._ctx.store.documents.page(folder, 5000, after)
-            found |= {entry.path.removeprefix(folder).removesuffix(".json"): entry.etag for entry in entries}
-            if not after:
-                return found
+        return {
+            entry.path.removeprefix(folder).removesuffix(".json"): entry.etag
+            for entry in entries(self._ctx.store.documents, folder)
+        }
 
     def on_app_schedule(self, occurrence: str) -> list[str]:
         """The app's own schedule comes round, for every dataset that has none of its own; the runs that were begun."""

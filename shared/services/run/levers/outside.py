@@ -19,6 +19,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import FORMER, State
 from shared.services import conditional
+from shared.services.documents import entries
 from shared.services.guard import guarded
 from shared.services.run.context import Context
 from shared.services.run.levers.shifting import follow, shifted
@@ -44,11 +45,11 @@ class OutsideTraffic:
         if ctx.active() - self._looked_at < ctx.pace.traffic_seconds:
             return
         self._looked_at = ctx.active()
-        entries = list(self._entries(deadline))
-        if not entries:
+        served = list(self._entries(deadline))
+        if not served:
             return
         endpoints = {found.name: found for found in ctx.azureml.all_endpoints()}
-        for entry in entries:
+        for entry in served:
             found = endpoints.get(entry.endpoint)
             if ctx.active() >= deadline:
                 self._looked_at = float("-inf")
@@ -58,23 +59,19 @@ class OutsideTraffic:
 
     def _entries(self, deadline: float) -> Iterator[ServingEntry]:
         """A listing call a 5,000 datasets, and a read of each document that has changed."""
-        after, seen = "", set()
-        while True:
-            page, after = self._ctx.store.documents.page("serving/", 5000, after)
-            for listed in page:
-                seen.add(listed.path)
-                known = self._known.get(listed.path)
-                if known is None or known[0] != listed.etag:
-                    if self._ctx.active() >= deadline:
-                        continue
-                    entry = self._ctx.store.hint(listed.path, ServingEntry)
-                    if entry is None:
-                        continue
-                    known = self._known[listed.path] = listed.etag, entry
-                yield known[1]
-            if not after:
-                self._known = {path: one for path, one in self._known.items() if path in seen}
-                return
+        seen = set()
+        for listed in entries(self._ctx.store.documents, "serving/"):
+            seen.add(listed.path)
+            known = self._known.get(listed.path)
+            if known is None or known[0] != listed.etag:
+                if self._ctx.active() >= deadline:
+                    continue
+                entry = self._ctx.store.hint(listed.path, ServingEntry)
+                if entry is None:
+                    continue
+                known = self._known[listed.path] = listed.etag, entry
+            yield known[1]
+        self._known = {path: one for path, one in self._known.items() if path in seen}
 
     def _look(self, slug: str) -> None:
         """Both sides are read again: a list lags, and what DropML itself has just moved reads back old for a while."""
