@@ -6,16 +6,16 @@ Each overrides the one before, within what the owner allows. Every key is checke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config import DatasetConfig, Task
 from shared.domain.config_owner import Owner, bounded, settled
-from shared.domain.config_reader import Reader
+from shared.domain.config_reader import Reader, together
+from shared.domain.config_rules import check
 from shared.domain.config_threshold import threshold_rule
 from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, task_fields
-from shared.domain.table.number_notation import COMMA, POINT
+from shared.domain.errors import InvalidConfig
 
 METADATA_PREFIX = "dropml_"
 
@@ -30,6 +30,8 @@ class Effective:
     said_hash: str = ""
     #: The source that names the label; empty where the settings do.
     label_from: str = ""
+    #: Of each key that a file or its metadata says: file, field, and line and column where there are lines.
+    places: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def defaults(said: Mapping[str, object]) -> DatasetConfig:
@@ -41,7 +43,10 @@ def defaults(said: Mapping[str, object]) -> DatasetConfig:
         "daily_training_minutes": "DATASET_DAILY_TRAINING_MINUTES",
     }
     reader = Reader("the settings", lambda key: names.get(key, key.replace(".", "_").upper()))
-    return settled(_apply(DatasetConfig(), said, reader))[0]
+    config = _apply(DatasetConfig(), said, reader)
+    if reader.wrong:
+        raise together(reader.wrong)
+    return settled(config)[0]
 
 
 def effective(
@@ -52,15 +57,24 @@ def effective(
     sidecar_name: str = "the configuration file",
     owner: Owner | None = None,
 ) -> Effective:
-    """`owned` is what the settings say. Raises InvalidConfig, whose `where` has file, field and, in a file, line."""
+    """`owned` is what the settings say.
+
+    Raises InvalidConfig, which tells of all mistakes at once; its `where` has file, field and, in a file, line.
+    """
     owner, config, label_from = owner or Owner(), owned, ""
+    wrong: list[InvalidConfig] = []
+    places: dict[str, Mapping[str, object]] = {}
     for reader, said in _sources(sidecar, metadata or {}, sidecar_name):
-        before, config = config, _apply(config, said, reader)
+        before, config = config, _apply(config, said, reader, alone=bool(wrong))
         label_from = reader.source if "label" in said else label_from
         _refuse_locked(_keys(said), before, config, owner, reader)
+        wrong += reader.wrong
+        places |= {key: reader.error(key, "", "").where for key in (*_keys(said), *reader.places)}
+    if wrong:
+        raise together(wrong)
     config, cut = bounded(config, _for_task(owned, config.task), owner)
     config, met = settled(config)
-    return Effective(config, (*cut, *met), label_from=label_from)
+    return Effective(config, (*cut, *met), label_from=label_from, places=places)
 
 
 def decided(said: Effective, task: Task) -> Effective:
@@ -84,7 +98,7 @@ def _sources(
         from shared.domain.config_yaml import parse_yaml  # PyYAML: not at indexing
 
         read = parse_yaml(sidecar, sidecar_name)
-        yield Reader(sidecar_name, places=read.places), read.said
+        yield Reader(sidecar_name, places=read.places, wrong=read.wrong), read.said
     lower = {k.lower(): v for k, v in metadata.items()}
     said = {k.removeprefix(METADATA_PREFIX): v for k, v in lower.items() if k.startswith(METADATA_PREFIX)}
     if said:
@@ -126,9 +140,8 @@ def _refuse_locked(
     for path in keys:
         if path in owner.locked and _value(before, path) != _value(after, path):
             message = f"{reader.spell(path)} in {reader.source} is for the owner of the app alone to set."
-            raise reader.error(
-                path, message, f"Leave it out, or ask the owner to take {path} from OVERRIDE_LOCKED."
-            )
+            remedy = f"Leave it out, or ask the owner to take {path} from OVERRIDE_LOCKED."
+            reader.refuse(path, reader.error(path, message, remedy))
 
 
 def _value(config: DatasetConfig, path: str) -> object:
@@ -155,14 +168,17 @@ def _for_task(config: DatasetConfig, task: Task) -> DatasetConfig:
     )
 
 
-def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) -> DatasetConfig:
+def _apply(
+    config: DatasetConfig, said: Mapping[str, object], reader: Reader, *, alone: bool = False
+) -> DatasetConfig:
+    """`config` with what of `said` can be taken. `alone`: what it is beside is in doubt, and no measure for it."""
     # Where this source leaves the task to the settings, a slip may lie in the task: names of both are offered.
     named = str(said.get("task", "")).strip().casefold()
     task: Task | None = (
         "regression" if named == "regression" else "classification" if named == "classification" else None
     )
     narrowed = task_fields(task) if task else {}
-    values = reader.read(said, {**FIELDS, **narrowed, THRESHOLD: None, **dict.fromkeys(GROUPS)})
+    values = reader.take(said, {**FIELDS, **narrowed, THRESHOLD: None, **dict.fromkeys(GROUPS)})
     if "task" in values:
         values["task_auto"] = values["task"] == "auto"
         values["task"] = "classification" if values["task_auto"] else values["task"]
@@ -172,46 +188,14 @@ def _apply(config: DatasetConfig, said: Mapping[str, object], reader: Reader) ->
         if told not in (None, ""):
             within: Any = getattr(config, group)
             offered = gate_fields(task) if task and group == "gate" else known
-            values[group] = replace(within, **reader.read(told, offered, group))
+            values[group] = replace(within, **reader.take(told, offered, group))
     if THRESHOLD in values:
-        values[THRESHOLD] = threshold_rule(values[THRESHOLD], reader)
-    return _checked(replace(config, **values), reader)
-
-
-def _checked(config: DatasetConfig, reader: Reader) -> DatasetConfig:
-    """Rules between fields."""
-    known = ALGORITHMS[config.task]
-    rules: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
-        ("gate.metric", (config.gate.metric,), GATE_METRICS[config.task]),
-        ("allowed_algorithms", config.allowed_algorithms, known),
-        ("blocked_algorithms", config.blocked_algorithms, known),
-    ]
-    if config.primary_metric is not None:
-        rules.append(("primary_metric", (config.primary_metric,), PRIMARY_METRICS[config.task]))
-    for name, values, suitable in rules:
-        wrong = [value for value in values if value not in suitable]
-        if wrong:
-            message = f"{name} {wrong[0]!r} in {reader.source} is not for {config.task}."
-            other = " Or say task: regression." if config.task_auto else ""
-            raise reader.error(name, message, f"For {config.task} use one of: {', '.join(suitable)}.{other}")
-    if config.threshold is not None and config.task == "regression":
-        message = f"{reader.spell(THRESHOLD)} in {reader.source} is not for regression: only one of two classes has a threshold."
-        raise reader.error(THRESHOLD, message, f"Leave {reader.spell(THRESHOLD)} out.")
-    for key, out in (("drop", config.drop), ("id", (config.id,))):
-        if config.label in out:
-            message = f"{key} in {reader.source} names the label {config.label!r}."
-            raise reader.error(key, message, "Name another column, or another label.")
-    if {COMMA, POINT} <= set(config.numbers):
-        message = f"numbers in {reader.source} says both {COMMA} and {POINT}."
-        raise reader.error(
-            "numbers", message, "Say the one that holds; columns that can be read one way alone need none."
-        )
-    both = sorted(set(config.allowed_algorithms) & set(config.blocked_algorithms))
-    remedy = "Take it out of allowed_algorithms or blocked_algorithms."
-    if both:
-        message = f"{', '.join(both)} is both allowed and blocked in {reader.source}."
-        raise reader.error("blocked_algorithms", message, remedy)
-    if not set(known) - set(config.blocked_algorithms):
-        message = f"blocked_algorithms in {reader.source} leaves no algorithm for {config.task}."
-        raise reader.error("blocked_algorithms", message, "Block fewer.")
+        try:
+            values[THRESHOLD] = threshold_rule(values[THRESHOLD], reader)
+        except InvalidConfig as error:
+            reader.refuse(THRESHOLD, error)
+            del values[THRESHOLD]
+    config = replace(config, **values)
+    if not alone:
+        check(config, reader)
     return config

@@ -19,6 +19,14 @@ if TYPE_CHECKING:  # the settings need this module, and nothing behind it, when 
 Parse = Callable[[object], object]
 
 
+class TakesError(ValueError):
+    """What a field takes, in words, and one such value."""
+
+    def __init__(self, what: str, good: str) -> None:
+        super().__init__(what)
+        self.good = good
+
+
 #: What YAML 1.1 and people write for truth values and for nothing.
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NOTHING = frozenset({"", "~", "null", "none"})
@@ -43,17 +51,20 @@ def choice(*known: str, beside: Sequence[str] = ()) -> Callable[[object], str]:
         text = value if isinstance(value, str) else ""
         found = plain.get(text.strip().replace("_", "").replace("-", "").casefold())
         if found is None:
-            raise ValueError(f"one of {', '.join(known)}" + guess(text[:100], known))
+            good = next(iter(near(text[:100], known)), known[0])
+            raise TakesError(f"one of {', '.join(known)}" + guess(text[:100], known), good)
         return found
 
     return parse
 
 
-def number(low: float, high: float, what: str) -> Parse:
+def number(low: float, high: float, what: str, good: str) -> Parse:
+    """`what` says in words what is taken, `good` is one such number."""
+
     def parse(value: object) -> float:
         number = _float(value)
         if number is None or not low <= number <= high:
-            raise ValueError(what)  # NaN, too: it compares with nothing
+            raise TakesError(what, good)  # NaN, too: it compares with nothing
         return number
 
     return parse
@@ -69,13 +80,13 @@ def _float(value: object) -> float | None:
         return None
 
 
-def _whole(low: int, high: int) -> Parse:
+def _whole(low: int, high: int, good: int) -> Parse:
     what = f"a whole number from {low} to {high}"
 
     def parse(value: object) -> int:
         number = _float(value)
         if number is None or not low <= number <= high or number != number // 1:
-            raise ValueError(what)
+            raise TakesError(what, str(good))
         return int(number)
 
     return parse
@@ -84,7 +95,7 @@ def _whole(low: int, high: int) -> Parse:
 def _flag(value: object) -> bool:
     found = _TRUTH.get(value.strip().casefold()) if isinstance(value, str) else value
     if not isinstance(found, bool):
-        raise ValueError("true or false")
+        raise TakesError("true or false", "true")
     return found
 
 
@@ -94,8 +105,11 @@ def _names(parse: Callable[[object], str]) -> Parse:
             value = [value]
         if not isinstance(value, list | tuple):
             raise ValueError("a list of names")
-        # Sorted, without repeats: the order means nothing, so it must not make another configuration.
-        return tuple(sorted({parse(item) for item in value}))
+        try:
+            # Sorted, without repeats: the order means nothing, so it must not make another configuration.
+            return tuple(sorted({parse(item) for item in value}))
+        except TakesError as error:
+            raise TakesError(str(error), f"[{error.good}]") from None
 
     return parse_all
 
@@ -129,8 +143,9 @@ def _schedule(value: object) -> str | None:
 
 
 def _no_schedule(why: str) -> str:
-    raise ValueError(
-        f"daily, weekly, monthly, off, or NCRONTAB in UTC such as 0 0 3 * * 1 (Mondays at three){why}"
+    raise TakesError(
+        f"daily, weekly, monthly, off, or NCRONTAB in UTC such as 0 0 3 * * 1 (Mondays at three){why}",
+        "weekly",
     )
 
 
@@ -146,10 +161,10 @@ def _k_of_n(value: object) -> object:
         parts = list(str(value).casefold().replace("windows", "").split(" of "))
     numbers = [_float(part) for part in parts]
     if len(numbers) != 2:
-        raise ValueError(what)
+        raise TakesError(what, "3 of 5")
     k, n = numbers
     if k is None or n is None or k % 1 or n % 1 or not 1 <= k <= n <= MOST_WINDOWS:
-        raise ValueError(what)
+        raise TakesError(what, "3 of 5")
     return OnDrift(int(k), int(n))
 
 
@@ -164,23 +179,23 @@ def _versions(value: object) -> int:
         count = _float(words[1])
         if count is not None and not count % 1 and 1 <= count <= MOST_VERSIONS:
             return int(count)
-    raise ValueError(f"latest, or last N versions, N from 1 to {MOST_VERSIONS}")
+    raise TakesError(f"latest, or last N versions, N from 1 to {MOST_VERSIONS}", "last 3 versions")
 
 
 _EVERY_ALGORITHM = tuple(dict.fromkeys(ALGORITHMS["classification"] + ALGORITHMS["regression"]))
-_MINUTES = number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)")
+_MINUTES = number(0.1, 60 * 24 * 6, "minutes, from 0.1 to 8640 (six days)", "60")
 FIELDS: dict[str, Parse] = {
     "label": _text,
     "task": choice("classification", "regression", "auto"),
     "primary_metric": _optional(choice(*PRIMARY_METRICS["classification"], *PRIMARY_METRICS["regression"])),
     "timeout_minutes": _MINUTES,
     "trial_timeout_minutes": _MINUTES,
-    "max_trials": _whole(1, 1000),
-    "max_concurrent_trials": _whole(1, 100),
-    "exit_score": _optional(number(-1e12, 1e12, "a number")),
+    "max_trials": _whole(1, 1000, 40),
+    "max_concurrent_trials": _whole(1, 100, 2),
+    "exit_score": _optional(number(-1e12, 1e12, "a number", "0.99")),
     "early_termination": _flag,
-    "n_cross_validations": _optional(_whole(2, 25)),
-    "validation_size": _optional(number(0.01, 0.99, "a share from 0.01 to 0.99")),
+    "n_cross_validations": _optional(_whole(2, 25, 5)),
+    "validation_size": _optional(number(0.01, 0.99, "a share from 0.01 to 0.99", "0.1")),
     "allowed_algorithms": _names(choice(*_EVERY_ALGORITHM)),
     "blocked_algorithms": _names(choice(*_EVERY_ALGORITHM)),
     "imbalance": choice("weight", "off"),
@@ -192,11 +207,13 @@ FIELDS: dict[str, Parse] = {
     "drop": _names(_text),
     "id": _optional(_text),
     "capture": _flag,
-    "max_bad_rows": number(0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows"),
+    "max_bad_rows": number(
+        0, 1e9, "a share below 1 (0.001 is one row in a thousand), or a count of rows", "0.001"
+    ),
     "schema": choice("compatible", "strict", "free"),
     "approval": choice("suspicious", "required", "none"),
-    "daily_runs": _whole(0, 100_000),
-    "daily_training_minutes": number(0, 1e6, "minutes a day, from 0 (no limit) to 1000000"),
+    "daily_runs": _whole(0, 100_000, 5),
+    "daily_training_minutes": number(0, 1e6, "minutes a day, from 0 (no limit) to 1000000", "120"),
 }
 #: Read by `config_threshold`, which has its rules.
 THRESHOLD = "threshold"
@@ -209,25 +226,25 @@ THRESHOLD_WORDS = (
 LISTS = ("allowed_algorithms", "blocked_algorithms", "numbers", "drop")
 GATE_FIELDS: dict[str, Parse] = {
     "metric": choice(*dict.fromkeys((*GATE_METRICS["classification"], *GATE_METRICS["regression"]))),
-    "margin": number(0, 1, "a number from 0 to 1"),
-    "floor": number(-1, 1, "a number from -1 to 1"),
+    "margin": number(0, 1, "a number from 0 to 1", "0.005"),
+    "floor": number(-1, 1, "a number from -1 to 1", "0.5"),
     "insufficient_evidence": choice("promote", "reject"),
     "allow_schema_change": _flag,
     "policy": choice("not_worse", "better"),
-    "earlier_margin": number(0, 1, "a number from 0 to 1"),
-    "collapse": number(0, 1, "a share from 0 to 1"),
+    "earlier_margin": number(0, 1, "a number from 0 to 1", "0.02"),
+    "collapse": number(0, 1, "a share from 0 to 1", "0.3"),
 }
 RETRAIN_FIELDS: dict[str, Parse] = {
     "schedule": _schedule,
     "on_new_data": _flag,
     "on_drift": _k_of_n,
-    "min_new_rows": _whole(0, 10**12),
+    "min_new_rows": _whole(0, 10**12, 1000),
     "data": _versions,
-    "cool_down_hours": number(0, 24 * 366, "hours, from 0 to 8784 (a year)"),
+    "cool_down_hours": number(0, 24 * 366, "hours, from 0 to 8784 (a year)", "24"),
 }
 DRIFT_FIELDS: dict[str, Parse] = {
-    "threshold": number(0.05, 100, "a number from 0.05 up"),
-    "min_rows": _whole(100, 10**9),
+    "threshold": number(0.05, 100, "a number from 0.05 up", "0.25"),
+    "min_rows": _whole(100, 10**9, 200),
 }
 
 
@@ -254,10 +271,16 @@ GROUPS: dict[str, dict[str, Parse]] = {"gate": GATE_FIELDS, "retrain": RETRAIN_F
 KEYS = (*FIELDS, THRESHOLD, *(f"{group}.{key}" for group, known in GROUPS.items() for key in known))
 
 
-def guess(word: str, known: Sequence[str]) -> str:
-    """` (did you mean NAME?)` where a known name is near, else nothing."""
+def near(word: str, known: Sequence[str]) -> list[str]:
+    """Up to three known names that begin so, else the one that is spelt nearly so; none where none is."""
     begun = [name for name in known if word and name.casefold().startswith(word.casefold())]
     if begun and len(word) > 2:
-        return f" (did you mean {' or '.join(begun[:3])}?)"
-    near = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
-    return next((f" (did you mean {name}?)" for name in known if near and name.casefold() == near[0]), "")
+        return begun[:3]
+    found = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
+    return [name for name in known if found and name.casefold() == found[0]][:1]
+
+
+def guess(word: str, known: Sequence[str]) -> str:
+    """` (did you mean NAME?)` where a known name is near, else nothing."""
+    names = near(word, known)
+    return f" (did you mean {' or '.join(names)}?)" if names else ""

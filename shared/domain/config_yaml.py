@@ -36,6 +36,8 @@ class Sidecar:
 
     said: Mapping[str, object]
     places: Mapping[str, Place]
+    #: What is wrong with it besides.
+    wrong: tuple[InvalidConfig, ...] = ()
 
 
 def parse_yaml(raw: bytes, name: str) -> Sidecar:
@@ -67,7 +69,8 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
     if not isinstance(node, yaml.MappingNode):
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise _refusal(name, f"must hold keys and values, not {kind}", node.start_mark, _REMEDY)
-    return Sidecar(_mapping(node, "", places, name), places)
+    read = _Read(name, places)
+    return Sidecar(read.mapping(node, ""), places, tuple(read.wrong))
 
 
 def _indented(text: str, mark: _Mark | None) -> str:
@@ -114,33 +117,45 @@ class _Loader(yaml.BaseLoader):
         raise _refusal(self._file, message, event.start_mark, "Write each value out where it belongs.")
 
 
-def _mapping(node: yaml.MappingNode, parent: str, places: dict[str, Place], name: str) -> dict[str, object]:
-    out: dict[str, object] = {}
-    for key, value in node.value:
-        at = key.start_mark
-        if not isinstance(key, yaml.ScalarNode):
-            raise _refusal(name, "has a key that is no text", at, _REMEDY)
-        if key.value == "<<" and not key.style:
-            raise _refusal(name, "uses a merge key (<<)", at, "Write each value out where it belongs.")
+class _Read:
+    """What stands in the nodes of the file `name`. `wrong` are keys that can't be taken; the others are read all the same."""
+
+    def __init__(self, name: str, places: dict[str, Place]) -> None:
+        self._name, self._places = name, places
+        self.wrong: list[InvalidConfig] = []
+
+    def mapping(self, node: yaml.MappingNode, parent: str) -> dict[str, object]:
+        out: dict[str, object] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._refuse("has a key that is no text", key.start_mark, _REMEDY)
+            elif key.value == "<<" and not key.style:
+                self._refuse(
+                    "uses a merge key (<<)", key.start_mark, "Write each value out where it belongs."
+                )
+            elif key.value in out:
+                first = self._places[f"{parent}.{key.value}" if parent else key.value].line
+                said = f"says {reprlib.repr(key.value)} twice, first in line {first}"
+                self._refuse(said, key.start_mark, "Leave one of the two lines out.")
+            else:
+                out[key.value] = self._said(key, value, parent)
+        return out
+
+    def _said(self, key: yaml.ScalarNode, value: yaml.Node, parent: str) -> object:
         path = f"{parent}.{key.value}" if parent else key.value
-        if key.value in out:
-            first = places[path].line
-            shown = reprlib.repr(key.value)
-            raise _refusal(
-                name, f"says {shown} twice, first in line {first}", at, "Leave one of the two lines out."
-            )
-        there = value.start_mark
-        places[path] = Place(at.line + 1, at.column + 1, there.line + 1, there.column + 1)
-        out[key.value] = _value(value, path, places, name)
-    return out
+        at, there = key.start_mark, value.start_mark
+        self._places[path] = Place(at.line + 1, at.column + 1, there.line + 1, there.column + 1)
+        return self._value(value, path)
 
+    def _value(self, node: yaml.Node, path: str) -> object:
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, path) for item in node.value]
+        return str(node.value)
 
-def _value(node: yaml.Node, path: str, places: dict[str, Place], name: str) -> object:
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, places, name)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, path, places, name) for item in node.value]
-    return str(node.value)
+    def _refuse(self, message: str, mark: _Mark, remedy: str) -> None:
+        self.wrong.append(_refusal(self._name, message, mark, remedy))
 
 
 def _text(raw: bytes, name: str) -> str:

@@ -15,7 +15,19 @@ DropMLError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+#: Characters of an example.
+MAX_EXAMPLE = 160
+
+
+@dataclass(frozen=True)
+class Example:
+    """One value as it must not be, and one as it may be."""
+
+    bad: str
+    good: str
 
 
 class DropMLError(Exception):
@@ -23,6 +35,9 @@ class DropMLError(Exception):
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
+
+    #: Shown beside the words, where it says more than they do.
+    example: Example | None = None
 
     def __init__(self, message: str, *, remedy: str = "", code: str | None = None, **where: object) -> None:
         """`where` names the place: file, line, column, field, row."""
@@ -32,12 +47,22 @@ class DropMLError(Exception):
         self.error_code = code or self.code
         self.where = {k: v for k, v in where.items() if v is not None}
 
+    def showing(self, bad: str, good: str) -> Self:
+        """The same error with an example of a bad and of a good value; both are kept to a line of some length."""
+        self.example = Example(_line(bad), _line(good))
+        return self
+
     def to_dict(self) -> dict[str, object]:
         """The JSON form stored in run documents and quarantine reports."""
         doc: dict[str, object] = {"code": self.error_code, "message": self.message}
         if self.remedy:
             doc["remedy"] = self.remedy
         return doc | self.where
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.splitlines())
+    return line if len(line) <= MAX_EXAMPLE else f"{line[: MAX_EXAMPLE - 1]}…"
 
 
 class InvalidInput(DropMLError):
@@ -53,6 +78,8 @@ class InvalidTable(InvalidInput):
 
 class InvalidConfig(InvalidInput):
     code = "invalid-config"
+    #: Where several things are wrong, each of them, in the order of their places.
+    mistakes: tuple[InvalidConfig, ...] = ()
 
 
 class InvalidSetting(DropMLError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +51,18 @@ def show(file_id: FileId) -> None:
         session.out.say("Next: " + ", or ".join(f"dropml quarantine {a} {file_id}" for a in found["actions"]))
 
 
+def complained(problem: Any) -> Iterator[tuple[str, object]]:
+    """What is wrong, with an example, and what to do; each of several mistakes by itself."""
+    for number, one in enumerate(problem.get("mistakes") or [problem], 1):
+        count = f" {number}" if problem.get("mistakes") else ""
+        line = one["where"].get("line") if count else None
+        yield f"problem{count}", f"line {line}: {one['message']}" if line else one["message"]
+        if example := one.get("example"):
+            yield f"wrong{count}", example["bad"]
+            yield f"right{count}", example["good"]
+        yield f"remedy{count}", one["remedy"]
+
+
 def complaint(found: Any) -> list[tuple[str, object]]:
     """A refused file in lines."""
     problem = found["problem"]
@@ -57,8 +70,7 @@ def complaint(found: Any) -> list[tuple[str, object]]:
     return [
         ("file", f"{found['source']['container']}/{found['source']['blob']}"),
         ("code", problem["code"]),
-        ("problem", problem["message"]),
-        ("remedy", problem["remedy"]),
+        *complained(problem),
         ("where", problem["where"]),
         *((f"line {i}", text) for i, text in enumerate(lines, 1)),
         *((f"change {i}", change["message"]) for i, change in enumerate(problem.get("changes") or (), 1)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.domain.errors import DropMLError
+from shared.domain.errors import DropMLError, Example, InvalidConfig
 from shared.domain.gate import Verdict
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
@@ -152,6 +152,20 @@ class FailedTrial:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """One of several things that are wrong with a configuration."""
+
+    message: str
+    remedy: str = ""
+    where: dict[str, Place] = field(default_factory=dict)
+    example: Example | None = None
+
+    @staticmethod
+    def of(error: InvalidConfig) -> Mistake:
+        return Mistake(brief(error.message), brief(error.remedy), places(error.where), error.example)
+
+
+@dataclass(frozen=True)
 class RunProblem:
     """Why a run or a pipeline run ended, and what to do about it."""
 
@@ -166,10 +180,22 @@ class RunProblem:
     trial: FailedTrial | None = None
     #: The end of the log that tells most, without secrets.
     log_tail: str = ""
+    #: A value as it must not be and one as it may be, where that says more than words.
+    example: Example | None = None
+    #: Each of several, where the message tells of them all.
+    mistakes: tuple[Mistake, ...] = ()
 
     @staticmethod
     def of(error: DropMLError) -> RunProblem:
-        return RunProblem(error.error_code, brief(error.message), brief(error.remedy), places(error.where))
+        mistakes = error.mistakes if isinstance(error, InvalidConfig) else ()
+        return RunProblem(
+            error.error_code,
+            brief(error.message),
+            brief(error.remedy),
+            places(error.where),
+            example=error.example,
+            mistakes=tuple(map(Mistake.of, mistakes)),
+        )
 
 
 #: Characters of a message that a document keeps: a service may answer with whole pages.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.domain.documents import to_json
-from shared.domain.run.parts import RunProblem, Source
+from shared.domain.errors import Example
+from shared.domain.run.parts import Mistake, Place, RunProblem, Source
+from shared.domain.words import counted
 
 #: Where a problem may say it is, in the order told.
 _PLACES = ("file", "field", "line", "column", "row", "byte")
@@ -41,17 +44,13 @@ def json_of(report: Report) -> str:
 
 
 def _text(problem: RunProblem, source: Source, closing: str, *, kept: bool) -> str:
-    places = [f"{place} {problem.where[place]}" for place in _PLACES if place in problem.where]
     named = problem.where.get("file", source.blob)
     beside = kept and str(named).endswith(".yaml") and named != source.blob
     wrong = f"{source.container}/{named}" if beside else f"{source.container}/{source.blob}"
     lines = [
         f"The file {wrong} was not taken." + (f" {source.blob} waits for it." if beside else ""),
         "",
-        f"What is wrong:  {problem.message}",
-        *([f"Where:          {', '.join(places)}"] if places else []),
-        *_changed(problem),
-        f"What to do:     {problem.remedy or 'Correct the file.'}",
+        *(_several(problem.mistakes) if problem.mistakes else _one(problem)),
         "",
         _afterwards(source, str(named), beside=beside, kept=kept),
         "",
@@ -59,6 +58,45 @@ def _text(problem: RunProblem, source: Source, closing: str, *, kept: bool) -> s
         *([f"sha256 of the file: {source.content_hash}"] if source.content_hash else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _one(problem: RunProblem) -> list[str]:
+    return [
+        f"What is wrong:  {problem.message}",
+        *_placed(problem.where, _PLACES, "Where:          "),
+        *_shown(problem.example),
+        *_changed(problem),
+        f"What to do:     {problem.remedy or 'Correct the file.'}",
+    ]
+
+
+def _several(mistakes: Sequence[Mistake]) -> list[str]:
+    files = list(dict.fromkeys(str(mistake.where.get("file", "")) for mistake in mistakes))
+    told = f"{counted(len(mistakes), 'mistake')} in {' and '.join(files)}"
+    lines = [f"What is wrong:  {told}. All of them are to be corrected:"]
+    kinds = ("line", "column") if len(files) == 1 else ("file", "line", "column")
+    for number, mistake in enumerate(mistakes, 1):
+        lines += ["", *_of_mistake(mistake, f"{number}. ", kinds)]
+    return lines
+
+
+def _of_mistake(mistake: Mistake, number: str, kinds: Sequence[str]) -> list[str]:
+    lines = [
+        mistake.message,
+        *_placed(mistake.where, kinds, "Where:          "),
+        *_shown(mistake.example),
+        f"What to do:     {mistake.remedy or 'Correct it.'}",
+    ]
+    return [f"{' ' * len(number) if at else number}{line}" for at, line in enumerate(lines)]
+
+
+def _placed(where: Mapping[str, Place], kinds: Sequence[str], begin: str) -> list[str]:
+    told = [f"{kind} {where[kind]}" for kind in kinds if kind in where]
+    return [f"{begin}{', '.join(told)}"] if told else []
+
+
+def _shown(example: Example | None) -> list[str]:
+    return [f"Wrong:          {example.bad}", f"Right:          {example.good}"] if example else []
 
 
 def _changed(problem: RunProblem) -> list[str]:

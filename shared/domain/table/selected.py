@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import Block
 from shared.domain.table.reader import Table
+
+#: Absent columns that a message names.
+NAMED = 10
 
 
 class Selected:
@@ -42,17 +45,30 @@ class Selected:
 
 def _passed(header: Sequence[str], config: DatasetConfig, line: int) -> tuple[str, ...]:
     named = {"drop": config.drop, "id": (config.id,) if config.id else ()}
-    for key, names in named.items():
-        for name in names:
-            if name not in header:
-                near = difflib.get_close_matches(name, header, 1, 0.7)
-                guess = f" Did you mean {near[0]!r}?" if near else ""
-                raise InvalidTable(
-                    f"The column {name!r}, which `{key}` keeps out of training, is not in the file.{guess}",
-                    remedy=f"Correct `{key}` in the configuration, or add the column.",
-                    code="column-missing",
-                    line=line,
-                    column=name,
-                )
+    absent = {name: key for key, names in named.items() for name in names if name not in header}
+    if absent:
+        raise _absent(absent, header, line)
     out = {*config.drop, config.id}
     return tuple(name for name in header if name in out)
+
+
+def _absent(names: Mapping[str, str], header: Sequence[str], line: int) -> InvalidTable:
+    """The refusal for columns that are not there, each with the key that keeps it out of training."""
+    near = {name: found[0] for name in names if (found := difflib.get_close_matches(name, header, 1, 0.7))}
+    told = " ".join(
+        f"The column {name!r}, which `{key}` keeps out of training, is not in the file."
+        + (f" Did you mean {near[name]!r}?" if name in near else "")
+        for name, key in list(names.items())[:NAMED]
+    )
+    more = f" Nor are {len(names) - NAMED} more." if len(names) > NAMED else ""
+    keys = list(dict.fromkeys(names.values()))
+    error = InvalidTable(
+        f"{told}{more}",
+        remedy=f"Correct {' and '.join(f'`{key}`' for key in keys)} in the configuration, and the file is taken anew by itself; "
+        "or add what is missing to the file and drop it again.",
+        code="column-missing",
+        line=line,
+        column=next(iter(names)),
+        keys=keys,
+    )
+    return error.showing(*next(iter(near.items()))) if near else error

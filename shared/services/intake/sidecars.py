@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from shared.domain.config_reader import MAX_SIDECAR
 from shared.domain.config_sources import Effective, effective
-from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.errors import InvalidConfig, InvalidInput, NotFound
 from shared.domain.incoming import config_of, recognised
 from shared.services.intake.ports import Files, IntakePlan
 
@@ -28,12 +28,24 @@ def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: Intak
 
 
 def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
-    """Have a remedy speak of the very files, and of the word that names the label elsewhere."""
+    """Have an error speak of the very files, of the lines that say what it is about, and of the word that names the label."""
+    if isinstance(error, InvalidConfig):  # of what the file's own label showed to be wrong
+        error.where = {**said.places.get(str(error.where.get("field")), {}), **error.where}
+    if keys := error.where.pop("keys", None):
+        error.remedy = error.remedy.replace("in the configuration", _places(list(keys), said))  # type: ignore[call-overload]
     config, label, near = config_of(blob), said.config.label, error.where.pop("near", None)
     if error.error_code == "label-missing" and said.label_from and near:
         told = f"{said.label_from} says label: {label}; write label: {near}"
         error.remedy = error.remedy.replace(_NAME_LABEL, told)
     error.remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
+
+
+def _places(keys: Sequence[str], said: Effective) -> str:
+    """`in people.yaml (line 3)`, where the keys are said."""
+    found = [said.places[key] for key in keys if key in said.places]
+    lines = [f"{at['line']}" for at in found if "line" in at]
+    files = " and ".join(dict.fromkeys(str(at["file"]) for at in found)) or "the settings"
+    return f"in {files}" + (f" (line{'s' if len(lines) > 1 else ''} {', '.join(lines)})" if lines else "")
 
 
 def check_config(name: str, files: Files, plan: IntakePlan) -> None:

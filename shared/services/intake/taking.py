@@ -51,8 +51,9 @@ class Taker:
             content = staged.content_hash
             short = too_short(said.config, staged.rows, len(staged.schema.columns) + 1)
             said = replace(said, remarks=(*said.remarks, *short))
-            wrong = self._unfit(said.config, staged.schema.classes)
-            problem = RunProblem.of(wrong) if wrong else None
+            if wrong := self._unfit(said.config, staged.schema.classes):
+                name_files(wrong, source.blob, said)
+                problem = RunProblem.of(wrong)
         except InvalidInput as error:
             name_files(error, source.blob, said)
             error.where.setdefault("file", source.blob)
