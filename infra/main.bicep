@@ -100,6 +100,7 @@ module monitoring 'modules/monitoring.bicep' = {
   params: {
     logsName: 'log-dropml-${token}'
     insightsName: 'appi-dropml-${token}'
+    deploymentsName: 'appi-ml-${token}'
     retentionDays: chosen.logDays
     dailyGigabytes: chosen.dailyLogGigabytes
     location: location
@@ -115,7 +116,7 @@ module workspace 'modules/workspace.bicep' = {
     vaultName: 'kv${token}'
     registryName: 'cr${token}'
     storageId: storage.outputs.workspaceAccountId
-    insightsId: monitoring.outputs.insightsId
+    insightsId: monitoring.outputs.deploymentsInsightsId
     dataAccount: dataAccount
     dataContainer: containers.data
     datastoreName: datastore

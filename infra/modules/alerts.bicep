@@ -8,7 +8,7 @@ var rules = [
   {
     name: 'dropml-run-failed'
     text: 'A run failed; its explanation stands in /api/runs.'
-    query: 'customEvents | where name == "run moved" and tostring(customDimensions.state) == "failed"'
+    query: 'customEvents | where name == "run_state" and tostring(customDimensions.state) == "failed"'
     operator: 'GreaterThan'
     threshold: 0
     severity: 2

@@ -12,6 +12,7 @@ from typing import Any
 from tests.infra.bicep import Finding
 from tests.infra.facts import ROOT
 from tests.infra.meaning import Stage
+from tests.infra.soundness import in_order, sound
 from tests.infra.template import Templates
 from tests.infra.types import Types
 
@@ -62,12 +63,12 @@ def parameters(files: Mapping[str, str], environ: Mapping[str, str]) -> dict[str
 def check(files: Mapping[str, str], types: Types | None) -> Report:
     findings: dict[str, Finding] = {}
     resources = checked = unknown = settings = missing = 0
-    for stage in STAGES:
+    for stage in (*STAGES, ""):  # none named: azd fills in the default
         for extra in ({}, {"ALERT_EMAIL": "", "AUTH_CLIENT_ID": "", "AZURE_PRINCIPAL_ID": ""}):
             templates = Templates(files, types)
             given = parameters(files, GIVEN | {"DROPML_STAGE": stage} | extra)
             found = Stage(templates, templates.unroll("main.bicep", given))
-            told = [*templates.findings, *found.check()]
+            told = [*templates.findings, *found.check(), *sound(found), *in_order(templates.parsed)]
             if types is not None:
                 told += typed(templates, types)
             findings |= {str(each): each for each in told}

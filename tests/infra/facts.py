@@ -26,6 +26,11 @@ ROLES = {
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
 }
 
+#: Series of virtual machines that Azure has said it retires in 2028 (docs/lifecycle-dates.md).
+RETIRING = re.compile(
+    r"Standard_(A\d+m?_v2|B\d+(l|m)?s|DS?\d+(_v2)?|F\d+s?(_v2)?|G\w+|L\d+s(_v2)?)", re.IGNORECASE
+)
+
 #: What the host, its extensions and Azure's own libraries read.
 #: https://learn.microsoft.com/azure/azure-functions/functions-reference#common-properties-for-identity-based-connections
 PLATFORM = frozenset(
@@ -82,6 +87,11 @@ def needed_by_the_code() -> frozenset[str]:
             "INSTANCE_COUNT",
         }
     )
+
+
+def indexed() -> frozenset[str]:
+    """Functions by their names, under which the host sends a request for each call."""
+    return frozenset(str(found.get_function_name()) for found in indexed_functions())
 
 
 def triggered_by_blobs() -> frozenset[str]:

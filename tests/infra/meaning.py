@@ -17,12 +17,12 @@ from tests.infra.values import Opaque
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 CONTAINER = f"{STORAGE}/blobServices/containers"
+COMPONENT = "Microsoft.Insights/components"
 WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
 #: Properties on which safety or cost rests: no keys, nothing public, nothing that runs where nothing happens.
 MUST_BE: tuple[tuple[str, str, Any], ...] = (
     (STORAGE, "allowSharedKeyAccess", False),
     (STORAGE, "allowBlobPublicAccess", False),
-    ("Microsoft.Insights/components", "DisableLocalAuth", True),
     ("Microsoft.ContainerRegistry/registries", "adminUserEnabled", False),
     (f"{WORKSPACE}/computes", "disableLocalAuth", True),
     (f"{WORKSPACE}/computes", "properties.scaleSettings.minNodeCount", 0),
@@ -124,6 +124,12 @@ class Stage:
         return str(self.settings.get("AzureWebJobsStorage__accountName"))
 
     @property
+    def telemetry(self) -> str:
+        """The Application Insights component that the app sends to."""
+        connection = str(self.settings.get("APPLICATIONINSIGHTS_CONNECTION_STRING"))
+        return connection.partition(f"{COMPONENT}/")[2].partition(".")[0]
+
+    @property
     def data(self) -> str:
         return self._account("DATA_STORAGE__blobServiceUri")
 
@@ -175,11 +181,15 @@ class Stage:
             if role not in facts.ROLES.values():
                 yield Finding("roles", f"{role} is no role of those that are documented here")
         for who, role, kind, name in self._wanted():
-            if not any(
-                each[0] == facts.ROLES[role] and each[1] == kind and each[2] == name and who in each[3]
-                for each in held
-            ):
+            if not self.holds(who, role, kind, name):
                 yield Finding("roles", f"{role} on {name} is missing for {who}")
+
+    def holds(self, who: str, role: str, kind: str, name: str) -> bool:
+        """Whether the one whose principal's source has `who` in it has the role on this resource."""
+        return any(
+            each[0] == facts.ROLES[role] and each[1] == kind and each[2] == name and who in each[3]
+            for each in Roles.of(self.made).held
+        )
 
     def _wanted(self) -> Iterator[tuple[str, str, str, str]]:
         app, workspace = (
@@ -193,8 +203,7 @@ class Stage:
         yield app, "Storage Blob Data Owner", STORAGE, self.data
         yield app, "Storage Queue Data Contributor", STORAGE, self.data
         yield app, "AzureML Data Scientist", WORKSPACE, str(self.settings.get("AZUREML_WORKSPACE"))
-        for insights in self.of("Microsoft.Insights/components"):
-            yield app, "Monitoring Metrics Publisher", insights.kind, insights.name
+        yield app, "Monitoring Metrics Publisher", COMPONENT, self.telemetry
         yield app, "Reader", "Microsoft.EventGrid/systemTopics", str(self.settings.get("EVENT_TOPIC"))
         for who in (workspace, cluster):
             yield who, "Storage Blob Data Reader", CONTAINER, str(self.settings.get("DATA_CONTAINER"))

@@ -16,15 +16,11 @@ import yaml
 from shared.adapters import azureml
 from shared.settings import Settings
 from tests.infra.check import STAGES, texts
-from tests.infra.facts import ROOT
+from tests.infra.facts import RETIRING, ROOT
 from tests.infra.types import Types
 
 PAGE = ROOT / "docs" / "lifecycle-dates.md"
 DAYS_AHEAD = 180
-#: Series of virtual machines that Azure has said it retires in 2028.
-RETIRING = re.compile(
-    r"Standard_(A\d+m?_v2|B\d+(l|m)?s|DS?\d+(_v2)?|F\d+s?(_v2)?|G\w+|L\d+s(_v2)?)", re.IGNORECASE
-)
 
 
 #: The batch endpoints' own data plane, which has no other version; azure-ai-ml asks for the same.

@@ -8,7 +8,8 @@ import pytest
 
 from tests.infra import facts
 from tests.infra.check import GIVEN, check, parameters, texts
-from tests.infra.mutations import MUTATIONS, Mutation
+from tests.infra.mutation import Mutation
+from tests.infra.mutations import MUTATIONS
 from tests.infra.template import Templates
 from tests.infra.types import Types
 
