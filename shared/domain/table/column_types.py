@@ -187,6 +187,20 @@ class ColumnStats:
         if words and not (mostly and len(words) * 2 > len(values)):
             self.spoiler = words[0]
 
+    def might_hold(self, word: str) -> bool | None:
+        """Whether a word could be one of the values, once they are all in; None where nobody can tell."""
+        if self.type in ("integer", "number"):
+            plain = self.notation.plain(word) if self.notation and self.notation.fits([word]) else word
+            found = numbers([plain], f"\n{plain}")
+            if found is None or self._low is None or self._high is None:
+                return False
+            return True if self._low <= found[0] <= self._high else None
+        if self.type == "boolean":
+            return word.lower() in ("true", "false")
+        if self.type == "datetime":
+            return datetime_shape(word) is not None
+        return word in self._categories if self.type and self._categories is not None else None
+
     def hold(self, before: Column) -> None:
         """Stay of the type that the column had, where all values fit it, and as empty as it might be."""
         if self.type is None:

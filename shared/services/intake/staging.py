@@ -20,6 +20,7 @@ from shared.domain.table import mltable
 from shared.domain.table.bad_rows import HEADER, BadRows
 from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect
+from shared.domain.table.headerless import check_first_line
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
 from shared.domain.table.packed import Pack
@@ -215,6 +216,7 @@ class _Staging:
             if self.before:
                 self.stats.hold(self.before)
             warnings = self.stats.label.verdict() + self.bad.warnings()
+            warnings += check_first_line(self.stats.columns, self.at, self.table.header_line)
             self._check_sum()
             return warnings
 
