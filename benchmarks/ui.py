@@ -29,8 +29,10 @@ from benchmarks.figure import Figure
 from benchmarks.machine import facts
 from benchmarks.scale_app import Counter
 from benchmarks.scale_state import store, write_history
+from benchmarks.scale_training import write_training
 from dropml import stack
 from dropml.azurite import process
+from shared.domain import names
 
 RESULTS = Path(__file__).parent / "results" / "ui.json"
 BASE, CONTAINER = "/api/dashboard", "dropml-state"
@@ -131,7 +133,9 @@ def main(argv: list[str] | None = None) -> int:
         storage = azurite.connection_string
         with BlobServiceClient.from_connection_string(storage) as service:
             service.create_container(CONTAINER)
-            write_history(store(service, CONTAINER, time.time), options.runs, options.datasets)
+            state = store(service, CONTAINER, time.time)
+            write_history(state, options.runs, options.datasets)
+            write_training(state, names.run_id("data-7", options.runs // options.datasets, 1))
         places = stack.Places(storage, 9, 9, 9, "http://app", "", "none", "", {})
         settings = stack.app_settings(places, "y", 60.0, {})
         for name in ("APPLICATIONINSIGHTS_CONNECTION_STRING", "REQUESTS_CA_BUNDLE"):

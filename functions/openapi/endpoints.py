@@ -104,6 +104,7 @@ PATHS: Doc = {
                 json_answer("As it will be; the updates are begun.", ref("Endpoint")),
                 400,
                 404,
+                409,
                 502,
                 status=202,
             ),

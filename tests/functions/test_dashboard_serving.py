@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from shared.domain.documents import to_json
 from shared.domain.run.acts import Sleep
 from shared.services.monitoring.hours import Counts
 from shared.services.run.artifacts import GuardrailsView
+from shared.services.ticks import Tick
 from shared.ui.desk import Settled
 from tests.services.test_acts import in_canary
 from tests.support.guest import BASE, Guest, guest_of
@@ -111,3 +113,10 @@ def test_what_a_training_left_is_read_once(
     for _ in range(3):
         guest.page("/runs/bank-1-a1/model")
     assert read.count(path) == 1
+
+
+def test_an_open_run_says_when_it_was_looked_at(house: Front, guest: Guest) -> None:
+    assert "A timer looks at it" not in guest.page("/runs/bank-2-a1").text, "none was seen yet"
+    house.world.store.write("ticks/advance.json", Tick(time.time() - 90 * 60))
+    assert "last 1 h ago" in guest.page("/runs/bank-2-a1").text
+    assert "A timer looks at it" not in guest.page("/runs/bank-1-a1").text, "it is live"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions import scoring as doors
 from shared.domain.canary import Tally
 from shared.domain.documents import to_json
 from shared.services.monitoring.hours import Counts
+from shared.services.run.ports import Deployment
 from tests.functions.test_openapi import DOCUMENT, resolved
 from tests.services.test_acts import in_canary
 from tests.support.guest import Guest, guest_of
@@ -124,3 +126,21 @@ def test_its_traffic_is_told_by_the_hour(house: Front) -> None:
         {"m1-a1": 6},
     )
     assert asked(doors.show_endpoint_traffic, name_of(house), hours="900").status_code == 400
+
+
+def test_while_azure_changes_it_nothing_else_is_begun(house: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure would refuse a second change; whoever asks for one is told before, and the page offers none."""
+    ours, azureml = house.world.azureml.deployments, house.world.azureml
+
+    def changing(name: str) -> list[Deployment]:
+        return [replace(each, state="Updating") for each in ours(name)]
+
+    monkeypatch.setattr(azureml, "deployments", changing)
+    answer = asked(doors.set_app_insights, name_of(house), {"enabled": False})
+    assert (answer.status_code, body_of(answer)["code"]) == (409, "deployment-busy")
+    assert not azureml.silent
+    guest = guest_of(house, monkeypatch)
+    guest.sign_in()
+    page = guest.page(f"/endpoints/{name_of(house)}")
+    assert "being changed" in page.text
+    assert not [link for link in page.links() if "app-insights" in link]

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ class Visit:
     def _said(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    @cached_property
+    def mirror(self) -> Any:
+        """Another page of the same width and colours that runs scripts, in a browser that knows nobody."""
+        scheme = (
+            "dark" if self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+        )
+        context = self.page.context.browser.new_context(
+            viewport=self.page.viewport_size, color_scheme=scheme, bypass_csp=True
+        )
+        return context.new_page()
 
     def picture(self, name: str, *, whole: bool = False) -> None:
         if folder := os.environ.get("SCREENSHOTS"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.rows import payloads
 from shared.domain.run.serving import ServingEntry
 from shared.services.run.context import Context
+from shared.services.run.traffic import SETTLED
 
 #: Lines of a log that are read.
 LINES = 200
@@ -29,6 +30,11 @@ class DeploymentView:
     threshold: float | None = None
     error: str = ""
 
+    @property
+    def moves(self) -> bool:
+        """Azure is changing it."""
+        return self.state not in SETTLED
+
 
 @dataclass(frozen=True)
 class EndpointView:
@@ -43,6 +49,12 @@ class EndpointView:
     app_insights_enabled: bool
     traffic: dict[str, int]
     deployments: tuple[DeploymentView, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Azure is changing it, or a deployment that callers meet."""
+        served = (each for each in self.deployments if each.traffic or each.live)
+        return self.state not in SETTLED or any(each.moves for each in served)
 
 
 @dataclass(frozen=True)
@@ -119,8 +131,17 @@ def parsed(body: bytes) -> bool:
 
 
 def app_insights(entry: ServingEntry, *, enabled: bool, actor: str, ctx: Context) -> EndpointView:
-    """Begin to turn it on or off for each deployment with traffic that is otherwise; the same again begins nothing."""
+    """Begin to turn it on or off for each deployment with traffic that is otherwise; the same again begins nothing.
+
+    Raises Conflict while one of them is being changed: Azure takes one change at a time.
+    """
     seen = show(entry, ctx)
+    if seen.moves:
+        raise Conflict(
+            f"A deployment of {seen.name} is being changed already.",
+            remedy="Ask again once its state is Succeeded.",
+            code="deployment-busy",
+        )
     for each in seen.deployments:
         if each.app_insights_enabled != enabled and (each.traffic or each.live):
             ctx.azureml.begin_app_insights(entry.endpoint, each.name, enabled=enabled)

@@ -13,7 +13,7 @@ from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.metrics import primary_metric, smaller_is_better
 from shared.domain.run.acts import Act, Shift
 from shared.domain.run.dataset import Dataset
-from shared.domain.run.documents import RunDetail
+from shared.domain.run.documents import Run, RunDetail
 from shared.domain.run.ledger import verify
 from shared.domain.run.parts import Trial
 from shared.domain.run.serving import ServingEntry
@@ -158,10 +158,14 @@ def leaderboard(run: RunDetail) -> Leaderboard:
 
 def ledger(run_id: str, store: RunStore) -> LedgerView:
     """The run's ledger, held against the head that its document keeps. A line that can't be read is shown as text."""
-    run, _ = store.load(run_id)
-    lines = store.ledger(run_id)
+    return ledger_of(store.load(run_id)[0], store)
+
+
+def ledger_of(run: Run, store: RunStore) -> LedgerView:
+    """As `ledger`, of a run that was read just before."""
+    lines = store.ledger(run.run_id)
     found = verify(lines, run.ledger_head, run.pending)
-    return LedgerView(run_id, tuple(_entry(line) for line in lines), found.broken_at, found.reason)
+    return LedgerView(run.run_id, tuple(_entry(line) for line in lines), found.broken_at, found.reason)
 
 
 def _entry(line: str) -> dict[str, Any]:

@@ -125,12 +125,15 @@ def story(desk: Desk, visit: Visit) -> Page:
     """Timeline, inputs, what it waits for, trouble, the next look."""
     of = opened(desk, visit.names[0])
     run = of.run
-    found = views.ledger(run.run_id, desk.store)
+    with ThreadPoolExecutor(1, thread_name_prefix="dropml-read") as pool:
+        came = pool.submit(desk.came, "advance") if run.is_open else None
+        found = views.ledger_of(run, desk.store)
     more: dict[str, object] = {
         "steps": steps(run, found.entries),
         "entries": [json.dumps(entry, ensure_ascii=False) for entry in found.entries],
         "broken": found.reason,
         "next_look": desk.place.look_seconds,
+        "came": came.result() if came else None,
         "config": configured(run),
     }
     return shown(desk, of, "", more, "run.html", words.said(run.state))

@@ -28,7 +28,9 @@ def why(desk: Desk, visit: Visit) -> Page:
             code="no-live-model",
         )
     run = desk.store.load(dataset.champion)[0]
-    ledger = views.ledger(run.run_id, desk.store)
+    with ThreadPoolExecutor(1, thread_name_prefix="dropml-read") as pool:
+        serving = pool.submit(desk.store.hint, f"serving/{dataset.slug}.json", ServingEntry)
+        ledger = views.ledger_of(run, desk.store)
     board = views.leaderboard(run)
     values: dict[str, object] = {
         "dataset": dataset,
@@ -37,7 +39,7 @@ def why(desk: Desk, visit: Visit) -> Page:
         "steps": steps(run, ledger.entries),
         "board": board.trials[:3],
         "metric": board.primary_metric,
-        "serving": desk.store.hint(f"serving/{dataset.slug}.json", ServingEntry),
+        "serving": serving.result(),
     }
     return Page("why.html", f"Why {run.run_id} is live", values)
 
