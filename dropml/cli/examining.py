@@ -17,6 +17,8 @@ from dropml.cli.target import Target, configuration
 from dropml.common.folders import COMMAND
 
 LITTLE_SPACE = 2**30
+#: Where the doctor itself finds an app away that is not on this machine.
+ELSEWHERE = "compare the address with FUNCTION_APP_URI of azd env get-values; az functionapp show -g GROUP -n APP --query state"
 #: Packages that a stack on this machine can't do without, one of each part.
 _LOCAL = ("psutil", "starlette", "azure.functions", "sklearn")
 
@@ -38,11 +40,13 @@ def bad(check: str, message: str, remedy: str, status: str = "failed") -> Findin
     return Finding(check=check, status=status, message=message, remedy=remedy)
 
 
-def here() -> Iterator[Finding]:
-    """This machine."""
+def here(target: Target | None) -> Iterator[Finding]:
+    """This machine, which needs no stack for an app that is elsewhere."""
     yield ok("client", f"dropml {dropml.__version__} on Python {platform.python_version()}.")
     absent = [name for name in _LOCAL if not _there(name)]
-    if absent:
+    if target is not None and not target.local:
+        yield ok("local", "no stack is needed here: the app is elsewhere.")
+    elif absent:
         yield bad("local", f"No stack can run here: {', '.join(absent)} not installed.", INSTALL, "warning")
     else:
         yield ok("local", "a stack can run here.")
@@ -97,7 +101,7 @@ def app(session: Session, *, quota: bool) -> tuple[list[Finding], int]:
             stop = explain(error, target)
             if stop is None:
                 raise
-            found.append(bad("app", stop.message, stop.then))
+            found.append(bad("app", stop.message, ELSEWHERE if stop.then == "dropml doctor" else stop.then))
             return found, stop.code
     found += [Finding(**{k: str(one[k]) for k in Finding.__annotations__}) for one in told["findings"]]  # type: ignore[typeddict-item]
     return found, Code.OK
@@ -105,12 +109,14 @@ def app(session: Session, *, quota: bool) -> tuple[list[Finding], int]:
 
 def everything(session: Session, *, quota: bool) -> tuple[list[Finding], int]:
     """All findings, and the exit code: 0 where nothing failed."""
-    found, code = list(here()), Code.OK
+    target, code = None, Code.OK
+    unnamed: list[Finding] = []
     try:
         target = session.target
     except Stop as stop:
-        found.append(bad("target", stop.message, stop.then))
-    else:
+        unnamed = [bad("target", stop.message, stop.then)]
+    found = [*here(target), *unnamed]
+    if target is not None:
         found += stack(target)
         asked, code = app(session, quota=quota)  # type: ignore[assignment]
         found += asked

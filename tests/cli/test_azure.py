@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dropml.cli import examining
 from dropml.cli.app import main
 from dropml.cli.commands import azure
 from dropml.cli.stopping import Code
@@ -137,3 +138,16 @@ def test_a_trace_is_told_by_its_error_alone() -> None:
     assert azure._reason(trace) == "a.b.HttpResponseError: (Denied) No."
     assert azure._reason("warning\nThe model has no files.\n") == "The model has no files."
     assert azure._reason("") == ""
+
+
+def test_an_app_elsewhere_needs_no_stack_here_and_one_that_is_away_has_its_way_back(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The thin client beside an app in Azure: it told to install what nobody needs, and to ask the doctor that had spoken."""
+    monkeypatch.setattr(examining, "_there", lambda name: False)
+    monkeypatch.setenv("DROPML_URL", "https://func-dropml.invalid")
+    monkeypatch.setenv("DROPML_KEY", "k")
+    assert main(["doctor", "-o", "json"]) != Code.OK
+    found = {one["check"]: one for one in json.loads(capfd.readouterr().out)}
+    assert found["local"]["status"] == "ok"
+    assert "FUNCTION_APP_URI" in found["app"]["remedy"]
