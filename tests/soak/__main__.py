@@ -106,6 +106,16 @@ class Soak:
         self.invariants.end(self.deeds.uploads)
 
 
+def failed_for_good(calls: list[Call], events: list[tuple[float, str]]) -> list[str]:
+    """A line for each call that its caller can't repeat, oldest first, with what had been done to the stack just before."""
+    lines = []
+    for one in sorted((call for call in calls if not call.repeatable), key=lambda call: call.at):
+        moment, kind = max((event for event in events if event[0] <= one.at), default=(one.at, "nothing"))
+        after = f"{one.at - moment:.1f} s after {kind}, having taken {one.seconds:.1f} s"
+        lines.append(f"a call failed for good: {one.status} {one.code}".rstrip() + f", {after}")
+    return lines
+
+
 def answers(calls: list[Call]) -> str:
     """`9 x 200, 2 x 503 overloaded`: what calls came to, most first."""
     counted = Counter(f"{call.status or 'no answer'} {call.code}".strip() for call in calls)
@@ -158,9 +168,7 @@ def main() -> int:
         left = len(processes.working_in(home))
         if options.keep:
             shutil.copytree(home, options.keep, dirs_exist_ok=True)
-    for_good = sorted(
-        {f"a call failed for good: {call.status} {call.code}" for call in calls if not call.repeatable}
-    )
+    for_good = failed_for_good(calls, soak.deeds.begun)
     told = [*soak.invariants.findings.told(), *soak.deeds.failed, *for_good]
     report = Report(options.minutes, options.seed, figures(soak, calls, left), soak.deeds.done, told)
     report.save()

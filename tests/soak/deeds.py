@@ -38,12 +38,15 @@ class Deeds:
         self._durable = threading.Lock()
         self._when: list[tuple[float, str]] = []
         self.done: Counter[str] = Counter()
+        #: When each began (time.monotonic), oldest first.
+        self.begun: list[tuple[float, str]] = []
         self.failed: list[str] = []
 
     def do(self, event: Event) -> None:
         """Whatever can't be done now (nothing trains, say) is left out."""
         what, _, target = event.kind.partition(" ")
         self.done[event.kind] += 1
+        self.begun.append((time.monotonic(), event.kind))
         if what == "upload":
             self.upload(f"set-{len(self.uploads)}")
         elif what == "promote":

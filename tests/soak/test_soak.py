@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.figure import Figure
+from tests.soak.__main__ import failed_for_good
 from tests.soak.growth import grown
 from tests.soak.invariants import judge_runs, judge_uploads
 from tests.soak.plan import KINDS, QUIET_KINDS, TROUBLED, plan
@@ -69,6 +70,19 @@ def test_growth_is_that_of_a_process_that_has_warmed_up() -> None:
 )
 def test_a_caller_can_repeat_what_was_told_as_passing(status: int, *, again: bool) -> None:
     assert Call(status, 0.1).repeatable is again
+
+
+def test_a_call_that_failed_for_good_is_told_with_what_had_been_done_just_before() -> None:
+    calls = [
+        Call(200, 0.1, at=3),
+        Call(500, 0.25, at=12.5),
+        Call(503, 0.1, at=13),
+        Call(401, 0.1, "no-key", at=1),
+    ]
+    assert failed_for_good(calls, [(2.0, "rotate"), (10.0, "kill host"), (40.0, "upload")]) == [
+        "a call failed for good: 401 no-key, 0.0 s after nothing, having taken 0.1 s",
+        "a call failed for good: 500, 2.5 s after kill host, having taken 0.2 s",
+    ]
 
 
 def test_the_report_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
