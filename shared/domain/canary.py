@@ -174,15 +174,6 @@ def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str
     return None
 
 
-def score_distance(champion: Tally, challenger: Tally) -> float:
-    """How far the probabilities of a class lie apart on average, of the class in which they lie farthest; 0 to 1."""
-    pairs = [
-        (champion.scores[name], challenger.scores[name])
-        for name in champion.scores.keys() & challenger.scores.keys()
-    ]
-    return max((sum(_gaps(*pair)) / SCORE_BINS for pair in pairs if all(map(sum, pair))), default=0.0)
-
-
 def _gaps(before: list[int], now: list[int]) -> list[float]:
     old, new = sum(before), sum(now)
     return [abs(b / new - a / old) for a, b in zip(accumulate(before), accumulate(now), strict=True)]

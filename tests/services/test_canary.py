@@ -279,6 +279,22 @@ class TestLifecycle:
         tick(made, 120)
         assert state(made, "bank-2-a1") == ends
 
+    def test_a_challenger_that_ranks_alike_and_comes_closer_to_the_truth_may_answer_so(self) -> None:
+        """The champion learned from labels that were partly wrong: its probabilities lie near one half, in the same order."""
+        made = sure_world(canary_seconds=100)
+        assert isinstance(made.scorer, SureScorer)
+        made.scorer.shares["m1-a1"] = lambda x: 0.55 if rare(x) == "yes" else 0.45
+        made.scorer.shares["m2-a1"] = lambda x: 0.95 if rare(x) == "yes" else 0.05
+        for content in "AB":
+            drop(made, content)
+            tick(made, 30)
+        assert state(made, "bank-2-a1") == "canary"
+        gate = made.run("bank-2-a1").gate
+        assert gate is not None
+        assert gate.numbers is not None
+        assert gate.numbers.low == 0, "by the ranks they are equal"
+        assert gate.numbers.score_distance == pytest.approx(0.4)
+
     def test_a_champion_that_is_asked_again_must_answer_as_before(self, world: World) -> None:
         """At the end of its time, not before: the smoke rows."""
         world.scorer.labels = lambda *_: ["no", "no"]  # type: ignore[method-assign]

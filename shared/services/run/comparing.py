@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from shared.domain.canary import Tally, score_distance
 from shared.domain.evidence import Diff, Evidence, Scored, diff_of, kept
 from shared.domain.gate import LatencyLimits, Seen, Terms, Verdict, judge_answers
+from shared.domain.gate.scores import by_class, closer, distance
 from shared.domain.metrics import primary_metric
 from shared.domain.run.documents import Run
 from shared.services.guard import safely, told
@@ -51,19 +51,23 @@ def compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -
     terms = terms_of(run, champion, ctx)
     verdict = judge_answers(seen, terms, earlier=earlier, calls=asked.calls)
     notes = [note for note in (verdict.note, why_not) if note]
-    distance = _distance(asked.seen) if verdict.low is not None and verdict.low > 0 else None
-    verdict = replace(verdict, note="; ".join(notes) or None, score_distance=distance)
+    verdict = replace(
+        verdict, note="; ".join(notes) or None, score_distance=_rightly_apart(asked.seen, verdict, terms)
+    )
     return Compared(verdict, choice, terms, asked, seen, earlier, why_not)
 
 
-def _distance(seen: Seen) -> float | None:
-    """Between the probabilities of both on the same rows; None where one of them has none."""
-    champion, challenger = Tally(), Tally()
-    for tally, answers in ((champion, seen.champion), (challenger, seen.challenger)):
-        if answers is None or answers.probabilities is None or answers.classes is None:
-            return None
-        tally.scored(answers.classes, answers.probabilities)
-    return round(score_distance(champion, challenger), 4)
+def _rightly_apart(seen: Seen, verdict: Verdict, terms: Terms) -> float | None:
+    """How far the probabilities of both lie apart on the same rows, where the challenger's are proven to be the better ones.
+
+    None where they are not, by the primary metric or by how close they come to the truth, and where one of the two has none.
+    """
+    scores = by_class(seen.challenger, terms.classes)
+    others = by_class(seen.champion, terms.classes) if seen.champion else None
+    if scores is None or others is None:
+        return None
+    better = verdict.low is not None and verdict.low > 0
+    return round(distance(scores, others), 4) if better or closer(seen.truth, scores, others) else None
 
 
 def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:

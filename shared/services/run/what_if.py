@@ -76,8 +76,7 @@ def what_if(run_id: str, body: bytes, store: RunStore) -> WhatIfView:
             code="scores-not-kept",
         )
     found = rejudged(evidence, config)
-    if found.low is not None and found.low > 0:
-        found = replace(found, score_distance=numbers.score_distance)
+    found = replace(found, score_distance=numbers.score_distance)
     if found.metric in SCORE_METRICS:
         found = replace(
             found,

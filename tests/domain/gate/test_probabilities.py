@@ -15,7 +15,7 @@ from shared.domain.answers import Answers
 from shared.domain.documents import from_json, to_json
 from shared.domain.gate import GateConfig, Seen, Terms, Verdict, auc, average_precision, judge_answers
 from shared.domain.gate.confusion import confusion, norm_macro_recall, precision_score_weighted
-from shared.domain.gate.scores import by_class, calibration_error
+from shared.domain.gate.scores import by_class, calibration_error, closer, distance
 
 CLASSES = ("no", "yes")
 Table = dict[str, list[float]]
@@ -349,3 +349,40 @@ def test_log_odds_rank_as_their_shares_do() -> None:
     truth, new = binary(300, 2, 0.2)
     odds = {name: [log((s + 1e-9) / (1 - s + 1e-9)) for s in column] for name, column in new.items()}
     assert auc.area(truth, odds).value == pytest.approx(auc.area(truth, new).value)
+
+
+def drawn_in(table: Table, by: float) -> Table:
+    """The same ranks, each probability drawn towards one half, as labels that are partly wrong teach it."""
+    return {name: [share + by * (0.5 - share) for share in column] for name, column in table.items()}
+
+
+def test_probabilities_closer_to_the_truth_are_told_from_others_that_rank_alike() -> None:
+    truth, sure = binary(300, 1, 0.1)
+    assert closer(truth, sure, drawn_in(sure, 0.5))
+    assert not closer(truth, drawn_in(sure, 0.5), sure)
+    assert not closer(truth, sure, sure)
+    assert not closer(
+        truth[:20], *({name: column[:20] for name, column in t.items()} for t in (sure, drawn_in(sure, 0.5)))
+    )
+    found = sum(closer(*two_alike(seed)) for seed in range(400))
+    assert found <= 12, "one in a hundred by chance"
+
+
+def two_alike(seed: int) -> tuple[list[str], Table, Table]:
+    truth, one = binary(200, seed, 0.1)
+    rng = random.Random(seed)
+    other = [min(1.0, max(0.0, 0.5 * (t == "yes") + 0.25 + rng.gauss(0, 0.1))) for t in truth]
+    return truth, one, {"no": [1 - share for share in other], "yes": other}
+
+
+def test_how_far_two_models_lie_apart_is_told_row_by_row() -> None:
+    _, sure = binary(300, 1, 0.1)
+    apart = distance(sure, drawn_in(sure, 0.5))
+    assert apart == pytest.approx(sum(abs(s - 0.5) for s in sure["yes"]) / 2 / 300)
+    assert distance(sure, sure) == 0
+    assert distance(sure, {}) == 0
+    crossed = {"no": sure["yes"], "yes": sure["no"]}
+    assert distance(
+        {"no": [0.1, 0.9], "yes": [0.9, 0.1]}, {"no": [0.9, 0.1], "yes": [0.1, 0.9]}
+    ) == pytest.approx(0.8)
+    assert distance(sure, crossed) > 0.2
