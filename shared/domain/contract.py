@@ -31,7 +31,9 @@ def changes(
 ) -> tuple[Change, ...]:
     """All that differs between two versions of a dataset, structure first; distributions where both profiles are there."""
     found = schema_changes(before.schema, after.schema)
-    if not any(change.kind == "label" for change in found):
+    if not any(
+        change.kind == "label" or (change.kind == "label-values" and change.breaking) for change in found
+    ):
         found += _label_shift(before, after)
     if was and now:
         found += _distributions(was, now, after)
@@ -86,8 +88,36 @@ def _label_shift(before: Snapshot, after: Snapshot) -> list[Change]:
     name = after.schema.label
     if not was or not now or (psi(_profile(name, was), _profile(name, now)) or 0.0) <= MAJOR:
         return []
-    message = f'The label "{name}" is distributed otherwise: it was {_shares(was)} and is {_shares(now)}.'
+    message = f'The label "{name}" is distributed otherwise: {_moved(was, now)}.'
     return [Change("label-shift", name, _shares(was), _shares(now), message)]
+
+
+def _moved(was: Mapping[str, int], now: Mapping[str, int]) -> str:
+    """Class by class what its share was and is, that which moved most first."""
+    before, after = max(sum(was.values()), 1), max(sum(now.values()), 1)
+    shares = {name: (was.get(name, 0) / before, now.get(name, 0) / after) for name in (*was, *now)}
+    first = sorted(shares.items(), key=lambda item: -abs(item[1][0] - item[1][1]))[:_SPELT]
+    return ", ".join(
+        f'"{name[:40]}" was {100 * one:.3g} % of the rows and is {100 * other:.3g} %'
+        for name, (one, other) in first
+    )
+
+
+def relabelled(before: Snapshot, after: Snapshot, run_id: str) -> str:
+    """A sentence where a file has another label, or another kind of one, than the version before: the two were not compared."""
+    was, now = before.schema, after.schema
+    if was.label != now.label:
+        return (
+            f'The label is "{now.label}"; that of the version before ({run_id}) was "{was.label}". What is learnt is another '
+            "thing, so the file was not compared with it."
+        )
+    if bool(was.classes) != bool(now.classes):
+        one, other = ("classes", "a quantity") if was.classes else ("a quantity", "classes")
+        return (
+            f'The label "{now.label}" is taken for {other}; in the version before ({run_id}) it was {one}. The two were not '
+            "compared."
+        )
+    return ""
 
 
 def _profile(name: str, counts: Mapping[str, int]) -> ColumnProfile:

@@ -39,3 +39,8 @@ class Schema:
     id: str | None = None
     #: Whether features of whole numbers were declared as floats, so that the model takes gaps and decimals in them.
     whole_as_float: bool = False
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """All columns that a file of it has."""
+        return (*(column.name for column in self.columns), *self.passed, self.label)

@@ -90,13 +90,30 @@ def _label(old: Schema, new: Schema) -> Iterator[Change]:
     was, now = {canonical_label(c) for c in old.classes}, {canonical_label(c) for c in new.classes}
     if was == now:
         return
-    said = []
-    if now - was:
-        said.append(f"has values that it never had: {_names(now - was)}")
-    if was - now:
-        said.append(f"no longer has {_names(was - now)}")
-    message = f'The label "{new.label}" {" and ".join(said)}.'
+    message = f'The label "{new.label}" {_values_changed(was, now)}'
     yield Change("label-values", new.label, _names(was), _names(now), message, breaking=not was & now)
+
+
+def _values_changed(was: set[str], now: set[str]) -> str:
+    """What became of a label's values, and what follows from it: the end of a sentence, and another one."""
+    fresh, gone = now - was, was - now
+    alike = {name.casefold(): name for name in gone}
+    respelt = [(alike[name.casefold()], name) for name in sorted(fresh) if name.casefold() in alike]
+    if respelt and len(respelt) == len(fresh) == len(gone):
+        pairs = ", ".join(f'"{old[:60]}" is now "{new[:60]}"' for old, new in respelt[:_NAMED])
+        return f"spells its values otherwise: {pairs}. Answers would be spelt so, too."
+    said = []
+    if fresh:
+        said.append(f"has values that it never had: {_names(fresh)}")
+    if gone:
+        said.append(f"no longer has {_names(gone)}")
+    if not was & now:
+        follows = "No value is left of those that callers know."
+    elif fresh:
+        follows = "The model before never answers a new value; one that is trained on this file may."
+    else:
+        follows = "A model that is trained on this file never answers it."
+    return f"{' and '.join(said)}. {follows}"
 
 
 def _names(values: set[str]) -> str:

@@ -213,3 +213,55 @@ def test_without_a_profile_the_rest_is_compared(front: Front) -> None:
     )
     front.files.delete("data", snapshot.profile_path)
     assert front.problem(dropped(front, table(BREAKING["removed"]))).code == "schema-incompatible"
+
+
+def warnings(front: Front, run_id: str) -> str:
+    snapshot = front.world.run(run_id).snapshot
+    assert snapshot is not None
+    return " ".join(snapshot.warnings)
+
+
+def test_a_new_label_value_is_told_with_what_follows_from_it(front: Front) -> None:
+    told = warnings(front, dropped(front, table(HARMLESS["a new label value"])))
+    assert 'The label "y" has values that it never had: "maybe".' in told
+    assert "The model before never answers a new value" in told
+    gone = warnings(front, dropped(front, table(rows=210)))
+    assert 'no longer has "maybe". A model that is trained on this file never answers it.' in gone
+
+
+def test_a_shift_of_the_label_is_told_class_by_class(front: Front) -> None:
+    told = warnings(front, dropped(front, table(HARMLESS["label shift"])))
+    assert '"yes" was 25 % of the rows and is 95 %' in told
+    assert '"no" was 75 % of the rows and is 5 %' in told
+
+
+def test_a_label_that_is_spelt_otherwise_is_told_as_that(front: Front) -> None:
+    shouted = table(lambda rows: column(rows, "y", lambda _, value: value.upper()))
+    problem = front.problem(dropped(front, shouted))
+    assert '"no" is now "NO", "yes" is now "YES"' in problem.message
+    assert [change.kind for change in problem.changes] == ["label-values"], (
+        "the same shares under other words"
+    )
+
+
+def test_another_label_is_told_before_a_model_of_the_first_is_live(front: Front) -> None:
+    run_id = dropped(front, table(), dropml_label="member")
+    assert 'The label is "member"; that of the version before (people-1-a1) was "y".' in warnings(
+        front, run_id
+    )
+
+
+def test_another_kind_of_label_is_told(front: Front) -> None:
+    numbers = table(lambda rows: column(rows, "y", lambda i, _: f"{i * 1.5}"))
+    told = warnings(front, dropped(front, numbers, dropml_task="regression"))
+    assert "is taken for a quantity; in the version before (people-1-a1) it was classes" in told
+
+
+def test_a_label_under_another_name_is_recognised_by_the_version_before(front: Front) -> None:
+    renamed = table(lambda rows: [[*rows[0][:-1], "outcome"], *rows[1:]])
+    problem = front.problem(dropped(front, renamed))
+    assert problem.code == "label-missing"
+    assert "The version before had it; new in this file is 'outcome'." in problem.message
+    assert "people.yaml beside people.csv (label: outcome)" in problem.remedy
+    assert problem.example is not None
+    assert problem.example.good == "label: outcome"

@@ -29,15 +29,24 @@ MAX_UNLABELLED = 0.2
 FEW = 10
 
 
-def find_label(header: list[str], label: str, line: int = 1, hint: str = "") -> int:
-    """Its position in the header. Raises InvalidTable, listing the columns; `hint` ends its remedy."""
+def find_label(
+    header: list[str], label: str, line: int = 1, hint: str = "", known: Collection[str] = ()
+) -> int:
+    """Its position in the header. Raises InvalidTable, listing the columns; `hint` ends its remedy.
+
+    `known` are the columns of the version before, whose label was found: it may have another name now.
+    """
     if label in header:
         return header.index(label)
     folded = {name.casefold(): name for name in header}
     near = [folded[n] for n in difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.7)]
     shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    raise InvalidTable(
+    fresh = [name for name in header if name not in known] if known else []
+    if not near and len(fresh) == 1:
+        near, guess = fresh, f" The version before had it; new in this file is {fresh[0]!r}."
+    else:
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+    error = InvalidTable(
         f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
         remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column."
         + like_data(header)
@@ -47,6 +56,7 @@ def find_label(header: list[str], label: str, line: int = 1, hint: str = "") -> 
         column=label,
         near=near[0] if near else None,
     )
+    raise error.showing(f"label: {label}", f"label: {near[0]}") if near else error
 
 
 class LabelStats:

@@ -57,7 +57,7 @@ def judged(
     dataset = ctx.store.dataset(slug)
     before = contract_of(dataset, config, ctx) if dataset else None
     if before is None or before.snapshot is None:
-        return snapshot, None
+        return _told_apart(snapshot, dataset, ctx), None
     was, now = (_profile(of.profile_path, profiles) for of in (before.snapshot, snapshot))
     found = contract.changes(before.snapshot, snapshot, was, now)
     policy = "free" if waived else contract.policy_of(config)
@@ -66,6 +66,18 @@ def judged(
         return None, wrong
     told = (*snapshot.warnings, *contract.warnings(found, before.run_id))
     return replace(snapshot, changes=found, warnings=told), None
+
+
+def _told_apart(snapshot: Snapshot, dataset: Dataset | None, ctx: Context) -> Snapshot:
+    """With a warning where the newest version is no measure because its label is another one."""
+    if dataset is None or not dataset.contract:
+        return snapshot
+    try:
+        run = ctx.store.load(dataset.contract)[0]
+    except (InvalidDocument, NotFound):
+        return snapshot
+    told = contract.relabelled(run.snapshot, snapshot, run.run_id) if run.snapshot else ""
+    return replace(snapshot, warnings=(*snapshot.warnings, told)) if told else snapshot
 
 
 def _profile(path: str, profiles: Profiles) -> Profile | None:

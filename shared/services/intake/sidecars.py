@@ -37,6 +37,8 @@ def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
     if error.error_code == "label-missing" and said.label_from and near:
         told = f"{said.label_from} says label: {label}; write label: {near}"
         error.remedy = error.remedy.replace(_NAME_LABEL, told)
+    elif near:
+        error.remedy = error.remedy.replace("label: COLUMN", f"label: {near}")
     error.remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
 
 

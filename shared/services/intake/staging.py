@@ -132,7 +132,8 @@ class _Staging:
         self.source = Table(text, self.bad, pack)
         self.table = Selected(self.source, config)
         header = self.table.header
-        self.at = find_label(header, config.label, self.table.header_line, self.source.title)
+        known = before.named if before and before.label == config.label else ()
+        self.at = find_label(header, config.label, self.table.header_line, self.source.title, known)
         _refuse_weight_column(header, self.table.header_line)
         self.table.check_features(config.label)
         self.stats = TableStats(header, self.at, config.task, config.numbers)
