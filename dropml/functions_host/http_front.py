@@ -42,6 +42,8 @@ log = logging.getLogger("Host.Http")
 RESPONSE_LIMIT_S = 230.0  # Azure's load balancer hangs up then, whatever functionTimeout says
 #: Of a body that comes without a key that opens more than an anonymous function, and of all such bodies together.
 KEYLESS_BODY, KEYLESS_BODIES = 2**20, 32 * 2**20
+#: After which a caller may ask again whose call the host's end cut short (seconds).
+STOPPED_RETRY_S = 5
 _HOME = "Your function app is up and running."
 
 
@@ -89,7 +91,13 @@ class HttpFront:
         except BodyTooLargeError:
             result = problem(413, "The body is too large.", ((b"connection", b"close"),))
         except NoPlaceError as error:
-            result = _busy(error)
+            result = _again(
+                error.retry_after_s, "Too many calls are being answered just now; try again in a moment."
+            )
+        except asyncio.CancelledError:  # the server ends and waits no longer; the next one may answer
+            result = _again(
+                STOPPED_RETRY_S, "The host is stopping before this call was answered; ask again in a moment."
+            )
         except ClientGoneError:
             return
         await respond(send, result, extra)
@@ -241,12 +249,9 @@ class HttpFront:
         return headers
 
 
-def _busy(error: NoPlaceError) -> HttpResult:
-    return problem(
-        503,
-        "Too many calls are being answered just now; try again in a moment.",
-        ((b"retry-after", b"%d" % error.retry_after_s),),
-    )
+def _again(seconds: int, why: str) -> HttpResult:
+    """503 says that the caller may repeat it, and when (RFC 9110, 15.6.4)."""
+    return problem(503, why, ((b"retry-after", b"%d" % seconds),))
 
 
 def explain(status: int) -> tuple[bytes, bytes]:
