@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ import numpy as np
 from scorer.errors import CompiledFormError
 from scorer.features import Features
 from scorer.links import Floats, combination
-from scorer.members import Member, read_member
+from scorer.members import read_member
 from scorer.signature import Signature
 
 T = TypeVar("T")
@@ -86,11 +86,13 @@ class CompiledScorer:
         """The place in `columns` of the column that each feature comes from."""
         return self._features.sources
 
-    def of_members(self, ask: Callable[[Member], T]) -> list[T]:
-        """What each member answers, from all processors at once."""
-        if len(self.members) == 1 or _processors() == 1:
-            return [ask(member) for member in self.members]
-        return list(_pool().map(ask, self.members))
+    def beside(self, ask: Callable[[], T]) -> Future[T]:
+        """Begin something that leaves the interpreter free, where there is a second processor; else do it now."""
+        if _processors() > 1:
+            return _pool().submit(ask)
+        done: Future[T] = Future()
+        done.set_result(ask())
+        return done
 
     def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[list[float]]:
         if self.labels is None:
