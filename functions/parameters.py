@@ -16,6 +16,8 @@ MAX_QUERY = 2000
 #: The headers that are read and have no stricter rule of their own, and the longest that one may be.
 HEADERS = ("content-type", "accept", "if-none-match")
 MAX_HEADER = 1000
+#: Parameters that the Functions host itself looks for: a key, and whose it is.
+OF_THE_HOST = ("code", "clientId")
 _SEE = "GET /api/swagger.json describes what each call takes."
 _SLASH = re.compile("%2f", re.IGNORECASE)
 #: https://www.w3.org/TR/trace-context/#traceparent-header-field-values; zeros alone are no id.
@@ -71,6 +73,22 @@ def check(req: func.HttpRequest) -> None:
             code="unsupported-encoding",
             field="Content-Encoding",
         )
+
+
+def only(req: func.HttpRequest, *known: str) -> None:
+    """Raises InvalidInput for a parameter of the query that the call doesn't take, with the one that was probably meant."""
+    if not req.params or req.params.keys() <= {*known, *OF_THE_HOST}:
+        return
+    from shared.domain.config_values import guess
+
+    name = next(name for name in req.params if name not in (*known, *OF_THE_HOST))
+    names = f"one of {', '.join(known)}" if known else "none"
+    raise InvalidInput(
+        f"There is no parameter {name[:40]!a}{guess(name[:40], known)}.",
+        remedy=f"This call takes {names}. {_SEE}",
+        code="unknown-parameter",
+        field=ascii(name[:40])[1:-1] or "(no name)",
+    )
 
 
 def _beyond(kind: str, name: str, most: int) -> str:

@@ -73,6 +73,7 @@ def _score(req: func.HttpRequest, dataset: str | None) -> func.HttpResponse:
 
 
 def _scored(dataset: str | None, request_id: str, req: func.HttpRequest) -> func.HttpResponse:
+    parameters.only(req, "shape", "proba", "explain")
     scored = bootstrap.scoring().score(
         _request_type()(
             dataset=dataset,
@@ -101,6 +102,7 @@ def _request_type() -> type[ScoreRequest]:
 @door
 def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the batch; Location says where its progress is."""
+    parameters.only(req, "proba")
     dataset = parameters.dataset(req)
     key = parameters.idempotency_key(req)
     content_type = req.headers.get("content-type", "")
@@ -123,6 +125,7 @@ def list_batches(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` narrows it, `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.batches import showing
 
+    parameters.only(req, "dataset", "limit", "cursor")
     found, etag = showing.page(bootstrap.batches(), showing.BatchQuery.parse(req.params))
     if req.headers.get("if-none-match") == etag:
         return respond(None, "application/json", 304, {"ETag": etag})

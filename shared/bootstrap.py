@@ -226,6 +226,7 @@ def scoring() -> Scoring:
     from shared import upkeep_plan
     from shared.services.monitoring.hours import Hours
     from shared.services.monitoring.last_calls import LastCalls
+    from shared.services.scoring.absent import Absent
     from shared.services.scoring.exchange import ScoreLimits
     from shared.services.scoring.proxy import Scoring
 
@@ -236,7 +237,7 @@ def scoring() -> Scoring:
     captured = upkeep_plan.capture(now, documents(), ledger(), store(), profiles(), process())
     means = (workers(), neutralises(), now.score_probabilities == "on", captured, LastCalls(documents(), log))
     hours = Hours(documents(), process())
-    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means, hours)
+    return Scoring(serving(), endpoint_calls(), limits, canary_watch(), *means, hours, Absent(store()))
 
 
 def process() -> str:

@@ -84,7 +84,7 @@ class Reader:
         self._doubtful.update(f"{parent}.{name}" if parent else name for name in meant)
         message = f"{self.spell(path)[:100]!r} in {self.source} is no known key{guess(word, tuple(known))}."
         error = self.error(path, message, f"Known keys: {names}.")
-        if meant and (bad := self._written(path, value)):
+        if meant and _takes(known[meant[0]], value) and (bad := self._written(path, value)):
             error.showing(bad, self._written(f"{parent}.{meant[0]}" if parent else meant[0], value))
         return error
 
@@ -122,6 +122,17 @@ class Reader:
             line, column = at.value_line, at.value_column
         field = self.spell(path)[:100]
         return InvalidConfig(message, remedy=remedy, file=self.source, field=field, line=line, column=column)
+
+
+def _takes(parse: object, value: object) -> bool:
+    """Whether a key's parser takes the value; none does where the key holds keys of its own."""
+    if not callable(parse):
+        return False
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True
 
 
 def together(errors: Sequence[InvalidConfig]) -> InvalidConfig:

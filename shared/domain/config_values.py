@@ -272,12 +272,15 @@ KEYS = (*FIELDS, THRESHOLD, *(f"{group}.{key}" for group, known in GROUPS.items(
 
 
 def near(word: str, known: Sequence[str]) -> list[str]:
-    """Up to three known names that begin so, else the one that is spelt nearly so; none where none is."""
+    """Up to three known names that begin so, else the one spelt nearly so or begun by the word's first half; or none."""
     begun = [name for name in known if word and name.casefold().startswith(word.casefold())]
     if begun and len(word) > 2:
         return begun[:3]
     found = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
-    return [name for name in known if found and name.casefold() == found[0]][:1]
+    if found:
+        return [name for name in known if name.casefold() == found[0]][:1]
+    stem = word.casefold()[: max(4, len(word) // 3)]
+    return [name for name in known if len(word) > 3 and name.casefold().startswith(stem)][:1]
 
 
 def guess(word: str, known: Sequence[str]) -> str:

@@ -71,6 +71,12 @@ class Calls(Protocol):
         """A call found the endpoint asleep."""
 
 
+class Absence(Protocol):
+    """Tells why a dataset has no model in service."""
+
+    def why(self, name: str) -> NotFound: ...
+
+
 class Capture(Protocol):
     """Is told of every call that was answered. Never waits, never raises."""
 
@@ -104,6 +110,8 @@ class Scoring:
     told: Calls | None = None
     #: Is told of every call; None: nothing is.
     hours: Watch | None = None
+    #: What knows why there is no model; None: that there is none is all that is told.
+    absence: Absence | None = None
 
     def score(self, request: ScoreRequest) -> ScoreAnswer:
         """Raises the errors of `shared.domain.problems` and NotFound. The deadline counts from here."""
@@ -151,11 +159,7 @@ class Scoring:
         if dataset is not None:
             entry = self.directory.get(dataset)
             if entry is None:
-                raise NotFound(
-                    f"No model of the dataset {dataset[:80]!r} is in service.",
-                    remedy="GET /api/datasets lists the datasets and their state.",
-                    code="no-live-model",
-                )
+                raise self._absent(dataset)
             return entry
         entries = self.directory.all()
         if len(entries) == 1:
@@ -171,6 +175,15 @@ class Scoring:
             f"{len(entries)} datasets are in service; say which: {names}.",
             remedy="POST /api/score/{dataset}.",
             code="dataset-required",
+        )
+
+    def _absent(self, dataset: str) -> NotFound:
+        if self.absence is not None:
+            return self.absence.why(dataset)
+        return NotFound(
+            f"No model of the dataset {dataset[:80]!r} is in service.",
+            remedy="GET /api/datasets lists the datasets and their state.",
+            code="no-live-model",
         )
 
     def predict(
