@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export DEMO_STARTED := $(shell date +%s.%N)
 export DATA LABEL BUDGET
 
-.PHONY: vendor bench-ui infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants known-bugs browser docs wheel site lock audit conformance schemathesis clean
+.PHONY: docs-figures vendor bench-ui infra attack chaos soak fuzz-intake bench-intake help setup setup-dev demo up down status watch test test-slow check bench bench-automl bench-serving bench-scale coverage mutants known-bugs browser docs wheel site lock audit conformance schemathesis clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
@@ -103,6 +103,8 @@ audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 vendor: setup-dev ## Copy what the dashboard's pages load out of web/package-lock.json
 	@npm ci --silent --no-audit --no-fund --prefix web
 	@$(BIN)/python -m tests.support.vendored
+docs-figures: setup-dev ## What of the product stands in the documents, and whether their snippets parse
+	@$(BIN)/python -m tests.site_figures
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md

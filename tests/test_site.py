@@ -11,6 +11,7 @@ import pytest
 from shared.domain.notify.notices import EVENTS
 from shared.domain.run.signals import LEDGER_EVENT, METRICS, STATE_EVENT
 from shared.domain.run.states import NEXT, OPEN, State
+from tests.site_figures import figures
 from tests.support.logged_lines import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,3 +163,7 @@ def test_every_query_asks_for_what_is_sent() -> None:
     for query in queries:
         assert set(re.findall(r'name == "(\w+)"', query)) <= told
         assert set(re.findall(r"custom(?:Dimensions|Measurements)\.(\w+)", query)) <= told
+
+
+def test_the_figures_of_the_documents_are_met() -> None:
+    assert [figure.line() for figure in figures() if not figure.ok] == []
