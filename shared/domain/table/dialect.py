@@ -105,5 +105,5 @@ def detect(first: str, line: int = 1) -> str:
             remedy="The first line must name at least two columns, separated by one of them.",
             code="no-table",
             line=line + len(window) - len(window.lstrip("\n")),
-        )
+        ).showing(text[:60], ",".join(words) if 1 < len(words := text[:60].split()) < 8 else "age,city,y")
     return found

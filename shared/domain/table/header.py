@@ -50,7 +50,7 @@ def check_header(names: list[str], line: int) -> None:
             code="unnamed-columns",
             line=line,
             column=unnamed[0],
-        )
+        ).showing(*_lines(names, [name or f"column_{i}" for i, name in enumerate(names, 1)]))
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidTable(
@@ -59,7 +59,7 @@ def check_header(names: list[str], line: int) -> None:
             code="duplicate-columns",
             line=line,
             column=repeated[0],
-        )
+        ).showing(*_lines(names, _apart(names)))
     for i, name in enumerate(names, 1):
         if len(name) > MAX_NAME:
             raise InvalidTable(
@@ -69,6 +69,20 @@ def check_header(names: list[str], line: int) -> None:
                 line=line,
                 column=i,
             )
+
+
+def _lines(bad: Sequence[str], good: Sequence[str]) -> list[str]:
+    return [",".join(names) for names in (bad, good)]
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names, each that was there already with its number."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name}_{seen[name]}" if seen[name] > 1 else name)
+    return found
 
 
 def _placed(name: str, names: Sequence[str]) -> str:

@@ -76,6 +76,8 @@ class LabelStats:
         self.spelt: set[str] = set()
         #: In a regression the first value that is no plain number, and its line.
         self._odd: tuple[str, int] | None = None
+        #: One that is.
+        self._number = ""
 
     def drop_unlabelled(self, block: Block, column: int, bad: BadRows | None) -> Block:
         """The block without the rows that have no label, which are put aside."""
@@ -116,6 +118,8 @@ class LabelStats:
 
     def _check_numeric(self, counts: Counter[str], block: Block, values: list[str]) -> None:
         """Remember the first value that is no plain number; refuse it at once where no notation reads it."""
+        if not self._number:
+            self._number = next((value for value in counts if numbers([value], "\n" + value)), "")
         if self._odd is None and numbers(counts, "\n" + "\n".join(counts)) is None:
             lines = zip(values, block.starts, strict=True)
             self._odd = next(odd for odd in lines if numbers([odd[0]], "\n" + odd[0]) is None)
@@ -135,7 +139,7 @@ class LabelStats:
             code="label-not-numeric",
             line=line,
             column=self.label,
-        )
+        ).showing(value, self._number or "12.5")
 
     def _words(self) -> str:
         spelt = ", ".join(map(repr, sorted(self.spelt)))
@@ -171,7 +175,7 @@ class LabelStats:
                 code="label-values-missing",
                 line=self.first_unlabelled,
                 column=self.label,
-            )
+            ).showing(f"{self.label}: (empty)", f"{self.label}: {next(iter(self.total), '12.5')}")
         if self.rows < MIN_ROWS:
             extra = f" with a label ({self.unlabelled} without)" if self.unlabelled else ""
             raise InvalidTable(

@@ -38,6 +38,8 @@ class Table:
         self._line = self._parsed = 1
         self.header: list[str] = []
         self.header_line = 1
+        #: A row that can be read, once there is one.
+        self._good: list[str] = []
         first = self._first_block()
         told = said(first, self._line)
         if told is not None:
@@ -125,6 +127,7 @@ class Table:
         packed = self._pack(text, width) if self._pack else None
         if packed:
             return Block(packed, starts, plain=True, ready=lines)
+        self._good = self._good or lines[0].split(",")
         cells = text.replace("\n", ",").split(",")
         del cells[-1]
         return Block([cells[i::width] for i in range(width)], starts, plain=True, ready=lines)
@@ -140,8 +143,9 @@ class Table:
             if not any(row):
                 self.blank += len(row) > 0
             elif len(row) != width:
-                self._put_aside(ragged(start, width, row), csv_lines([row])[0])
+                self._put_aside(ragged(start, width, row, self._good or self.header), csv_lines([row])[0])
             else:
+                self._good = self._good or row
                 rows.append(row)
                 starts.append(start)
                 if self._bad is not None:
@@ -161,7 +165,7 @@ class Table:
                 return
             except csv.Error as error:
                 end = self._line + reader.line_num
-                refused = unparsable(error, start, end - 1)
+                refused = unparsable(error, start, end - 1, feed.line, self.dialect.delimiter)
                 if end - start > 1:  # where a row of several lines ends is anybody's guess
                     raise refused from error
                 self._put_aside(refused, feed.line)

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import csv_lines
 from shared.domain.table.text import MAX_LINE
 
 #: Longest value taken: the csv module's own limit.
@@ -15,7 +16,8 @@ MAX_ROW = 8 * MAX_LINE
 ROW_TOO_LONG = "row too long"
 
 
-def ragged(line: int, expected: int, row: Sequence[str]) -> InvalidTable:
+def ragged(line: int, expected: int, row: Sequence[str], good: Sequence[str]) -> InvalidTable:
+    """`good` is a row of the right width, or the header."""
     found = len(row)
     hint = " The row ends with a delimiter: leave that out." if found == expected + 1 and not row[-1] else ""
     return InvalidTable(
@@ -26,10 +28,20 @@ def ragged(line: int, expected: int, row: Sequence[str]) -> InvalidTable:
         line=line,
         expected=expected,
         found=found,
-    )
+    ).showing(*csv_lines([row, row[:-1] if hint else good]))
 
 
-def unparsable(error: csv.Error, start: int, line: int) -> InvalidTable:
+def _quoted_well(text: str, delimiter: str) -> tuple[str, str] | None:
+    """Of a line the first value with text behind its closing quotation mark, and how to write it."""
+    for cell in text.split(delimiter):
+        if cell.startswith('"') and '"' in cell[1:-1]:
+            inner = cell[1:].removesuffix('"').replace('""', '"').replace('"', '""')
+            return cell, f'"{inner}"'
+    return None
+
+
+def unparsable(error: csv.Error, start: int, line: int, text: str = "", delimiter: str = ",") -> InvalidTable:
+    """`text` is the line last read."""
     message = str(error)
     if "unexpected end of data" in message or ("field limit" in message and line > start):
         return InvalidTable(
@@ -52,10 +64,12 @@ def unparsable(error: csv.Error, start: int, line: int) -> InvalidTable:
             code="row-too-long",
             line=start,
         )
-    return InvalidTable(
+    found = _quoted_well(text, delimiter)
+    refused = InvalidTable(
         f"Line {line} has text after a closing quotation mark"
         + (f" (the row began on line {start})." if line > start else "."),
         remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.',
         code="stray-quote",
         line=line,
     )
+    return refused.showing(*found) if found else refused

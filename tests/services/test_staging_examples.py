@@ -1,0 +1,59 @@
+"""A refusal shows one value as it must not be and one as it may be, from the file itself where it has one."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.config import DatasetConfig
+from shared.domain.errors import MAX_EXAMPLE
+from tests.services.test_quarantine import Desk
+from tests.support.staging_area import people, refusal, staged
+
+TAIL = "income,city,member,joined,y"
+ROW = "00003,23,1,Oslo,true,2024-01-01,no"
+GOOD = "00000,20,1000.0,Bern,true,2024-01-01,yes"
+
+
+def with_line(number: int, text: str) -> str:
+    lines = people().splitlines()
+    lines[number - 1] = text
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "good"),
+    [
+        (with_line(5, "1,2"), "1,2", GOOD),
+        (with_line(5, f"{ROW},"), f"{ROW},", ROW),
+        (with_line(9, '00003,23,1,"Os"lo,true,2024-01-01,no'), '"Os"lo', '"Os""lo"'),
+        (with_line(1, f"code,,{TAIL}"), f"code,,{TAIL}", f"code,column_2,{TAIL}"),
+        (with_line(1, f"code,code,{TAIL}"), f"code,code,{TAIL}", f"code,code_2,{TAIL}"),
+        ("age city y\n30 Bern no\n", "age city y", "age,city,y"),
+    ],
+)  # fmt: skip
+def test_a_row_or_a_header_is_shown_as_it_is_and_as_it_may_be(text: str, bad: str, good: str) -> None:
+    example = refusal(text).example
+    assert example is not None
+    assert (example.bad, example.good) == (bad, good)
+
+
+def test_what_is_shown_as_right_is_taken() -> None:
+    assert staged(with_line(9, '00003,23,1,"Os""lo",true,2024-01-01,no')).rows == 200
+    assert staged(with_line(1, f"code,code_2,{TAIL}")).rows == 200
+
+
+def test_a_label_that_is_no_number_is_shown_beside_one_that_is() -> None:
+    text = with_line(9, "00003,23,many,Oslo,true,2024-01-01,no")
+    example = refusal(text, DatasetConfig(label="income", task="regression")).example
+    assert example is not None
+    assert example.bad == "many"
+    assert float(example.good) >= 1000
+
+
+def test_the_report_shows_both_in_lines_of_their_own_and_a_long_one_is_cut() -> None:
+    desk = Desk()
+    report = desk.show(desk.refused(with_line(5, "1,2"), "slips.csv")).report
+    assert f"Wrong:          1,2\nRight:          {GOOD}\nWhat to do:" in report
+    example = refusal(with_line(5, "1," + "x" * 5000)).example
+    assert example is not None
+    assert len(example.bad) == MAX_EXAMPLE
