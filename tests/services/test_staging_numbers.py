@@ -256,3 +256,20 @@ def test_a_label_of_many_decimal_commas_is_a_quantity() -> None:
     assert task_of([table(values).encode()], config, "regression") == "regression"
     assert task_of([table(["many", *values]).encode()], config, "regression") == "classification"
     assert task_of([table(["1,5", "2"]).encode()], config, "regression") == "classification"
+
+
+@pytest.mark.parametrize(
+    ("first", "other"), [("1.234,5", "1,234.5"), ("1,5", "2.5"), ("1.234.567", "1,234,567.5"), ("2.5", "1,5")]
+)
+def test_two_notations_in_a_column_are_told_with_a_line_of_each(first: str, other: str) -> None:
+    text = "".join(f'"{first if i < 60 else other}",{i},{"no" if i % 3 else "yes"}\n' for i in range(120))
+    told = " ".join(staged("c,n,y\n" + text, block=300).warnings)
+    assert f"{first!r} (line 2)" in told
+    assert f"{other!r} (line 62)" in told
+    assert "write all of its numbers alike" in told
+
+
+def test_two_notations_in_the_label_of_a_regression_are_told_with_a_line_of_each() -> None:
+    text = "".join(f'"{"1.234,5" if i < 60 else "1,234.5"}",{i}\n' for i in range(120))
+    error = refusal("y,n\n" + text, DatasetConfig(task="regression"))
+    assert "'1.234,5' (line 2) and '1,234.5' (line 62)" in error.message

@@ -122,9 +122,7 @@ class ColumnStats:
             if len(self._categories) > MAX_CATEGORIES or max(map(len, distinct)) > MAX_CATEGORY:
                 self._categories = None
         found = "string" if self.type == "string" else self._type_of(distinct)
-        if found not in ("integer", "number"):
-            self.notations.update(distinct)
-            self.readings.take(distinct)
+        self._note_ways(found, distinct)
         if self.type in (None, found):
             if self.type is None and found == "string":
                 self._note_spoiler(distinct, mostly=True)
@@ -135,6 +133,14 @@ class ColumnStats:
             if self.type in ("integer", "number"):
                 self._note_spoiler(distinct, mostly=False)
             self.type = "string"
+
+    def _note_ways(self, found: ColumnType, values: set[str]) -> None:
+        """In which ways numbers are written."""
+        if found == "number":
+            self.notations.point(values)
+        elif found != "integer":
+            self.notations.update(values)
+            self.readings.take(values)
 
     def _type_of(self, values: set[str]) -> ColumnType:
         joined = "\n" + "\n".join(values)

@@ -40,5 +40,7 @@ def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> s
     if doubtful := readings.doubt(said):
         return f"is text: {doubtful}. Say `numbers: [{COMMA}]` or `numbers: [{POINT}]`, whichever holds."
     causes = column.notations.causes()
+    if causes and not readings.alive and (both := column.notations.contrary()):
+        causes += f" Two notations stand in it, {both}: write all of its numbers alike."
     sign = readings.unsaid(said)
     return causes + (f" Or say `numbers: [{sign}]`, and they are read." if sign else "") if causes else ""

@@ -104,6 +104,7 @@ class LabelStats:
         self.held += sum(held)
         self.column.update(set(counts))
         if self.task == "regression":
+            self.column.notations.place(values, block.starts)
             self._check_numeric(counts, block, values)
             return
         self.total.update(counts)
@@ -129,7 +130,8 @@ class LabelStats:
     def _not_numeric(self, value: str, line: int) -> InvalidTable:
         doubt = self.column.readings.doubt(self.numbers_said)
         sign = self.column.readings.unsaid(self.numbers_said)
-        why = f"{doubt}; " if doubt else ""
+        both = "" if self.column.readings.alive else self.column.notations.contrary()
+        why = f"{doubt}; " if doubt else f"two notations of numbers stand in it, {both}; " if both else ""
         say = f", or say `numbers: [{sign}]`" if sign else ""
         say += f", or say `numbers: [{COMMA}]` or `numbers: [{POINT}]`" if doubt else ""
         return InvalidTable(

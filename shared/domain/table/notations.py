@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.table.number_notation import MONEY
@@ -38,6 +38,8 @@ _NOTATIONS = (
         "write 2024-01-31 for 31/01/2024",
     ),
 )
+#: What is unusual about a plain number beside those with commas.
+POINT = "a decimal point"
 _UNIT, _GAP = re.compile(rf"[ %()]|{MONEY}"), re.compile("[ ’']")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[-+][0-9:]+)?)?")
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
@@ -75,6 +77,36 @@ class Notations:
     alive: bool = True
     #: Whether some are ISO 8601 dates.
     iso: bool = False
+    #: Of each way to write numbers a value, and the line where it stands; plain ones with a point are `POINT`.
+    firsts: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def point(self, values: Iterable[str]) -> None:
+        """Plain numbers, some with a point."""
+        if POINT not in self.lines and (found := [value for value in values if "." in value]):
+            self._first(POINT, min(found))
+
+    def _first(self, what: str, value: str) -> None:
+        """Of the values of a block the least, whatever order a set has them in."""
+        if what not in self.lines:
+            self.firsts[what] = min(self.firsts.get(what, value), value)
+
+    def place(self, cells: Sequence[str], starts: Sequence[int]) -> None:
+        """Where the values stand that came with these cells of a block."""
+        for what in self.firsts.keys() - self.lines.keys():
+            if self.firsts[what] in cells:
+                self.lines[what] = starts[cells.index(self.firsts[what])]
+
+    def contrary(self) -> str:
+        """Two numbers of the column, each written as the other can't be, with their lines; nothing where there are none."""
+        of_comma = [what for what in ("points between thousands", "a decimal comma") if what in self.firsts]
+        of_point = [what for what in ("commas between thousands", POINT) if what in self.firsts]
+        both = [*of_comma[:1], *of_point[:1]] if of_comma and of_point else []
+        shown = [
+            f"{self.firsts[what][:60]!r}" + (f" (line {self.lines[what]:,})" if what in self.lines else "")
+            for what in both
+        ]
+        return " and ".join(shown)
 
     def update(self, values: Iterable[str]) -> None:
         for value in values:
@@ -84,10 +116,13 @@ class Notations:
             if words is not None:
                 self.example = min(self.example, value) if self.example else value
                 self.found[words[0]] = words[1]
+                self._first(words[0], value)
             elif _ISO.fullmatch(value):
                 self.iso = True
             elif not _PLAIN.fullmatch(value):
                 self.alive = False
+            else:
+                self.point([value])
 
     def causes(self) -> str:
         """Why the column is text, or nothing where it is plain text."""
