@@ -17,6 +17,7 @@ import requests
 
 from benchmarks.bench import stack_targets
 from dropml import stack
+from dropml.cli.demo import walkthrough_records
 from dropml.cli.sample import write_synthetic
 from tests.support.live_stack import LiveStack
 
@@ -81,24 +82,72 @@ def test_scoring_answers_labels_and_names_the_version(client: LiveStack, live: d
     assert (bare.status_code == 200) == alone, "with one dataset, and only then, its name may be left out"
 
 
-def test_a_script_deployment_answers_probabilities_through_the_proxy_and_at_its_own_address(
+def test_two_records_have_the_same_probabilities_by_proxy_csv_batch_and_the_endpoints_own_address(
     client: LiveStack, live: dict[str, Any]
 ) -> None:
-    placement, rows = live["placement"], live["snapshot"]["schema"]["example"]
+    placement = live["placement"]
+    rows: list[dict[str, Any]] = walkthrough_records(live["snapshot"]["schema"])[:2]
+    assert len(rows) == 2
     assert placement["mode"] == "script"
     assert "/codes/dropml-scorer/versions/" in placement["code"]
     assert "/environments/dropml-scoring/versions/" in placement["environment"]
-    answer = client.request("POST", f"/score/{DATASET}?proba=true", json={"data": rows})
-    assert answer.status_code == 200, answer.text
-    found = answer.json()
+
+    proxy = client.request("POST", f"/score/{DATASET}?proba=true", json={"data": rows})
+    assert proxy.status_code == 200, proxy.text
+    found = proxy.json()
     assert found["classes"] == ["no", "yes"]
-    assert [sum(shares) for shares in found["probabilities"]] == pytest.approx([1.0] * len(rows))
+    assert [sum(shares) for shares in found["probabilities"]] == pytest.approx([1.0, 1.0])
+
     endpoint = stack_targets(client.running.home, live["slug"])["endpoint"]
     assert endpoint.url == placement["scoring_uri"]
     own = requests.post(endpoint.url, json={"input_data": rows}, headers=endpoint.headers, timeout=30).json()
-    assert own["probabilities"] == found["probabilities"]
-    assert (own["result"], own["classes"]) == (found["result"], found["classes"])
-    assert own["model"] == answer.headers["x-dropml-model"]
+    assert {name: own[name] for name in ("result", "probabilities", "classes")} == found
+    assert own["model"] == proxy.headers["x-dropml-model"]
+
+    sent = csv_of(rows)
+    headers = {"content-type": "text/csv"}
+    answer = client.request("POST", f"/score/{DATASET}?proba=true&shape=csv", data=sent, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert by_class(answer.text) == pytest.approx(by_row(found), abs=1e-12)
+
+    taken = client.request("POST", f"/score/{DATASET}/batch?proba=true", data=sent, headers=headers)
+    assert taken.status_code == 202, taken.text
+    path = taken.headers["Location"].partition("/api")[2]
+    deadline = time.monotonic() + 60
+    while (batch := client.get(path))["status"] not in ("completed", "failed"):
+        assert time.monotonic() < deadline, batch
+        time.sleep(0.5)
+    assert (batch["status"], batch["rows"], batch["classes"]) == ("completed", 2, ["no", "yes"]), batch
+    container, _, name = batch["output"].partition("/")
+    output = client.storage.get_blob_client(container, name).download_blob().readall().decode()
+    assert by_class(output) == pytest.approx(by_row(found), abs=1e-12)
+
+
+def csv_of(rows: list[dict[str, Any]]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def by_row(answer: dict[str, Any]) -> dict[str, Any]:
+    """Row and class (or `prediction`) with what was answered."""
+    found = {f"{row} prediction": label for row, label in enumerate(answer["result"])}
+    for row, shares in enumerate(answer["probabilities"]):
+        found |= {f"{row} {name}": share for name, share in zip(answer["classes"], shares, strict=True)}
+    return found
+
+
+def by_class(text: str) -> dict[str, Any]:
+    """The same of a CSV's columns."""
+    found: dict[str, Any] = {}
+    for row, cells in enumerate(csv.DictReader(io.StringIO(text))):
+        found[f"{row} prediction"] = cells["prediction"]
+        named = {name: cells[name] for name in cells if name.startswith("probability_")}
+        found |= {f"{row} {name.removeprefix('probability_')}": float(share) for name, share in named.items()}
+    return found
 
 
 def test_a_file_dropped_to_be_scored_is_answered_and_one_without_a_model_waits(
