@@ -61,7 +61,7 @@ class Visit:
     def picture(self, name: str, *, whole: bool = False) -> None:
         if folder := os.environ.get("SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=str(Path(folder, f"{name}.png")), full_page=whole)
+            self.page.screenshot(path=str(Path(folder, f"{name}.png")), full_page=whole, timeout=120_000)
 
 
 @contextmanager
@@ -75,6 +75,6 @@ def visiting(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script, **more
         )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         yield Visit(page)
         browser.close()
