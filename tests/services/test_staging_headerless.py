@@ -63,3 +63,10 @@ def test_it_is_told_with_the_yaml_that_is_to_name_the_label() -> None:
     assert "in slips.yaml beside slips.csv (label: COLUMN)" in view.problem.remedy
     assert "Wrong:          00000,20,1000.0" in view.report
     assert view.actions == ("discard",)
+
+
+def test_files_put_together_with_a_header_each_are_told_as_that() -> None:
+    header, *rows = people().splitlines()
+    error = refusal("\n".join([header, *rows[:90], header, *rows[90:]]))
+    assert (error.error_code, error.where["line"]) == ("repeated-header", 92)
+    assert "keep one header" in error.remedy

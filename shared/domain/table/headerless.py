@@ -18,6 +18,7 @@ def check_first_line(columns: Sequence[ColumnStats], label: int, line: int) -> l
     One that is no value of its column (a word above numbers, a name that no row holds) makes it a header; so do
     numbers that count the columns, as programs write where nobody named them.
     """
+    _refuse_again(columns)
     names = [column.name for column in columns]
     fits = [column.might_hold(column.name) for column in columns]
     like = [name for name, fit in zip(names, fits, strict=True) if fit]
@@ -30,7 +31,8 @@ def check_first_line(columns: Sequence[ColumnStats], label: int, line: int) -> l
             f"The first line is taken for the header, but looks like a row: {shown} in it are such values as stand below them, "
             f"and so is {names[label]!r}, the label.",
             remedy="Put a line with the columns' names above it, and name the label by its column in NAME.yaml beside NAME.csv "
-            f"(label: COLUMN). If it is a header after all, rename the column {names[label]!r}.",
+            f"(label: COLUMN). If it is a header after all, rename the column {names[label]!r}; one that stands "
+            "among the rows again is to be removed there.",
             code="no-header",
             line=line,
         ).showing(",".join(names[:_SHOWN]), ",".join(_better(names, label)[:_SHOWN]))
@@ -41,6 +43,22 @@ def check_first_line(columns: Sequence[ColumnStats], label: int, line: int) -> l
         "file has no header, put a line with the columns' names above it: its first row is not trained on."
     )
     return [told]
+
+
+def _refuse_again(columns: Sequence[ColumnStats]) -> None:
+    """Raises InvalidTable where the header stands among the rows once more: its words are all that is no number there."""
+    again = [column for column in columns if column.spoiler == column.name and column.spoiler_count]
+    if not again or not all(column.might_hold(column.name) is not False for column in columns):
+        return
+    line = min(column.spoiler_line for column in again)
+    times = max(column.spoiler_count for column in again)
+    raise InvalidTable(
+        f"The header stands among the rows again, on line {line:,}"
+        + (f" and {times - 1} times more." if times > 1 else "."),
+        remedy="Files that were put together keep one header, the first: remove the others and drop the file again.",
+        code="repeated-header",
+        line=line,
+    )
 
 
 def _better(names: Sequence[str], label: int) -> list[str]:

@@ -54,6 +54,7 @@ class Table:
             self._pending = self._take_header(first)
         except InvalidTable as error:
             error.remedy += self.title
+            error.example = None if self.title else error.example
             raise
 
     def _first_block(self) -> str:
