@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.plan import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
+_CHAOS = {word for kind in KINDS for word in (kind, kind.split()[0])}
 PAGES = ("docs/reliability.md", "docs/security.md")
 _TEST = re.compile(r"`(tests/[\w/.]+)?(?:::(\w+))?`")
 
@@ -25,7 +28,9 @@ def named(page: str) -> list[tuple[str, str]]:
 
 def definitions(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    made = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named = [node.targets[0] for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    return made | {target.id for target in named if isinstance(target, ast.Name)}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -51,3 +56,7 @@ def test_every_bar_has_a_short_test_and_a_long_command(bar: str) -> None:
     _, _, _, short, long, _ = (cell.strip() for cell in row.split("|"))
     assert "tests/" in short
     assert "make " in long
+    for told in re.findall(r"`make chaos` \(`([^)]+)`\)", long):
+        assert {kind.strip("` ") for kind in told.split(",")} <= _CHAOS, f"{bar}: {told}"
+    if int(bar[1:]) < 10:
+        assert "`make chaos`" in long, "R1 to R9 have their long run there"

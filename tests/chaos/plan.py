@@ -18,6 +18,7 @@ KINDS = (
     *(f"pause {name}" for name in PROCESSES),
     "outage azurite", "outage azureml",
     *(f"cloud {name}" for name in CLOUD),
+    "hostile files", "hostile requests", "untold files",
     "two hosts", "two hosts kill", "clock forward", "clock back", "crowd", "same file", "rotate",
 )  # fmt: skip
 #: Challengers that must not get more than a canary's traffic: by the labels of their file, or by how they answer.

@@ -121,7 +121,7 @@ def test_the_report_has_its_place() -> None:
 @pytest.mark.e2e
 def test_a_few_troubles_lose_nothing_and_a_bad_challenger_gets_no_traffic(tmp_path: Path) -> None:
     tally = Tally(11)
-    troubles = [Trouble("cloud half_write", 4), Trouble("kill host", 0)]
+    troubles = [Trouble("cloud half_write", 4), Trouble("kill host", 0), Trouble("hostile requests", 0)]
     with (
         jumping(tmp_path / "clock") as extra,
         live_stack(tmp_path / "stack", extra=extra | SETTINGS) as live,

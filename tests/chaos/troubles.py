@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError
 from dropml.common import folders, marks, processes
 from dropml.common.processes import Child
 from dropml.stack import settings
+from tests.chaos import strangers
 from tests.chaos.emulator import Emulator
 from tests.chaos.plan import Trouble
 from tests.chaos.tables import refused
@@ -49,7 +50,7 @@ class Troubles:
         """Do it, and note how long `dataset` and the health of the app take to come back."""
         with self.quiet:
             try:
-                self._do(trouble)
+                self._do(trouble, dataset)
             except Exception as error:  # noqa: BLE001 - what can't be done just now is told; the round goes on
                 self._tally.failed.append(f"{trouble.kind}: {type(error).__name__}: {str(error)[:200]}")
             else:
@@ -69,7 +70,7 @@ class Troubles:
             time.sleep(0.2)
         return passed
 
-    def _do(self, trouble: Trouble) -> None:
+    def _do(self, trouble: Trouble, dataset: str) -> None:
         what, _, target = trouble.kind.partition(" ")
         doings: dict[str, Callable[[], None]] = {
             "kill": lambda: self.deeds.kill(*target.split("+")),
@@ -79,11 +80,25 @@ class Troubles:
             "two": lambda: self._two_hosts(trouble.amount, killed=target == "hosts kill"),
             "crowd": self._crowd,
             "same": self._same_file,
+            "hostile": lambda: self._hostile(target, dataset),
+            "untold": lambda: strangers.untold_files(self.deeds, self._name("untold"), self._crowds),
         }
         if what in doings:
             doings[what]()
         else:
             self.deeds.do(Event(0.0, trouble.kind, trouble.amount))
+
+    def _name(self, kind: str) -> str:
+        self._crowds += 1
+        return f"{kind}-{self._crowds}"
+
+    def _hostile(self, target: str, dataset: str) -> None:
+        name = self._name("hostile")
+        if target == "files":
+            strangers.hostile_files(self.deeds, name, self._crowds)
+        else:
+            found = strangers.hostile_requests(self.deeds, dataset, self._crowds)
+            self._tally.add(self._tally.failed, found)
 
     def _pause(self, target: str, seconds: float) -> None:
         with self.live.paused(self.deeds.children(target)):
@@ -109,16 +124,16 @@ class Troubles:
 
     def _crowd(self) -> None:
         """Many files at once, each refused for a reason of its own; each is one run."""
-        self._crowds += 1
-        names = [f"crowd-{self._crowds}-{i}" for i in range(CROWD)]
+        name = self._name("crowd")
+        names = [f"{name}-{i}" for i in range(CROWD)]
         seeds = range(1 + self._crowds, 1 + self._crowds + CROWD)
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(self.deeds.upload, names, map(refused, seeds, range(CROWD))))
 
     def _same_file(self) -> None:
         """The same bytes under the same name by many at once: one run."""
-        self._crowds += 1
-        name, data = f"same-{self._crowds}", small_table(10_000 + self._crowds)
+        name = self._name("same")
+        data = small_table(10_000 + self._crowds)
         self.deeds.upload(name, data)
 
         def again(_: int) -> None:
