@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,16 +33,23 @@ class Crash(BaseException):
 
 
 class CrashPoints:
-    """Counts calls of external effects; dies after (or, for even numbers, before) the chosen one."""
+    """Counts calls of external effects; dies after (or, for even numbers, before) the chosen one, or lets another host act."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.die_at: int | None = None
+        #: What another host does meanwhile, once, and at which moment (numbered as `die_at`).
+        self.meanwhile: tuple[int, Callable[[], object]] | None = None
 
     def wrap(self, target: Any, methods: list[str]) -> Any:
         for name in methods:
             setattr(target, name, self._wrapped(getattr(target, name), f"{type(target).__name__}.{name}"))
         return target
+
+    def _others(self, moment: int) -> None:
+        if self.meanwhile and self.meanwhile[0] == moment:
+            action, self.meanwhile = self.meanwhile[1], None
+            action()
 
     def _wrapped(self, function: Any, label: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -50,9 +57,11 @@ class CrashPoints:
             self.seen.append(label)
             if self.die_at == number:
                 raise Crash(f"before {label}")
+            self._others(number)
             result = function(*args, **kwargs)
             if self.die_at == number + 1:
                 raise Crash(f"after {label}")
+            self._others(number + 1)
             return result
 
         return call
@@ -380,7 +389,8 @@ class MemoryData:
 
     def draw_holdout(self, path: str, schema: Schema, limit: int) -> tuple[list[list[Value]], list[str]]:
         xs = range(min(limit, self.holdout))
-        return [[x] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
+        gaps: list[Value] = [None] * (len(schema.columns) - 1)
+        return [[x, *gaps] for x in xs], ["yes" if x % 2 == 0 else "no" for x in xs]
 
     def put_aside(self, path: str, folder: str) -> None:
         self.aside[folder] = path
