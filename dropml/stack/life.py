@@ -22,6 +22,9 @@ CONTAINERS = ("incoming", "dropml-data", "dropml-quarantine", "dropml-state", "d
 #: Looked for until so many looks in a row find nothing: one that was just being started has its mark a moment later.
 _LOOKS, _PAUSE_S = 2, 0.05
 
+#: Of the function app, as Core Tools has it.
+HOST_PORT = 7071
+
 
 def up(
     home: Path,
@@ -29,8 +32,11 @@ def up(
     label: str | None = None,
     budget: float | None = None,
     extra: dict[str, str] | None = None,
+    host_port: int | None = HOST_PORT,
 ) -> Stack:
     """Start what isn't running; a half-dead stack is taken down first. Whatever ends this early ends what it started.
+
+    One that was there before keeps its ports; a new one takes `host_port`, or any (None) and where that is taken.
 
     Raises StartError, AzuriteError, OSError.
     """
@@ -42,7 +48,7 @@ def up(
         previous = found.places if found else None
         try:
             down(home)
-            started = _start_all(home, previous, label, budget, extra or {})
+            started = _start_all(home, previous, label, budget, extra or {}, host_port)
             if started.gone:
                 raise StartError(f"{', '.join(started.gone)} ended while the others started.")
         except BaseException:
@@ -82,12 +88,19 @@ def uninterrupted() -> Iterator[None]:
 
 
 def _start_all(
-    home: Path, previous: Places | None, label: str | None, budget: float | None, extra: dict[str, str]
+    home: Path,
+    previous: Places | None,
+    label: str | None,
+    budget: float | None,
+    extra: dict[str, str],
+    wanted: int | None,
 ) -> Stack:
     root = folders.azurite_root()
     process.install(root)
     azurite = process.start(home / "azurite-data", root=root, env=marks.mark(home))
-    stack = Stack(home, _places(home, azurite.connection_string, previous)).note("azurite", azurite.child)
+    stack = Stack(home, _places(home, azurite.connection_string, previous, wanted)).note(
+        "azurite", azurite.child
+    )
     stack = stack.note("azureml", _start_emulator(stack))
     values = settings.app_settings(
         stack.places,
@@ -101,8 +114,8 @@ def _start_all(
     return stack.note("host", _start_host(stack, merged))
 
 
-def _places(home: Path, storage: str, previous: Places | None) -> Places:
-    host_port = processes.free_port(previous.host_port if previous else 7071)
+def _places(home: Path, storage: str, previous: Places | None, wanted: int | None) -> Places:
+    host_port = processes.free_port(previous.host_port if previous else wanted)
     return Places(
         storage=storage,
         emulator_port=processes.free_port(previous.emulator_port if previous else None),

@@ -152,8 +152,10 @@ def _send(pids: list[int], number: int) -> None:
 def live_stack(
     home: Path, *, budget: float = 60.0, extra: dict[str, str] | None = None
 ) -> Iterator[LiveStack]:
-    """A stack under `home`, stopped at the end."""
+    """A stack under `home`, stopped at the end. Its port is one that no other stack takes while a part of it is away."""
     try:
-        yield LiveStack(stack.up(home, budget=budget, extra=extra), budget=budget, extra=extra)
+        yield LiveStack(
+            stack.up(home, budget=budget, extra=extra, host_port=None), budget=budget, extra=extra
+        )
     finally:
         stack.down(home)
