@@ -54,11 +54,11 @@ class TestTheFirstModel:
         best = max(choosing.counts(cut).f1 for cut in choosing.cuts())
         assert found.value is not None
         assert found.value < 0.5
-        assert choosing.counts(found.value).f1 == best
+        assert best >= choosing.counts(found.value).f1 > best - 0.05, "by a smooth curve, not by a few rows"
         assert found.chosen_on is not None
         assert found.reported_on is not None
         assert found.plain is not None
-        assert found.chosen_on.f1 == round(best, 6)
+        assert found.chosen_on.f1 == round(choosing.counts(found.value).f1, 6)
         assert found.reported_on.f1 == round(telling.counts(found.value).f1, 6)
         assert found.plain.f1 == round(telling.counts(0.5000001).f1, 6)
         assert found.reported_on.f1 > found.plain.f1 + 0.3

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.threshold.counts import METRICS, Counts
+from shared.domain.threshold.fitted import expected
 from shared.domain.threshold.rule import ThresholdRule
 
 #: A share below its bound by no more than this is rounding.
 _ROUNDING = 1e-12
+#: The share of the best worth by which that of a smooth curve's choice may fall short: more is no noise, the curve doesn't fit.
+CLEARLY_LESS = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,17 @@ def chosen(rule: ThresholdRule, thresholds: Sequence[tuple[float, Counts]]) -> C
         return _bounded("recall", "precision", rule.min_recall, thresholds)
     if rule.cost is not None:
         cost = rule.cost
-        return Chosen(best(thresholds, lambda counts: (-counts.cost(cost),)))
-    return Chosen(best(thresholds, one(METRICS[rule.maximise or "f1"])))
+        return Chosen(_smoothly_best(thresholds, lambda counts: -counts.cost(cost)))
+    return Chosen(_smoothly_best(thresholds, METRICS[rule.maximise or "f1"]))
+
+
+def _smoothly_best(thresholds: Sequence[tuple[float, Counts]], metric: Callable[[Counts], float]) -> float:
+    """Where a smooth curve through the rows is worth most, unless the rows are worth clearly less there than at best."""
+    raw, smooth = best(thresholds, one(metric)), expected(thresholds)
+    if smooth is None:
+        return raw
+    chosen_by, worth = best(smooth, one(metric)), {cut: metric(counts) for cut, counts in thresholds}
+    return chosen_by if worth[chosen_by] >= worth[raw] - CLEARLY_LESS * abs(worth[raw]) else raw
 
 
 def one(metric: Callable[[Counts], float]) -> Callable[[Counts], tuple[float, ...]]:

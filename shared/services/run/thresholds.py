@@ -87,12 +87,13 @@ def _choose(run: Run, halves: Sequence[bool], truth: Sequence[str], answers: Ans
         Graded([(hit, share) for half, hit, share in rows if half is first], second=second)
         for first in (True, False)
     )
-    threshold = _chosen(rule, choosing, reporting)
+    exact = [] if rule is None else _exact(rule, choosing)
     cuts = choosing.cuts()
     if len(cuts) > MOST_POINTS // 2:
-        cuts = [*_optima(choosing), *([threshold.value] if threshold.chosen_on and threshold.value else [])]
-    kept = [0.0, PLAIN, *cuts, *([] if threshold.value is None else [threshold.value])]
-    curve = Curve(run.run_id, classes, positive, tuple(points(choosing, reporting, kept)), tuple(cuts))
+        cuts = [*_optima(choosing), *(exact if rule and rule.value is None else [])]
+    kept = points(choosing, reporting, [0.0, PLAIN, *cuts, *exact])
+    curve = Curve(run.run_id, classes, positive, tuple(kept), tuple(cuts))
+    threshold = _chosen(rule, curve, choosing, reporting)
     return Choice(replace(threshold, classes=classes, positive=positive, at=at), curve)
 
 
@@ -132,7 +133,16 @@ def _optima(graded: Graded) -> list[float]:
     return [best(counted, one(metric)) for metric in METRICS.values()]
 
 
-def _chosen(rule: ThresholdRule | None, choosing: Graded, reporting: Graded) -> Threshold:
+def _exact(rule: ThresholdRule, choosing: Graded) -> list[float]:
+    """The threshold that the curve must have exactly: one that was named, or that keeps a bound over all the rows."""
+    if rule.value is None and rule.min_precision is None and rule.min_recall is None:
+        return []
+    found = chosen(rule, [(cut, choosing.counts(cut)) for cut in choosing.cuts()])
+    return [] if found.threshold is None else [found.threshold]
+
+
+def _chosen(rule: ThresholdRule | None, curve: Curve, choosing: Graded, reporting: Graded) -> Threshold:
+    """By the points that are kept, so that the same rule chooses the same later."""
     cost = rule.cost if rule else None
     if rule is None or rule.value is not None:  # nothing is chosen: all rows tell what it is worth
         plain = choosing.counts(PLAIN) + reporting.counts(PLAIN)
@@ -140,7 +150,7 @@ def _chosen(rule: ThresholdRule | None, choosing: Graded, reporting: Graded) -> 
             return Threshold(plain=tradeoff(plain))
         whole = choosing.counts(rule.value) + reporting.counts(rule.value)
         return Threshold(rule.value, rule, reported_on=tradeoff(whole), plain=tradeoff(plain))
-    found = chosen(rule, [(cut, choosing.counts(cut)) for cut in choosing.cuts()])
+    found = chosen(rule, curve.choices())
     plain = reporting.counts(PLAIN)
     if found.threshold is None:
         return Threshold(None, rule, plain=tradeoff(plain, cost), note=_in_its_place(found.why))
