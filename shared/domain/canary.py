@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from zlib import crc32
 
 #: Upper bounds, in milliseconds, of the latency counts; the last count is of what took longer.
 BOUNDS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -24,6 +25,8 @@ Z_ERRORS, Z_SKEW = 2.33, 4.0
 #: The two-sample Kolmogorov-Smirnov distance that chance exceeds as rarely as Z_SKEW, times sqrt(1/n + 1/m): at
 #: 6 in 100,000, sqrt(-ln(0.00006 / 2) / 2) (Smirnov 1939).
 KS_SKEW = 2.28
+#: Different answers from which on rows count as varied.
+VARIED = 100
 #: Milliseconds below which nobody minds a slower answer.
 LATENCY_FLOOR = 100
 
@@ -55,6 +58,8 @@ class Tally:
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     labels: dict[str, int] = field(default_factory=dict)
     scores: dict[str, list[int]] = field(default_factory=dict)
+    #: Fingerprints of different answers, VARIED at most: how varied the rows were. Empty where labels are all that there is.
+    kinds: list[int] = field(default_factory=list)
 
     def answered(self, seconds: float, labels: list[str] | None, rows: int) -> None:
         self.calls += 1
@@ -74,6 +79,14 @@ class Tally:
             counts = self.scores.setdefault(name, [0] * SCORE_BINS)
             for share in column:
                 counts[min(int(share * SCORE_BINS), SCORE_BINS - 1)] += 1
+        for row in probabilities:
+            if len(self.kinds) >= VARIED:
+                return
+            self._seen(crc32(repr(row).encode()))
+
+    def _seen(self, kind: int) -> None:
+        if kind not in self.kinds and len(self.kinds) < VARIED:
+            self.kinds.append(kind)
 
     def failed(self) -> None:
         self.calls += 1
@@ -99,6 +112,8 @@ class Tally:
         for name, counts in other.scores.items():
             mine = self.scores.get(name, [0] * SCORE_BINS)
             self.scores[name] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for kind in other.kinds:
+            self._seen(kind)
 
 
 def breach(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
@@ -141,15 +156,24 @@ def _latency(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | 
     return f"19 of 20 answers take it up to {slow:g} ms and the champion up to {usual:g} ms"
 
 
+def _independent(champion: Tally, challenger: Tally) -> float:
+    """Most rows that count as such on either side: the same few rows again and again, as of a monitor that calls each minute,
+    tell no more than they do once. The side that answers them more variously tells how many they are.
+    """
+    kinds = max(len(champion.kinds), len(challenger.kinds))
+    return kinds if 0 < kinds < VARIED else math.inf
+
+
 def _skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str | None:
     old, new = sum(champion.labels.values()), sum(challenger.labels.values())
     if min(old, new) < MIN_ROWS:
         return None
+    most = _independent(champion, challenger)
     for label in sorted(champion.labels.keys() | challenger.labels.keys()):
         before, now = champion.labels.get(label, 0), challenger.labels.get(label, 0)
         difference = now / new - before / old
         pooled = (now + before) / (new + old)
-        deviation = math.sqrt(pooled * (1 - pooled) * (1 / new + 1 / old))
+        deviation = math.sqrt(pooled * (1 - pooled) * (1 / min(new, most) + 1 / min(old, most)))
         if abs(difference) > limits.skew and abs(difference) > Z_SKEW * deviation:
             return f"it gives {label!r} to {now / new:.0%} of the rows and the champion to {before / old:.0%}"
     return None
@@ -159,6 +183,7 @@ def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str
     """Chance is told by the largest distance of the two distributions, what matters by the mean one (Wasserstein's): scores
     that lie close together in one place may all move over a bin's edge.
     """
+    most = _independent(champion, challenger)
     for name in sorted(champion.scores.keys() & challenger.scores.keys()):
         before, now = champion.scores[name], challenger.scores[name]
         old, new = sum(before), sum(now)
@@ -166,7 +191,8 @@ def _score_skew(champion: Tally, challenger: Tally, limits: CanaryLimits) -> str
             continue
         gaps = _gaps(before, now)
         mean = sum(gaps) / SCORE_BINS
-        if mean > limits.score_skew and max(gaps) > KS_SKEW * math.sqrt(1 / old + 1 / new):
+        chance = KS_SKEW * math.sqrt(1 / min(old, most) + 1 / min(new, most))
+        if mean > limits.score_skew and max(gaps) > chance:
             return (
                 f"its probabilities of {name!r} lie {mean:.2f} from the champion's: {_mean(now):.2f} on average, and the "
                 f"champion's {_mean(before):.2f}"

@@ -144,8 +144,33 @@ def scored(**rows: int) -> Tally:
     made = Tally()
     for share, count in rows.items():
         yes = int(share[1:]) / 100
-        made.scored(["no", "yes"], [[1 - yes, yes]] * count)
+        made.scored(["no", "yes"], [[1 - yes, yes + i * 1e-9] for i in range(count)])
     return made
+
+
+def test_the_same_two_rows_again_and_again_are_no_evidence_of_skew() -> None:
+    """A monitor that calls each minute: one of its rows got another label, which the gate has weighed on many rows."""
+    old, new = Tally(labels={"yes": 600}), Tally(labels={"yes": 300, "no": 300})
+    assert breach(old, new, LIMITS) is not None, "where nothing tells how varied they were"
+    for _ in range(300):
+        old.scored(["no", "yes"], [[0.45, 0.55], [0.2, 0.8]])
+        new.scored(["no", "yes"], [[0.85, 0.15], [0.02, 0.98]])
+    assert (len(old.kinds), len(new.kinds)) == (2, 2)
+    assert breach(old, new, LIMITS) is None
+
+
+def test_a_challenger_that_answers_all_rows_alike_is_told_by_the_champion_s_own_variety() -> None:
+    old, new = Tally(labels={"yes": 30, "no": 570}), Tally(labels={"yes": 600})
+    old.scored(["no", "yes"], [[1 - i / 6000, i / 6000] for i in range(600)])
+    new.scored(["no", "yes"], [[0.4, 0.6]] * 600)
+    assert breach(old, new, LIMITS) == "it gives 'no' to 0% of the rows and the champion to 95%"
+
+
+def test_variety_adds_up_over_processes_and_is_bounded() -> None:
+    one, other = scored(p10=60), scored(p20=60)
+    one.add(other)
+    one.add(other)
+    assert (len(one.kinds), len(scored(p10=5000).kinds)) == (100, 100)
 
 
 def test_scores_that_lie_elsewhere_behind_the_same_labels_are_found() -> None:

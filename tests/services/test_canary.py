@@ -25,6 +25,11 @@ LIMITS = CanaryLimits()
 BOTH = {"m1-a1": 90, "m2-a1": 10}
 
 
+def varied(shares: list[float], call: int) -> list[list[float]]:
+    """What two rows get of which no other call has the like."""
+    return [[shares[0], shares[1] + (2 * call + i) * 1e-9] for i in range(2)]
+
+
 def tally(
     calls: int,
     *,
@@ -233,8 +238,8 @@ class TestLifecycle:
         """The labels are the same; what the callers would rank by is not."""
         watch, entry = CanaryWatch(world.docs, "host-a", wait=lambda _: None), serving(world)
         for deployment, shares in (("m1-a1", [0.9, 0.1]), ("m2-a1", [0.55, 0.45])):
-            for _ in range(60):
-                found = Prediction(["no", "no"], [shares] * 2, ["no", "yes"])
+            for number in range(60):
+                found = Prediction(["no", "no"], varied(shares, number), ["no", "yes"])
                 watch.answered(entry, deployment, 0.01, found, 2)
         until = time.monotonic() + 10
         while written(world, "host-a") < 120:
@@ -270,8 +275,9 @@ class TestLifecycle:
         assert numbers.numbers.score_distance == pytest.approx(0.45, abs=0.05)
         entry, watch = serving(made), CanaryWatch(made.docs, "host-a", wait=lambda _: None)
         for deployment, shares in (("m1-a1", [old, 1 - old]), ("m2-a1", [new, 1 - new])):
-            for _ in range(60):
-                watch.answered(entry, deployment, 0.01, Prediction(["no", "no"], [shares] * 2, CLASSES), 2)
+            for number in range(60):
+                found = Prediction(["no", "no"], varied(shares, number), CLASSES)
+                watch.answered(entry, deployment, 0.01, found, 2)
         until = time.monotonic() + 10
         while written(made, "host-a") < 120:
             assert time.monotonic() < until, "the counts were not written"
