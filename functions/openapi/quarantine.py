@@ -17,7 +17,7 @@ from functions.openapi.parts import (
 )
 
 _ID = path_parameter("id", "The id of its run, or of its report where it got no run.", "bankmarketing-2-a1")
-_DECIDED: Doc = {"type": "string", "enum": ["waiting", "release", "accept-schema", "discard"]}
+_DECIDED: Doc = {"type": "string", "enum": ["waiting", "release", "accept-schema", "discard", "mended"]}
 
 
 def _action(operation_id: str, summary: str, answered: str, status: int) -> Doc:
@@ -43,7 +43,7 @@ PATHS: Doc = {
             "Refused files, newest first",
             parameters=[
                 query_parameter("dataset", "Only this dataset's.", TEXT),
-                query_parameter("decided", "Only those that wait, or that this was done with.", _DECIDED),
+                query_parameter("decided", "Only those that wait, or that this became of.", _DECIDED),
                 *PAGE,
             ],
             responses=responses(

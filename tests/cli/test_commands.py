@@ -243,6 +243,23 @@ class TestActs:
         assert (asked.json if asked.body else None) == body
 
     @pytest.mark.parametrize(
+        ("decision", "said"),
+        [
+            ({"action": "mended", "actor": "dropml", "run_id": "r-2"}, "mended by dropml: r-2"),
+            ({"action": "discard", "actor": "Ann", "run_id": None}, "discard by Ann"),
+        ],
+    )
+    def test_a_refused_file_tells_what_became_of_it(
+        self, decision: Any, said: str, app: Started, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        problem = {"code": "invalid-config", "message": "m", "remedy": "r", "where": {}, "changes": []}
+        source = {"container": "incoming", "blob": "b.yaml"}
+        found = {"problem": problem, "source": source, "lines": [], "decision": decision, "actions": []}
+        app({"GET /quarantine/r-1": found})
+        assert main(["quarantine", "show", "r-1", "--output", "table"]) == 0
+        assert said in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
         ("words", "body"),
         [
             (["0.3"], {"threshold": 0.3}),

@@ -246,6 +246,20 @@ def test_a_refused_file_shows_its_line_and_is_released_once(guest: Guest, house:
     assert guest.press("/ask/quarantine/broken-1-a1/discard").status_code == 409
 
 
+def test_a_refusal_that_a_corrected_file_has_answered_needs_nobody_any_more(
+    guest: Guest, house: Front
+) -> None:
+    house.put("broken.csv")
+    new = house.drop("broken.csv")
+    assert "broken.csv waits in quarantine" not in guest.page().text
+    assert "broken.csv" not in guest.page("/quarantine?decided=waiting").text
+    assert "mended" in guest.page("/quarantine").text
+    page = guest.page("/quarantine/broken-1-a1")
+    assert "Mended: a later version of the file, or of its configuration, was taken" in page.text
+    assert f"{BASE}/runs/{new}" in page.links()
+    assert guest.press("/ask/quarantine/broken-1-a1/release").status_code == 409
+
+
 def test_what_cannot_be_done_is_said_on_a_page(guest: Guest) -> None:
     for path, code in (
         ("/ask/runs/people-1-a1/approve", "not-awaiting-approval"),

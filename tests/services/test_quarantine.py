@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,10 +168,7 @@ def test_what_cannot_be_taken_says_why(desk: Desk, action: Action) -> None:
 
 def test_an_older_file_is_not_trained_for_nothing(desk: Desk) -> None:
     old = desk.refused(NARROWER)
-    desk.put("people.csv", people(230))
-    newer = str(desk.drop("people.csv"))
-    desk.to_the_end()
-    assert desk.world.run(newer).state == "live"
+    desk.world.store.change_dataset("people", lambda found: replace(found, champion="people-3-a1"))
     assert desk.code(old, "release") == "newer-live"
 
 
@@ -259,6 +257,7 @@ def test_a_crash_anywhere_leaves_one_decision_that_the_sweep_or_the_next_press_e
         assert desk.world.run(run_id).decision is not None
         assert done.run_id is None or desk.world.run(done.run_id).problem is None
         assert not list(desk.world.docs.list(OPEN))
+        assert (run_id, action) in desk.listed()
         assert len(desk.states()) == 2 + (action != "discard")
         run = desk.world.run(run_id)
         assert verify(desk.world.store.ledger(run_id), run.ledger_head, run.pending).broken_at is None

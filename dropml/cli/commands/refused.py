@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def listed(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Only this dataset's.")] = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Those, too, that something was done with.")
+        bool, typer.Option("--all", help="Those, too, that nobody needs to decide on any more.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
 ) -> None:
@@ -74,8 +74,16 @@ def complaint(found: Any) -> list[tuple[str, object]]:
         ("where", problem["where"]),
         *((f"line {i}", text) for i, text in enumerate(lines, 1)),
         *((f"change {i}", change["message"]) for i, change in enumerate(problem.get("changes") or (), 1)),
-        ("decided", (found["decision"] or {}).get("action")),
+        ("decided", decided(found["decision"])),
     ]
+
+
+def decided(decision: Any) -> str | None:
+    """What became of a refused file, by whom, and the run that came of it."""
+    if decision is None:
+        return None
+    run = f": {decision['run_id']}" if decision["run_id"] else ""
+    return f"{decision['action']} by {decision['actor']}{run}"
 
 
 def release(file_id: FileId, wait: Wait = False, timeout: Timeout = HOURS) -> int:

@@ -92,6 +92,11 @@ class RunDetail:
         return self.state in OPEN
 
     @property
+    def is_refused(self) -> bool:
+        """Whether its file was refused, or is once it has been validated."""
+        return self.problem is not None and self.state in (State.DROPPED, State.VALIDATING, State.QUARANTINED)
+
+    @property
     def sets_contract(self) -> bool:
         """Whether the next version is held against this one; what was let pass once is no rule."""
         return self.problem is None and self.cause != "release"

@@ -216,13 +216,15 @@ def places(where: Mapping[str, object]) -> dict[str, Place]:
 
 #: What a person may make of a refused file.
 Action = Literal["release", "accept-schema", "discard"]
+#: What became of one: that, or a later version of the file, or a mended configuration, was taken.
+Outcome = Literal["release", "accept-schema", "discard", "mended"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person made of a refused file, and the run that came of it once there is one."""
+    """What a person, or a later file, made of a refused file, and the run that came of it once there is one."""
 
-    action: Action
+    action: Outcome
     actor: str
     at: float
     run_id: str | None = None

@@ -16,7 +16,6 @@ from shared.domain.incoming import Arrival, Kind, recognised
 from shared.domain.names import shown
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
-from shared.domain.run.states import State
 from shared.services.batches.dropped import DroppedFiles
 from shared.services.guard import guarded
 from shared.services.intake.attempts import Attempts
@@ -82,10 +81,13 @@ class Intake:
             self.to_score.take(doc, info)
             return None
         run_id = doc.drops.get(info.etag)
-        if run_id:
-            return run_id
-        instead = self.to_score.instead(doc, info)
-        return self._taker.take(doc, info, info.etag, instead) if instead else None
+        if run_id is None:
+            instead = self.to_score.instead(doc, info)
+            if instead is None:
+                return None
+            run_id = self._taker.take(doc, info, info.etag, instead)
+        self.notes.mended(info, run_id)
+        return run_id
 
     def _set_going(self, run_id: str) -> None:
         """As far as it goes by itself; what stops it is the next tick's to see to."""
@@ -112,8 +114,10 @@ class Intake:
         try:
             if run_id is None or table is None:
                 check_config(config.name, self._files, self._plan)
+                self.notes.mended(config)
                 return None
             run_id = self._anew(run_id, self._files.properties(self._plan.incoming, table.name), config)
+            self.notes.mended(config, run_id, unless=_for_config)
         except InvalidConfig as error:
             run = self._ctx.store.load(run_id)[0] if run_id else None
             if run is None or not _for_config(run):  # whose own report says the same
@@ -165,6 +169,4 @@ def _with_task_of(run: Run, said: Effective) -> DatasetConfig:
 
 def _for_config(run: Run) -> bool:
     """Whether this run was refused for its configuration."""
-    return (
-        run.state is State.QUARANTINED and run.problem is not None and run.problem.code == InvalidConfig.code
-    )
+    return run.is_refused and run.problem is not None and run.problem.code == InvalidConfig.code

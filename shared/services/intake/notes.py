@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from shared.domain import names
-from shared.domain.documents import to_json
-from shared.domain.errors import Conflict
+from shared.domain.documents import from_json, to_json
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.notify.notices import PAGES, Notice, notice_id, short
 from shared.domain.run import quarantine
+from shared.domain.run.documents import Run
 from shared.domain.run.parts import Decision, RunProblem, Source
-from shared.services.intake.ports import Files, IntakePlan
+from shared.services import conditional
+from shared.services.intake.ports import FileInfo, Files, IntakePlan
 from shared.services.run.context import Context
 from shared.services.run.summary import SENTENCE, RefusedSummary
 
@@ -64,6 +67,55 @@ class Notes:
         except Conflict:
             return
         self._ctx.log("a file was not taken", blob=names.shown(blob), code=problem.code, report=folder)
+
+    def mended(
+        self,
+        file: FileInfo,
+        run_id: str | None = None,
+        unless: Callable[[Run], bool] = lambda run: run.is_refused,
+    ) -> None:
+        """Settle what was told of the file's name: this version of it was taken, as the run if there is one.
+
+        Repeating it changes nothing. Where a newer version has come meanwhile, it is for that one's own look.
+        """
+        folder = f"{REPORTS}{names.safe_file(file.name)}-"
+        reports = self._files.list(self._plan.quarantine, folder)
+        ids = {info.name.split("/")[1].rpartition("-")[2] for info in reports}
+        if not ids or self._files.properties(self._plan.incoming, file.name).etag != file.etag:
+            return
+        if run_id and unless(self._ctx.store.load(run_id)[0]):
+            return
+        for note_id in sorted(ids):
+            found = self._ctx.store.documents.get(f"{FOLDER}{note_id}.json")
+            if found and from_json(found[0], Note).blob == names.shown(file.name):
+                decide(note_id, Decision("mended", "dropml", self._ctx.clock(), run_id), self._ctx)
+
+
+def note_of(note_id: str, ctx: Context) -> tuple[Note, str]:
+    """What is remembered of a file without a run, and its ETag. Raises NotFound."""
+    found = ctx.store.documents.get(f"{FOLDER}{note_id}.json")
+    if found is None:
+        raise NotFound(
+            f"There is no refused file {note_id[:100]!r}.", remedy="GET /api/quarantine lists them."
+        )
+    return from_json(found[0], Note), found[1]
+
+
+def decide(note_id: str, decision: Decision, ctx: Context) -> tuple[Note, Decision]:
+    """The note and its decision: this one, or the one that was taken before; listed with it. Raises NotFound."""
+
+    def attempt() -> Note:
+        note, etag = note_of(note_id, ctx)
+        if note.decision is None:
+            note = replace(note, decision=decision)
+            ctx.store.documents.replace(f"{FOLDER}{note_id}.json", to_json(note), etag)
+        return note
+
+    note = conditional.write(attempt, note_id)
+    done = note.decision or decision
+    line = RefusedSummary(note_id, note.blob, "", note.code, note.message, note.at, done.action)
+    ctx.store.refused.put(note.at, note_id, line)
+    return note, done
 
 
 def _notice(note: str, told: Note) -> Notice:

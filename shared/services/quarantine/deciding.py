@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.domain import names
-from shared.domain.documents import to_json
 from shared.domain.errors import Conflict
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Action, Decision
 from shared.services import conditional
 from shared.services.guard import guarded
-from shared.services.intake.notes import FOLDER, Note
+from shared.services.intake.notes import decide, note_of
 from shared.services.intake.ports import Files, IntakePlan
 from shared.services.quarantine import rules
 from shared.services.quarantine.releasing import Releasing, original
-from shared.services.quarantine.showing import Showing, note_of
+from shared.services.quarantine.showing import Showing
 from shared.services.run.context import Context
-from shared.services.run.summary import RefusedSummary
 
 #: Decisions whose end nobody has seen yet.
 OPEN = "quarantine/open/"
+#: Those that a run comes of.
+STARTING = frozenset({"release", "accept-schema"})
 #: Seconds that whoever decided has for the rest, before the sweep does it.
 PATIENCE = 600.0
 
@@ -73,18 +73,19 @@ class Quarantine(Showing):
         held = rules.obstacle(run, action, dataset)
         if held:
             raise held
-        return self._follow(run)
+        done = self._follow(run)
+        return Decided(refused, action, done.actor, done.at, done.run_id)
 
-    def _follow(self, run: Run) -> Decided:
+    def _follow(self, run: Run) -> Decision:
         """What follows from a decision, as far as it is not done yet."""
         decision = run.decision
         if decision is None:
             raise Conflict(f"Nothing was decided on {run.run_id}.", code="not-quarantined")
-        if decision.action != "discard" and decision.run_id is None:
+        if decision.action in STARTING and decision.run_id is None:
             decision = replace(decision, run_id=self._releasing.start(run, decision))
             conditional.write(partial(self._started, run.run_id, decision), run.run_id)
             self._ctx.store.documents.delete(f"{OPEN}{run.run_id}")
-        return Decided(run.run_id, decision.action, decision.actor, decision.at, decision.run_id)
+        return decision
 
     def _started(self, run_id: str, decision: Decision) -> None:
         run, etag = self._ctx.store.load(run_id)
@@ -96,20 +97,12 @@ class Quarantine(Showing):
             self._ctx.store.save(after, etag)
 
     def _act_on_note(self, refused: str, action: Action, actor: str) -> Decided:
-        def attempt() -> Note:
-            note, etag = note_of(refused, self._ctx)
-            if note.decision or action != "discard":
-                return note
-            taken = replace(note, decision=Decision(action, actor, self._ctx.clock()))
-            self._ctx.store.documents.replace(f"{FOLDER}{refused}.json", to_json(taken), etag)
-            return taken
-
-        note = conditional.write(attempt, refused)
-        if note.decision is None or action != "discard":
-            raise rules.without_run(note.blob, refused)
-        line = RefusedSummary(refused, note.blob, "", note.code, note.message, note.at, "discard")
-        self._ctx.store.refused.put(note.at, refused, line)
-        return Decided(refused, "discard", note.decision.actor, note.decision.at)
+        if held := rules.of_note(note_of(refused, self._ctx)[0], refused, action):
+            raise held
+        note, done = decide(refused, Decision(action, actor, self._ctx.clock()), self._ctx)
+        if held := rules.of_note(note, refused, action):
+            raise held
+        return Decided(refused, action, done.actor, done.at)
 
     # -- what was left ------------------------------------------------------------------------------------------
 
@@ -127,9 +120,11 @@ class Quarantine(Showing):
         return len(done)
 
     def _finish(self, refused: str, done: list[str]) -> None:
-        run, _ = self._ctx.store.load(refused)
+        run, etag = self._ctx.store.load(refused)
+        if run.pending:
+            run, _ = self._ctx.store.settle(run, etag)
         decision = run.decision
-        if decision and decision.action != "discard" and not decision.run_id:
+        if decision and decision.action in STARTING and not decision.run_id:
             if self._ctx.clock() - decision.at < PATIENCE:
                 return
             try:

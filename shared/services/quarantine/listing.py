@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.errors import InvalidInput, InvalidTable, NotFound
-from shared.domain.run.parts import Action, Decision, RunProblem, Source
+from shared.domain.run.parts import Action, Decision, Outcome, RunProblem, Source
 from shared.domain.table.text import TextReader
 from shared.services.run.summary import RefusedSummary
 from shared.services.run.views import PageQuery
@@ -17,6 +17,7 @@ MOST_READ, MOST_SHOWN = 64 << 20, 500
 AROUND = 1
 WAITING = "waiting"
 ACTIONS: tuple[Action, ...] = ("release", "accept-schema", "discard")
+OUTCOMES: tuple[Outcome, ...] = (*ACTIONS, "mended")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class RefusedView:
 
 @dataclass(frozen=True)
 class RefusedQuery:
-    """What the list is narrowed to; `decided` is waiting, or what was done."""
+    """What the list is narrowed to; `decided` is waiting, or what became of it."""
 
     page: PageQuery = field(default_factory=PageQuery)
     dataset: str | None = None
@@ -66,10 +67,10 @@ class RefusedQuery:
     def parse(params: Mapping[str, str]) -> RefusedQuery:
         """From the query string; raises InvalidInput naming the parameter."""
         decided = params.get("decided")
-        if decided is not None and decided not in (WAITING, *ACTIONS):
+        if decided is not None and decided not in (WAITING, *OUTCOMES):
             raise InvalidInput(
                 f"There is no decision {decided[:50]!r}.",
-                remedy=f"One of {', '.join((WAITING, *ACTIONS))}.",
+                remedy=f"One of {', '.join((WAITING, *OUTCOMES))}.",
                 field="decided",
             )
         return RefusedQuery(PageQuery.parse(params), params.get("dataset"), decided)

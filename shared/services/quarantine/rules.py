@@ -6,12 +6,14 @@ from shared.domain import names
 from shared.domain.errors import Conflict
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
-from shared.domain.run.parts import Action, RunProblem
+from shared.domain.run.parts import Action, Decision, RunProblem
 from shared.domain.run.states import State
+from shared.services.intake.notes import Note
 
 #: Refused for what differs from the version before.
 _OF_SCHEMA = frozenset({"schema-incompatible", "data-drift"})
 _DONE = {"release": "released", "accept-schema": "taken with its schema", "discard": "discarded"}
+_ANEW = "Drop the file again to decide anew."
 
 
 def waived(problem: RunProblem) -> tuple[str, ...]:
@@ -47,13 +49,26 @@ def decided(run: Run) -> Conflict | None:
     """What was done already."""
     if run.decision is None:
         return None
+    if run.decision.action == "mended":
+        return mended(run.decision, f"The file of {run.run_id}")
     done = _DONE[run.decision.action]
     started = f" and became the run {run.decision.run_id}" if run.decision.run_id else ""
     return Conflict(
         f"The file of {run.run_id} was {done} by {run.decision.actor}{started}.",
-        remedy="Drop the file again to decide anew.",
+        remedy=_ANEW,
         code="already-decided",
         action=run.decision.action,
+    )
+
+
+def mended(decision: Decision, what: str) -> Conflict:
+    """A later version, or a mended configuration, was taken."""
+    taken = f" as the run {decision.run_id}" if decision.run_id else ""
+    return Conflict(
+        f"{what} needs no decision any more: it was mended, and taken{taken}.",
+        remedy=_ANEW,
+        code="already-decided",
+        action=decision.action,
     )
 
 
@@ -81,9 +96,13 @@ def _superseded(run: Run, dataset: Dataset | None) -> Conflict | None:
     )
 
 
-def without_run(blob: str, refused: str) -> Conflict:
-    """A file that was never read as a table."""
-    return unreleasable(
-        f"No run was started for {blob!r}, so there is nothing to release: it was never read as a table.",
-        f"Do what the report says (GET /api/quarantine/{refused}).",
-    )
+def of_note(note: Note, refused: str, action: Action) -> Conflict | None:
+    """Why `action` can't be done with a file that was never read as a table; None where it can, or was done already."""
+    if action != "discard":
+        return unreleasable(
+            f"No run was started for {note.blob!r}, so there is nothing to release: it was never read as a table.",
+            f"Do what the report says (GET /api/quarantine/{refused}).",
+        )
+    if note.decision and note.decision.action != action:
+        return mended(note.decision, note.blob)
+    return None

@@ -12,7 +12,7 @@ from shared.domain.incoming import config_of
 from shared.domain.run import quarantine
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
-from shared.services.intake.notes import FOLDER, Note
+from shared.services.intake.notes import note_of
 from shared.services.intake.ports import Files, IntakePlan
 from shared.services.quarantine import rules
 from shared.services.quarantine.listing import (
@@ -106,19 +106,5 @@ class Showing:
             report=report.text,
             decision=note.decision,
             actions=() if note.decision else ("discard",),
-            obstacles={
-                action: rules.without_run(note.blob, refused).message
-                for action in ACTIONS
-                if action != "discard"
-            },
+            obstacles={a: held.message for a in ACTIONS if (held := rules.of_note(note, refused, a))},
         )
-
-
-def note_of(refused: str, ctx: Context) -> tuple[Note, str]:
-    """What is remembered of a file without a run, and its ETag. Raises NotFound."""
-    found = ctx.store.documents.get(f"{FOLDER}{refused}.json")
-    if found is None:
-        raise NotFound(
-            f"There is no refused file {refused[:100]!r}.", remedy="GET /api/quarantine lists them."
-        )
-    return from_json(found[0], Note), found[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.run.documents import RunDetail
-from shared.domain.run.parts import Action, RunProblem
+from shared.domain.run.parts import Outcome, RunProblem
 from shared.domain.run.states import State
 
 #: Characters of a sentence in a list; the run itself has the whole of it.
@@ -40,7 +40,7 @@ class RefusedSummary:
     code: str
     message: str
     at: float
-    decision: Action | None = None
+    decision: Outcome | None = None
 
 
 def refused_summary(run: RunDetail, problem: RunProblem) -> RefusedSummary:

@@ -15,11 +15,11 @@ from shared.domain.run.states import OPEN, State
 from shared.services import conditional
 from shared.services.run.context import Context
 from shared.services.run.levers.cancelling import job_ended, undeployed
+from shared.services.run.mending import DROP
 
 #: States in which a job may have been begun, and those in which a deployment may stand.
 _JOB = frozenset({State.REGISTERED, State.TRAINING})
 _UNTRAINED = frozenset({State.DROPPED, State.VALIDATING, State.REGISTERED, State.TRAINING})
-DROP = "drop"
 _DEPLOYMENT = frozenset({State.MODEL_REGISTERED, State.DEPLOYING, State.VERIFYING, State.GATE})
 
 

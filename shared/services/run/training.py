@@ -18,6 +18,7 @@ from shared.domain.run.parts import Model, RunProblem, Snapshot, Training, Trial
 from shared.domain.run.states import State
 from shared.services.run import artifacts, failing
 from shared.services.run.context import Context
+from shared.services.run.mending import settle_refusals
 from shared.services.run.patience import Gone, in_state
 from shared.services.run.ports import JOB_DONE, DeploymentSpec, TrainingJob
 
@@ -92,6 +93,7 @@ def validating(run: Run, ctx: Context) -> Run:
     """The verdict fell when the file was streamed; here it takes effect."""
     if run.problem is not None:
         return _quarantined(run, run.problem, ctx)
+    settle_refusals(run, ctx)
     snapshot = snapshot_of(run)
     if snapshot.bad_rows_path:
         ctx.data.put_aside(snapshot.bad_rows_path, f"{run.slug}/{run.run_id}")
