@@ -51,13 +51,6 @@ def house() -> Front:
     return house
 
 
-@pytest.fixture
-def guest(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
-    guest = guest_of(house, monkeypatch)
-    guest.sign_in("Ada Lovelace")
-    return guest
-
-
 def hurt(house: Front, run_id: str, **changes: object) -> Run:
     """The run as something else would have left it."""
     run, etag = house.world.store.load(run_id)

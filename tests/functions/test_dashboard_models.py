@@ -11,7 +11,7 @@ from shared.domain.evidence import Diff, Flip, Segment
 from shared.services.run import loop
 from shared.services.run.comparing import diff_path
 from shared.ui.views.card import card
-from tests.support.guest import BASE, Guest, Seen, guest_of
+from tests.support.guest import BASE, Guest, Seen
 from tests.support.intake_front import Front
 
 RUN = "people-1-a1"
@@ -34,13 +34,6 @@ def house() -> Front:
         loop.tick(house.world.context)
         house.world.clock.now += 60
     return house
-
-
-@pytest.fixture
-def guest(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
-    guest = guest_of(house, monkeypatch)
-    guest.sign_in("Ada Lovelace")
-    return guest
 
 
 def gate_page(house: Front, guest: Guest, diff: Diff) -> Seen:

@@ -18,7 +18,7 @@ from shared.services.run.artifacts import GuardrailsView
 from shared.services.ticks import Tick
 from shared.ui.desk import Settled
 from tests.services.test_acts import in_canary
-from tests.support.guest import BASE, Guest, guest_of
+from tests.support.guest import BASE, Guest
 from tests.support.intake_front import Front
 
 
@@ -28,13 +28,6 @@ def house() -> Front:
     house = Front()
     house.world = in_canary()
     return house
-
-
-@pytest.fixture
-def guest(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
-    guest = guest_of(house, monkeypatch)
-    guest.sign_in("Ada Lovelace")
-    return guest
 
 
 def metrics(house: Front) -> str:
