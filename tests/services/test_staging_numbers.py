@@ -273,3 +273,26 @@ def test_two_notations_in_the_label_of_a_regression_are_told_with_a_line_of_each
     text = "".join(f'"{"1.234,5" if i < 60 else "1,234.5"}",{i}\n' for i in range(120))
     error = refusal("y,n\n" + text, DatasetConfig(task="regression"))
     assert "'1.234,5' (line 2) and '1,234.5' (line 62)" in error.message
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("'12'", "quotation marks that CSV does not know around numbers"),
+        ("“12,5”", "quotation marks that CSV does not know around numbers"),
+        ("„12‘", "quotation marks that CSV does not know around numbers"),
+        ('="00123"', "formulas of a spreadsheet"),
+    ],
+)
+def test_numbers_that_a_program_wrapped_stay_text_and_are_told_with_a_line(value: str, told: str) -> None:
+    found, _, warnings = read(["7", "8", value, value])
+    assert found.type == "string"
+    assert told in warnings
+    assert f"such as {value!r} (line 4); write " in warnings
+
+
+def test_columns_whose_names_differ_in_case_alone_are_told_with_their_line() -> None:
+    text = "Age,age,y\n" + "".join(f"{i},{i % 7},{'yes' if i % 2 else 'no'}\n" for i in range(ROWS))
+    done = staged(text)
+    assert [w for w in done.warnings if "'Age', 'age' (line 1) differ in case alone" in w]
+    assert [column.name for column in done.schema.columns][:2] == ["Age", "age"]

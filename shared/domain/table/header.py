@@ -71,6 +71,19 @@ def check_header(names: list[str], line: int) -> None:
             )
 
 
+def alike(names: Sequence[str], line: int) -> list[str]:
+    """A warning for each group of names that differ in case alone: they are columns of their own."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    return [
+        f"The columns {', '.join(map(repr, same[:10]))} (line {line}) differ in case alone, and are trained on as columns "
+        "of their own. If they are one, keep one of them."
+        for same in groups.values()
+        if len(same) > 1
+    ]
+
+
 def _lines(bad: Sequence[str], good: Sequence[str]) -> list[str]:
     return [",".join(names) for names in (bad, good)]
 

@@ -37,6 +37,12 @@ _NOTATIONS = (
         _DATES,
         "write 2024-01-31 for 31/01/2024",
     ),
+    (
+        re.compile("['‘’‚‛“”„«»‹›][-+]?[0-9]+(?:[.,][0-9]+)?['‘’‛“”«»‹›]"),
+        "quotation marks that CSV does not know around numbers",
+        "write 1507 for '1507'",
+    ),
+    (re.compile('="[-+]?[0-9]+(?:[.,][0-9]+)?"'), "formulas of a spreadsheet", 'write 00123 for ="00123"'),
 )
 #: What is unusual about a plain number beside those with commas.
 POINT = "a decimal point"
@@ -133,4 +139,6 @@ class Notations:
             "; ".join(self.found[key] for key in sorted(self.found)),
         )
         beside = " beside dates such as 2024-01-31" if self.iso else ""
-        return f"is text: it holds {causes}{beside}, such as {self.example[:60]!r}; {ways}."
+        line = next((self.lines[what] for what in self.lines if self.firsts[what] == self.example), None)
+        where = f" (line {line:,})" if line else ""
+        return f"is text: it holds {causes}{beside}, such as {self.example[:60]!r}{where}; {ways}."

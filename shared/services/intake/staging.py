@@ -20,6 +20,7 @@ from shared.domain.table import mltable
 from shared.domain.table.bad_rows import HEADER, BadRows
 from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import Dialect
+from shared.domain.table.header import alike
 from shared.domain.table.headerless import check_first_line
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
@@ -143,7 +144,8 @@ class _Staging:
         self.waived = False
 
     def run(self) -> Staged:
-        warnings = self._write_rows() + self.text.warnings() + self.stats.warnings()
+        warnings = alike(self.table.header, self.table.header_line)
+        warnings += self._write_rows() + self.text.warnings() + self.stats.warnings()
         if self.source.blank:
             warnings.append(
                 f"{counted(self.source.blank, 'row')} without any value {was(self.source.blank)} passed over."
