@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -81,6 +82,29 @@ def test_what_the_deployment_reads_is_what_azd_takes_along() -> None:
         re.findall(r"\$\{(\w+)", (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8"))
     )
     assert asked - its_own - set(taken) == {"AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE"}
+
+
+def test_what_if_asks_what_the_deployment_would_do_and_needs_no_right_to_do_it() -> None:
+    """Each parameter that azd would fill in, else it tells of changes that no merge makes; by rights to read alone, which
+    needs another validation than the default one (https://learn.microsoft.com/azure/azure-resource-manager/bicep/deploy-what-if).
+    """
+    job = yaml.safe_load(WORKFLOWS["deploy"])["jobs"]["what-if"]
+    command = next(step["run"] for step in job["steps"] if "what-if" in step.get("run", ""))
+    filled = json.loads((ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    given = set(re.findall(r"\b(\w+)=\"\$", command))
+    assert given == filled.keys() - {"principalId", "principalType"}  # of whoever deploys, who is another
+    assert "--validation-level ProviderNoRbac" in command
+    assert (ROOT / re.findall(r"--template-file (\S+)", command)[0]).is_file()
+
+
+def test_who_signs_in_is_trusted_by_the_environment_that_is_told_and_no_fork_is() -> None:
+    """Azure trusts `repo:OWNER/NAME:environment:NAME`: another name here, and nobody signs in."""
+    page = (ROOT / "docs" / "azure.md").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(WORKFLOWS["deploy"])["jobs"]
+    assert f":environment:{jobs['deploy']['environment']} " in page
+    assert f"gh variable set AZURE_CLIENT_ID --env {jobs['what-if']['environment']} " in page
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["what-if"]["if"]
+    assert "github.event_name != 'pull_request'" in jobs["deploy"]["if"]
 
 
 def test_only_what_signs_in_or_publishes_may_do_more_than_read() -> None:
