@@ -1,9 +1,12 @@
-"""Faults planted in the templates: syntax, names, types, settings, storage, roles; the others stand in `mutations_of_meaning`."""
+"""Faults planted in the templates: syntax, names, types, settings, storage, roles; the others stand in
+`mutations_of_meaning` and `mutations_of_rights`.
+"""
 
 from __future__ import annotations
 
 from tests.infra.mutation import APP, DATA, MAIN, ML, ROLES, Mutation
 from tests.infra.mutations_of_meaning import OF_MEANING
+from tests.infra.mutations_of_rights import OF_RIGHTS
 
 MUTATIONS = (
     # syntax
@@ -349,4 +352,5 @@ MUTATIONS = (
         "out of its range",
     ),
     *OF_MEANING,
+    *OF_RIGHTS,
 )

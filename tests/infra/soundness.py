@@ -12,6 +12,7 @@ from tests.infra import facts
 from tests.infra.bicep import File, Finding, text
 from tests.infra.meaning import COMPONENT, CONTAINER, STORAGE, WORKSPACE, Stage
 from tests.infra.template import Resource
+from tests.infra.values import Opaque
 
 SITES = "Microsoft.Web/sites"
 VAULT, REGISTRY = "Microsoft.KeyVault/vaults", "Microsoft.ContainerRegistry/registries"
@@ -20,7 +21,9 @@ TOPIC = "Microsoft.EventGrid/systemTopics"
 MUST_BE: tuple[tuple[str, str, Any], ...] = (
     (STORAGE, "properties.minimumTlsVersion", "TLS1_2"),
     (CONTAINER, "properties.publicAccess", "None"),
+    (STORAGE, "properties.supportsHttpsTrafficOnly", True),
     (VAULT, "properties.enableRbacAuthorization", True),
+    (VAULT, "properties.enablePurgeProtection", None),  # else `azd down --purge` can't give the name back
     ("Microsoft.Web/serverfarms", "properties.reserved", True),  # Linux
     ("Microsoft.Web/serverfarms", "sku.name", "FC1"),
     (SITES, "properties.siteConfig.minTlsVersion", "1.2"),
@@ -30,12 +33,24 @@ MUST_BE: tuple[tuple[str, str, Any], ...] = (
     (WORKSPACE, "identity.type", "SystemAssigned"),
     (f"{WORKSPACE}/computes", "identity.type", "SystemAssigned"),
     (f"{WORKSPACE}/computes", "properties.properties.remoteLoginPortPublicAccess", "Disabled"),
+    (
+        f"{WORKSPACE}/datastores",
+        "properties.serviceDataAccessAuthIdentity",
+        "WorkspaceSystemAssignedIdentity",
+    ),
     (TOPIC, "identity.type", "SystemAssigned"),
     (TOPIC, "properties.topicType", "Microsoft.Storage.StorageAccounts"),
 )
 #: Longest names, where the types say nothing.
 #: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 LONGEST = {VAULT: 24, REGISTRY: 50, SITES: 60, WORKSPACE: 33, TOPIC: 50}
+#: Groups of always-ready instances; else `function:NAME`.
+#: https://learn.microsoft.com/azure/azure-functions/flex-consumption-how-to#set-always-ready-instance-counts
+GROUPS = frozenset({"http", "blob", "durable"})
+#: How Azure writes a span of minutes or seconds (ISO 8601).
+SPAN = re.compile(r"PT(\d+H)?(\d+M)?(\d+S)?(?<=[HMS])")
+#: What whoever deploys needs to drop a file, to read results and to look into the workspace.
+PERSON = ("Storage Blob Data Contributor", "Storage Blob Data Contributor", "AzureML Data Scientist")
 #: What the app itself sends as a request; all others are the host's, by the function's name.
 PROXY = "POST /api/score"
 STATE_PROPERTIES = frozenset({"run", "dataset", "state", "before", "cause", "actor", "model", "code"})
@@ -45,8 +60,12 @@ def sound(stage: Stage) -> Iterator[Finding]:
     yield from _words(stage)
     yield from _identity(stage)
     yield from _roles(stage)
+    yield from _people(stage)
+    yield from _apart(stage)
+    yield from _plan(stage)
     yield from _telemetry(stage)
     yield from _alerts(stage)
+    yield from _budgets(stage)
     yield from _rest(stage)
 
 
@@ -86,6 +105,13 @@ def _identity(stage: Stage) -> Iterator[Finding]:
     for name in ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId", "DATA_STORAGE__clientId"):
         if str(stage.settings.get(name)) not in {f"${{{path}.properties.clientId}}" for path in made}:
             yield Finding("app settings", f"{name} must be the client id of the app's identity")
+    for name in ("AzureWebJobsStorage__credential", "DATA_STORAGE__credential"):
+        if stage.settings.get(name) != "managedidentity":
+            yield Finding("app settings", f"{name} must be managedidentity: the host knows no other word")
+    signs = {f"ClientId=${{{path}.properties.clientId}};Authorization=AAD" for path in made}
+    signed = stage.settings.get("APPLICATIONINSIGHTS_AUTHENTICATION_STRING")
+    if not isinstance(signed, Opaque) or signed.source not in signs:
+        yield Finding("app settings", "telemetry must be signed by the app's identity, by its client id")
 
 
 def _roles(stage: Stage) -> Iterator[Finding]:
@@ -107,6 +133,44 @@ def _roles(stage: Stage) -> Iterator[Finding]:
         ):
             if not stage.holds(whose, role, kind, name):
                 yield Finding("roles", f"{role} on {name} is missing for {whose}")
+
+
+def _people(stage: Stage) -> Iterator[Finding]:
+    """Azure refuses an assignment whose kind of principal is not the principal's (UnmatchedPrincipalType)."""
+    people = set()
+    for each in stage.of("Microsoft.Authorization/roleAssignments"):
+        who, kind = str(each.properties.get("principalId")), each.properties.get("principalType")
+        if not who.startswith("${"):
+            people.add(who)
+        elif kind != "ServicePrincipal":
+            yield Finding(each.where, f"an identity is a ServicePrincipal, not a {kind}")
+    for workspace in stage.of(WORKSPACE) if people else ():
+        where = (STORAGE, stage.data), (STORAGE, _named(workspace.properties.get("storageAccount")))
+        for role, (kind, name) in zip(PERSON, (*where, (WORKSPACE, workspace.name)), strict=True):
+            if not all(stage.holds(who, role, kind, name) for who in people):
+                yield Finding("roles", f"{role} on {name} is missing for whoever deploys")
+
+
+def _apart(stage: Stage) -> Iterator[Finding]:
+    """Azure ML reads the data's container: what stands beside the data would be its, too."""
+    names = [f"{name}_CONTAINER" for name in ("INCOMING", "DATA", "QUARANTINE", "STATE", "BATCH")]
+    taken: dict[str, str] = {}
+    for name in names:
+        other = taken.setdefault(str(stage.settings.get(name)), name)
+        if other != name:
+            yield Finding("app settings", f"{name} is that of {other}: each needs a container of its own")
+
+
+def _plan(stage: Stage) -> Iterator[Finding]:
+    for site in stage.of(SITES):
+        ready = _inside(site.properties, "functionAppConfig.scaleAndConcurrency.alwaysReady") or []
+        for group in (str(each["name"]) for each in ready):
+            if group not in GROUPS and group.removeprefix("function:") not in facts.indexed():
+                yield Finding(site.where, f"{group} is no group of instances that may be always ready")
+    for cluster in stage.of(f"{WORKSPACE}/computes"):
+        rest = _inside(cluster.properties, "properties.scaleSettings.nodeIdleTimeBeforeScaleDown")
+        if not SPAN.fullmatch(str(rest)):
+            yield Finding(cluster.where, f"{rest} is no span of time as Azure writes it (PT2M)")
 
 
 def _named(identifier: object) -> str:
@@ -134,6 +198,8 @@ def _alerts(stage: Stage) -> Iterator[Finding]:
     for rule in stage.of("Microsoft.Insights/scheduledQueryRules"):
         for condition in rule.properties["criteria"]["allOf"]:
             query = str(condition["query"])
+            if condition["operator"] == "LessThan" and condition["threshold"] < 1:
+                yield Finding(rule.where, f"{rule.name}: nothing is ever fewer than none")
             table = query.partition(" ")[0]
             sent = {"requests": requests, "customEvents": {STATE_EVENT}}.get(table, set())
             for name in re.findall(r'\bname == "([^"]+)"', query):
@@ -146,11 +212,16 @@ def _alerts(stage: Stage) -> Iterator[Finding]:
                     yield Finding(rule.where, f"{rule.name}: there is no queue {queue}")
 
 
-def _rest(stage: Stage) -> Iterator[Finding]:
+def _budgets(stage: Stage) -> Iterator[Finding]:
     for budget in stage.of("Microsoft.Consumption/budgets"):
+        if not str(_inside(budget.properties, "timePeriod.startDate")).endswith("-01T00:00:00Z"):
+            yield Finding(budget.where, "a budget starts with a month: yyyy-MM-01T00:00:00Z")
         for name, told in budget.properties["notifications"].items():
             if not 0 < told["threshold"] <= 100:
                 yield Finding(budget.where, f"{name} is told at {told['threshold']} %, which is too late")
+
+
+def _rest(stage: Stage) -> Iterator[Finding]:
     for size in {str(stage.settings.get("INSTANCE_TYPE")), *_cluster_sizes(stage)}:
         if facts.RETIRING.fullmatch(size):
             yield Finding("stages", f"{size} is about to retire")

@@ -79,6 +79,14 @@ def test_every_link_leads_somewhere(name: str) -> None:
         assert not target or (page.parent / target).resolve().exists(), target
 
 
+def test_what_azd_fills_in_by_itself_is_the_default_that_is_told() -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|", section("What you may set"), re.MULTILINE))
+    filled = dict(re.findall(r"\$\{(\w+)=([^}]*)\}", texts()["main.parameters.json"]))
+    assert told == {
+        name: value for name, value in filled.items() if name != "AZURE_PRINCIPAL_TYPE"
+    }  # azd's own
+
+
 def test_the_readme_leads_to_the_pages() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "azd up" in readme
@@ -89,7 +97,7 @@ def test_the_readme_leads_to_the_pages() -> None:
 def test_the_number_of_planted_slips_that_is_told_was_planted() -> None:
     from tests.infra.mutations import MUTATIONS
 
-    assert "ninety planted slips" in (DOCS / "never-run.md").read_text(encoding="utf-8")
-    assert len(MUTATIONS) >= 90
+    assert "a hundred planted slips" in (DOCS / "never-run.md").read_text(encoding="utf-8")
+    assert len(MUTATIONS) >= 100
     assert f"plants {len(MUTATIONS)} slips" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert check(texts(), None).findings == ()
