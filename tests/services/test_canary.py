@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from shared.domain.errors import Upstream
 from shared.domain.rows.predictions import Prediction
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring.tallies import CanaryWatch, Counts
+from shared.services.run import loop
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import MemoryDocuments, World
 from tests.support.scoring_support import ROW, App, Endpoint, Scripted, call, request, serve
@@ -434,3 +436,27 @@ def test_the_app_itself_watches(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         response = call(doors.score, request({"data": [ROW]}, route={"dataset": "bank"}))
         assert response.status_code == 200
         assert response.headers["x-dropml-model"] == "bank:1"
+
+
+def test_a_breach_is_acted_on_while_another_dataset_keeps_the_tick(world: World) -> None:
+    """Its challenger answers slowly at the gate, or its workspace does; the canary's callers don't wait for that."""
+    world.pace = replace(world.pace, workers=4)
+    world.azureml.job_status[drop(world, "C", dataset="slow")] = "Running"
+    tick(world, 1)
+    job, met = world.azureml.job, threading.Event()
+
+    def slow(name: str) -> Any:
+        if name.startswith("slow") and not met.is_set():
+            met.set()
+            watch, until = CanaryWatch(world.docs, "host-a", wait=lambda _: None), time.monotonic() + 30
+            for _ in range(60):
+                watch.failed(serving(world), "m2-a1")
+            while state(world, "bank-2-a1") != "rejected" and time.monotonic() < until:
+                time.sleep(0.05)
+        return job(name)
+
+    world.azureml.job = slow  # type: ignore[method-assign]
+    loop.tick(world.context)
+    assert met.is_set()
+    assert state(world, "bank-2-a1") == "rejected", "within the one tick"
+    assert serving(world).traffic == {"m1-a1": 100}

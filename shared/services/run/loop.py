@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -46,6 +46,8 @@ STEPS: dict[State, Step] = {
     State.CANARY: canary.canary,
 }
 TURN = "turn.json"
+#: Between two looks at canaries while other datasets keep the tick (seconds).
+AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,48 @@ def tick(ctx: Context) -> int:
             cut[slug] = left
 
     with ThreadPoolExecutor(max_workers=ctx.pace.workers, thread_name_prefix="dropml-run") as pool:
-        list(pool.map(lambda s: guarded(ctx.log, "dataset not worked on", partial(work, s), slug=s), slugs))
+        each = {
+            pool.submit(guarded, ctx.log, "dataset not worked on", partial(work, slug), slug=slug): slug
+            for slug in slugs
+        }
+        _watch_on(pool, each, marks, ctx)
     left = next((slug for slug in slugs if slug in cut), "")
     next_turn = Turn(left, {slug: run_id for slug, run_id in cut.items() if run_id})
     if next_turn != turn:
         ctx.store.write(TURN, next_turn)
     return len(slugs) - len(cut)
+
+
+def _watch_on(
+    pool: ThreadPoolExecutor, each: Mapping[Future[bool], str], marks: Mapping[str, str], ctx: Context
+) -> None:
+    """Until each is done. While some take their time (a slow challenger at the gate, say) and nobody waits for a place, what
+    shares live traffic among the others is looked at on: its breach waits for no other dataset.
+    """
+    working, done = set(each), set[Future[bool]]()
+    while True:
+        over, working = wait(working, timeout=AGAIN_SECONDS)
+        done |= over
+        for one in over:
+            one.result()
+        if not working:
+            return
+        if len(working) < ctx.pace.workers:
+            slugs = [each[one] for one in done]
+            list(
+                pool.map(
+                    lambda s: guarded(
+                        ctx.log, "canary not watched", partial(_again, s, marks[s], ctx), slug=s
+                    ),
+                    slugs,
+                )
+            )
+
+
+def _again(slug: str, mark: str, ctx: Context) -> None:
+    dataset = ctx.store.dataset(slug)
+    if dataset is not None and (dataset.promoting or dataset.watch):
+        _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
 
 
 def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:
