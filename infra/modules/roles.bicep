@@ -19,7 +19,6 @@ param topicName string
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var ids = {
-  acrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
   acrPush: '8311e382-0749-4cb8-b61a-304f252e45ec'
   azureMLDataScientist: 'f6c7c914-8db3-469d-8ca1-694a8f32e121'
   keyVaultAdministrator: '00482a5a-887f-4fb3-b363-3b7fe8e74483'
@@ -137,7 +136,10 @@ resource appOnTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Azure Machine Learning: reads snapshots, keeps its own files, builds images
+// Azure Machine Learning: reads snapshots, keeps its own files, builds images. What it gives its own identities stands not here, for
+// Azure refuses a second assignment of the same (RoleAssignmentExists): the workspace writes to its account, the cluster pulls images.
+// https://learn.microsoft.com/azure/machine-learning/concept-enterprise-security
+// https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication
 resource readerOnSnapshots 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in items(readers): {
   name: guid(snapshots.id, reader.value, ids.storageBlobDataReader)
   scope: snapshots
@@ -148,15 +150,15 @@ resource readerOnSnapshots 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 }]
 
-resource writerOfWorkspaceFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for reader in items(readers): {
-  name: guid(workspaceFiles.id, reader.value, ids.storageBlobDataContributor)
+resource clusterOnWorkspaceFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(workspaceFiles.id, clusterPrincipal, ids.storageBlobDataContributor)
   scope: workspaceFiles
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.storageBlobDataContributor)
-    principalId: reader.value
+    principalId: clusterPrincipal
     principalType: 'ServicePrincipal'
   }
-}]
+}
 
 resource workspaceOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(vault.id, workspacePrincipal, ids.keyVaultAdministrator)
@@ -174,16 +176,6 @@ resource workspaceOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.acrPush)
     principalId: workspacePrincipal
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource clusterOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, clusterPrincipal, ids.acrPull)
-  scope: registry
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.acrPull)
-    principalId: clusterPrincipal
     principalType: 'ServicePrincipal'
   }
 }

@@ -13,14 +13,14 @@ OF_MEANING = (
         "Key Vault Administrator on kv",
     ),
     Mutation(
-        "the cluster can't fetch images",
+        "the cluster can't write its files",
         ROLES,
         "principalId: clusterPrincipal\n",
         "principalId: appPrincipal\n",
-        "AcrPull on cr",
+        "missing for /cpu-cluster.identity",
     ),
     Mutation(
-        "the workspace can't write its files",
+        "the cluster writes its files among people's",
         ROLES,
         "  scope: workspaceFiles\n",
         "  scope: data\n",

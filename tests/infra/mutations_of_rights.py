@@ -15,6 +15,20 @@ OF_RIGHTS = (
         "is missing for whoever deploys",
     ),
     Mutation(
+        "the workspace is given what it has",
+        ROLES,
+        "    principalId: clusterPrincipal\n",
+        "    principalId: workspacePrincipal\n",
+        "Storage Blob Data Contributor on stmlabcdefghijklm is given",
+    ),
+    Mutation(
+        "the cluster is given what it has",
+        ROLES,
+        "ids.acrPush)\n    principalId: workspacePrincipal",
+        "'7f951dda-4ed3-4680-a7ca-43fe172d538d')\n    principalId: clusterPrincipal",
+        "AcrPull on crabcdefghijklm is given",
+    ),
+    Mutation(
         "an identity is said to be a person",
         ROLES,
         "    principalId: appPrincipal\n    principalType: 'ServicePrincipal'",

@@ -115,7 +115,13 @@ def _identity(stage: Stage) -> Iterator[Finding]:
 
 
 def _roles(stage: Stage) -> Iterator[Finding]:
-    """What Azure ML itself needs, without keys: its own files, its vault, its registry."""
+    """What Azure ML itself needs, without keys: its own files, its vault, its registry.
+
+    Some of it the service gives its own identities when it makes them, and Azure refuses it a second time
+    (RoleAssignmentExists): `azd up` would end there.
+    https://learn.microsoft.com/azure/machine-learning/concept-enterprise-security
+    https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication
+    """
     for workspace in stage.of(WORKSPACE):
         own = _named(workspace.properties.get("storageAccount"))
         if own in {stage.data, stage.host}:
@@ -125,14 +131,18 @@ def _roles(stage: Stage) -> Iterator[Finding]:
             _named(workspace.properties.get(name)) for name in ("keyVault", "containerRegistry")
         )
         for whose, role, kind, name in (
-            (who, "Storage Blob Data Contributor", STORAGE, own),
             (cluster, "Storage Blob Data Contributor", STORAGE, own),
             (who, "Key Vault Administrator", VAULT, vault),
             (who, "AcrPush", REGISTRY, registry),
-            (cluster, "AcrPull", REGISTRY, registry),
         ):
             if not stage.holds(whose, role, kind, name):
                 yield Finding("roles", f"{role} on {name} is missing for {whose}")
+        for whose, role, kind, name in (
+            (who, "Storage Blob Data Contributor", STORAGE, own),
+            (cluster, "AcrPull", REGISTRY, registry),
+        ):
+            if stage.holds(whose, role, kind, name):
+                yield Finding("roles", f"{role} on {name} is given to {whose} by Azure ML: not twice")
 
 
 def _people(stage: Stage) -> Iterator[Finding]:

@@ -107,6 +107,12 @@ def test_who_signs_in_is_trusted_by_the_environment_that_is_told_and_no_fork_is(
     assert "github.event_name != 'pull_request'" in jobs["deploy"]["if"]
 
 
+def test_the_deployment_signs_in_makes_and_deploys_in_this_order() -> None:
+    steps = yaml.safe_load(WORKFLOWS["deploy"])["jobs"]["deploy"]["steps"]
+    asked = [" ".join(step["run"].split()[1:3]) for step in steps if step.get("run", "").startswith("azd ")]
+    assert asked == ["auth login", "provision --no-prompt", "deploy --no-prompt"]
+
+
 def test_only_what_signs_in_or_publishes_may_do_more_than_read() -> None:
     more = {
         f"{name}/{job}": sorted(key for key, value in told["permissions"].items() if value == "write")
