@@ -69,6 +69,18 @@ def test_the_deployed_package_has_the_application_and_the_scorer_and_nothing_els
     assert shipped == application | {"LICENSE"}
 
 
+def test_what_the_quickstart_leaves_in_the_folder_is_neither_shipped_nor_committed() -> None:
+    """The next `azd deploy` would take people's data into the app's package."""
+    page = (ROOT / "docs" / "azure.md").read_text()
+    left = set(re.findall(r"(?:curl -fo|>) (\S+\.csv)", page)) | set(re.findall(r"-m venv (\S+)", page))
+    assert {"bank.csv", "rows.csv", ".venv-cli"} <= left
+    assert {name for name in left if not left_out(Path(name))} == set()
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {
+        name for name in left if not any(fnmatch.fnmatch(name, each.strip("/")) for each in ignored)
+    } == set()
+
+
 def test_nothing_that_the_application_reads_is_left_out_of_the_package() -> None:
     files = [
         path
