@@ -68,6 +68,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
     description: rule.text
     severity: rule.severity
     enabled: true
+    skipQueryValidation: true // asked before the first telemetry, a table may not be there yet, and `azd up` would end here
     scopes: [insightsId]
     evaluationFrequency: rule.every
     windowSize: rule.window

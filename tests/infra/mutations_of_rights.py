@@ -100,6 +100,13 @@ OF_RIGHTS = (
         "a budget starts with a month",
     ),
     Mutation(
+        "an alert asks for tables that aren't there yet",
+        ALERTS,
+        "skipQueryValidation: true",
+        "skipQueryValidation: false",
+        "skipQueryValidation must be True",
+    ),
+    Mutation(
         "an alert waits for fewer than none",
         ALERTS,
         "operator: 'LessThan'\n    threshold: 1",

@@ -38,6 +38,7 @@ MUST_BE: tuple[tuple[str, str, Any], ...] = (
         "properties.serviceDataAccessAuthIdentity",
         "WorkspaceSystemAssignedIdentity",
     ),
+    ("Microsoft.Insights/scheduledQueryRules", "properties.skipQueryValidation", True),
     (TOPIC, "identity.type", "SystemAssigned"),
     (TOPIC, "properties.topicType", "Microsoft.Storage.StorageAccounts"),
 )
