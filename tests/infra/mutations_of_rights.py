@@ -77,6 +77,20 @@ OF_RIGHTS = (
         "[{ name: 'https',",
         "https is no group of instances",
     ),
+    Mutation(
+        "a ready group has no name",
+        APP,
+        "[{ name: 'http',",
+        "[{ names: 'http',",
+        "None is no group of instances",
+    ),
+    Mutation(
+        "keys are sent in the open",
+        APP,
+        "'https://${app.properties",
+        "'http://${app.properties",
+        "FUNCTION_APP_URI must be https",
+    ),
     Mutation("the cluster's rest is no span of time", ML, "'PT2M'", "'2M'", "2M is no span of time"),
     Mutation(
         "a credential's word is misspelt",

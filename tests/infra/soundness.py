@@ -175,9 +175,12 @@ def _apart(stage: Stage) -> Iterator[Finding]:
 def _plan(stage: Stage) -> Iterator[Finding]:
     for site in stage.of(SITES):
         ready = _inside(site.properties, "functionAppConfig.scaleAndConcurrency.alwaysReady") or []
-        for group in (str(each["name"]) for each in ready):
+        for group in (str(each.get("name")) for each in ready):
             if group not in GROUPS and group.removeprefix("function:") not in facts.indexed():
                 yield Finding(site.where, f"{group} is no group of instances that may be always ready")
+    uri = stage.outputs.get("FUNCTION_APP_URI")
+    if not str(uri.source if isinstance(uri, Opaque) else uri).startswith("https://"):
+        yield Finding("outputs", "FUNCTION_APP_URI must be https: the hook and callers send keys there")
     for cluster in stage.of(f"{WORKSPACE}/computes"):
         rest = _inside(cluster.properties, "properties.scaleSettings.nodeIdleTimeBeforeScaleDown")
         if not SPAN.fullmatch(str(rest)):
@@ -209,7 +212,7 @@ def _alerts(stage: Stage) -> Iterator[Finding]:
     for rule in stage.of("Microsoft.Insights/scheduledQueryRules"):
         for condition in rule.properties["criteria"]["allOf"]:
             query = str(condition["query"])
-            if condition["operator"] == "LessThan" and condition["threshold"] < 1:
+            if condition.get("operator") == "LessThan" and condition.get("threshold") == 0:
                 yield Finding(rule.where, f"{rule.name}: nothing is ever fewer than none")
             table = query.partition(" ")[0]
             sent = {"requests": requests, "customEvents": {STATE_EVENT}}.get(table, set())
