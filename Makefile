@@ -50,7 +50,7 @@ watch: ## Follow runs through their states
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 test-slow: setup-dev ## What takes minutes: a million rows, the bank data, chaos, 50 swaps, 1 GB files
 	@$(BIN)/python -m pytest -m slow --ignore tests/browser
 check: setup-dev ## ruff, mypy, the walls between the rooms, the house in figures

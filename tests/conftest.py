@@ -17,6 +17,20 @@ from dropml.azurite import process as azurite_process
 # A busy machine is no failure of an example; the tests' own limits say what must be fast.
 settings.register_profile("dropml", deadline=None)
 settings.load_profile("dropml")
+#: Files of few tests that keep a worker for long, beside those with whole stacks (marked e2e).
+LONG = (
+    "tests/functions/test_openapi_contract.py",
+    "tests/attack/",
+    "tests/soak/",
+    "tests/infra/test_promote.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, in whatever order besides: at the end it would keep one worker, and the others idle."""
+    stacks = {item.path for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: item.path not in stacks and not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")
