@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.states import State
 from shared.services.run import loop
+from shared.services.run.pulse import Pulse
 from tests.support.intake_front import Front
 from tests.support.memory import Crash
 from tests.support.staging_area import people
@@ -78,7 +80,7 @@ class Deliveries(RuleBasedStateMachine):
     def two_ticks(self, ticks: int, moment: int) -> None:
         """The lifecycle goes on, on two hosts at once."""
         for _ in range(ticks):
-            self._meanwhile(moment, self._tick, self._tick)
+            self._meanwhile(moment, self._others_tick, self._tick)
             self.world.clock.now += 1
 
     @invariant()
@@ -112,6 +114,12 @@ class Deliveries(RuleBasedStateMachine):
 
     def _tick(self) -> None:
         loop.tick(self.world.context)
+
+    def _others_tick(self) -> None:
+        """Of a host of its own: what a process has one of, it doesn't share with the first."""
+        world = self.world
+        pulse = Pulse(world.store, lambda: world.clock.now, world.log, lambda: world.clock.now)
+        loop.tick(replace(world.context, pulse=pulse))
 
     def _met(self, name: str) -> None:
         if name in self.held:
