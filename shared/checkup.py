@@ -96,5 +96,6 @@ def _of_azure(now: Settings, quota: bool) -> dict[str, Check]:
         now.blob_source == "EventGrid",
         BlobAccount(os.environ, bootstrap.credential).name,
         now.event_topic,
+        now.instance_type,
     )
     return AzureChecks(place, bootstrap.arm()).checks(quota=quota)

@@ -5,7 +5,6 @@ https://learn.microsoft.com/rest/api/azureml/compute/get, .../virtual-machine-si
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Protocol
 
 from shared.adapters.resource import Resource, mapping
 from shared.domain.errors import DropMLError
-from shared.domain.run.cost import Compute
+from shared.domain.run.cost import Compute, is_of_family
 
 API = "2023-10-01"
 #: So long (seconds) it isn't asked again after it could not be.
@@ -113,7 +112,7 @@ class Preflight:
         except DropMLError as error:
             self._log("quota can't be read", **error.to_dict())
             return compute
-        limits = [each.get("limit") for each in usages if _is_of(each, compute.family)]
+        limits = [each.get("limit") for each in usages if is_of_family(_name(each), compute.family)]
         whole = [limit for limit in limits if isinstance(limit, int)]
         return replace(compute, quota=whole[0]) if whole else compute
 
@@ -144,8 +143,5 @@ def _sized(compute: Compute, size: Mapping[str, object]) -> Compute:
     )
 
 
-def _is_of(usage: Mapping[str, object], family: str) -> bool:
-    """`standardDSv2Family` is `Standard DSv2 Family Cluster Dedicated vCPUs` in the list of usages."""
-    name = re.sub(r"[\s_]", "", str(mapping(usage.get("name")).get("value") or "")).lower()
-    plain = family.lower()
-    return bool(plain) and (name == plain or name.startswith(f"{plain}cluster"))
+def _name(usage: Mapping[str, object]) -> str:
+    return str(mapping(usage.get("name")).get("value") or "")

@@ -120,8 +120,14 @@ class Azure:
         return self.answers.get(last)
 
 
-def usage(used: int, limit: int) -> dict[str, object]:
-    return {"currentValue": used, "limit": limit, "name": {"localizedValue": "DSv2"}}
+def usage(used: int, limit: int, family: str = "DSv2") -> dict[str, object]:
+    name = f"Standard {family} Family Cluster Dedicated vCPUs"
+    return {"currentValue": used, "limit": limit, "name": {"value": name, "localizedValue": name}}
+
+
+def size(name: str, cores: int, family: str) -> dict[str, object]:
+    """One of the region's sizes of machines."""
+    return {"name": name, "vCPUs": cores, "family": family}
 
 
 def listed(state: str, address: str) -> dict[str, object]:
@@ -163,7 +169,49 @@ class TestAzure:
         assert "DATA_CONTAINER=other" in found["datastore"].remedy
         assert "at most 2 nodes" in found["compute"].message
         assert found["quota"].status == "warning"
-        assert "DSv2: 98 of 100" in found["quota"].message
+        assert "DSv2 Family Cluster Dedicated vCPUs: 98 of 100" in found["quota"].message
+
+    def test_a_family_without_quota_in_which_the_app_starts_machines_is_a_failure(self) -> None:
+        cluster = {"vmSize": "STANDARD_DS3_V2", "scaleSettings": {"maxNodeCount": 2}}
+        low = cluster | {"vmPriority": "LowPriority"}
+        sizes = [
+            size("Standard_D2as_v4", 2, "standardDASv4Family"),
+            size("Standard_DS3_v2", 4, "standardDSv2Family"),
+        ]
+
+        def told(training: Mapping[str, object], deployments: int, trainings: int) -> report.Finding:
+            listed = [usage(0, deployments, "DASv4"), usage(0, trainings), usage(0, 0, "NCv3")]
+            answers: dict[str, Mapping[str, object]] = {
+                "w": {"location": "westeurope"},
+                "cpu": {"properties": {"provisioningState": "Succeeded", "properties": training}},
+                "usages": {"value": listed},
+                "vmSizes": {"value": sizes},
+            }
+            return self.all(answers, replace(PLACE, instance_type="Standard_D2as_v4"))["quota"]
+
+        found = told(cluster, 0, 100)
+        assert (found.status, "Deployments: Standard_D2as_v4 has 2 cores" in found.message) == (
+            "failed",
+            True,
+        )
+        assert "is 0" in found.message
+        assert "portal.azure.com under Quotas, Machine learning, westeurope" in found.remedy
+        found = told(cluster, 100, 2)
+        assert (found.status, "Training on cpu" in found.message) == ("failed", True)
+        found = told(low, 100, 0)
+        assert (found.status, "2 have no quota, and the app uses none" in found.message) == ("ok", True)
+
+    def test_families_without_quota_are_named_where_the_app_s_own_are_not_known(self) -> None:
+        answers: dict[str, Mapping[str, object]] = {
+            "w": {"location": "westeurope"},
+            "usages": {"value": [usage(0, 100), *(usage(0, 0, f"F{n}") for n in range(7))]},
+        }
+        for refused in ((), ("vmSizes",)):
+            place = replace(PLACE, instance_type="Standard_D2as_v4")
+            found = self.all(answers, place, refused)["quota"]
+            assert found.status == "warning"
+            assert "Standard F4 Family Cluster Dedicated vCPUs and 2 more" in found.message
+            assert "where Standard_D2as_v4 is one of them" in found.remedy
 
     def test_quota_that_the_app_may_not_read_is_unknown_and_the_person_has_the_command(self) -> None:
         """The right is one on the subscription, which no template gives to the app."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from shared.domain.spend import Refusal
@@ -97,3 +98,9 @@ def missing(compute: Compute) -> Refusal | None:
             tomorrow=False,
         )
     return None
+
+
+def is_of_family(usage: str, family: str) -> bool:
+    """`standardDSv2Family` is `Standard DSv2 Family Cluster Dedicated vCPUs` in the list of usages."""
+    name, plain = re.sub(r"[\s_]", "", usage).lower(), family.lower()
+    return bool(plain) and (name == plain or name.startswith(f"{plain}cluster"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.errors import DropMLError
+from shared.services.doctor.quota import Wanted, judge
 from shared.services.doctor.report import Check, Finding, ok
 
 WORKSPACE_API, EVENTS_API = "2023-10-01", "2022-06-15"
@@ -38,6 +39,8 @@ class Place:
     event_grid: bool
     account: str
     event_topic: str = ""
+    #: The size of a deployment.
+    instance_type: str = ""
 
 
 class AzureChecks:
@@ -101,26 +104,43 @@ class AzureChecks:
         return ok("compute", f"{name}: {shape.get('vmSize')}, at most {most} nodes.")
 
     def quota(self) -> Finding:
-        """The families of cores of which less than four are left. Reading them is a right on the subscription."""
+        """Families of cores without a quota, or nearly used up. Reading them is a right on the subscription."""
         workspace = self._find("", "read the workspace")
         region = str((workspace or {}).get("location") or "")
         if not region:
             return Finding("quota", "unknown", "The workspace's region is not known.")
-        path = f"/subscriptions/{self._at.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/usages"
         try:
-            found = self._resources.find(path, "read the quota", {"api-version": WORKSPACE_API})
+            usages = self._offers(region, "usages", "read the quota")
         except DropMLError as error:
             if error.error_code != "azure-refused":
                 raise
             message = "The app may not read it; that is a right on the subscription. Whoever may sees it by the command."
             return Finding("quota", "unknown", message, f"az ml compute list-usage --location {region}")
-        listed = (found or {}).get("value")
-        usages = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-        scarce = [line for line in map(_scarce, usages) if line]
-        if scarce:
-            remedy = f"Ask for more at https://portal.azure.com under Quotas, Machine learning, {region}."
-            return Finding("quota", "warning", f"Nearly used up: {'; '.join(scarce)}.", remedy)
-        return ok("quota", f"{len(usages)} kinds of cores in {region}, none used up.")
+        try:
+            sizes = self._offers(region, "vmSizes", "list the sizes")
+        except DropMLError as error:
+            if error.error_code != "azure-refused":
+                raise
+            sizes = None
+        return judge(region, usages, sizes, self._wanted(region))
+
+    def _wanted(self, region: str) -> list[Wanted]:
+        """Deployments are where the workspace is; a cluster may be elsewhere, or of cores that no family counts."""
+        sizes = [Wanted("Deployments", self._at.instance_type)] if self._at.instance_type else []
+        compute = (
+            self._find(f"/computes/{self._at.compute}", "read the compute") if self._at.compute else None
+        )
+        properties = _properties(compute or {})
+        shape = _inner(properties, "properties")
+        size, where = str(shape.get("vmSize") or ""), str(properties.get("computeLocation") or region)
+        dedicated = str(shape.get("vmPriority") or "Dedicated").lower() == "dedicated"
+        if size and dedicated and where.lower() == region.lower():
+            sizes.append(Wanted(f"Training on {self._at.compute}", size))
+        return sizes
+
+    def _offers(self, region: str, kind: str, what: str) -> Mapping[str, object] | None:
+        base = f"/subscriptions/{self._at.subscription}/providers/Microsoft.MachineLearningServices/locations"
+        return self._resources.find(f"{base}/{region}/{kind}", what, {"api-version": WORKSPACE_API})
 
     def events(self) -> Finding:
         """With Event Grid the host is told of files by a subscription on the account, made after the first deployment."""
@@ -176,10 +196,3 @@ def _hook(subscription: object) -> str:
     address = _inner(_inner(properties, "destination"), "properties")
     told = f"{address.get('endpointBaseUrl')} {address.get('endpointUrl')}"
     return str(properties.get("provisioningState") or "Succeeded") if WEBHOOK in told else ""
-
-
-def _scarce(usage: Mapping[str, object]) -> str:
-    used, limit = usage.get("currentValue"), usage.get("limit")
-    if not isinstance(used, int) or not isinstance(limit, int) or limit <= 0 or limit - used >= 4:
-        return ""
-    return f"{_inner(usage, 'name').get('localizedValue')}: {used} of {limit}"
