@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypedDict
 
 import dropml
-from dropml.cli.failures import INSTALL, explain
+from dropml.cli.failures import explain
+from dropml.cli.installing import local_set
 from dropml.cli.session import Session
 from dropml.cli.stopping import Code, Stop
 from dropml.cli.target import Target, configuration
@@ -47,7 +48,9 @@ def here(target: Target | None) -> Iterator[Finding]:
     if target is not None and not target.local:
         yield ok("local", "no stack is needed here: the app is elsewhere.")
     elif absent:
-        yield bad("local", f"No stack can run here: {', '.join(absent)} not installed.", INSTALL, "warning")
+        yield bad(
+            "local", f"No stack can run here: {', '.join(absent)} not installed.", local_set(), "warning"
+        )
     else:
         yield ok("local", "a stack can run here.")
     file = configuration()

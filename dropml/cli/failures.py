@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dropml.cli.installing import local_set
 from dropml.cli.stopping import Code, Stop
 from dropml.cli.target import Target
 from dropml.common.folders import COMMAND
 
-INSTALL = 'pip install "dropml[local]"'
 #: What comes after a refusal, by the problem's code or its status.
 _THEN = {
     "400": "dropml --help, or GET /api/docs, tells what the call takes",
@@ -36,7 +36,7 @@ def explain(error: Exception, target: Target | None) -> Stop | None:
         return Stop(f"{error.filename}: {error.strerror}.", "make room, or look at who owns it")
     if isinstance(error, ModuleNotFoundError):
         return Stop(
-            f"What runs on this machine needs packages that are not installed ({error.name}).", INSTALL
+            f"What runs on this machine needs packages that are not installed ({error.name}).", local_set()
         )
     return None
 

@@ -14,9 +14,10 @@ _HEAD = """# The command line
 
 Made by `make docs` from the commands themselves; `dropml COMMAND --help` tells the same.
 
-`dropml` asks the app over HTTP, here or in Azure. Alone (`pip install dropml-*.whl`) it is a thin client; with
-`dropml[local]` it brings the engine, the emulator and the application along, and `dropml demo` and `dropml up` work in any
-folder; what they keep is in `./.dropml`.
+`dropml` asks the app over HTTP, here or in Azure. Alone (`pip install dist/dropml-*.whl`, which `make wheel` builds) it
+is a thin client; with the set `local` behind the wheel's path (`pip install "path/to/dist/dropml-0.1.0-py3-none-any.whl[local]"`)
+it brings the engine, the emulator and the application along, and `dropml demo` and `dropml up` work in any folder; what they keep
+is in `./.dropml`. No registry has the package.
 
 **Which app is asked**: `--url` and `--key`; else `--profile`; else `DROPML_URL` and `DROPML_KEY`; else the stack that was
 started in this folder (`.dropml/stack.json`); else the profile `default` of `~/.config/dropml/config.toml`, which must be its

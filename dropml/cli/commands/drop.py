@@ -13,6 +13,7 @@ import typer
 
 from dropml.cli.commands.refused import complaint
 from dropml.cli.commands.runs import HOURS, story, told
+from dropml.cli.installing import local_set
 from dropml.cli.output import Format, shown
 from dropml.cli.session import NO_TARGET, Session, command, current
 from dropml.cli.stopping import Code, Stop
@@ -92,7 +93,7 @@ def _with_stack(session: Session) -> Session:
     try:
         from dropml import stack
     except ModuleNotFoundError as error:
-        raise Stop(NO_TARGET, 'set DROPML_URL, or: pip install "dropml[local]"') from error
+        raise Stop(NO_TARGET, f"set DROPML_URL, or: {local_set()}") from error
     session.out.say(f"No app is named: starting a stack here ({HOME}); `{COMMAND} down` stops it ...")
     try:
         stack.start(HOME)
