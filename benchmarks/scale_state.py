@@ -19,7 +19,7 @@ from shared.domain.run.parts import Moment, Snapshot, Source
 from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
-from shared.services.run import housekeeping, upgrade
+from shared.services.run import housekeeping, serving_documents, upgrade
 from shared.services.run.store import RunStore
 
 WRITERS = 8
@@ -57,7 +57,7 @@ def _dataset(to: RunStore, number: int, *, share: int, datasets: int) -> None:
     for run in made:
         to.documents.create(f"runs/{run.run_id}.json", to_json(run))
         to.list_run(run)
-    to.write(f"serving/{slug}.json", serving_of(last))
+    serving_documents.write(serving_of(last), to)
 
 
 def run_of(slug: str, n: int, at: float, state: State = State.RETIRED) -> Run:

@@ -22,7 +22,7 @@ from shared.adapters.storage import DOCUMENT_TIMEOUT, JSON, quoted
 from shared.adapters.storage_errors import translated
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict, InvalidInput, NotFound, Transient, Upstream
-from shared.services.documents import Entry, Page
+from shared.services.documents import Entry, Page, Told
 
 #: Azure keeps 8 KiB of metadata with a blob, names included; the rest is left for what the service counts beside.
 MARK_BYTES = 7 * 1024
@@ -46,22 +46,25 @@ class JsonStore:
             raise
         return parsed(raw, path), quoted(str(answer.properties.etag))
 
-    def create(self, path: str, doc: Mapping[str, object]) -> str:
-        return self._put(path, doc, overwrite=False)
+    def create(self, path: str, doc: Mapping[str, object], told: Told = None) -> str:
+        return self._put(path, doc, told, overwrite=False)
 
-    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
-        return self._put(
-            path, doc, overwrite=True, etag=quoted(etag), match_condition=MatchConditions.IfNotModified
-        )
+    def replace(self, path: str, doc: Mapping[str, object], etag: str, told: Told = None) -> str:
+        same = MatchConditions.IfNotModified
+        return self._put(path, doc, told, overwrite=True, etag=quoted(etag), match_condition=same)
 
     def put(self, path: str, doc: Mapping[str, object]) -> None:
-        self._put(path, doc, overwrite=True)
+        self._put(path, doc, None, overwrite=True)
 
-    def _put(self, path: str, doc: Mapping[str, object], **condition: Any) -> str:
+    def _put(self, path: str, doc: Mapping[str, object], told: Told, **condition: Any) -> str:
         raw = json.dumps(doc, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         with translated(path):
             answer = self._container.get_blob_client(path).upload_blob(
-                raw.encode(), content_settings=JSON, timeout=DOCUMENT_TIMEOUT, **condition
+                raw.encode(),
+                content_settings=JSON,
+                metadata=packed(told) if told else None,
+                timeout=DOCUMENT_TIMEOUT,
+                **condition,
             )
         return quoted(str(answer["etag"]))
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a listing. `metadata` is what `Documents.mark` gave it."""
+    """One name in a listing. `metadata` is what its last writer told of it."""
 
     path: str
     etag: str
@@ -18,6 +18,8 @@ class Entry:
     modified: float = 0.0
 
 
+#: What a listing tells of a document beside its name: names are identifiers in small letters.
+Told = dict[str, str] | None
 #: Entries, and where the next page starts ("" after the last).
 Page = tuple[list[Entry], str]
 
@@ -28,10 +30,13 @@ class Documents(Protocol):
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         """The document and its ETag; None when there is none."""
 
-    def create(self, path: str, doc: Mapping[str, object]) -> str:
-        """Write a new document; returns its ETag. Raises Conflict when there is one already."""
+    def create(self, path: str, doc: Mapping[str, object], told: Told = None) -> str:
+        """Write a new document; returns its ETag. Raises Conflict when there is one already.
 
-    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
+        `told` is what a listing tells of it, as of a `mark`; whoever writes over the document without it takes it away.
+        """
+
+    def replace(self, path: str, doc: Mapping[str, object], etag: str, told: Told = None) -> str:
         """Write over the version `etag`; returns the new ETag. Raises Conflict when it has changed or is gone."""
 
     def put(self, path: str, doc: Mapping[str, object]) -> None:

@@ -39,6 +39,19 @@ class DocumentsContract:
             documents.replace("runs/a.json", {"n": 3}, first)
         assert documents.get("runs/a.json") == ({"n": 2}, second)
 
+    def test_a_listing_tells_what_a_documents_last_writer_told_of_it(self, documents: Documents) -> None:
+        etag = documents.create(
+            "serving/a.json", {"n": 1}, {"traffic": '{"m1-a1": 100}', "endpoint": "größe"}
+        )
+        (seen,), _ = documents.page("serving/", 10)
+        assert seen.metadata == {"traffic": '{"m1-a1": 100}', "endpoint": "größe"}
+        etag = documents.replace("serving/a.json", {"n": 2}, etag, {"traffic": "{}"})
+        (seen,), _ = documents.page("serving/", 10)
+        assert (seen.etag, seen.metadata) == (etag, {"traffic": "{}"})
+        documents.replace("serving/a.json", {"n": 3}, etag)
+        (seen,), _ = documents.page("serving/", 10)
+        assert seen.metadata == {}
+
     def test_an_etag_without_quotes_is_the_same_etag(self, documents: Documents) -> None:
         etag = documents.create("runs/a.json", {"n": 1})
         documents.replace("runs/a.json", {"n": 2}, etag.strip('"'))

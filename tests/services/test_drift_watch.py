@@ -16,6 +16,7 @@ from shared.domain.schema import Column, Schema
 from shared.domain.table.profile.parts import ColumnProfile, Frequent, Profile
 from shared.domain.upkeep import DriftRule, Upkeep
 from shared.domain.windows import window_at
+from shared.services.documents import Told
 from shared.services.monitoring.capture import Captured
 from shared.services.notify.outbox import Outbox
 from shared.services.run.store import RunStore
@@ -281,11 +282,11 @@ class TestHosts:
         raced: list[str] = []
         create = scene.world.docs.create
 
-        def first(path: str, doc: Any) -> str:
+        def first(path: str, doc: Any, told: Told = None) -> str:
             if path == "drift/bank.json" and not raced:
                 raced.append(path)
                 other.tick()
-            return str(create(path, doc))
+            return create(path, doc, told)
 
         scene.world.docs.create = first  # type: ignore[method-assign]
         scene.judge()

@@ -137,7 +137,7 @@ class TestACanary:
         if text is None:
             world.docs.blobs.pop("serving/bank.json")
         else:
-            world.docs.blobs["serving/bank.json"] = (text, '"x"')
+            by_hand(world, "serving/bank.json", text)
         tick(world, 1)
         assert world.serving("bank").traffic == {"m1-a1": 90, "m2-a1": 10}
         tick(world, 40)
@@ -224,6 +224,12 @@ class TestPipelines:
         assert runs.show("good", "req-1").status == "completed"
 
 
+def by_hand(world: World, path: str, text: str) -> None:
+    """As somebody writes it who tells the listing nothing."""
+    world.docs.blobs[path] = (text, '"x"')
+    world.docs.marks.pop(path, None)
+
+
 class TestServing:
     @pytest.mark.parametrize("text", [None, "{", "[]", '{"dataset": 7}'])
     def test_a_document_that_is_gone_or_garbled_is_made_anew(self, text: str | None) -> None:
@@ -236,7 +242,7 @@ class TestServing:
         if text is None:
             world.docs.blobs.pop("serving/bank.json")
         else:
-            world.docs.blobs["serving/bank.json"] = (text, '"x"')
+            by_hand(world, "serving/bank.json", text)
         world.clock.now += LOOK_SECONDS
         repair.tick(world.clock.now + 100)
         assert replace(world.serving("bank"), updated_at=0.0) == replace(before, updated_at=0.0)
@@ -248,7 +254,9 @@ class TestServing:
             drop(world, dataset=name)
         for _ in range(10):
             tick(world)
-        world.docs.blobs[f"serving/{names[0]}.json"] = ("{", '"x"')
+        for name in names:
+            by_hand(world, f"serving/{name}.json", world.docs.blobs[f"serving/{name}.json"][0])
+        by_hand(world, f"serving/{names[0]}.json", "{")
         world.docs.blobs.pop(f"serving/{names[-1]}.json")
         read: list[str] = []
         real = world.docs.get
@@ -268,6 +276,16 @@ class TestServing:
             world.clock.now += LOOK_SECONDS
         assert looks == [NEVER_SEEN + 1, 4 + 2, 0]  # in the second one what was made anew, too
         assert {world.serving(name).dataset for name in names} == set(names)
+
+    def test_a_process_that_begins_reads_nothing_that_the_listing_tells_of(self) -> None:
+        world = World()
+        for n in range(5):
+            drop(world, dataset=f"d{n}")
+        tick(world, 10)
+        assert world.serving("d4").traffic
+        world.docs.get = None  # type: ignore[method-assign, assignment]
+        ServingRepair(world.context).tick(world.clock.now + 100)
+        assert not [line for line in world.logged if "not looked at" in line["what"]]
 
     def test_looks_at_nothing_that_has_not_changed(self) -> None:
         world = World()

@@ -12,9 +12,11 @@ from shared.domain.documents import InvalidDocument
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.migrations import run_of
 from shared.domain.run.states import State
+from shared.services.documents import entries
 from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.ports import TrainingJob
+from shared.services.run.serving_documents import FOLDER, Placed, placed
 from shared.services.run.upgrade import upgrade
 from tests.services.test_lifecycle import CONFIG, tick
 from tests.support.memory import World, opened
@@ -43,6 +45,19 @@ def world() -> World:
 
 def pipelines(world: World) -> PipelineRuns:
     return PipelineRuns(world.context, MemoryPipelines(world.azureml))
+
+
+def test_a_listing_tells_the_traffic_of_each_document(world: World) -> None:
+    before = world.docs.get("serving/bank.json")
+    assert [placed(listed) for listed in entries(world.docs, FOLDER)] == [None]
+    for _ in range(2):
+        upgrade(world.context, pipelines(world))
+    after = world.docs.get("serving/bank.json")
+    assert before is not None
+    assert after is not None
+    assert after[0] == before[0]
+    (told,) = [placed(listed) for listed in entries(world.docs, FOLDER)]
+    assert told == Placed("bank", before[0]["endpoint"], before[0]["traffic"])
 
 
 def test_every_run_opens_with_its_parts(world: World) -> None:

@@ -11,7 +11,7 @@ from shared.domain.errors import Transient, Upstream
 from shared.domain.rows.predictions import Prediction
 from shared.services.monitoring.tallies import CanaryWatch
 from shared.services.run.acting import asking, putting_back
-from shared.services.run.levers.outside import OutsideTraffic
+from shared.services.run.levers.outside import LIST_SECONDS, OutsideTraffic
 from tests.services.test_acts import ANN, entries, in_canary, live, states, traffic
 from tests.services.test_bad_cloud import until
 from tests.services.test_canary import callers, written
@@ -241,12 +241,26 @@ class TestChangedInAzure:
         for number in range(30):
             drop(world, "A", dataset=f"bank{number}")
         tick(world, 60)
-        watcher = look(world)
         asked = [counted(world.azureml, verb) for verb in ("all_endpoints", "endpoint", "deployment")]
         read, listed = counted(world.docs, "get"), counted(world.docs, "page")
-        look(world, watcher)
+        watcher = look(world)
         assert [len(calls) for calls in asked] == [1, 0, 0]
-        assert (len(read), len(listed)) == (0, 1), "nothing has changed, so nothing is read"
+        assert (len(read), len(listed)) == (0, 1), "the listing tells it all, from the first look on"
+        for _ in range(3):
+            look(world, watcher)
+        assert (len(read), len(listed)) == (0, 1), "and none is listed while Azure says what it said"
+        world.docs.marks.clear()  # an earlier release's documents
+        watcher = look(world)
+        world.clock.now += LIST_SECONDS
+        look(world, watcher)
+        assert (len(read), len(listed)) == (30, 3), "each is read once"
+
+    def test_documents_that_the_listing_tells_nothing_of_are_followed_all_the_same(self) -> None:
+        world = live()
+        world.docs.marks.clear()
+        studio(world, m1_a1=100)
+        look(world)
+        assert world.serving("bank").traffic == {"m1-a1": 100}
 
     @pytest.mark.parametrize("error", [Transient("away"), Upstream("no")])
     def test_trouble_costs_that_look_alone(self, error: Exception) -> None:

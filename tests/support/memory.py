@@ -19,7 +19,7 @@ from shared.domain.run.quarantine import Report
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.signals import Signal, of_run
 from shared.domain.schema import Schema, Value
-from shared.services.documents import Entry, Page
+from shared.services.documents import Entry, Page, Told
 from shared.services.notify.outbox import Outbox
 from shared.services.run.context import CanaryPlan, Context, Pace
 from shared.services.run.guardrails import Guardrails
@@ -78,31 +78,33 @@ class MemoryDocuments:
         self._tags = 0
         self._lock = threading.Lock()
 
-    def _put(self, path: str, text: str) -> str:
+    def _put(self, path: str, text: str, told: Told = None) -> str:
         text.encode()  # raises where a real document could not be written
         self._tags += 1
         etag = f'"{self._tags}"'
         self.blobs[path] = (text, etag)
         self.marks.pop(path, None)
+        if told:
+            self.marks[path] = {name: unquote(value) for name, value in packed(told).items()}
         return etag
 
     def get(self, path: str) -> tuple[dict[str, Any], str] | None:
         found = self.blobs.get(path)
         return (parsed(found[0].encode(), path), found[1]) if found else None
 
-    def create(self, path: str, doc: Mapping[str, object]) -> str:
+    def create(self, path: str, doc: Mapping[str, object], told: Told = None) -> str:
         text = json.dumps(doc, allow_nan=False)
         with self._lock:
             if path in self.blobs:
                 raise Conflict(f"{path} exists already.", code="blob-exists")
-            return self._put(path, text)
+            return self._put(path, text, told)
 
-    def replace(self, path: str, doc: Mapping[str, object], etag: str) -> str:
+    def replace(self, path: str, doc: Mapping[str, object], etag: str, told: Told = None) -> str:
         text = json.dumps(doc, allow_nan=False)
         with self._lock:
             if path not in self.blobs or self.blobs[path][1].strip('"') != etag.strip('"'):
                 raise Conflict(f"{path} was changed by somebody else.", code="blob-changed")
-            return self._put(path, text)
+            return self._put(path, text, told)
 
     def put(self, path: str, doc: Mapping[str, object]) -> None:
         text = json.dumps(doc, allow_nan=False)
@@ -128,8 +130,7 @@ class MemoryDocuments:
 
     def mark(self, path: str, metadata: dict[str, str]) -> None:
         with self._lock:
-            self._put(path, "")
-            self.marks[path] = {name: unquote(value) for name, value in packed(metadata).items()}
+            self._put(path, "", metadata)
 
 
 class MemoryLedger:

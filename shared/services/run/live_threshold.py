@@ -15,6 +15,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.domain.threshold import Threshold
 from shared.services import conditional
+from shared.services.run import serving_documents
 from shared.services.run.context import Context
 from shared.services.run.thresholds import lacking
 from shared.services.run.traffic import deployment_of
@@ -110,7 +111,7 @@ def _serve(run: Run, ctx: Context) -> None:
         deployments = {**entry.deployments, name: replace(version, threshold=value)}
         at = ctx.clock() if entry.shared else entry.updated_at
         after = replace(entry, deployments=deployments, updated_at=at)
-        ctx.store.documents.replace(path, to_json(after), found[1])
+        ctx.store.documents.replace(path, to_json(after), found[1], serving_documents.told(after))
 
     conditional.write(attempt, path)
 

@@ -162,30 +162,33 @@ def _watch_on(
     """Until each is done. While some take their time (a slow challenger at the gate, say) and nobody waits for a place, what
     shares live traffic among the others is looked at on: its breach waits for no other dataset.
     """
-    working, done = set(each), set[Future[bool]]()
+    working, shared = set(each), set[str]()
+
+    def look(slug: str) -> None:
+        if not _again(slug, marks[slug], ctx):
+            shared.discard(slug)
+
+    def again(slug: str) -> None:
+        guarded(ctx.log, "canary not watched", partial(look, slug), slug=slug)
+
     while True:
         over, working = wait(working, timeout=AGAIN_SECONDS)
-        done |= over
         for one in over:
             one.result()
+            shared.add(each[one])
         if not working:
             return
         if len(working) < ctx.pace.workers:
-            slugs = [each[one] for one in done]
-            list(
-                pool.map(
-                    lambda s: guarded(
-                        ctx.log, "canary not watched", partial(_again, s, marks[s], ctx), slug=s
-                    ),
-                    slugs,
-                )
-            )
+            list(pool.map(again, sorted(shared)))
 
 
-def _again(slug: str, mark: str, ctx: Context) -> None:
+def _again(slug: str, mark: str, ctx: Context) -> bool:
+    """Whether it may share live traffic: else it is not looked at again in this tick."""
     dataset = ctx.store.dataset(slug)
-    if dataset is not None and (dataset.promoting or dataset.watch):
-        _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
+    if dataset is None or not (dataset.promoting or dataset.watch):
+        return False
+    _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
+    return True
 
 
 def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.services import conditional
-from shared.services.documents import Documents
+from shared.services.documents import Documents, Told
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class StateDocuments:
         except InvalidDocument:
             return None
 
-    def write(self, path: str, document: object) -> None:
+    def write(self, path: str, document: object, told: Told = None) -> None:
         """Last writer wins; for documents that one holder of a claim writes. What can't be read is written over."""
         doc = to_json(document)
 
@@ -39,8 +39,8 @@ class StateDocuments:
                 self.documents.delete(path)
                 found = None
             if found is None:
-                self.documents.create(path, doc)
+                self.documents.create(path, doc, told)
             else:
-                self.documents.replace(path, doc, found[1])
+                self.documents.replace(path, doc, found[1], told)
 
         conditional.write(attempt, path)

@@ -14,6 +14,7 @@ from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
 from shared.services.monitoring import tallies
+from shared.services.run import serving_documents
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Endpoint
@@ -146,7 +147,7 @@ def write_serving(
         updated_at=ctx.clock(),
         watched=watched,
     )
-    ctx.store.write(f"serving/{run.slug}.json", entry)
+    serving_documents.write(entry, ctx.store)
 
 
 def _as_placed(run: Run) -> Endpoint:

@@ -9,8 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from shared.domain.documents import from_json
 from shared.domain.run.migrations import pipeline_run_of
+from shared.domain.run.serving import ServingEntry
+from shared.services import conditional
+from shared.services.documents import entries
 from shared.services.guard import guarded
+from shared.services.run import serving_documents
 from shared.services.run.context import Context
 from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.pipeline_runs import OPEN, PipelineRuns
@@ -91,6 +96,21 @@ def list_batches(ctx: Context, _: PipelineRuns) -> None:
             guarded(ctx.log, "batch not listed", partial(look, path), path=path)
 
 
+def tell_traffic(ctx: Context, _: PipelineRuns) -> None:
+    """A listing of the serving documents tells each one's traffic."""
+
+    def look(path: str) -> None:
+        found = ctx.store.documents.get(path)
+        if found is not None:
+            told = serving_documents.told(from_json(found[0], ServingEntry))
+            ctx.store.documents.replace(path, found[0], found[1], told)
+
+    for listed in list(entries(ctx.store.documents, serving_documents.FOLDER)):
+        if serving_documents.placed(listed) is None:
+            again = partial(conditional.write, partial(look, listed.path), listed.path)
+            guarded(ctx.log, "serving document not looked at", again, path=listed.path)
+
+
 STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
     "mark-open": mark_open,
     "list-pipeline-runs": list_pipeline_runs,
@@ -98,6 +118,7 @@ STEPS: dict[str, Callable[[Context, PipelineRuns], None]] = {
     "list-refused": list_runs,
     "list-batches": list_batches,
     "mark-succeeded": mark_succeeded,
+    "tell-traffic": tell_traffic,
 }
 
 

@@ -18,6 +18,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import State
 from shared.services import conditional
 from shared.services.monitoring import tallies
+from shared.services.run import serving_documents
 from shared.services.run.canary import limits_of
 from shared.services.run.context import Context
 from shared.services.run.gate import smoke_answers
@@ -43,9 +44,7 @@ def look(dataset: Dataset, ctx: Context) -> None:
         write_serving(run, None, None, ctx, traffic={deployment_of(run): 100}, watched=True)
         return
     if not serving.watched:
-        ctx.store.write(
-            f"serving/{dataset.slug}.json", replace(serving, watched=True, updated_at=ctx.clock())
-        )
+        serving_documents.write(replace(serving, watched=True, updated_at=ctx.clock()), ctx.store)
         return
     seen = tallies.observed(ctx.store.documents, run.slug, serving.updated_at)
     mine = seen.get(deployment_of(run), Tally())
@@ -54,7 +53,7 @@ def look(dataset: Dataset, ctx: Context) -> None:
         _go_back(run, watch, why, ctx)
     elif ctx.active() - watch.since >= ctx.canary.watch_seconds:
         _told(run.run_id, PASSED, {"calls": mine.calls, "failed": mine.errors}, ctx)
-        ctx.store.write(f"serving/{run.slug}.json", replace(serving, watched=False, updated_at=ctx.clock()))
+        serving_documents.write(replace(serving, watched=False, updated_at=ctx.clock()), ctx.store)
         tallies.forget(ctx.store.documents, run.slug)
         _over(run.slug, watch, ctx)
 

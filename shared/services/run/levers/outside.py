@@ -19,64 +19,89 @@ from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import FORMER, State
 from shared.services import conditional
-from shared.services.documents import entries
+from shared.services.documents import Entry, entries
 from shared.services.guard import guarded
 from shared.services.run.context import Context
 from shared.services.run.levers.shifting import follow, shifted
 from shared.services.run.ports import Endpoint
+from shared.services.run.serving_documents import FOLDER, Placed, path_of, placed, slug_of
 from shared.services.run.traffic import SETTLED, deployment_of, write_serving
 
 #: Who did it, as far as Azure tells us here: its activity log has the name.
 ACTOR = "azure"
+#: Documents are listed when an endpoint departs from what is remembered of them, and at least this often (seconds).
+LIST_SECONDS = 120.0
 _DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
 
 
 class OutsideTraffic:
-    """One per process: it remembers the serving documents that it has read."""
+    """One per process: it remembers what the serving documents say, and those that it had to read for it."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._known: dict[str, tuple[str, ServingEntry]] = {}
-        self._looked_at = float("-inf")
+        self._known: dict[str, tuple[str, Placed]] = {}
+        self._served: list[Placed] = []
+        self._strange: set[str] = set()
+        self._listed_at = self._looked_at = float("-inf")
 
     def tick(self, deadline: float) -> None:
-        """A look where one is due, until `ctx.active()` reaches `deadline`; without anything in service it costs one call."""
+        """A look where one is due, until `ctx.active()` reaches `deadline`: it lists Azure's endpoints, and the serving
+        documents where something has changed. Without anything in service it costs one call of storage.
+        """
         ctx = self._ctx
         if ctx.active() - self._looked_at < ctx.pace.traffic_seconds:
             return
         self._looked_at = ctx.active()
-        served = list(self._entries(deadline))
-        if not served:
+        due = not self._served or ctx.active() - self._listed_at >= LIST_SECONDS
+        if due:
+            self._list(deadline)
+        if not self._served:
             return
         endpoints = {found.name: found for found in ctx.azureml.all_endpoints()}
-        for entry in served:
-            found = endpoints.get(entry.endpoint)
+        strange = set(endpoints) - {entry.endpoint for entry in self._served}
+        if not due and (strange - self._strange or list(self._changed(endpoints))):
+            self._list(deadline)
+        self._strange = strange
+        for entry in self._changed(endpoints):
             if ctx.active() >= deadline:
                 self._looked_at = float("-inf")
                 return
-            if found is not None and _differs(found, entry):
-                guarded(ctx.log, "traffic not followed", partial(self._look, entry.slug), slug=entry.slug)
+            guarded(ctx.log, "traffic not followed", partial(self._look, entry.slug), slug=entry.slug)
 
-    def _entries(self, deadline: float) -> Iterator[ServingEntry]:
-        """A listing call a 5,000 datasets, and a read of each document that has changed."""
-        seen = set()
-        for listed in entries(self._ctx.store.documents, "serving/"):
-            seen.add(listed.path)
-            known = self._known.get(listed.path)
-            if known is None or known[0] != listed.etag:
-                if self._ctx.active() >= deadline:
-                    continue
-                entry = self._ctx.store.hint(listed.path, ServingEntry)
-                if entry is None:
-                    continue
-                known = self._known[listed.path] = listed.etag, entry
-            yield known[1]
-        self._known = {path: one for path, one in self._known.items() if path in seen}
+    def _list(self, deadline: float) -> None:
+        self._served = list(self._placed(deadline))
+        cut = self._ctx.active() >= deadline
+        self._listed_at = float("-inf") if cut else self._ctx.active()
+
+    def _changed(self, endpoints: dict[str, Endpoint]) -> Iterator[Placed]:
+        for entry in self._served:
+            found = endpoints.get(entry.endpoint)
+            if found is not None and _differs(found, entry):
+                yield entry
+
+    def _placed(self, deadline: float) -> Iterator[Placed]:
+        """A listing call a 5,000 datasets, and a read of each document that it tells nothing of, once."""
+        before, self._known = self._known, {}
+        for listed in entries(self._ctx.store.documents, FOLDER):
+            found = placed(listed) or self._read(listed, before.get(listed.path), deadline)
+            if found is not None:
+                yield found
+
+    def _read(self, listed: Entry, known: tuple[str, Placed] | None, deadline: float) -> Placed | None:
+        if known is None or known[0] != listed.etag:
+            if self._ctx.active() >= deadline:
+                return None
+            entry = self._ctx.store.hint(listed.path, ServingEntry)
+            if entry is None:
+                return None
+            known = listed.etag, Placed(slug_of(listed), entry.endpoint, entry.traffic)
+        self._known[listed.path] = known
+        return known[1]
 
     def _look(self, slug: str) -> None:
         """Both sides are read again: a list lags, and what DropML itself has just moved reads back old for a while."""
         ctx = self._ctx
-        dataset, entry = ctx.store.dataset(slug), ctx.store.hint(f"serving/{slug}.json", ServingEntry)
+        dataset, entry = ctx.store.dataset(slug), ctx.store.hint(path_of(slug), ServingEntry)
         if dataset is None or entry is None or dataset.champion is None or self._own(dataset):
             return
         if abs(ctx.clock() - entry.updated_at) < ctx.pace.settle_seconds:
@@ -147,6 +172,6 @@ class OutsideTraffic:
         conditional.write(attempt, run_id)
 
 
-def _differs(endpoint: Endpoint, entry: ServingEntry) -> bool:
+def _differs(endpoint: Endpoint, entry: Placed | ServingEntry) -> bool:
     now = {name: share for name, share in endpoint.traffic.items() if share}
     return endpoint.state in SETTLED and now != {n: s for n, s in entry.traffic.items() if s}

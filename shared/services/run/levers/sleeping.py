@@ -12,6 +12,7 @@ from shared.domain.run.acts import Sleep
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
+from shared.services.run import serving_documents
 from shared.services.run.context import Context
 from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is, write_serving
 from shared.services.run.training import deployment_spec
@@ -67,7 +68,7 @@ def lie_down(slug: str, ctx: Context) -> None:
     now = ctx.store.hint(f"serving/{slug}.json", ServingEntry)
     if now is not None and not now.asleep:
         entry = replace(now, asleep=True, traffic={}, watched=False, updated_at=ctx.clock())
-        ctx.store.write(f"serving/{slug}.json", entry)
+        serving_documents.write(entry, ctx.store)
 
 
 def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
