@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import read_csv
+from shared.domain.table import text
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import clean
 from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
+from shared.domain.table.trimming import trimmed
 from shared.services.batches.csv_chunks import read_chunks, read_layout
 
 Rows = list[list[str]]
@@ -42,7 +44,7 @@ def by_batch(raw: bytes) -> tuple[list[str], Rows]:
     layout, position = read_layout(read, len(raw))
     rows = []
     while chunk := next(read_chunks(read, layout, position, len(raw)), None):
-        rows += [[cell.strip() for cell in record] for record in chunk.records]
+        rows += [trimmed(record) for record in chunk.records]
         position = chunk.position
     return layout.columns, rows
 
@@ -103,6 +105,59 @@ def test_what_nobody_sees_makes_no_class(seen: str, meant: str) -> None:
     raw = f"a,label\n1,{meant}\n2,{seen}\n".encode()
     assert by_intake(raw) == read_csv(raw) == by_batch(raw) == (["a", "label"], [["1", meant], ["2", meant]])
     assert clean(clean(seen)) == clean(seen)
+
+
+FORMULAS = [
+    ('="00123"', "00123"),
+    ('"=""00123"""', "00123"),
+    ('  =" 7 "', "7"),
+    ('="yes"', "yes"),
+    ('="=1+1"', "=1+1"),
+    ('"=""x,y"""', "x,y"),
+    ('"=""two\nlines"""', "two\nlines"),
+    ('=" "', ""),
+    # Any other formula, and what only resembles one, stays what it is.
+    ("=1+1", "=1+1"),
+    ('="a"&"b"', '="a"&"b"'),
+    ('"=""say """"x"""""""', '="say ""x"""'),
+    ("=00123", "=00123"),
+    ('+="1"', '+="1"'),
+    ('="1', '="1'),
+    ('=T("1")', '=T("1")'),
+]
+
+
+@pytest.mark.parametrize(("cell", "meant"), FORMULAS)
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_text_formula_is_its_text(cell: str, meant: str, end: str, delimiter: str) -> None:
+    cell = cell.replace("x,y", f"x{delimiter}y")
+    lines = ['="zip"|b|label', f"{cell}|1|no", f"8|2|{cell}"]
+    raw = "".join(line.replace("|", delimiter) + end for line in lines).encode()
+    meant = meant.replace("x,y", f"x{delimiter}y")
+    rows = [[meant, "1", "no"], ["8", "2", meant]]
+    assert by_intake(raw) == read_csv(raw) == by_batch(raw) == (["zip", "b", "label"], rows)
+
+
+def test_a_row_of_empty_text_formulas_is_blank() -> None:
+    raw = b'a,b,label\n="",="",=""\n1,2,no\n'
+    assert by_intake(raw) == read_csv(raw) == by_batch(raw) == (["a", "b", "label"], [["1", "2", "no"]])
+
+
+def test_text_formulas_in_a_later_block_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BLOCK", 40)
+    rows = [[f"{i:05}", "a\nb" if i == 20 else "c", "no"] for i in range(40)]
+    lines = [f'"{a}"' if i < 20 else f'="{a}"' for i, (a, _, _) in enumerate(rows)]
+    raw = (
+        "a,b,label\n" + "".join(f'{a},"{b}",{y}\n' for a, (_, b, y) in zip(lines, rows, strict=True))
+    ).encode()
+    table = Table(TextReader([raw]))
+    assert [list(row) for block in table.blocks() for row in zip(*block.columns, strict=True)] == rows
+    [told] = table.formulas.warnings()
+    assert told.startswith(
+        "20 values in a spreadsheet's text formula were read as the text inside, the first on line 22: "
+    )
+    assert told.endswith("""'="00020"' is '00020'.""")
 
 
 def test_cleaning_and_guessing_are_told_with_their_first_line() -> None:

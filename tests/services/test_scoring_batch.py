@@ -267,10 +267,27 @@ def test_formulas_become_text_and_numbers_stay_numbers(bench: Bench) -> None:
         ("a=1", True),
         ("", True),
         (-3, True),
+        ('="00123"', True),
+        ('=""', True),
+        ('="-5"', False),
+        ('="=1+1"', False),
+        ('="a"&"b"', False),
+        ('="a;=cmd()"', False),
+        ('="a\n@SUM(1)"', False),
+        ('=T("a")', False),
     ],
 )
 def test_what_a_formula_is(cell: object, kept: bool) -> None:
     assert formulas.neutral(cell) == (cell if kept else f"'{cell}")
+
+
+def test_a_text_formula_is_scored_as_its_text_and_comes_back_as_it_came(bench: Bench) -> None:
+    text = f'{HEADER}\n="57",="technician",="1.3",=""\n'
+    batch = bench.take(bench.upload(text))
+    bench.work()
+    [row] = bench.output(batch)
+    assert (row["age"], row["job"], row["prediction_error"]) == ('="57"', '="technician"', "")
+    assert row["prediction"]
 
 
 def test_a_label_that_is_a_formula_is_text_in_the_output(bench: Bench) -> None:

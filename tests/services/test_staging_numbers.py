@@ -281,7 +281,6 @@ def test_two_notations_in_the_label_of_a_regression_are_told_with_a_line_of_each
         ("'12'", "quotation marks that CSV does not know around numbers"),
         ("“12,5”", "quotation marks that CSV does not know around numbers"),
         ("„12‘", "quotation marks that CSV does not know around numbers"),
-        ('="00123"', "formulas of a spreadsheet"),
     ],
 )
 def test_numbers_that_a_program_wrapped_stay_text_and_are_told_with_a_line(value: str, told: str) -> None:

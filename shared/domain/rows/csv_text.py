@@ -9,8 +9,8 @@ from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
 from shared.domain.table.dialect import past_blank_rows, said
 from shared.domain.table.not_csv import other_format
-from shared.domain.table.reader import BLANKS
 from shared.domain.table.text import TextReader
+from shared.domain.table.trimming import trimmed
 
 #: Characters of one request; a packed one may hold more than it weighs.
 MAX_TEXT = 1 << 25
@@ -34,7 +34,7 @@ def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
         io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
     )
     try:
-        rows = [row for record in reader if any(row := [cell.strip(BLANKS) for cell in record])]
+        rows = [row for record in reader if any(row := trimmed(record))]
     except csv.Error as error:
         line = reader.line_num + (told is not None)
         raise MalformedBody(

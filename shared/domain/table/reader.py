@@ -20,9 +20,8 @@ from shared.domain.table.not_csv import other_format, titled
 from shared.domain.table.packed import Pack
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
+from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, trimmed
 
-#: Blanks trimmed from both ends of every value.
-BLANKS = " \t"
 _commas = methodcaller("count", ",")
 
 
@@ -34,6 +33,7 @@ class Table:
         self._bad, self._pack = bad, pack
         #: Rows without any value, passed over.
         self.blank = 0
+        self.formulas = TextFormulas()
         self._blocks = text.blocks()
         self._line = self._parsed = 1
         self.header: list[str] = []
@@ -78,7 +78,7 @@ class Table:
         feed = _Feed(first, self._blocks)
         for row, start, end in self._parse(feed):
             if row:
-                self.header = [cell.strip() for cell in row]
+                self.header = [name.strip() for name in trimmed(row)]
                 self.header_line = start
                 check_header(self.header, start)
                 self._line = end
@@ -139,8 +139,11 @@ class Table:
         rows: list[list[str]] = []
         starts: list[int] = []
         self._parsed = self._line
-        for row, start, _ in self._parse(_Feed(text, self._blocks)):
-            row = [cell.strip(BLANKS) for cell in row]
+        feed = _Feed(text, self._blocks)
+        for found, start, _ in self._parse(feed):
+            row = (
+                self.formulas.read(found, start) if feed.formulas else [cell.strip(BLANKS) for cell in found]
+            )
             if not any(row):
                 self.blank += len(row) > 0
             elif len(row) != width:
@@ -196,6 +199,8 @@ class _Feed:
         self._lines = iter(io.StringIO(text, newline="\n"))
         self._more = more
         self.total_lines = text.count("\n")
+        #: Whether there may be text formulas in it.
+        self.formulas = SIGN in text
         self._open = len(text)
         #: The line last given.
         self.line = ""
@@ -212,6 +217,7 @@ class _Feed:
             self._size = len(text)
             self._open += len(text)
             self.total_lines += text.count("\n")
+            self.formulas = self.formulas or SIGN in text
             self._lines = iter(io.StringIO(text, newline="\n"))
             if self._open > MAX_ROW:
                 raise csv.Error(ROW_TOO_LONG)

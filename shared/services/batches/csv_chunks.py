@@ -17,7 +17,7 @@ from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import refuse_other, said_delimiter, sniff
 from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named
 from shared.domain.rows.validation import Row, RowValidator
-from shared.domain.table.reader import BLANKS
+from shared.domain.table.trimming import says_nothing, trimmed
 from shared.services.batches.lines import Lines, ReadRange, reading
 
 #: Rows and input bytes of one chunk: a score request of well under a second, and flat memory.
@@ -53,7 +53,7 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
     delimiter = delimiter or sniff(first)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        columns = [name.strip() for name in next(reader)]
+        columns = [name.strip() for name in trimmed(next(reader))]
     except csv.Error as error:
         raise MalformedBody(
             f"The header line can't be read: {error}.", remedy="Check its quotes.", code="invalid-csv"
@@ -81,7 +81,7 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
     try:
         for record in reader:
             chunk.position = lines.position
-            if any(cell.strip(BLANKS) for cell in record):
+            if not says_nothing(record):
                 chunk.records.append(record)
             if len(chunk.records) >= CHUNK_ROWS or lines.position - start >= CHUNK_BYTES:
                 yield chunk
@@ -118,7 +118,8 @@ def check_chunk(records: list[list[str]], layout: Layout, validator: RowValidato
         if len(record) != width:
             checked.verdicts.append(f"{len(record)} values where {width} columns are named")
             continue
-        row, issues = validator.check_cells(["" if at is None else record[at].strip(BLANKS) for at in order])
+        cells = trimmed(record)
+        row, issues = validator.check_cells(["" if at is None else cells[at] for at in order])
         if issues:
             checked.verdicts.append(" ".join(issue.message for issue in issues[:3]))
         else:
