@@ -11,6 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from shared.domain.schema import Column, ColumnType
+from shared.domain.table.foreign_quotes import ForeignQuotes
 from shared.domain.table.notations import Notations
 from shared.domain.table.number_notation import COMMA, Notation
 from shared.domain.table.number_readings import NumberType, Readings
@@ -77,6 +78,7 @@ class ColumnStats:
         self.spoiler_count, self.spoiler_line = 0, 0
         #: Numbers and dates in other notations, which make text of the column.
         self.notations = Notations()
+        self.quotes = ForeignQuotes()
         #: Ways to read the column as numbers that are written otherwise, and the one that is taken.
         self.readings = Readings()
         self.notation: Notation | None = None
@@ -104,7 +106,11 @@ class ColumnStats:
             self._widen(known.low, known.high)
             self.type = self.type if known.whole else kind
         elif (
-            self.type != "string" or self.notations.alive or self.readings.alive or packed.holds(at, MISSING)
+            self.type != "string"
+            or self.notations.alive
+            or self.readings.alive
+            or self.quotes.alive
+            or packed.holds(at, MISSING)
         ):
             return False
         self.nullable = self.nullable or packed.gaps(at) > 0
@@ -135,7 +141,11 @@ class ColumnStats:
             self.type = "string"
 
     def _note_ways(self, found: ColumnType, values: set[str]) -> None:
-        """In which ways numbers are written."""
+        """In which ways numbers are written, and whether words stand in foreign quotation marks."""
+        if found == "string":
+            self.quotes.update(values)
+        else:
+            self.quotes.alive = False
         if found == "number":
             self.notations.point(values)
         elif found != "integer":

@@ -15,6 +15,8 @@ def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> st
         return None  # the profile tells of it
     if told := _of_numbers(column, said, by_comma):
         return f"Column {name} {told}"
+    if told := column.quotes.told():
+        return f"Column {name} {told}"
     if column.spoiler is not None:
         times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
         place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""

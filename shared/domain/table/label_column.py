@@ -13,6 +13,7 @@ from shared.domain.labels import canonical_label
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.foreign_quotes import bare, in_header
 from shared.domain.table.header import like_data
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
@@ -39,7 +40,12 @@ def find_label(
     if label in header:
         return header.index(label)
     folded = {name.casefold(): name for name in header}
-    near = [folded[n] for n in difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.7)]
+    marked = in_header(header, label)
+    near = (
+        []
+        if marked
+        else [folded[n] for n in difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.7)]
+    )
     shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
     fresh = [name for name in header if name not in known] if known else []
     if not near and len(fresh) == 1:
@@ -49,7 +55,7 @@ def find_label(
     error = InvalidTable(
         f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
         remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column."
-        + like_data(header)
+        + (marked or like_data(header))
         + hint,
         code="label-missing",
         line=line,
@@ -103,6 +109,7 @@ class LabelStats:
         self.rows += len(values)
         self.held += sum(held)
         self.column.update(set(counts))
+        self.column.quotes.place(values, block.starts)
         if self.task == "regression":
             self.column.notations.place(values, block.starts)
             self._check_numeric(counts, block, values)
@@ -225,6 +232,7 @@ class LabelStats:
         rare = _few(self.total, train)
         return (
             _alike(self.label, self.total)
+            + [f"The label {self.label!r} {told}" for told in [self.column.quotes.told()] if told]
             + [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare)
             + [f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."]
             * bool(thin)
@@ -235,7 +243,8 @@ def _alike(label: str, names: Iterable[str]) -> list[str]:
     """A warning of classes that differ in case, or in how a number is written, alone."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
-        groups.setdefault(canonical_label(" ".join(name.split())).casefold(), []).append(name)
+        word = " ".join((bare(name) or name).split())
+        groups.setdefault(canonical_label(word).casefold(), []).append(name)
     alike = [" and ".join(map(repr, group[:5])) for group in groups.values() if len(group) > 1]
     more = f" and {len(alike) - 5} more such groups" if len(alike) > 5 else ""
     told = (

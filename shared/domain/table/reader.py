@@ -147,7 +147,8 @@ class Table:
             if not any(row):
                 self.blank += len(row) > 0
             elif len(row) != width:
-                self._put_aside(ragged(start, width, row, self._good or self.header), csv_lines([row])[0])
+                good = self._good or self.header
+                self._put_aside(ragged(start, width, row, good, self.dialect.delimiter), csv_lines([row])[0])
             else:
                 self._good = self._good or row
                 rows.append(row)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import csv_lines
+from shared.domain.table.foreign_quotes import cut_value
 from shared.domain.table.text import MAX_LINE
 
 #: Longest value taken: the csv module's own limit.
@@ -16,14 +17,17 @@ MAX_ROW = 8 * MAX_LINE
 ROW_TOO_LONG = "row too long"
 
 
-def ragged(line: int, expected: int, row: Sequence[str], good: Sequence[str]) -> InvalidTable:
+def ragged(
+    line: int, expected: int, row: Sequence[str], good: Sequence[str], delimiter: str = ","
+) -> InvalidTable:
     """`good` is a row of the right width, or the header."""
     found = len(row)
+    cut = cut_value(row, delimiter) if found > expected else ""
     hint = " The row ends with a delimiter: leave that out." if found == expected + 1 and not row[-1] else ""
     return InvalidTable(
         f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
         remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks."
-        + hint,
+        + (cut or hint),
         code="ragged-row",
         line=line,
         expected=expected,

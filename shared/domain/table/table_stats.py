@@ -66,6 +66,8 @@ class TableStats:
     def _count_spoiler(self, block: Block, i: int, values: set[str] | None) -> None:
         """Where the word that makes text of a column of numbers stands, and how often."""
         column = self.columns[i]
+        if i != self._at and values is not None:
+            column.quotes.place(block.texts(i), block.starts)
         if i != self._at and column.notations.firsts.keys() - column.notations.lines.keys():
             column.notations.place(block.texts(i), block.starts)
         if i == self._at or column.spoiler is None:
