@@ -21,6 +21,7 @@ from shared.domain.table.packed import Pack
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
 from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, trimmed
+from shared.domain.table.units_row import UnitsRow, units_row
 
 _commas = methodcaller("count", ",")
 
@@ -34,6 +35,8 @@ class Table:
         #: Rows without any value, passed over.
         self.blank = 0
         self.formulas = TextFormulas()
+        #: A row of units below the header, which was put aside.
+        self.units: UnitsRow | None = None
         self._blocks = text.blocks()
         self._line = self._parsed = 1
         self.header: list[str] = []
@@ -88,6 +91,7 @@ class Table:
     def blocks(self) -> Iterator[Block]:
         """The rows after the header; blank lines are passed over."""
         pending, self._pending = self._pending, ""
+        first = True
         while True:
             if not pending:
                 pending = next(self._blocks, "")
@@ -99,7 +103,17 @@ class Table:
             block = split or self._slow(pending)
             pending = ""
             if len(block):
-                yield block
+                yield self._without_units(block) if first else block
+                first = False
+
+    def _without_units(self, block: Block) -> Block:
+        """The first rows without one of units, which is put aside whatever `max_bad_rows` says: it casts no doubt on others."""
+        self.units = units_row(block, self.header) if self._bad is not None else None
+        if self.units is None or self._bad is None:
+            return block
+        self._bad.put_aside(self.units.line, "units-row", self.units.reason, block.lines()[0])
+        self._good = list(block.rows([1])[0])
+        return block.keep([False] + [True] * (len(block) - 1))
 
     def _split(self, text: str) -> Block | None:
         """The block by plain splitting; None where that might not be what a CSV parser reads."""

@@ -146,6 +146,7 @@ class _Staging:
     def run(self) -> Staged:
         warnings = alike(self.table.header, self.table.header_line)
         warnings += self._write_rows() + self.text.warnings() + self.stats.warnings()
+        warnings += [self.source.units.warning] if self.source.units else []
         warnings += self.source.formulas.warnings()
         if self.source.blank:
             warnings.append(
