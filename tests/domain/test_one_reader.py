@@ -50,7 +50,7 @@ def by_batch(raw: bytes) -> tuple[list[str], Rows]:
 
 
 def quoted(cell: str) -> str:
-    special = any(mark in cell for mark in '",;\t|\n')
+    special = any(mark in cell for mark in '",;\t|:^\n')
     return '"' + cell.replace('"', '""') + '"' if special else cell
 
 
@@ -63,7 +63,7 @@ def written(rows: Rows, delimiter: str, end: str, encoding: str, *, sep: bool, p
 
 @given(
     TABLES,
-    st.sampled_from(",;\t|"),
+    st.sampled_from(",;\t|:^"),
     st.sampled_from(ENDS),
     st.sampled_from(ENCODINGS),
     st.booleans(),
@@ -160,6 +160,46 @@ def test_text_formulas_in_a_later_block_are_found(monkeypatch: pytest.MonkeyPatc
     assert told.endswith("""'="00020"' is '00020'.""")
 
 
+@pytest.mark.parametrize("mark", [":", "^"])
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("a:b:y\n1:2:no\n3:4:yes\n", ["a", "b", "y"]),
+        ('a:b:y\n1:"x:y":no\n3:"two\nlines":yes\n', ["a", "b", "y"]),
+        ("a:b\n1,5:no\n2,5:yes\n", ["a", "b"]),
+        ("\n:::\na:b:y\n1:2:no\n\n3:4:yes\n", ["a", "b", "y"]),
+        ("sep=:\na:b,c\n1:2\n", ["a", "b,c"]),
+    ],
+)
+def test_a_rare_delimiter_is_found_where_it_cuts_every_line_alike(
+    mark: str, text: str, header: list[str]
+) -> None:
+    raw = text.replace(":", mark).encode()
+    found = by_intake(raw)
+    assert found[0] == header
+    assert found == read_csv(raw) == by_batch(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("day,at:utc\n1,12:30\n2,13:30\n", ["day", "at:utc"]),
+        ("day;at\n1;12:30\n2;13:30\n", ["day", "at"]),
+        ("a|b^2\n1|2^3\n", ["a", "b^2"]),
+    ],
+)
+def test_the_usual_delimiters_come_first(text: str, header: list[str]) -> None:
+    assert by_intake(text.encode())[0] == read_csv(text.encode())[0] == by_batch(text.encode())[0] == header
+
+
+@pytest.mark.parametrize("text", ["a:b\n1:2:3\n4:5\n", "at\n12:30\n", "a:b\n", "a:b\n1\n", "m^2\n5\n"])
+def test_uneven_lines_are_not_cut_by_a_rare_one(text: str) -> None:
+    with pytest.raises(InvalidTable, match="No delimiter") as caught:
+        by_intake(text.encode())
+    assert ("only where it cuts every line" in caught.value.remedy) == (":" in text[:3] or "^" in text[:3])
+    assert len(read_csv(text.encode())[0]) == len(by_batch(text.encode())[0]) == 1
+
+
 def test_cleaning_and_guessing_are_told_with_their_first_line() -> None:
     text = TextReader(["a,label\n1,yes\n2,yes\u00a0\n3,n\u200bo\n".encode()])
     assert list(text.blocks()) == ["a,label\n1,yes\n2,yes \n3,no\n"]
@@ -184,8 +224,8 @@ def test_damaged_utf8_is_no_other_encoding() -> None:
 
 def test_a_delimiter_that_is_said_wins_and_a_strange_one_is_named() -> None:
     assert by_intake(b"sep=;\na,b;c,d\n1,2;3,4\n") == (["a,b", "c,d"], [["1,2", "3,4"]])
-    with pytest.raises(InvalidTable, match=r"Line 1 names '\^'"):
-        by_intake(b"sep=^\na^b\n")
+    with pytest.raises(InvalidTable, match="Line 1 names '#'"):
+        by_intake(b"sep=#\na#b\n")
     table = Table(TextReader([b"\nsep=;\n\na;b\n1;2\n"]))
     assert (table.header_line, [list(block.starts) for block in table.blocks()]) == (4, [[5]])
 

@@ -7,7 +7,7 @@ import io
 
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
-from shared.domain.table.dialect import past_blank_rows, said
+from shared.domain.table.dialect import WINDOW, past_blank_rows, rare, said
 from shared.domain.table.not_csv import other_format
 from shared.domain.table.text import TextReader
 from shared.domain.table.trimming import trimmed
@@ -75,7 +75,13 @@ def said_delimiter(line: str) -> str | None:
     return told[0] if told else None
 
 
-def sniff(text: str) -> str:
-    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of outside quotation marks."""
+def sniff(text: str, *, complete: bool = True) -> str:
+    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of outside quotation marks.
+
+    Where it holds none, colon or caret, if the lines after it agree; `complete`: these are all.
+    """
     header = "".join(text.partition("\n")[0].split('"')[::2])
-    return max(",;\t|", key=header.count)
+    found = max(",;\t|", key=header.count)
+    if found in header:
+        return found
+    return rare(text[:WINDOW], complete=complete and len(text) <= WINDOW) or found

@@ -1,4 +1,4 @@
-"""Which delimiter a file uses: comma, semicolon, tab or pipe, judged on its first lines."""
+"""Which delimiter a file uses: comma, semicolon, tab or pipe, judged on its first lines; where none cuts, colon or caret."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import re
 from dataclasses import dataclass
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blanks import blanks_between
 
 DELIMITERS = (",", ";", "\t", "|")
+#: Taken where none of those stands in the header and every line has as many values: times and names hold them, too.
+RARE = (":", "^")
+NAMES = "comma, semicolon, tab, pipe, colon and caret"
 #: Characters looked at.
 WINDOW = 1 << 16
+#: Lines that the first look at a file asks for, where it has them.
+FEW = 4
 #: Rows looked at.
 WINDOW_ROWS = 500
 
@@ -25,9 +31,7 @@ class Dialect:
 
 
 _SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*\n', re.IGNORECASE)
-
-
-_BLANK_ROWS = re.compile(r"(?:[,;|\t ]*\n)+")
+_BLANK_ROWS = re.compile(r"(?:[,;|:^\t ]*\n)+")
 
 
 def past_blank_rows(text: str) -> tuple[str, int, int]:
@@ -36,7 +40,7 @@ def past_blank_rows(text: str) -> tuple[str, int, int]:
     if match is None:
         return text, 0, 0
     lines = match[0].split("\n")[:-1]
-    return text[match.end() :], len(lines), sum(any(mark in line for mark in ",;|") for line in lines)
+    return text[match.end() :], len(lines), sum(any(mark in line for mark in ",;|:^") for line in lines)
 
 
 def said(first: str, line: int) -> tuple[str, str] | None:
@@ -47,9 +51,9 @@ def said(first: str, line: int) -> tuple[str, str] | None:
     match = _SEP.match(first)
     if match is None:
         return None
-    if match[1] not in DELIMITERS:
+    if match[1] not in DELIMITERS + RARE:
         raise InvalidTable(
-            f"Line {line} names {match[1]!r} as the delimiter; comma, semicolon, tab and pipe are taken.",
+            f"Line {line} names {match[1]!r} as the delimiter; {NAMES} are taken.",
             remedy="Write the file with one of them.",
             code="no-table",
             line=line,
@@ -97,13 +101,32 @@ def detect(first: str, line: int = 1) -> str:
         share = sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0
         if best is None or (share, len(header)) > best:
             best, found = (share, len(header)), delimiter
+    found = found or rare(window, complete=complete)
     if not found:
         text = window.lstrip("\n").partition("\n")[0]
         raise InvalidTable(
-            "No delimiter among comma, semicolon, tab and pipe cuts the first line into columns: "
-            f"{text[:120]!r}.",
-            remedy="The first line must name at least two columns, separated by one of them.",
+            f"No delimiter among {NAMES} cuts the first line into columns: {text[:120]!r}.",
+            remedy="The first line must name at least two columns, separated by one of them."
+            + (_uneven(text) or blanks_between(window, complete=complete)),
             code="no-table",
             line=line + len(window) - len(window.lstrip("\n")),
         ).showing(text[:60], ",".join(words) if 1 < len(words := text[:60].split()) < 8 else "age,city,y")
     return found
+
+
+def rare(window: str, *, complete: bool) -> str:
+    """Colon or caret, if it cuts all rows into as many values as the header has, and the header into two at least."""
+    found = {}
+    for delimiter in RARE:
+        rows = [row for row in _rows(window, delimiter, complete) if any(map(str.strip, row))]
+        widths = {len(row) for row in (rows[:-1] if len(rows) > FEW else rows)}  # the last may be cut
+        if len(rows) > 1 and len(widths) == 1 and (width := widths.pop()) > 1:
+            found[delimiter] = width
+    return max(found, key=found.__getitem__, default="")
+
+
+def _uneven(header: str) -> str:
+    there = [mark for mark in RARE if mark in header]
+    return (
+        f" {there[0]!r} is taken for one only where it cuts every line into as many values." if there else ""
+    )

@@ -1,34 +1,90 @@
-"""What a file is where it is no table of plain rows: another format of text, or a table under a title."""
+"""Text that is no CSV, known by how it begins: what it is, and how a table is got out of it."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
 from shared.domain.errors import InvalidTable
-from shared.domain.table.dialect import DELIMITERS, WINDOW
-from shared.domain.table.header import like_data
 
-_JSON = re.compile(r'\s*(?:\{\s*"|\[\s*[\[{"])')
-_HTML = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE)
-# A header may be `<DATE>,<TIME>`: an element must stand right before the next one.
-_XML = re.compile(r"\s*(?:<\?xml\b|<!--|<[A-Za-z][^<>]*>[\n ]*<)")
-_FORMATS = (
-    (_JSON, "JSON", "Export it as CSV, or write one row per object under a header line of their keys"),
-    (
-        _HTML,
-        "HTML",
-        "Export the table itself as CSV; if this is a sign-in or an error page, fetch the file anew",
-    ),
-    (_XML, "XML", "Export it as CSV"),
+#: Before the first statement: blanks and comments. Nothing is tried twice, so that no file takes long.
+_SQL_ABOVE = r"(?>\s|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/;?)*+"
+_PERCENT_ABOVE = r"(?>\s|%[^\n]*\n)*+"
+_DASHES = r":?-{2,}+:?"
+#: Two dashes may be a value; a line of three and more is drawn.
+_DRAWN = (
+    r"\s*(?:\+[-=]{2,}(?:\+[-=]{2,})*\+[ \t]*\n|[^\n]+\n(?=[^\n]*---)[ \t]*"
+    rf"{_DASHES}(?:[ \t]*+[|+,;]?[ \t]*+{_DASHES})++[ \t]*\n)"
 )
-#: Rows looked at for a title, the share of them that are the table's, and the fewest of those.
-_LOOK, _MOST, _FEWEST = 200, 0.8, 3
+_FROM_SQL = (
+    "Load it into its database and export the table as CSV with a header (MySQL, MariaDB: mysql --batch gives a .tsv; "
+    "PostgreSQL: \\copy TABLE to 'NAME.csv' csv header; SQLite: sqlite3 -header -csv)"
+)
+_FORMATS = tuple(
+    (re.compile(pattern, re.DOTALL), name, remedy)
+    for pattern, name, remedy in (
+        (
+            r'\s*(?:\{\s*"|\[\s*[\[{"])',
+            "JSON",
+            "Export it as CSV, or write one row per object under a header line of their keys",
+        ),
+        (
+            r"\s*<(?i:!doctype\s+html|html|head|body|table)\b",
+            "HTML",
+            "Export the table itself as CSV; if this is a sign-in or an error page, fetch the file anew",
+        ),
+        # A header may be `<DATE>,<TIME>`: an element must stand right before the next one.
+        (r"\s*<(?:\?xml\b|!--|[A-Za-z][^<>]*>[\n ]*<)", "XML", "Export it as CSV"),
+        (
+            _SQL_ABOVE
+            + r"(?i:(?:create|alter|drop|lock|truncate)\s+(?:\w+\s+){0,3}(?:tables?|database|schema)\b|insert\s+(?:\w+\s+)?into\s"
+            r"|(?:begin|start|commit)(?:\s+(?:transaction|work))?\s*;\s*\n|pragma\s+\w+|set\s+[@\w.]+\s*(?:=|to\b)|copy\s+\S+\s*\([^()]*\)"
+            r"\s+from\s+stdin|use\s+[`\w]+\s*;|select\s+pg_catalog)",
+            "SQL",
+            _FROM_SQL,
+        ),
+        (
+            _PERCENT_ABOVE + r"@(?i:relation|attribute)\b",
+            "ARFF, Weka's format",
+            "Save it as CSV in Weka, or make the names behind @attribute the header line and keep the lines below @data",
+        ),
+        (
+            _PERCENT_ABOVE
+            + r"(?:\\(?:documentclass|usepackage|begin\s*\{|toprule|hline|table)|[^\n&]*(?:&[^\n&]*)++(?<=\\\\)[ \t]*\n)",
+            "LaTeX",
+            "Write the rows with commas in place of & and without the commands, or export the table where it came from",
+        ),
+        (
+            rf"\s*[^\n|]*\|[^\n]*\n[ \t]*(?:\|[ \t]*)?{_DASHES}[ \t]*(?:\|[ \t]*{_DASHES}[ \t]*)*+\|?[ \t]*(?:\n|$)",
+            "a table in Markdown",
+            "Remove the line of dashes and the bars at both ends of each line, or export the table where it came from",
+        ),
+        (
+            _DRAWN,
+            "a table as a database's command line draws it",
+            "Have it written as CSV (MySQL: --batch gives a .tsv; PostgreSQL: psql --csv; sqlcmd: without the line of dashes)",
+        ),
+        (
+            r"\s*(?:[A-Za-z.][\w.]*\s*(?:<-|=)\s*)?(?:structure\(\s*list|data\.frame|tibble|tribble|read\.table|library|readRDS)\s*\(",
+            "R code",
+            "Run it in R and write the table with write.csv(x, 'NAME.csv', row.names = FALSE)",
+        ),
+        (
+            r"\s*(?:\*[^\n]*\n\s*)*+(?:in(?:file|fix)\s+)?dictionary\b[^\n{]{0,200}\{",
+            "a dictionary of Stata",
+            "Read the data with it in Stata, and write them with: export delimited using NAME.csv",
+        ),
+        (r"\s*\{\\rtf", "RTF", "Save it as plain text with commas between the values"),
+        (
+            r"\s*version https://git-lfs\.github\.com/",
+            "a pointer of Git LFS, not the file itself",
+            "Fetch the file with: git lfs pull",
+        ),
+    )
+)
 
 
 def other_format(text: str, line: int) -> InvalidTable | None:
-    """The refusal of a file that begins as JSON, HTML or XML; `line` is the first of `text`."""
+    """The refusal of a file that begins as another format; `line` is the first of `text`."""
     for pattern, name, remedy in _FORMATS:
         if pattern.match(text):
             return InvalidTable(
@@ -37,47 +93,4 @@ def other_format(text: str, line: int) -> InvalidTable | None:
                 code="no-table",
                 line=line,
             )
-    return None
-
-
-def titled(text: str, line: int) -> str:
-    """Where the header seems to be, if lines of another width stand above it; `line` is the first of `text`."""
-    for delimiter in DELIMITERS:
-        at = _header_at(_rows(text[:WINDOW], delimiter))
-        if at:
-            where = line + at - 1
-            return f" The header seems to be on line {where}; remove the lines above."
-    return ""
-
-
-def _rows(window: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """The first rows but the last, which the window may cut, each with its line."""
-    reader = csv.reader(io.StringIO(window, newline="\n"), delimiter=delimiter, skipinitialspace=True)
-    rows: list[tuple[int, list[str]]] = []
-    start = 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((start, [cell.strip() for cell in row]))
-            start = reader.line_num + 1
-            if len(rows) > _LOOK:
-                break
-    except csv.Error:  # reading the table tells of it
-        return []
-    return rows[:-1]
-
-
-def _header_at(rows: list[tuple[int, list[str]]]) -> int | None:
-    """The line of the first row of names, where the rows before it fill half of its columns at most."""
-    widths = [len(row) for _, row in rows]
-    width = max(widths, key=widths.count, default=0)
-    if width < 2 or widths.count(width) < max(_FEWEST, _MOST * len(rows)):
-        return None
-    for i, (line, row) in enumerate(rows):
-        filled = sum(map(bool, row))
-        if len(row) == width and filled == width:
-            names = len(set(row)) == width and not like_data(row)
-            return line if i and names else None
-        if filled * 2 > width:
-            return None
     return None

@@ -14,12 +14,13 @@ from operator import methodcaller
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block, csv_lines
-from shared.domain.table.dialect import Dialect, detect, past_blank_rows, said
+from shared.domain.table.dialect import FEW, Dialect, detect, past_blank_rows, said
 from shared.domain.table.header import check_header
-from shared.domain.table.not_csv import other_format, titled
+from shared.domain.table.not_csv import other_format
 from shared.domain.table.packed import Pack
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
+from shared.domain.table.titles import titled
 from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, trimmed
 from shared.domain.table.units_row import UnitsRow, units_row
 
@@ -48,6 +49,10 @@ class Table:
         if told is not None:
             self._line += 1
             first = told[1] if told[1].strip() else self._first_block()
+        while first.count("\n") < FEW and (
+            more := next(self._blocks, "")
+        ):  # a header alone tells little of the file
+            first += more
         if other := other_format(first, self._line):
             raise other
         #: A sentence for a remedy where a title seems to stand above the header, else nothing.

@@ -15,6 +15,10 @@ MAX_VALUE = 131_072
 #: Longest row taken, in characters: a row of many quoted lines must not fill the memory.
 MAX_ROW = 8 * MAX_LINE
 ROW_TOO_LONG = "row too long"
+_NUMBERED = (
+    " If the first value of each row is its number, R wrote it without a name for its column: write.csv(x, row.names = FALSE) "
+    "leaves it out."
+)
 
 
 def ragged(
@@ -23,7 +27,11 @@ def ragged(
     """`good` is a row of the right width, or the header."""
     found = len(row)
     cut = cut_value(row, delimiter) if found > expected else ""
-    hint = " The row ends with a delimiter: leave that out." if found == expected + 1 and not row[-1] else ""
+    hint = ""
+    if found == expected + 1 and not row[-1]:
+        hint = " The row ends with a delimiter: leave that out."
+    elif found == expected + 1 and row[0] == "1" != good[0]:
+        hint = _NUMBERED
     return InvalidTable(
         f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
         remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks."
@@ -32,7 +40,7 @@ def ragged(
         line=line,
         expected=expected,
         found=found,
-    ).showing(*csv_lines([row, row[:-1] if hint else good]))
+    ).showing(*csv_lines([row, (row[1:] if hint is _NUMBERED else row[:-1]) if hint else good]))
 
 
 def _quoted_well(text: str, delimiter: str) -> tuple[str, str] | None:

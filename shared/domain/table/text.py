@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.binary_kinds import LONGEST, refuse_binary
 from shared.domain.table.dialect import WINDOW, only_before_a_header
 from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodingError, unmarked
 from shared.domain.table.inflate import unpacked
@@ -22,12 +23,6 @@ BLOCK = 1 << 17
 #: Longest physical line taken. A row beyond an endpoint's 1.5 MB request limit could never be scored.
 MAX_LINE = 1 << 20
 
-_MAGIC = (
-    (b"PK\x03\x04", "an Excel workbook or a zip archive"),
-    (b"PAR1", "a Parquet file"),
-    (b"%PDF", "a PDF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-)
 _SAVE_AS = "Save the file as UTF-8 text (in Excel: Save As, 'CSV UTF-8 (comma delimited)') and drop it again."
 
 
@@ -107,7 +102,7 @@ class TextReader:
         done = 0
         for piece in self._pieces():
             if not done:
-                _check_head(piece)
+                refuse_binary(piece[:LONGEST])
                 self._head = piece[:1024]
             done += len(piece)
             carry += newlines.decode(self._decode(piece, done, carry))
@@ -199,15 +194,3 @@ def _without_mark(head: bytes) -> str:
         if found
         else ""
     )
-
-
-def _check_head(head: bytes) -> None:
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            raise InvalidTable(
-                f"The file is {kind}, not CSV text.",
-                remedy="Export the table as CSV (UTF-8) and drop that.",
-                code="binary-file",
-                line=1,
-                byte=0,
-            )

@@ -23,7 +23,9 @@ from shared.services.batches.lines import Lines, ReadRange, reading
 #: Rows and input bytes of one chunk: a score request of well under a second, and flat memory.
 CHUNK_ROWS, CHUNK_BYTES = 5000, 768 * 1024
 #: A line of these alone is blank.
-_NOTHING = ' \t\n,;|"'
+_NOTHING = ' \t\n,;|:^"'
+#: Lines below the header that are looked at where it alone doesn't tell what they are.
+_LOOK = 50
 EXTRA_COLUMNS = ("prediction", "prediction_error")
 
 
@@ -50,7 +52,8 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
         raise MalformedBody(
             "The file has no header line.", remedy="Name the columns in line 1.", code="no-rows"
         )
-    delimiter = delimiter or sniff(first)
+    coming = lines.coming(_LOOK)
+    delimiter = delimiter or sniff(first + "".join(coming), complete=len(coming) < _LOOK)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         columns = [name.strip() for name in trimmed(next(reader))]
@@ -68,7 +71,7 @@ def _next_line(lines: Lines) -> str:
     except MalformedBody:
         refuse_other(lines.ahead)
         raise
-    refuse_other(found)
+    refuse_other(found + "".join(lines.coming(_LOOK)))
     return found
 
 

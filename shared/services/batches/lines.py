@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from shared.domain.batches import Layout
 from shared.domain.errors import InvalidTable
@@ -48,6 +49,21 @@ class Lines:
             self._fill()
         raw = self._lines.pop()
         start, self.position = self.position, self.position + len(raw)
+        return self._clean(raw, start)
+
+    def coming(self, count: int) -> list[str]:
+        """The next lines, up to so many, which stay to be read; fewer where one can't be."""
+        until = self._next_read + READ_BYTES
+        with suppress(MalformedBody):
+            while len(self._lines) < count and self._next_read < until and self._read_on():
+                pass
+        found: list[str] = []
+        with suppress(MalformedBody):
+            for raw in self._lines[: -count - 1 : -1]:
+                found.append(self._clean(raw, self.position))
+        return found
+
+    def _clean(self, raw: bytes, start: int) -> str:
         if start == 0 and (found := mark_of(raw)) is not None:
             raw = raw[found[1] :]
         line = self._decoded(raw, start)
@@ -76,24 +92,27 @@ class Lines:
 
     def _fill(self) -> None:
         """Read until a line is whole. Raises StopIteration at the end."""
-        ended = False
-        while not self._lines and not ended:
-            if len(self._rest) > MAX_LINE:
-                raise MalformedBody(
-                    f"The line at byte {self.position} is longer than {MAX_LINE} bytes.",
-                    remedy="Check the file's quotes and line ends.",
-                    code="line-too-long",
-                )
-            length = min(READ_BYTES, self._size - self._next_read)
-            data = self._read(self._next_read, length) if length > 0 else b""
-            self._next_read += len(data)
-            ended = not data
-            lines = self._cut(self._rest + data)
-            # The last line may go on in the next range; a carriage return may be followed by a newline there.
-            self._rest = lines.pop() if lines and not ended else b""
-            self._lines = lines[::-1]
+        while not self._lines and self._read_on():
+            pass
         if not self._lines:
             raise StopIteration
+
+    def _read_on(self) -> bool:
+        """Read one range more; False at the end."""
+        if len(self._rest) > MAX_LINE:
+            raise MalformedBody(
+                f"The line at byte {self.position} is longer than {MAX_LINE} bytes.",
+                remedy="Check the file's quotes and line ends.",
+                code="line-too-long",
+            )
+        length = min(READ_BYTES, self._size - self._next_read)
+        data = self._read(self._next_read, length) if length > 0 else b""
+        self._next_read += len(data)
+        lines = self._cut(self._rest + data)
+        # The last line may go on in the next range; a carriage return may be followed by a newline there.
+        self._rest = lines.pop() if lines and data else b""
+        self._lines = lines[::-1] + self._lines
+        return bool(data)
 
     def _cut(self, data: bytes) -> list[bytes]:
         if not self._wide:
