@@ -22,6 +22,7 @@ ENCODINGS = {
     "iso-8859-1": "latin-1",
     "iso-8859-15": "iso8859-15",
     "macroman": "mac-roman",
+    "cp850": "cp850",
     "shift-jis": "cp932",
     "gbk": "gb18030",
     "big5": "big5",
@@ -46,11 +47,14 @@ class WrongEncodingError(Exception):
 
 
 class NotDecodableError(Exception):
-    """`before` is the text up to the byte `bad`, which stands `at` bytes before the end of what was given."""
+    """`before` is the text up to the byte `bad`, which stands `at` bytes before the end of what was given.
 
-    def __init__(self, before: str, bad: int, at: int, encoding: str) -> None:
+    `anything`: nothing before it tells that the file is UTF-8, and nobody says what it is.
+    """
+
+    def __init__(self, before: str, bad: int, at: int, encoding: str, *, anything: bool) -> None:
         super().__init__(encoding)
-        self.before, self.bad, self.at, self.encoding = before, bad, at, encoding
+        self.before, self.bad, self.at, self.encoding, self.anything = before, bad, at, encoding, anything
 
 
 def mark_of(head: bytes) -> tuple[str, int] | None:
@@ -124,7 +128,8 @@ class Decoder:
     def _guess(self, error: UnicodeDecodeError, piece: bytes, final: bool) -> str:
         held = error.object[: error.start]
         before = held.decode(self.name, "replace")
-        can_guess = self._auto and not self.bom and not self.guessed and self._plain and held.isascii()
+        anything = self._auto and not self.bom and (self.guessed or (self._plain and held.isascii()))
+        can_guess = anything and not self.guessed
         if can_guess:
             try:
                 text = error.object.decode(GUESS)
@@ -132,7 +137,9 @@ class Decoder:
                 can_guess = False
         if not can_guess:
             at = len(error.object) - error.start
-            raise NotDecodableError(before, error.object[error.start], at, self.name) from None
+            raise NotDecodableError(
+                before, error.object[error.start], at, self.name, anything=anything
+            ) from None
         self.name, self.guessed = GUESS, True
         self._decoder = codecs.getincrementaldecoder(GUESS)("strict")
         return text

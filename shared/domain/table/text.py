@@ -16,6 +16,7 @@ from shared.domain.table.encoding import Decoder, NotDecodableError, WrongEncodi
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import Cleaner
 from shared.domain.table.not_csv import other_format
+from shared.domain.table.word_signs import WordSigns
 
 #: Bytes decoded at a time; a block of whole lines is about this long. What fits a CPU's cache is fastest: blocks of 1 MiB
 #: take twice as long.
@@ -40,6 +41,7 @@ class TextReader:
         self._lines = 0
         self._decoder = Decoder(encoding)
         self._cleaner = Cleaner()
+        self._signs = WordSigns()
         self._guessed_line: int | None = None
         #: Whether nothing has come yet but what may stand above a header.
         self._above = True
@@ -68,8 +70,11 @@ class TextReader:
         guess = []
         if self._guessed_line is not None:
             guess.append(
-                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. If letters look wrong, "
-                "say `encoding:` in the configuration, or save it as UTF-8."
+                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. "
+                + (
+                    self._signs.told()
+                    or "If letters look wrong, say `encoding:` in the configuration, or save it as UTF-8."
+                )
             )
         return guess + self._cleaner.warnings()
 
@@ -149,7 +154,7 @@ class TextReader:
             raise InvalidTable(
                 f"The file is not {error.encoding.upper()}: byte 0x{error.bad:02x} at offset {offset:,} (line {line}) "
                 "can't be decoded.",
-                remedy=self._other_encoding(),
+                remedy=self._looks_like(piece) if error.anything else self._other_encoding(),
                 code="not-utf8",
                 line=line,
                 byte=offset,
@@ -157,9 +162,17 @@ class TextReader:
         if self._decoder.guessed and not guessed:
             before = text[: next(i for i, char in enumerate(text) if not char.isascii())]
             self._guessed_line = self._line_at(carry, before)
+        if self._decoder.guessed:
+            self._signs.look(piece)
         if "\0" in text:
             self._refuse_nul(text, piece, done, carry)
         return text
+
+    def _looks_like(self, piece: bytes) -> str:
+        """What to do with text that Windows-1252 can't be, either."""
+        self._signs.look(piece)
+        found = self._signs.told()
+        return f"{found} Say so in NAME.yaml beside NAME.csv. Or: {_SAVE_AS}" if found else _SAVE_AS
 
     def _other_encoding(self) -> str:
         said = self._decoder.said
