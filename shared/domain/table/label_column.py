@@ -15,6 +15,7 @@ from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.foreign_quotes import bare, in_header
 from shared.domain.table.header import like_data
+from shared.domain.table.label_notation import quantity, warnings, written
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
 from shared.domain.words import counted, was
@@ -110,16 +111,16 @@ class LabelStats:
         self.held += sum(held)
         self.column.update(set(counts))
         self.column.quotes.place(values, block.starts)
+        self.column.notations.place(values, block.starts)
         if self.task == "regression":
-            self.column.notations.place(values, block.starts)
             self._check_numeric(counts, block, values)
             return
         self.total.update(counts)
         self.holdout.update(compress(values, held))
         if len(self.total) > MAX_CLASSES:
             raise InvalidTable(
-                f"The label {self.label!r} has more than {MAX_CLASSES} different values.",
-                remedy="If it is a quantity, set task: regression; otherwise name another column as the label.",
+                f"The label {self.label!r} has more than {MAX_CLASSES} different values{self._as_numbers()}.",
+                remedy=f"{quantity(self.column, self.numbers_said)}; otherwise name another column as the label.",
                 code="too-many-classes",
                 column=self.label,
             )
@@ -222,21 +223,40 @@ class LabelStats:
             )
         if len(self.total) == self.rows:
             raise InvalidTable(
-                f"The label {self.label!r} has another value in each of the {self.rows:,} rows: there is nothing to learn.",
-                remedy="Name another column as the label (this one tells rows apart), or set task: regression for a quantity.",
+                f"The label {self.label!r} has another value in each of the {self.rows:,} rows{self._as_numbers()}: there is "
+                "nothing to learn.",
+                remedy=f"{quantity(self.column, self.numbers_said)}; otherwise name another column as the label (this one tells "
+                "rows apart).",
                 code="too-many-classes",
                 column=self.label,
             )
-        _refuse_many(self.label, len(train), train.total())
+        self._refuse_many(len(train), train.total())
         thin = _few(self.total, self.holdout) if self.held else ""
         rare = _few(self.total, train)
         return (
-            _alike(self.label, self.total)
+            warnings(self.column, self.numbers_said)
+            + _alike(self.label, self.total)
             + [f"The label {self.label!r} {told}" for told in [self.column.quotes.told()] if told]
             + [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare)
             + [f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."]
             * bool(thin)
         )
+
+    def _refuse_many(self, classes: int, rows: int) -> None:
+        """Where most rows have a label of their own there is nothing to learn, and training would end saying so."""
+        if classes > MANY_CLASSES and classes > MAX_DISTINCT * rows:
+            raise InvalidTable(
+                f"The label {self.label!r} has {classes:,} different values in {rows:,} rows to train on{self._as_numbers()}, "
+                "too many to learn each.",
+                remedy=f"{quantity(self.column, self.numbers_said)}; otherwise name another column as the label, or add rows of "
+                "each class.",
+                code="too-many-classes",
+                column=self.label,
+            )
+
+    def _as_numbers(self) -> str:
+        numbers = written(self.column)
+        return f", {numbers}" if numbers else ""
 
 
 def _alike(label: str, names: Iterable[str]) -> list[str]:
@@ -252,18 +272,6 @@ def _alike(label: str, names: Iterable[str]) -> list[str]:
         f"{'; '.join(alike[:5])}{more}. If they mean the same, write them alike."
     )
     return [told] if alike else []
-
-
-def _refuse_many(label: str, classes: int, rows: int) -> None:
-    """Where most rows have a label of their own there is nothing to learn, and training would end saying so."""
-    if classes > MANY_CLASSES and classes > MAX_DISTINCT * rows:
-        raise InvalidTable(
-            f"The label {label!r} has {classes:,} different values in {rows:,} rows to train on, too many to learn each.",
-            remedy="If it is a quantity, set task: regression; otherwise name another column as the label, or add rows of each "
-            "class.",
-            code="too-many-classes",
-            column=label,
-        )
 
 
 def _few(names: Iterable[str], counts: Counter[str]) -> str:

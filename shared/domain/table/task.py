@@ -10,6 +10,7 @@ from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.column_types import MISSING, ColumnStats
 from shared.domain.table.label_column import find_label
+from shared.domain.table.label_notation import setting
 from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
 
@@ -25,7 +26,7 @@ def task_of(source: Iterable[bytes], config: DatasetConfig, many_numbers: Number
     file is for staging to tell, which reads all of it.
     """
     try:
-        distinct, rows = _distinct(source, config)
+        distinct, rows, column = _distinct(source, config)
     except InvalidTable:
         return "classification"
     if len(distinct) <= MANY:
@@ -33,18 +34,22 @@ def task_of(source: Iterable[bytes], config: DatasetConfig, many_numbers: Number
     if many_numbers == "regression":
         return "regression"
     example = min(distinct, key=lambda value: (len(value), value))
+    signs = setting(column, config.numbers)
     raise InvalidTable(
         f"The label {config.label!r} has {len(distinct):,} distinct numbers in {rows} (such as {example}): "
         "is it a class or a quantity?",
-        remedy="Write `task: regression` (a quantity) or `task: classification` (each number is a class) in NAME.yaml beside "
-        "NAME.csv.",
+        remedy=f"Write `task: regression`{signs} (a quantity) or `task: classification` (each number is a class) in NAME.yaml "
+        "beside NAME.csv.",
         code="task-unclear",
         column=config.label,
     )
 
 
-def _distinct(source: Iterable[bytes], config: DatasetConfig) -> tuple[set[str], str]:
-    """The label's distinct values, in whatever notation, and in which rows; no values where one is no number."""
+def _distinct(source: Iterable[bytes], config: DatasetConfig) -> tuple[set[str], str, ColumnStats]:
+    """The label's distinct values, in whatever notation, and in which rows; no values where one is no number.
+
+    Percent and currency signs are no obstacle, said or not: what to say is told.
+    """
     table = Table(TextReader(source, config.encoding), BadRows(config.max_bad_rows))
     at = find_label(table.header, config.label, table.header_line)
     distinct: set[str] = set()
@@ -54,7 +59,7 @@ def _distinct(source: Iterable[bytes], config: DatasetConfig) -> tuple[set[str],
         new = set(block.columns[at]) - MISSING - {""} - distinct
         column.update(new)
         if column.type not in ("integer", "number") and not column.readings.alive:
-            return set(), ""
+            return set(), "", column
         distinct |= new
         rows += len(block)
         if rows >= LOOK_ROWS:
@@ -62,5 +67,4 @@ def _distinct(source: Iterable[bytes], config: DatasetConfig) -> tuple[set[str],
             break
     else:
         where = f"{rows:,} rows"
-    numeric = column.type in ("integer", "number") or column.readings.allowed(config.numbers)
-    return distinct if numeric else set(), where
+    return distinct, where, column

@@ -1,0 +1,45 @@
+"""A label of classes that are numbers as people write them: `45%`, `1,234`, `$5`. They may be a quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.number_notation import COMMA, POINT
+
+
+def written(column: ColumnStats) -> str:
+    """What is unusual about the numbers, with one and its line; nothing where they are plain, or no numbers."""
+    notes = column.notations
+    if column.type != "string" or not (column.readings.alive and notes.alive and notes.found):
+        return ""
+    line = next((notes.lines[what] for what in notes.lines if notes.firsts[what] == notes.example), None)
+    where = f", line {line:,}" if line else ""
+    return f"numbers with {' and '.join(sorted(notes.found))} ({notes.example[:60]!r}{where})"
+
+
+def setting(column: ColumnStats, said: Collection[str]) -> str:
+    """What to say of numbers beside `task: regression`; nothing where nothing is needed. `said` is said already."""
+    if not written(column):
+        return ""
+    if sign := column.readings.unsaid(said):
+        return f" and `numbers: [{sign}]`"
+    doubtful = column.readings.doubt(said)
+    return (
+        f" and `numbers: [{COMMA}]` or `numbers: [{POINT}]`, whichever holds ({doubtful})" if doubtful else ""
+    )
+
+
+def quantity(column: ColumnStats, said: Collection[str]) -> str:
+    """What to do if the label is a quantity, the beginning of a sentence."""
+    return f"If it is a quantity, set task: regression{setting(column, said)}"
+
+
+def warnings(column: ColumnStats, said: Collection[str]) -> list[str]:
+    """A warning for classes that are such numbers."""
+    numbers = written(column)
+    told = (
+        f"The label {column.name!r} holds {numbers}, each a class of its own, which the endpoint answers as it stands. "
+        f"{quantity(column, said)} in the configuration."
+    )
+    return [told] if numbers else []
