@@ -26,6 +26,8 @@ class Effective:
 
     config: DatasetConfig
     remarks: tuple[str, ...] = ()
+    #: A sentence for each file that was probably meant to be the configuration, and is not read.
+    unread: tuple[str, ...] = ()
     #: Hash of what was said, where the file's label has decided the task.
     said_hash: str = ""
     #: The source that names the label; empty where the settings do.

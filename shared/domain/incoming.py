@@ -17,7 +17,13 @@ CONFIG = ".yaml"
 SCORE = ".score"
 #: Characters of a dataset's name: Azure's tags, which carry it, end at 256.
 MAX_NAME = 200
-_NEAR_CONFIG = (*(f"{table}{end}" for table in TABLES for end in (".yaml", ".yml")), ".yml")
+_NEAR_CONFIG = tuple(
+    f"{table}{end}{hidden}"
+    for hidden in (".txt", "")
+    for table in (*TABLES, "")
+    for end in (".yaml", ".yml")
+    if (table, end, hidden) != ("", ".yaml", "")
+)
 #: Whole names that are an ending: a table or a configuration that nobody named.
 _BARE = frozenset({*TABLES, CONFIG, ".yml"})
 _WORKBOOKS = frozenset({"xlsx", "xls", "xlsm", "xlsb", "ods", "numbers"})
@@ -65,8 +71,7 @@ def recognised(name: str) -> Arrival:
     near = next((end for end in _NEAR_CONFIG if lower.endswith(end)), None)
     if near or (lower.endswith(CONFIG) and not name.endswith(CONFIG)):
         right = name[: -len(near or CONFIG)] + CONFIG
-        message = f"It looks like a configuration, but only {right} is read."
-        return _told(InvalidTable(message, remedy=f"Rename it to {right}.", code="misnamed-config"))
+        return misnamed(name, right)
     if name.endswith(CONFIG):
         return _config(name[: -len(CONFIG)])
     table = next((end for end in TABLES if lower.endswith(end)), None)
@@ -85,6 +90,15 @@ def stem_of(name: str) -> str:
     """The last part of a table's name, without its ending."""
     last = name.rpartition("/")[2]
     return last[: -len(next((end for end in TABLES if last.lower().endswith(end)), "")) or None]
+
+
+def misnamed(name: str, right: str) -> Arrival:
+    """A configuration that is read under another name alone."""
+    hidden = (
+        " Its last ending, .txt, may be hidden where you see it." if name.lower().endswith(".txt") else ""
+    )
+    message = f"It looks like a configuration, but only {right} is read.{hidden}"
+    return _told(InvalidTable(message, remedy=f"Rename it to {right}.", code="misnamed-config"))
 
 
 def _to_score(stem: str) -> bool:
@@ -130,6 +144,7 @@ def _unusable(name: str) -> str:
 def _no_table(last: str) -> Arrival:
     stem, dot, ending = last.rpartition(".")
     stem, ending = (stem, ending.lower()) if dot else (last, "")
+    stem = stem_of(stem)
     if ending in _WORKBOOKS:
         message, remedy = "It is a workbook.", f"Export the sheet as CSV (UTF-8) and drop it as {stem}.csv."
     elif ending in _ARCHIVES:

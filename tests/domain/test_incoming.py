@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.batches import dropped_id
 from shared.domain.incoming import MAX_NAME, Arrival, Kind, recognised, stem_of
+from shared.domain.near_configs import beginnings, config_stem, meant_for
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,9 @@ def test_a_configuration_is_for_the_dataset_of_its_name() -> None:
         ("a/bank.CSV.yml", "a/bank.yaml"),
         ("bank.YAML", "bank.yaml"),
         ("bank.csv.gz.yaml", "bank.yaml"),
+        ("bank.yaml.txt", "bank.yaml"),
+        ("x/bank.yml.txt", "x/bank.yaml"),
+        ("bank.csv.yaml.TXT", "bank.yaml"),
     ],
 )
 def test_a_configuration_under_a_near_name_is_told_the_right_one(blob: str, right: str) -> None:
@@ -105,7 +109,9 @@ def test_a_configuration_under_a_near_name_is_told_the_right_one(blob: str, righ
         ("a/b.parquet", ".parquet", "b.csv"),
         ("notes.txt", ".txt", "notes.csv"),
         ("table", "no ending", "table.csv"),
-        ("bank.csv.bak", ".bak", "bank.csv"),
+        ("bank.csv.bak", ".bak", "as bank.csv."),
+        ("bank.csv.txt", ".txt", "as bank.csv."),
+        ("a/bank.TSV.old", ".old", "as bank.csv."),
         ("bank.csv ", ".csv ", "bank.csv"),
     ],
 )
@@ -157,3 +163,70 @@ def test_every_name_means_one_thing(stem: str, ending: str) -> None:
     found = recognised(stem + ending)
     assert bool(found.dataset) == (found.kind in (Kind.TABLE, Kind.SCORE, Kind.CONFIG))
     assert bool(found.code and found.message and found.remedy) == (found.kind is Kind.OTHER)
+
+
+@pytest.mark.parametrize("blob", ["bank.yaml.txt", "bank.yml.txt"])
+def test_an_ending_that_systems_hide_is_named(blob: str) -> None:
+    assert ".txt, may be hidden" in recognised(blob).message
+    assert "hidden" not in recognised("bank.yml").message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "people.yml",
+        "people.csv.yaml",
+        "people.yaml.txt",
+        "people.yml.txt",
+        "People.yml",
+        "PEOPLE.YAML",
+        "People.yaml",
+        "people_config.yml",
+        "people-config.yaml",
+        "people.config.yaml",
+        "people_settings.yaml.txt",
+        "people.conf.yml",
+        "people (1).yaml",
+        "people - Copy.yaml",
+        "people_dropml.yaml",
+        "people.yaml.yml",
+    ],
+)
+def test_names_near_a_configurations_are_known(name: str) -> None:
+    for folder in ("", "2024/", "a//"):
+        assert meant_for(folder + name, f"{folder}people")
+        stem = config_stem(folder + name)
+        assert stem is not None
+        assert any(f"{folder}people.csv".startswith(start) for start in beginnings(stem))
+    assert any(name.startswith(start) for start in beginnings("people"))
+    assert not meant_for(f"x/{name}", "people")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "people.yaml",
+        "people2.yaml",
+        "people_old.yaml",
+        "config.yaml",
+        "people.txt",
+        "people.csv",
+        "people",
+        ".yaml",
+        "peopl.yml",
+    ],
+)
+def test_other_names_are_not(name: str) -> None:
+    assert not meant_for(name, "people")
+
+
+@given(st.text(max_size=40), st.sampled_from([".yaml", ".yml", ".yaml.txt", "_config.yml", ""]))
+def test_any_name_can_be_asked_about(stem: str, ending: str) -> None:
+    name = stem + ending
+    found = config_stem(name)
+    assert found is None or (name.startswith(found) and all(beginnings(found)) == bool(found))
+    assert (
+        meant_for(f"{stem}.yml", stem)
+        or not stem
+        or stem.lower().endswith((".csv", ".csv.gz", ".tsv", ".yaml", ".yml"))
+    )

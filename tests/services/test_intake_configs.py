@@ -115,13 +115,75 @@ def test_it_concerns_the_newest_file_of_its_name_alone(front: Front) -> None:
     assert front.world.run("people-3-a1").source.blob == "people.tsv"
 
 
-@pytest.mark.parametrize("near", ["people.yml", "people.csv.yaml", "people.YAML"])
+NEAR = [
+    "people.yml",
+    "people.csv.yaml",
+    "people.YAML",
+    "people.yaml.txt",
+    "people.yml.txt",
+    "People.yml",
+    "People.yaml",
+    "people_config.yml",
+    "people-config.yaml",
+    "people (1).yaml",
+]
+
+
+@pytest.mark.parametrize("near", NEAR)
 def test_a_near_name_is_warned_of_beside_the_data(front: Front, near: str) -> None:
     front.put("people.csv")
     front.put(near, "max_trials: 7\n")
     snapshot = front.world.run(str(front.drop("people.csv"))).snapshot
     assert snapshot is not None
-    assert [w for w in snapshot.warnings if near in w and "people.yaml" in w]
+    [told] = [w for w in snapshot.warnings if w.startswith(f"{near} is not read")]
+    assert told.endswith("Rename it to people.yaml.")
+
+
+@pytest.mark.parametrize("near", NEAR)
+def test_a_near_name_is_named_where_its_data_is_refused(front: Front, near: str) -> None:
+    front.put("people.csv", people().replace(",y\n", ",outcome\n", 1))
+    front.put(near, "label: outcome\n")
+    problem = front.problem(front.drop("people.csv"))
+    assert problem.code == "label-missing"
+    assert f"{near} is not read as this file's configuration. Rename it to people.yaml." in problem.remedy
+
+
+@pytest.mark.parametrize("near", NEAR)
+@pytest.mark.parametrize("folder", ["", "2024/"])
+def test_one_that_waits_in_vain_is_told_of_where_people_look(front: Front, near: str, folder: str) -> None:
+    front.put(f"{folder}people.csv")
+    front.drop(f"{folder}people.csv")
+    front.put(f"{folder}{near}", "max_trials: 7\n")
+    for _ in range(2):
+        front.sweep()
+        assert front.drop(f"{folder}{near}") is None
+    (report,) = front.reports()
+    assert report["problem"]["code"] == "misnamed-config"
+    assert f"only {folder}people.yaml is read" in report["problem"]["message"]
+    assert f"rename it to {folder}people.yaml" in report["problem"]["remedy"].lower()
+
+
+@pytest.mark.parametrize("other", ["people_config.csv", "people.yaml"])
+def test_one_that_has_its_table_and_a_table_that_has_its_own_are_left_alone(front: Front, other: str) -> None:
+    front.put("people.csv")
+    front.put(other, "max_trials: 7\n" if other.endswith(".yaml") else None)
+    front.put("people_config.yaml", "max_trials: 8\n")
+    front.sweep()
+    assert front.reports() == []
+    for run_id in front.states():
+        snapshot = front.world.run(run_id).snapshot
+        assert snapshot is not None
+        assert not [w for w in snapshot.warnings if "is not read" in w]
+
+
+def test_one_that_comes_before_its_table_takes_effect_though_it_was_told_of(front: Front) -> None:
+    front.put("people.csv")
+    front.drop("people.csv")
+    front.put("people_config.yaml", "max_trials: 7\n")
+    front.sweep()
+    assert len(front.reports()) == 1
+    front.put("people_config.csv", people(210))
+    assert front.world.run(str(front.drop("people_config.csv"))).config.max_trials == 7
 
 
 def test_what_was_cut_to_the_owners_is_a_warning_and_what_is_locked_is_refused(front: Front) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from shared.domain.config import DatasetConfig
 from shared.domain.config_sources import Effective, decided
 from shared.domain.errors import InvalidConfig, NotFound
-from shared.domain.incoming import Arrival, Kind, recognised
+from shared.domain.incoming import CONFIG, Arrival, Kind, misnamed, recognised
 from shared.domain.names import shown
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
@@ -21,7 +21,7 @@ from shared.services.guard import guarded
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.notes import Notes
 from shared.services.intake.ports import FileInfo, Files, IntakePlan
-from shared.services.intake.sidecars import check_config, config_for
+from shared.services.intake.sidecars import check_config, config_for, table_meant
 from shared.services.intake.taking import Taker
 from shared.services.intake.to_score import ToScore
 from shared.services.run.context import Context
@@ -55,6 +55,8 @@ class Intake:
             self._ctx.log("not a dataset, ignored", container=container, blob=shown(blob))
             return None
         if found.kind is Kind.OTHER:
+            if found.code == "misnamed-config" and (meant := table_meant(blob, self._files, self._plan)):
+                found = misnamed(blob, f"{meant}{CONFIG}")
             self.notes.tell(blob, RunProblem(found.code, found.message, found.remedy))
             return None
         info: FileInfo | None = None
@@ -114,7 +116,8 @@ class Intake:
         try:
             if run_id is None or table is None:
                 check_config(config.name, self._files, self._plan)
-                self.notes.mended(config)
+                if table or not self._waits_in_vain(config, found.dataset):
+                    self.notes.mended(config)
                 return None
             run_id = self._anew(run_id, self._files.properties(self._plan.incoming, table.name), config)
             self.notes.mended(config, run_id, unless=_for_config)
@@ -126,6 +129,21 @@ class Intake:
             slug = self._ctx.store.load(run_id)[0].slug
             self._ctx.store.change_dataset(slug, lambda doc: doc.remembering(config.etag, run_id))
         return run_id
+
+    def _waits_in_vain(self, config: FileInfo, dataset: str) -> bool:
+        """Whether a configuration without a table was probably meant for another one; it is told so, and taken as it is."""
+        meant = table_meant(config.name, self._files, self._plan)
+        if meant is None:
+            return False
+        right = f"{meant}{CONFIG}"
+        told = RunProblem(
+            "misnamed-config",
+            f"It is the configuration of a table {dataset}.csv, which is not there. A table {meant} is, and only {right} is read "
+            "as its configuration.",
+            f"If it is meant for that, rename it to {right}; else it waits for {dataset}.csv.",
+        )
+        self.notes.tell(config.name, told, config.etag)
+        return True
 
     def _anew(self, run_id: str, table: FileInfo, config: FileInfo) -> str:
         said = config_for(table.name, table.metadata, self._files, self._plan)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from shared.domain.config_reader import MAX_SIDECAR
 from shared.domain.config_sources import Effective, effective
 from shared.domain.errors import InvalidConfig, InvalidInput, NotFound
-from shared.domain.incoming import config_of, recognised
+from shared.domain.incoming import CONFIG, Kind, config_of, recognised
+from shared.domain.near_configs import beginnings, config_stem, meant_for
 from shared.services.intake.ports import Files, IntakePlan
 
 #: Names beside a file that are looked through for one that was meant to be its configuration.
-_NEIGHBOURS = 50
+_NEIGHBOURS = 500
 _NAME_LABEL = "Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN)"
 
 
@@ -24,7 +25,8 @@ def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: Intak
     said = effective(plan.defaults, sidecar, metadata, sidecar_name=name, owner=plan.owner)
     if sidecar is not None:
         return said
-    return replace(said, remarks=(*said.remarks, *_misnamed(recognised(blob).dataset, files, plan)))
+    unread = tuple(_unread(recognised(blob).dataset, files, plan))
+    return replace(said, remarks=(*said.remarks, *unread), unread=unread)
 
 
 def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
@@ -39,7 +41,8 @@ def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
         error.remedy = error.remedy.replace(_NAME_LABEL, told)
     elif near:
         error.remedy = error.remedy.replace("label: COLUMN", f"label: {near}")
-    error.remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
+    remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
+    error.remedy = " ".join((remedy, *said.unread))
 
 
 def _places(keys: Sequence[str], said: Effective) -> str:
@@ -68,11 +71,31 @@ def _small(files: Files, container: str, name: str) -> bytes | None:
     return read[: MAX_SIDECAR + 1]
 
 
-def _misnamed(dataset: str, files: Files, plan: IntakePlan) -> list[str]:
-    beside = islice(files.list(plan.incoming, f"{dataset}."), _NEIGHBOURS)
+def table_meant(config: str, files: Files, plan: IntakePlan) -> str | None:
+    """The table (its dataset) beside a configuration that nothing reads, if it was probably meant for one that has none."""
+    stem = config_stem(config)
+    if stem is None:
+        return None
+    beside = _beside(stem, files, plan)
+    found = (dataset for dataset in _tables(beside) if meant_for(config, dataset))
+    return next((dataset for dataset in found if f"{dataset}{CONFIG}" not in beside), None)
+
+
+def _unread(dataset: str, files: Files, plan: IntakePlan) -> list[str]:
+    beside = _beside(dataset, files, plan)
+    others = _tables(beside)
     return [
-        f"{info.name} is not read as this file's configuration. {found.remedy}"
-        for info in beside
-        if (found := recognised(info.name)).code == "misnamed-config"
-        and found.remedy.endswith(f" {dataset}.yaml.")
+        f"{name} is not read as this file's configuration. Rename it to {dataset}{CONFIG}."
+        for name in beside
+        if meant_for(name, dataset) and recognised(name).dataset not in others
     ]
+
+
+def _beside(stem: str, files: Files, plan: IntakePlan) -> list[str]:
+    """Names in the container that begin as this one does."""
+    listed = (islice(files.list(plan.incoming, prefix), _NEIGHBOURS) for prefix in beginnings(stem))
+    return list(dict.fromkeys(info.name for infos in listed for info in infos))
+
+
+def _tables(names: Iterable[str]) -> list[str]:
+    return [found.dataset for found in map(recognised, names) if found.kind is Kind.TABLE]
