@@ -13,7 +13,8 @@ _CANDIDATES = (("macroman", "mac-roman", "Mac Roman"), ("cp850", "cp850", "a DOS
 _GUESS = "cp1252"
 _SMALL = "àáâãäåæçèéêëìíîïñòóôõöøùúûüÿßœšž"
 _LETTERS = frozenset(_SMALL + "".join(letter.upper() for letter in _SMALL if letter != "ß") + "ýÝðÐþÞ")
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+#: Tried at the beginning of a word alone, and never twice: a long run of letters is no more work than its length.
+_WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z]*+[\x80-\xff][A-Za-z\x80-\xff]*+")
 #: What may stand at a word's edges, and between two words that touch.
 _EDGES = " \u00a0“”„‘’‚«»‹›…•·–—€£¥¢$™®©°%‰½¼¾²³¹ºª§¶¡¿"
 _BETWEEN = re.compile("[’'–—]")
@@ -21,6 +22,8 @@ _BETWEEN = re.compile("[’'–—]")
 _LOST = "\ufffd"
 #: Words that are enough, and longest of them: what is longer is no word.
 _ENOUGH, _LONGEST = 2000, 40
+#: Bytes that are looked through for them.
+_FAR = 1 << 24
 #: How many more must look well in another encoding alone, and the share of all that must look well in it.
 _CLEAR, _MOST = 4, 0.8
 
@@ -39,11 +42,14 @@ class WordSigns:
     """Looks at the words of a file's first pieces; each counts for the encodings in which it looks like one."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._seen = self._bytes = 0
         self._counts = [_Count() for _ in _CANDIDATES]
 
     def look(self, piece: bytes) -> None:
         """Take in some bytes of the file."""
+        self._bytes += len(piece)
+        if self._bytes > _FAR:
+            return
         for match in _WORD.finditer(piece):
             if self._seen >= _ENOUGH:
                 return
