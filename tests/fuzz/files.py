@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import random
 
+from tests.fuzz.programs import as_written
 from tests.support.staging_area import people
 
 _ENDS = ("\n", "\r\n", "\r")
-_ENCODINGS = ("utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "utf-32")
+_ENCODINGS = ("utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "mac-roman", "utf-32")
 _BITS = (
     "\u00a0",
     "\ufeff",
@@ -26,6 +27,9 @@ _BITS = (
     "e\u0301",
     "None",
     "1,5",
+    '="00123"',
+    "'x'",
+    "Zürich",
 )
 _LABELS = ("yes", "no", "", "NA", "001", "1.0", "True", "\u00a0yes")
 
@@ -33,7 +37,10 @@ _LABELS = ("yes", "no", "", "NA", "001", "1.0", "True", "\u00a0yes")
 def generated(seed: int) -> bytes:
     """File number `seed`."""
     rng = random.Random(seed)
-    lines = people(rng.choice((0, 10, 49, 60, 120, 200)), rng.choice(",;\t|")).splitlines()
+    delimiter = rng.choice(",,;;\t\t||:^")
+    lines = people(rng.choice((0, 10, 49, 60, 120, 200)), delimiter).splitlines()
+    if rng.random() < 0.2:
+        lines = as_written(rng, lines, delimiter)
     for _ in range(rng.choice((0, 0, 1, 3, 30))):
         at = rng.randrange(len(lines))
         lines[at] = _damaged(rng, lines[at])
@@ -46,7 +53,7 @@ def generated(seed: int) -> bytes:
         marks = str.maketrans(rng.choice(({".": ","}, {".": "\u00a0"}, {".": "’"}, {"0": "%"}, {"5": "$"})))
         lines = [line.translate(marks) for line in lines]
     if rng.random() < 0.1:
-        lines.insert(0, rng.choice(("", "sep=;", "sep=,", "sep=^", "a title")))
+        lines.insert(0, rng.choice(("", "sep=;", "sep=,", "sep=^", "sep=#", "a title")))
     end = rng.choice(_ENDS)
     raw = (end.join(lines) + rng.choice((end, "", end * 3))).encode(rng.choice(_ENCODINGS), "replace")
     if rng.random() < 0.15:
