@@ -29,7 +29,40 @@ _BARE = frozenset({*TABLES, CONFIG, ".yml"})
 _WORKBOOKS = frozenset({"xlsx", "xls", "xlsm", "xlsb", "ods", "numbers"})
 _ARCHIVES = frozenset({"zip", "gz", "tgz", "bz2", "xz", "7z", "rar", "tar", "zst"})
 _OTHER_DATA = frozenset(
-    {"parquet", "feather", "arrow", "orc", "avro", "json", "jsonl", "ndjson", "xml", "sql", "sav", "dta"}
+    {
+        "parquet",
+        "feather",
+        "arrow",
+        "orc",
+        "avro",
+        "json",
+        "jsonl",
+        "ndjson",
+        "xml",
+        "sql",
+        "sav",
+        "dta",
+        "arff",
+        "rds",
+        "rdata",
+    }
+    | {
+        "sas7bdat",
+        "xpt",
+        "sqlite",
+        "sqlite3",
+        "db",
+        "mdb",
+        "accdb",
+        "dbf",
+        "h5",
+        "hdf5",
+        "npy",
+        "npz",
+        "pkl",
+        "pickle",
+        "mat",
+    }
 )
 #: What systems and programs leave beside files.
 _CLUTTER_ENDS = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".crc", "~", "/", ".lock")

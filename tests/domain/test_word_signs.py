@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.config import DatasetConfig
+from shared.domain.config_sources import effective
 from shared.domain.errors import InvalidTable
 from shared.domain.table.text import TextReader
 from shared.domain.table.word_signs import WordSigns
@@ -80,6 +81,12 @@ def test_bytes_that_windows_1252_has_not_are_refused_with_the_encoding_to_try(
     assert f"`encoding: {name}` it holds" in error.remedy
     assert "NAME.yaml" in error.remedy
     assert staged(table(word).encode(codec), DatasetConfig(encoding=name)).rows == 120
+
+
+@pytest.mark.parametrize("said", ["mac_roman", "macroman", "MacRoman", "mac-roman"])
+def test_the_usual_spellings_of_it_are_taken(said: str) -> None:
+    config = effective(DatasetConfig(), f"encoding: {said}\n".encode(), None, sidecar_name="a.yaml").config
+    assert staged(table("Zürich").encode("mac-roman"), config).schema.columns[0].categories == ("Zürich",)
 
 
 def test_damaged_utf8_is_not_taken_for_another_encoding() -> None:

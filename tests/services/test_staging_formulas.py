@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.config import DatasetConfig
 from shared.services.intake.staging import HOLDOUT, TRAIN
-from tests.support.staging_area import MemoryArea, staged
+from tests.support.staging_area import MemoryArea, refusal, staged
 
 
 def table(cell: str, label: str = "{y}") -> str:
@@ -47,6 +47,16 @@ def test_numbers_in_text_formulas_are_numbers_as_in_quotation_marks() -> None:
 def test_a_class_answers_the_text_inside() -> None:
     text = "n,m,y\n" + "".join(f'{i},{i * 7 % 11},="0{i % 2}"\n' for i in range(120))
     assert staged(text).schema.classes == ("00", "01")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_delimiter_inside_one_is_named_as_what_cuts_it(delimiter: str) -> None:
+    cell = f'="1{delimiter}5"'
+    lines = [["n", "m", "y"], *([cell, str(i), "no" if i % 3 else "yes"] for i in range(120))]
+    error = refusal("".join(delimiter.join(line) + "\n" for line in lines))
+    assert (error.error_code, error.where["line"]) == ("ragged-row", 2)
+    assert f"{cell!r} was cut at its delimiter" in error.remedy
+    assert f'write "1{delimiter}5", without the formula' in error.remedy
 
 
 def test_other_formulas_stay_what_they_are_and_are_not_told_as_read() -> None:

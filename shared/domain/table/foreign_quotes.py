@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from shared.domain.table.trimming import SIGN, in_formula
+
 #: By the mark that opens, those that close.
 _PAIRS = {
     "'": "'",
@@ -79,8 +81,13 @@ def _well(value: str) -> str:
 
 
 def cut_value(row: Sequence[str], delimiter: str) -> str:
-    """A hint where a value in foreign marks seems to have been cut at a delimiter inside; nothing where none was."""
+    """A hint where a value in foreign marks, or a text formula, seems to have been cut at a delimiter inside; else nothing."""
     for at, cell in enumerate(row):
+        if cell.startswith(SIGN) and in_formula(cell) is None:
+            pieces = (delimiter.join(row[at : end + 1]) for end in range(at + 1, min(len(row), at + _CUTS)))
+            if whole := next((one for one in pieces if in_formula(one) is not None), ""):
+                text = in_formula(whole) or ""
+                return f' {whole[:60]!r} was cut at its delimiter: write "{text[:60]}", without the formula.'
         if cell[:1] not in _PAIRS or cell[:1] == "\\" or bare(cell) is not None:
             continue
         for end in range(at + 1, min(len(row), at + _CUTS)):

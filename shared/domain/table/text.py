@@ -69,12 +69,11 @@ class TextReader:
         """What was guessed and what was cleaned, a sentence each."""
         guess = []
         if self._guessed_line is not None:
+            signs = self._signs.told()
+            how = f"{signs} Say so" if signs else "If letters look wrong, say `encoding:`"
             guess.append(
-                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. "
-                + (
-                    self._signs.told()
-                    or "If letters look wrong, say `encoding:` in the configuration, or save it as UTF-8."
-                )
+                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. {how} in the configuration, or "
+                "save it as UTF-8."
             )
         return guess + self._cleaner.warnings()
 

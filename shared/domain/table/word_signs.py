@@ -77,7 +77,7 @@ class WordSigns:
         if not count.example or count.here <= _CLEAR * count.there or count.well < _MOST * self._seen:
             return ""
         wrong, right = count.example
-        how = f"holds {right!r}" if _LOST in wrong else f"has {right!r} where it has {wrong!r} now"
+        how = f"holds {right!r}" if _LOST in wrong else f"has {right!r} where Windows-1252 has {wrong!r}"
         return f"It looks like {people}: with `encoding: {name}` it {how}."
 
 
