@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from functools import lru_cache, partial
 from math import isfinite
 
@@ -13,9 +14,11 @@ from shared.domain.config import DatasetConfig
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
+from shared.domain.rows.csv_text import read_csv
+from shared.domain.rows.validation import RowValidator
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches import showing
-from shared.services.batches.csv_chunks import check_chunk, read_chunks
+from shared.services.batches.csv_chunks import check_chunk, read_chunks, read_layout
 from shared.services.batches.showing import BatchQuery
 from shared.services.intake.staging import BAD_ROWS, HOLDOUT, MLTABLE, PROFILE, TRAIN, Staged
 from tests.support.intake_front import Front
@@ -32,6 +35,7 @@ def verdict(raw: bytes) -> str:
         refused = error
     else:
         _check_staged(done, area)
+        _check_own_rows(raw, done)
         return "registered"
     assert area.blobs == {}, "refused, and something is staged"
     assert refused.remedy, "no remedy"
@@ -75,6 +79,28 @@ def _rows_verdict(front: Front, batch_id: str) -> str:
 def _live() -> ServingEntry:
     """A model of the sound table, in service."""
     return ServingEntry("people", "people", "people-e", "", "m1-a1", staged(people()).schema)
+
+
+def _check_own_rows(raw: bytes, done: Staged) -> None:
+    """What is learnt from can be scored: by a batch every row that was taken, under the same names as by a request."""
+
+    def read(offset: int, length: int) -> bytes:
+        return raw[offset : offset + length]
+
+    layout, position = read_layout(read, len(raw))
+    validator, taken = RowValidator(done.schema), 0
+    try:
+        for chunk in read_chunks(read, layout, position, len(raw)):
+            taken += len(check_chunk(chunk.records, layout, validator).rows)
+    except MalformedBody as error:
+        if (
+            error.error_code == "invalid-csv"
+        ):  # it breaks off at damaged quotation marks, which intake puts aside
+            return
+        raise
+    assert taken >= done.rows, "a row that was learnt from can't be scored"
+    with suppress(MalformedBody):
+        assert read_csv(raw)[0] == layout.columns, "the names of its columns"
 
 
 def _check_staged(done: Staged, area: MemoryArea) -> None:

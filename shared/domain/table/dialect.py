@@ -16,8 +16,8 @@ RARE = (":", "^")
 NAMES = "comma, semicolon, tab, pipe, colon and caret"
 #: Characters looked at.
 WINDOW = 1 << 16
-#: Lines that the first look at a file asks for, where it has them.
-FEW = 4
+#: Rows that colon and caret are judged on: the same for whoever reads, however much of the file is at hand.
+SAMPLE = 20
 #: Rows looked at.
 WINDOW_ROWS = 500
 
@@ -118,8 +118,9 @@ def rare(window: str, *, complete: bool) -> str:
     """Colon or caret, if it cuts all rows into as many values as the header has, and the header into two at least."""
     found = {}
     for delimiter in RARE:
-        rows = [row for row in _rows(window, delimiter, complete) if any(map(str.strip, row))]
-        widths = {len(row) for row in (rows[:-1] if len(rows) > FEW else rows)}  # the last may be cut
+        rows = [row for row in _rows(window, delimiter, complete) if any(map(str.strip, row))][: SAMPLE + 1]
+        # The last may be cut, though all lines are at hand.
+        widths = {len(row) for row in (rows[:-1] if 2 < len(rows) <= SAMPLE else rows[:SAMPLE])}
         if len(rows) > 1 and len(widths) == 1 and (width := widths.pop()) > 1:
             found[delimiter] = width
     return max(found, key=found.__getitem__, default="")

@@ -14,7 +14,7 @@ from operator import methodcaller
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block, csv_lines
-from shared.domain.table.dialect import FEW, Dialect, detect, past_blank_rows, said
+from shared.domain.table.dialect import SAMPLE, WINDOW, Dialect, detect, past_blank_rows, said
 from shared.domain.table.header import check_header
 from shared.domain.table.not_csv import other_format
 from shared.domain.table.packed import Pack
@@ -49,9 +49,8 @@ class Table:
         if told is not None:
             self._line += 1
             first = told[1] if told[1].strip() else self._first_block()
-        while first.count("\n") < FEW and (
-            more := next(self._blocks, "")
-        ):  # a header alone tells little of the file
+        # A header alone tells little of the file.
+        while first.count("\n") <= SAMPLE and len(first) < WINDOW and (more := next(self._blocks, "")):
             first += more
         if other := other_format(first, self._line):
             raise other
