@@ -12,7 +12,7 @@ from shared.domain.errors import NotFound, Transient, Upstream
 from shared.services.doctor import app, report, storage
 from shared.services.doctor.azure import AzureChecks, Place
 from shared.services.run.state_documents import StateDocuments
-from shared.services.ticks import Ticks
+from shared.services.ticks import WRITE_SECONDS, Ticks
 from tests.support.memory import MemoryDocuments
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -260,6 +260,10 @@ class TestTheApp:
         ticks.came("advance")
         assert ticks.last("advance") == 1000.0
         assert check().status == "ok"
+        clock[0] = 11 * WRITE_SECONDS  # the same moment for every timer, whenever it was written last
+        for timer in ("advance", "sweep"):
+            ticks.came(timer)
+            assert ticks.last(timer) == clock[0]
         clock[0] += 700
         assert check().status == "failed"
         ticks.came("advance")

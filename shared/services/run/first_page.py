@@ -7,6 +7,7 @@ import contextlib
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import DropMLError
 from shared.services.documents import Documents, Entry, Page
+from shared.services.together import Together
 
 
 class FirstPage:
@@ -18,10 +19,11 @@ class FirstPage:
 
     def __init__(self, documents: Documents, prefix: str, path: str) -> None:
         self._documents, self._prefix, self._path = documents, prefix, path
+        self._forgetting = Together(lambda: documents.put(path, {}))
 
     def forget(self) -> None:
         """An entry has changed."""
-        self._documents.put(self._path, {})
+        self._forgetting()
 
     def page(self, limit: int) -> Page:
         """As `Documents.page`, but with more than `limit` entries where they are known. One call, or three after a change."""

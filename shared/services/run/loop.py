@@ -60,11 +60,15 @@ class Turn:
 
 def step(run_id: str, ctx: Context) -> bool:
     """One step of one run. True when it moved and may move again at once; False when it must wait or is done."""
-    loaded, etag = ctx.store.load(run_id)
+    return _stepped(*ctx.store.load(run_id), ctx) is not None
+
+
+def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str] | None:
+    """The run as it was written, where it may move again at once."""
     if loaded.pending or not loaded.is_open:
         loaded, etag = ctx.store.settle(loaded, etag)
     if not loaded.is_open:
-        return False
+        return None
     run = replace(paced(loaded, ctx), waits_for=None, held=None)
     after, again = _taken(run, ctx)
     if loaded.waits_for and not after.waits_for:
@@ -74,11 +78,11 @@ def step(run_id: str, ctx: Context) -> bool:
         after = failing.overdue(after, ctx)
     after = admitting.told(after, loaded, ctx)
     if after == loaded:
-        return False
+        return None
     if after.entered_at != run.entered_at:
         after = replace(after, paced_at=ctx.active())
-    ctx.store.save(after, etag)
-    return again and after.is_open
+    written = ctx.store.save(after, etag)
+    return written if again and after.is_open else None
 
 
 def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
@@ -108,8 +112,9 @@ def advance(run_id: str, ctx: Context, deadline: float) -> None:
     """Step until the run must wait or the deadline (by `ctx.active`) comes. Losing a race to another host ends quietly."""
     try:
         with operation(run_id):
-            while ctx.active() < deadline and step(run_id, ctx):
-                continue
+            found: tuple[Run, str] | None = ctx.store.load(run_id) if ctx.active() < deadline else None
+            while found is not None and ctx.active() < deadline:
+                found = _stepped(*found, ctx)
     except Conflict:
         safely(ctx.log, "another host works on this run", run_id=run_id)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone

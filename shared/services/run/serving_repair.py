@@ -13,7 +13,7 @@ from shared.services.run.serving_documents import FOLDER, path_of, placed, slug_
 from shared.services.run.traffic import deployment_of, endpoint_of, write_serving
 
 #: Between two looks (seconds): a listing call, and reads of what has changed.
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 90.0
 #: The datasets are listed when a serving document has changed, and at least this often (seconds).
 DATASETS_SECONDS = 600.0
 #: Of documents that are there and were never looked at since the process began, so many are read in one look.

@@ -30,7 +30,7 @@ from shared.services.run.traffic import SETTLED, deployment_of, write_serving
 #: Who did it, as far as Azure tells us here: its activity log has the name.
 ACTOR = "azure"
 #: Documents are listed when an endpoint departs from what is remembered of them, and at least this often (seconds).
-LIST_SECONDS = 120.0
+LIST_SECONDS = 300.0
 _DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
 
 
