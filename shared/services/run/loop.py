@@ -60,15 +60,15 @@ class Turn:
 
 def step(run_id: str, ctx: Context) -> bool:
     """One step of one run. True when it moved and may move again at once; False when it must wait or is done."""
-    return _stepped(*ctx.store.load(run_id), ctx) is not None
+    return _stepped(*ctx.store.load(run_id), ctx)[2]
 
 
-def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str] | None:
-    """The run as it was written, where it may move again at once."""
+def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
+    """The run as it was written, and whether it may move again at once."""
     if loaded.pending or not loaded.is_open:
         loaded, etag = ctx.store.settle(loaded, etag)
     if not loaded.is_open:
-        return None
+        return loaded, etag, False
     run = replace(paced(loaded, ctx), waits_for=None, held=None)
     after, again = _taken(run, ctx)
     if loaded.waits_for and not after.waits_for:
@@ -78,11 +78,10 @@ def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str] | None:
         after = failing.overdue(after, ctx)
     after = admitting.told(after, loaded, ctx)
     if after == loaded:
-        return None
+        return loaded, etag, False
     if after.entered_at != run.entered_at:
         after = replace(after, paced_at=ctx.active())
-    written = ctx.store.save(after, etag)
-    return written if again and after.is_open else None
+    return *ctx.store.save(after, etag), again and after.is_open
 
 
 def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
@@ -108,13 +107,18 @@ def _in_force(run: Run, ctx: Context) -> bool:
     return dataset is not None and dataset.champion == run.run_id
 
 
-def advance(run_id: str, ctx: Context, deadline: float) -> None:
-    """Step until the run must wait or the deadline (by `ctx.active`) comes. Losing a race to another host ends quietly."""
+def advance(run_id: str, ctx: Context, deadline: float) -> bool:
+    """Step until the run must wait or the deadline (by `ctx.active`) comes. Losing a race to another host ends quietly.
+
+    Returns whether it may share live traffic now.
+    """
     try:
         with operation(run_id):
-            found: tuple[Run, str] | None = ctx.store.load(run_id) if ctx.active() < deadline else None
-            while found is not None and ctx.active() < deadline:
-                found = _stepped(*found, ctx)
+            run, etag = ctx.store.load(run_id)
+            again = True
+            while again and ctx.active() < deadline:
+                run, etag, again = _stepped(run, etag, ctx)
+            return run.state in (State.CANARY, State.LIVE)
     except Conflict:
         safely(ctx.log, "another host works on this run", run_id=run_id)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
@@ -122,6 +126,7 @@ def advance(run_id: str, ctx: Context, deadline: float) -> None:
         safely(ctx.log, "the run can't be worked on", run_id=run_id, **problem.to_dict())
         if given_up(run_id, problem, ctx.store, ctx.clock()):
             put_aside(run_id, problem, ctx.store, ctx.clock())
+    return True
 
 
 def tick(ctx: Context) -> int:
@@ -138,22 +143,25 @@ def tick(ctx: Context) -> int:
     slugs = sorted(marks)
     slugs = [s for s in slugs if s >= turn.first] + [s for s in slugs if s < turn.first]
     cut: dict[str, str] = {}
+    shared: set[str] = set()
 
     def work(slug: str) -> None:
-        left = (
-            ""
-            if ctx.active() >= deadline
-            else _dataset(slug, marks[slug], turn.within.get(slug, ""), deadline, ctx)
-        )
-        if left is not None:
-            cut[slug] = left
+        if ctx.active() >= deadline:
+            cut[slug] = ""
+            return
+        shared.add(slug)
+        worked = _dataset(slug, marks[slug], turn.within.get(slug, ""), deadline, ctx)
+        if worked.left is not None:
+            cut[slug] = worked.left
+        if not worked.shared:
+            shared.discard(slug)
 
     with ThreadPoolExecutor(max_workers=ctx.pace.workers, thread_name_prefix="dropml-run") as pool:
         each = {
             pool.submit(guarded, ctx.log, "dataset not worked on", partial(work, slug), slug=slug): slug
             for slug in slugs
         }
-        _watch_on(pool, each, marks, ctx)
+        _watch_on(pool, each, marks, shared, ctx)
     left = next((slug for slug in slugs if slug in cut), "")
     next_turn = Turn(left, {slug: run_id for slug, run_id in cut.items() if run_id})
     if next_turn != turn:
@@ -162,49 +170,53 @@ def tick(ctx: Context) -> int:
 
 
 def _watch_on(
-    pool: ThreadPoolExecutor, each: Mapping[Future[bool], str], marks: Mapping[str, str], ctx: Context
+    pool: ThreadPoolExecutor,
+    each: Mapping[Future[bool], str],
+    marks: Mapping[str, str],
+    shared: set[str],
+    ctx: Context,
 ) -> None:
     """Until each is done. While some take their time (a slow challenger at the gate, say) and nobody waits for a place, what
     shares live traffic among the others is looked at on: its breach waits for no other dataset.
     """
-    working, shared = set(each), set[str]()
-
-    def look(slug: str) -> None:
-        if not _again(slug, marks[slug], ctx):
-            shared.discard(slug)
 
     def again(slug: str) -> None:
-        guarded(ctx.log, "canary not watched", partial(look, slug), slug=slug)
+        guarded(ctx.log, "canary not watched", partial(_again, slug, marks[slug], ctx), slug=slug)
 
+    working = set(each)
     while True:
         over, working = wait(working, timeout=AGAIN_SECONDS)
         for one in over:
             one.result()
-            shared.add(each[one])
         if not working:
             return
         if len(working) < ctx.pace.workers:
-            list(pool.map(again, sorted(shared)))
+            list(pool.map(again, sorted(shared - {each[one] for one in working})))
 
 
-def _again(slug: str, mark: str, ctx: Context) -> bool:
-    """Whether it may share live traffic: else it is not looked at again in this tick."""
+def _again(slug: str, mark: str, ctx: Context) -> None:
     dataset = ctx.store.dataset(slug)
-    if dataset is None or not (dataset.promoting or dataset.watch):
-        return False
-    _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
-    return True
+    if dataset is not None and (dataset.promoting or dataset.watch):
+        _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
 
 
-def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> str | None:
-    """Every open run of one dataset, one after the other; the run that the deadline left for the next tick, if any."""
+@dataclass(frozen=True)
+class Worked:
+    """The run that the deadline left for the next tick, if any, and whether the dataset's live traffic may be shared now."""
+
+    left: str | None = None
+    shared: bool = False
+
+
+def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) -> Worked:
+    """Every open run of one dataset, one after the other."""
     dataset = ctx.store.dataset(slug)
     if dataset is not None and dataset.sleep:
         guarded(ctx.log, "endpoint's sleep", partial(sleeping.follow, dataset, ctx), slug=slug)
         dataset = ctx.store.dataset(slug)
     if dataset is None or not dataset.busy:
         ctx.store.rest(slug, mark)
-        return None
+        return Worked()
     if dataset.shifting:
         guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
     if dataset.watch:
@@ -213,12 +225,15 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
         sleeping.wake(slug, ctx)
     elif dataset.change:
         guarded(ctx.log, "threshold not set", partial(live_threshold.follow, dataset, ctx), slug=slug)
-    if not dataset.open:
-        return None
+    shared = [dataset.watch is not None]
+
+    def go_on(run_id: str) -> None:
+        shared.append(advance(run_id, ctx, deadline))
+
     runs = list(dataset.open)
     at = runs.index(first) if first in runs else 0
     for run_id in runs[at:] + runs[:at]:
         if ctx.active() >= deadline:
-            return run_id
-        guarded(ctx.log, "run could not be advanced", partial(advance, run_id, ctx, deadline), run_id=run_id)
-    return None
+            return Worked(run_id, True)
+        guarded(ctx.log, "run could not be advanced", partial(go_on, run_id), run_id=run_id)
+    return Worked(None, any(shared))
