@@ -103,8 +103,8 @@ audit: $(VENV)/.tools ## Known vulnerabilities, licences, the bill of materials
 vendor: setup-dev ## Copy what the dashboard's pages load out of web/package-lock.json
 	@npm ci --silent --no-audit --no-fund --prefix web
 	@$(BIN)/python -m tests.support.vendored
-docs-figures: setup-dev ## What of the product stands in the documents, and whether their snippets parse
-	@$(BIN)/python -m tests.site_figures
+docs-figures: setup-dev ## What of the product stands in the documents, and whether their snippets run (PAGE=docs/azure.md: those alone)
+	@$(BIN)/python -m tests.site_figures $(PAGE)
 docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md

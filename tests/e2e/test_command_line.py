@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ import requests
 from dropml.cli import target
 from dropml.cli.app import main
 from dropml.cli.stopping import Code
+from tests.snippets import live
+from tests.snippets.pages import ROOT, Snippet, snippets
+from tests.snippets.reader import Reader
 from tests.support.live_stack import LiveStack, live_stack, small_table
 
 pytestmark = pytest.mark.e2e
@@ -106,3 +111,36 @@ def test_a_run_that_a_person_rejects_is_5(folder: Path, capfd: pytest.CaptureFix
         assert main(["runs", "--dataset", "asked", "--state", "awaiting_approval", "-o", "json"]) == Code.OK
         run_id = next((run["run_id"] for run in json.loads(capfd.readouterr().out)), "")
     assert main(["reject", run_id, "--note", "no", "--wait", "--timeout", "120"]) == Code.REJECTED
+
+
+#: Those of the how-to pages that one live model is enough for; `make docs-figures` runs all.
+HOW_TO = ("own-file", "quarantine", "rotate-keys")
+
+
+def test_the_commands_of_how_to_pages_run_as_they_stand_there(folder: Path, stack: LiveStack) -> None:
+    """Cheap: the file is that of the first test, and has no second run."""
+    own, quarantine, rotate = (
+        next(one for one in snippets() if one.page == f"docs/how-to/{page}.md" and one.info == "bash")
+        for page in HOW_TO
+    )
+    (folder / "people.csv").write_bytes(small_table())
+    program = folder / "bin" / "dropml"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m dropml "$@"\n')
+    program.chmod(0o755)
+    path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
+    env = {"PATH": path, "HOME": str(folder), "PYTHONPATH": str(ROOT)} | live.named(stack)
+    stack.drop("spoilt.csv", b"a,y\n")
+    values = {"refused": stack.wait("spoilt")["run_id"]}
+    reader = Reader(folder, env, values)
+
+    quickly = Snippet(own.page, own.line, own.info, " ".join([own.text.strip(), *SMALL]))
+    dropped = reader.run(quickly)
+    assert dropped.code == Code.OK, dropped.said
+    (run_id,) = stack.run_ids("people")
+    shown = reader.run(quarantine)
+    assert shown.code == Code.OK, shown.said
+    assert "spoilt" in shown.said
+    values["endpoint"] = stack.get(f"/runs/{run_id}")["placement"]["endpoint"]
+    rotated = reader.run(rotate)
+    assert rotated.code == Code.OK, rotated.said
