@@ -63,6 +63,31 @@ def test_a_bad_row_is_written_back_with_its_reason_and_the_rest_is_scored(bench:
     assert [row["y"] for row in out] == ["no", "no", "no", "yes"]
 
 
+@pytest.mark.parametrize("size", [1, 5000])
+def test_a_line_with_a_damaged_quotation_mark_is_written_back_as_it_is_and_the_rest_is_scored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("shared.services.batches.csv_chunks.CHUNK_ROWS", size)
+    text = (
+        f'{HEADER}\n57,"tech" x,1.3,\n57,"technician",1.3,\n"30" "40",admin.,1.0,true\n30,admin.,1.0,true\n'
+    )
+    batch = bench.take(bench.upload(text))
+    bench.work()
+    shown = bench.show(batch)
+    assert (shown["status"], shown["rows"], shown["rows_failed"]) == ("completed", 4, 2)
+    out = bench.output(batch)
+    assert [row["prediction"] for row in out] == ["", "yes", "", "no"]
+    assert ["written twice" in row["prediction_error"] for row in out] == [True, False, True, False]
+    assert [row["age"] for row in out] == ['57,"tech" x,1.3,', "57", '"30" "40",admin.,1.0,true', "30"]
+
+
+def test_a_damaged_record_of_several_lines_ends_the_batch(bench: Bench) -> None:
+    batch = bench.take(bench.upload(f'{HEADER}\n57,"two\nlines" x,1.3,\n30,admin.,1.0,true\n'))
+    bench.work()
+    shown = bench.show(batch)
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "invalid-csv")
+
+
 def test_quoted_line_breaks_other_delimiters_and_a_byte_order_mark(bench: Bench) -> None:
     text = '\ufeffjob;age;euribor3m;member\n"two\nlines; here";57;1.5;\n\n"admin.";30;2;TRUE\n'
     batch = bench.take(bench.upload(text.encode()))

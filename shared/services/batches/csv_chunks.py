@@ -29,6 +29,12 @@ _LOOK = 50
 EXTRA_COLUMNS = ("prediction", "prediction_error")
 
 
+class DamagedRecord(list[str]):
+    """A line with text after a closing quotation mark, as its only cell: where its values end can't be told."""
+
+    verdict = 'text after a closing quotation mark; a quotation mark inside a value is written twice ("")'
+
+
 @dataclass
 class Chunk:
     """Records as they stand in the file, and the byte position behind the last one."""
@@ -76,13 +82,15 @@ def _next_line(lines: Lines) -> str:
 
 
 def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> Iterator[Chunk]:
-    """Chunks from `position` to the end; rows without any value are passed over. Raises MalformedBody."""
+    """Chunks from `position` to the end; rows without any value are passed over, and a damaged line is a record of its own, as
+    intake puts it aside. Raises MalformedBody, also for a damaged record of several lines: where it ends is anybody's guess.
+    """
     lines = Lines(read, layout, position, size)
     reader = csv.reader(lines, delimiter=layout.delimiter, skipinitialspace=True, strict=True)
     chunk = Chunk([], position)
     start = position
     try:
-        for record in reader:
+        for record in _records(reader, lines):
             chunk.position = lines.position
             if not says_nothing(record):
                 chunk.records.append(record)
@@ -98,6 +106,20 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
         ) from None
     if chunk.position > start:
         yield chunk
+
+
+def _records(reader: Iterator[list[str]], lines: Lines) -> Iterator[list[str]]:
+    while True:
+        before = lines.given
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            if lines.given - before != 1 or "expected after" not in str(error):
+                raise
+            record = DamagedRecord([lines.line.rstrip("\n")])
+        if record is None:
+            return
+        yield record
 
 
 @dataclass
@@ -118,6 +140,9 @@ def check_chunk(records: list[list[str]], layout: Layout, validator: RowValidato
     width = len(layout.columns)
     checked = CheckedChunk([], [])
     for record in records:
+        if isinstance(record, DamagedRecord):
+            checked.verdicts.append(record.verdict)
+            continue
         if len(record) != width:
             checked.verdicts.append(f"{len(record)} values where {width} columns are named")
             continue

@@ -33,6 +33,8 @@ class Lines:
         self._encoding, self.position = layout.encoding, position
         self._wide = layout.encoding.startswith(("utf-16", "utf-32"))
         self._next_read = position
+        #: The line last given, and how many were.
+        self.line, self.given = "", 0
         self._lines: list[bytes] = []  # whole ones, the next one last
         self._rest = b""
 
@@ -49,7 +51,8 @@ class Lines:
             self._fill()
         raw = self._lines.pop()
         start, self.position = self.position, self.position + len(raw)
-        return self._clean(raw, start)
+        self.line, self.given = self._clean(raw, start), self.given + 1
+        return self.line
 
     def coming(self, count: int) -> list[str]:
         """The next lines, up to so many, which stay to be read; fewer where one can't be."""
