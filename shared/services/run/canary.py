@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shared.domain.canary import CanaryLimits, Tally
 from shared.domain.canary import breach as breach_of
-from shared.domain.errors import DropMLError
+from shared.domain.errors import DropMLError, Transient
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.serving import ServingEntry
@@ -26,6 +26,9 @@ from shared.services.run.traffic import (
     write_serving,
 )
 
+#: So long after a canary's time, an answer that may still come is asked for again (seconds).
+ASK_SECONDS = 120.0
+
 
 def canary(run: Run, ctx: Context) -> Run:
     """Move traffic: first a share, then all of it; each move is an operation that is begun and then watched."""
@@ -33,8 +36,6 @@ def canary(run: Run, ctx: Context) -> Run:
     if dataset.shifting:
         return run  # people have put another version in force, and traffic is on its way there
     endpoint = endpoint_of(run, ctx)
-    if endpoint.state not in SETTLED:
-        return run  # an earlier move is still under way
     gate, now = run.gate or Gate(), run.canary or Canary(0)
     champion = ctx.store.load(gate.champion_run)[0] if gate.champion_run else None
     if dataset.champion == run.run_id:
@@ -44,7 +45,11 @@ def canary(run: Run, ctx: Context) -> Run:
         champion = ctx.store.load(dataset.champion)[0]
     if champion and now.breach:
         return _go_back(run, champion, endpoint, now.breach, ctx)
-    if dataset.paused and (now.passed or now.since is None):
+    if endpoint.state not in SETTLED or (dataset.paused and now.passed):
+        # An earlier move is still under way, or a person wants no other: callers are looked after all the same.
+        run = _looked_after(run, champion, endpoint, now, ctx)
+        return waiting(run, dataset.paused) if dataset.paused and now.passed else run
+    if dataset.paused and now.since is None:
         return waiting(run, dataset.paused)
     if now.since is None and (before := ready(run, endpoint, ctx)):
         return before
@@ -72,12 +77,21 @@ def _watch(run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Contex
     """
     if now.paced_since is None:  # begun by an earlier release, which knew the clock alone
         now = replace(now, paced_since=ctx.active() - max(0.0, ctx.clock() - (now.since or 0.0)))
-    over = ctx.active() - (now.paced_since or 0.0) >= ctx.canary.seconds
+    late = ctx.active() - (now.paced_since or 0.0) - ctx.canary.seconds
+    over = late >= 0
     now, breach = _seen_by_callers(run, champion, endpoint, now, ctx)
-    breach = breach or (_asked_again(run, endpoint, ctx) if over else None)
+    breach = breach or (_asked_again(run, endpoint, late, ctx) if over else None)
     if breach is None and not over:
         return replace(run, canary=now)
     return replace(run, canary=replace(now, breach=breach, passed=breach is None))
+
+
+def _looked_after(run: Run, champion: Run | None, endpoint: Endpoint, now: Canary, ctx: Context) -> Run:
+    """Only whether callers meet a breach, while nothing else can be done. What a person promotes is watched once it is live."""
+    if champion is None or now.since is None or run.promoted:
+        return run
+    now, breach = _seen_by_callers(run, champion, endpoint, now, ctx)
+    return replace(run, canary=replace(now, breach=breach))
 
 
 def _seen_by_callers(
@@ -99,10 +113,15 @@ def limits_of(run: Run, ctx: Context) -> CanaryLimits:
     return ctx.canary.limits.expecting((numbers.score_distance if numbers else None) or 0.0)
 
 
-def _asked_again(run: Run, endpoint: Endpoint, ctx: Context) -> str | None:
+def _asked_again(run: Run, endpoint: Endpoint, late: float, ctx: Context) -> str | None:
+    """`late`: seconds since the canary's time was over."""
     before = list(run.gate.smoke) if run.gate else []
     try:
         answers = smoke_answers(run, endpoint, ctx)
+    except Transient as error:
+        if late < ASK_SECONDS:
+            raise  # the next tick asks again
+        return error.message
     except DropMLError as error:
         return error.message
     return None if answers == before else f"it now answers {answers}, not {before}"
@@ -111,9 +130,12 @@ def _asked_again(run: Run, endpoint: Endpoint, ctx: Context) -> str | None:
 def _go_back(run: Run, champion: Run, endpoint: Endpoint, breach: str, ctx: Context) -> Run:
     """All traffic to the champion: at once for callers of the proxy, then at the endpoint itself."""
     back = {deployment_of(champion): 100}
-    if not traffic_is(endpoint, back):
-        write_serving(champion, endpoint, None, ctx, traffic=back)
-        ctx.azureml.begin_traffic(endpoint.name, back)
+    if endpoint.state not in SETTLED or not traffic_is(endpoint, back):
+        serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
+        if serving is None or serving.traffic != back:
+            write_serving(champion, endpoint, None, ctx, traffic=back)
+        if endpoint.state in SETTLED:
+            ctx.azureml.begin_traffic(endpoint.name, back)
         return run
     write_serving(champion, endpoint, None, ctx)
     tallies.forget(ctx.store.documents, run.slug)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shared.domain.errors import DropMLError
 from shared.domain.failures import explained
 from shared.domain.run.documents import Run
-from shared.domain.run.parts import FailedTrial, RunProblem, Trial, brief
+from shared.domain.run.parts import Canary, FailedTrial, RunProblem, Trial, brief
 from shared.domain.run.states import State
 from shared.services.guard import safely
 from shared.services.run import trouble
@@ -75,13 +75,20 @@ def late(run: Run, job: Job, ctx: Context) -> Run:
 
 
 def overdue(run: Run, ctx: Context) -> Run:
-    """The run after it stayed too long in one state; a job that it waited for is ended as far as that can be done."""
+    """The run after it stayed too long in one state; a job that it waited for is ended as far as that can be done.
+
+    A canary goes back first, however long that takes: ending it would leave callers with a split that nobody watches.
+    """
+    problem = trouble.overdue(run, open_hours(run, ctx.pace.open_run_hours))
+    if run.state is State.CANARY and run.gate and run.gate.champion_run:
+        canary = run.canary or Canary(0)
+        return replace(run, canary=replace(canary, breach=canary.breach or problem.message))
     if run.state is State.TRAINING and run.training:
         try:
             ctx.azureml.cancel(run.training.name)
         except DropMLError as error:
             safely(ctx.log, "job could not be cancelled", run_id=run.run_id, **error.to_dict())
-    return run.fail(ctx.clock(), trouble.overdue(run, open_hours(run, ctx.pace.open_run_hours)))
+    return run.fail(ctx.clock(), problem)
 
 
 def _trials(job: Job, ctx: Context) -> list[Trial]:

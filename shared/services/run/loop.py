@@ -74,7 +74,8 @@ def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
     if loaded.waits_for and not after.waits_for:
         after = replace(after, paced_at=ctx.active())  # what it waited for a person is no fault of its own
     hours = failing.open_hours(after, ctx.pace.open_run_hours)
-    if after.is_open and not after.waits_for and in_state(after, ctx) > hours * 3600:
+    patience = hours * 3600 + (ctx.canary.seconds if after.state is State.CANARY else 0.0)
+    if after.is_open and not after.waits_for and in_state(after, ctx) > patience:
         after = failing.overdue(after, ctx)
     after = admitting.told(after, loaded, ctx)
     if after == loaded:

@@ -77,8 +77,8 @@ def take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -
 
 
 def _crowned(dataset: Dataset, run_id: str, before: str | None, watch: Watch | None) -> Dataset:
-    """With the run as champion, if the one that it was compared with still is."""
-    if dataset.champion != before or dataset.shifting:
+    """With the run as champion, if the one that it was compared with still is, and nobody has ended the run meanwhile."""
+    if dataset.champion != before or dataset.shifting or run_id not in dataset.open:
         return dataset
     return replace(dataset, champion=run_id, shift=None, watch=watch)
 
@@ -103,18 +103,29 @@ def _retire(run_id: str, by: str, ctx: Context) -> None:
 
 
 def prune(run: Run, champion: Run | None, ctx: Context) -> None:
-    """Two deployments are kept, and those that open runs of the dataset name: they are still to be judged.
+    """Two deployments are kept, those that open runs of the dataset name, for they are still to be judged, and those between
+    which people have moved the traffic meanwhile.
 
     One with traffic is never deleted (the service would refuse).
     """
     endpoint, mine = placement_of(run)
+    listed = list(ctx.azureml.deployments(endpoint))
     dataset = ctx.store.dataset(run.slug)
     keep = {mine} | ({deployment_of(champion)} if champion else set())
     for other in dataset.open.values() if dataset else ():
         keep |= names.deployments(other.n, other.attempt) if other.run_id != run.run_id else frozenset()
-    for deployment in ctx.azureml.deployments(endpoint):
+    known = {run.run_id, *([champion.run_id] if champion else ())}
+    for run_id in set(_in_force(dataset) if dataset else ()) - known:
+        keep.add(deployment_of(ctx.store.load(run_id)[0]))
+    for deployment in listed:
         if deployment.name not in keep and deployment.state in SETTLED:
             ctx.azureml.begin_delete_deployment(endpoint, deployment.name)
+
+
+def _in_force(dataset: Dataset) -> list[str]:
+    """Runs that answer callers now, or are about to."""
+    shift = dataset.shifting
+    return [run_id for run_id in (dataset.champion, *((shift.to, shift.away) if shift else ())) if run_id]
 
 
 def write_serving(
