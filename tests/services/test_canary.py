@@ -16,9 +16,9 @@ from shared.domain.documents import from_json, to_json
 from shared.domain.errors import Upstream
 from shared.domain.rows.predictions import Prediction
 from shared.domain.run.serving import ServingEntry
-from shared.services.monitoring.tallies import CanaryWatch, Counts
-from shared.services.run import loop
-from tests.services.test_lifecycle import drop, state, tick
+from shared.services.monitoring.tallies import LATE_SECONDS, CanaryWatch, Counts, observed
+from shared.services.run import loop, serving_documents
+from tests.services.test_lifecycle import SCHEMA, drop, state, tick
 from tests.support.memory import MemoryDocuments, World
 from tests.support.scoring_support import ROW, App, Endpoint, Scripted, call, request, serve
 from tests.support.sure_models import CLASSES, SureScorer, rare, sure_world
@@ -338,6 +338,64 @@ class TestSplits:
             assert time.monotonic() < until, "the counts were not written"
             time.sleep(0.01)
         assert written(world, "host-a") == 100
+
+    def test_a_clock_that_went_back_blinds_no_process(self) -> None:
+        """A promotion while the clock was an hour ahead, the next one after it was set right; the process has seen both."""
+        world = World(canary_seconds=100, watch_seconds=60)
+        watch = CanaryWatch(world.docs, "host-a", wait=lambda _: None)
+        drop(world, "A")
+        tick(world)
+        world.jump(3600)
+        drop(world, "B")
+        tick(world, 10)
+        watch.failed(serving(world), "m1-a1")
+        tick(world, 200)
+        ahead = serving(world).updated_at
+        assert state(world, "bank-2-a1") == "live"
+        world.jump(-3600)
+        drop(world, "C")
+        tick(world, 15)
+        entry = serving(world)
+        assert entry.shared
+        assert world.clock.now < ahead < entry.updated_at < ahead + 1, "each document is dated after the last"
+        for _ in range(50):
+            watch.failed(entry, "m3-a1")
+        until = time.monotonic() + 10
+        while not (seen := observed(world.docs, "bank", entry.updated_at)) or seen["m3-a1"].errors < 50:
+            assert time.monotonic() < until, "the calls were not counted"
+            time.sleep(0.01)
+        tick(world, 10)
+        assert state(world, "bank-3-a1") == "rejected"
+        assert serving(world).traffic == {"m2-a1": 100}
+
+    def test_two_who_write_at_once_name_two_splits(self, world: World) -> None:
+        """The other is a host whose clock is ahead, and first: the conditional write is decided anew."""
+        now = serving(world)
+        world.points.meanwhile = (
+            2 * len(world.points.seen),
+            lambda: serving_documents.write(replace(now, updated_at=now.updated_at + 600), world.store),
+        )
+        serving_documents.write(replace(now, traffic={"m1-a1": 100}), world.store)
+        assert serving(world).traffic == {"m1-a1": 100}
+        assert now.updated_at + 600 < serving(world).updated_at < now.updated_at + 601
+
+    def test_a_document_made_anew_by_a_clock_that_went_back_is_counted_once_no_late_call_can_come(
+        self,
+    ) -> None:
+        docs, clock = MemoryDocuments(), [0.0]
+        watch = CanaryWatch(docs, "here", wait=lambda _: None, monotonic=lambda: clock[0])
+        ahead = ServingEntry("bank", "bank", "e", "uri", "m1-a1", SCHEMA, updated_at=5000.0)
+        anew = replace(ahead, updated_at=1000.0)
+        watch.failed(ahead, "m1-a1")
+        clock[0] = LATE_SECONDS - 1
+        watch.failed(anew, "m1-a1")
+        clock[0] = LATE_SECONDS
+        watch.failed(anew, "m1-a1")
+        until = time.monotonic() + 10
+        while not (seen := observed(docs, "bank", 1000.0)):
+            assert time.monotonic() < until, "the call was not counted"
+            time.sleep(0.01)
+        assert seen["m1-a1"].errors == 1
 
 
 class Flaky(Endpoint):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from shared.domain.errors import Transient, Upstream
 from shared.domain.rows.predictions import Prediction
 from shared.services.monitoring.tallies import CanaryWatch
+from shared.services.run import serving_documents
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.levers.outside import LIST_SECONDS, OutsideTraffic
 from tests.services.test_acts import ANN, entries, in_canary, live, states, traffic
@@ -235,6 +237,17 @@ class TestChangedInAzure:
         look(world)
         assert world.serving("bank").traffic == {"m2-a1": 100}
         assert states(world) == ["retired", "live"]
+
+    def test_a_document_dated_ahead_of_the_clock_is_settled_by_the_lifecycles_own_time(self) -> None:
+        world = live()
+        serving_documents.write(
+            replace(world.serving("bank"), updated_at=world.clock.now + 3600), world.store
+        )
+        studio(world, m1_a1=30, m2_a1=70)
+        watcher = look(world)
+        assert world.serving("bank").traffic == {"m2-a1": 100}, "its own move may read back old for a while"
+        look(world, watcher)
+        assert world.serving("bank").traffic == {"m1-a1": 30, "m2-a1": 70}
 
     def test_a_look_costs_one_listing_of_the_endpoints_however_many_there_are(self) -> None:
         world = World()

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: A count is in storage this many seconds after the call, at the latest.
 FLUSH_SECONDS = 2.0
+#: No call that began with an earlier split ends later than this after the first of the next one (Azure ends any at 230).
+LATE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class _Split:
     """One traffic split as this process has seen it."""
 
     since: float
+    seen: float
     tallies: dict[str, Tally] = field(default_factory=dict)
     writing: bool = False
 
@@ -53,8 +56,10 @@ class CanaryWatch:
         *,
         wait: Callable[[float], None] = time.sleep,
         flush_seconds: float = FLUSH_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents, self._process = documents, process
+        self._monotonic = monotonic
         self._wait, self._flush_seconds = wait, flush_seconds
         self._splits: dict[str, _Split] = {}
         self._lock = threading.Lock()
@@ -78,11 +83,14 @@ class CanaryWatch:
             self._tally(entry, deployment).failed()
 
     def _tally(self, entry: ServingEntry, deployment: str) -> Tally:
-        split = self._splits.get(entry.slug)
-        if split is None or split.since < entry.updated_at:
-            split = self._splits[entry.slug] = _Split(entry.updated_at)
-        elif split.since > entry.updated_at:
+        split, now = self._splits.get(entry.slug), self._monotonic()
+        if split and split.since > entry.updated_at and now - split.seen < LATE_SECONDS:
             return Tally()  # a late call, from before the traffic was split as it is now
+        if (
+            split is None or split.since != entry.updated_at
+        ):  # an earlier one: its document was made anew, the clock went back
+            split = self._splits[entry.slug] = _Split(entry.updated_at, now)
+        split.seen = now
         if not split.writing:
             split.writing = True
             work = threading.Thread(target=self._write, args=(entry.slug, split), daemon=True)

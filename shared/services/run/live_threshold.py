@@ -109,7 +109,7 @@ def _serve(run: Run, ctx: Context) -> None:
         if version is None or version.run_id != run.run_id or version.threshold == value:
             return
         deployments = {**entry.deployments, name: replace(version, threshold=value)}
-        at = ctx.clock() if entry.shared else entry.updated_at
+        at = serving_documents.later(ctx.clock(), entry.updated_at) if entry.shared else entry.updated_at
         after = replace(entry, deployments=deployments, updated_at=at)
         ctx.store.documents.replace(path, to_json(after), found[1], serving_documents.told(after))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from shared.domain.documents import InvalidDocument, to_json
 from shared.domain.run.serving import ServingEntry
+from shared.services import conditional
 from shared.services.documents import Entry
 from shared.services.run.state_documents import StateDocuments
 
 FOLDER = "serving/"
+#: Seconds between a document and the one before where the clock says no more.
+STEP = 0.001
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,31 @@ def slug_of(listed: Entry) -> str:
 
 
 def write(entry: ServingEntry, state: StateDocuments) -> None:
-    state.write(path_of(entry.slug), entry, told(entry))
+    """Last writer wins. `updated_at` names the split of the traffic, by which calls are counted: it grows with every write,
+    also where a clock went back or another host's is ahead.
+    """
+    path, documents = path_of(entry.slug), state.documents
+
+    def attempt() -> None:
+        try:
+            found = documents.get(path)
+        except InvalidDocument:
+            documents.delete(path)
+            found = None
+        after = replace(
+            entry, updated_at=later(entry.updated_at, found[0].get("updated_at") if found else None)
+        )
+        if found is None:
+            documents.create(path, to_json(after), told(after))
+        else:
+            documents.replace(path, to_json(after), found[1], told(after))
+
+    conditional.write(attempt, path)
+
+
+def later(now: float, before: object) -> float:
+    """`now`, where it is after `before`, which is what a document says; a step after that where it isn't."""
+    return max(now, before + STEP) if isinstance(before, float | int) else now
 
 
 def told(entry: ServingEntry) -> dict[str, str]:

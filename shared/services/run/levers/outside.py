@@ -42,6 +42,8 @@ class OutsideTraffic:
         self._known: dict[str, tuple[str, Placed]] = {}
         self._served: list[Placed] = []
         self._strange: set[str] = set()
+        #: Documents dated later than this host's clock, and when (in the lifecycle's own time) each was first seen.
+        self._ahead: dict[str, tuple[float, float]] = {}
         self._listed_at = self._looked_at = float("-inf")
 
     def tick(self, deadline: float) -> None:
@@ -104,7 +106,7 @@ class OutsideTraffic:
         dataset, entry = ctx.store.dataset(slug), ctx.store.hint(path_of(slug), ServingEntry)
         if dataset is None or entry is None or dataset.champion is None or self._own(dataset):
             return
-        if abs(ctx.clock() - entry.updated_at) < ctx.pace.settle_seconds:
+        if not self._settled(entry):
             return
         endpoint = ctx.azureml.endpoint(entry.endpoint)
         if endpoint is None or not _differs(endpoint, entry):
@@ -122,6 +124,18 @@ class OutsideTraffic:
         if traffic:
             other = next((run for run in runs if run.run_id != champion.run_id), None)
             write_serving(champion, endpoint, other, ctx)
+
+    def _settled(self, entry: ServingEntry) -> bool:
+        """Whether what DropML moved last is old enough. A date ahead of the clock tells nothing: a clock went back since."""
+        ctx, settle = self._ctx, self._ctx.pace.settle_seconds
+        age = ctx.clock() - entry.updated_at
+        if age >= 0:
+            return age >= settle
+        date, seen = self._ahead.get(entry.slug, (0.0, 0.0))
+        if date != entry.updated_at:
+            seen = ctx.active()
+            self._ahead[entry.slug] = entry.updated_at, seen
+        return ctx.active() - seen >= settle
 
     def _own(self, dataset: Dataset) -> bool:
         """Whether DropML is moving this dataset's traffic itself."""
