@@ -60,6 +60,22 @@ class TestAnEndpointThatDoesNotSettle:
         )
 
 
+def test_an_endpoint_whose_last_change_was_cancelled_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = live("AB", canary_seconds=1)
+    (endpoint,) = world.azureml.endpoints.values()
+    endpoint |= {"state": "Canceled", "wanted": dict(endpoint["traffic"])}
+    ready = world.azureml._ready
+    changes = endpoint["changes"]
+    monkeypatch.setattr(
+        world.azureml,
+        "_ready",
+        lambda thing: not (thing.startswith("endpoint") and thing.endswith(f" {changes}")) and ready(thing),
+    )
+    putting_back.rollback("bank", None, ANN, None, world.context)
+    tick(world, 20)
+    assert (states(world), traffic(world)) == (["live", "rolled_back"], BACK)
+
+
 def test_a_canary_may_last_as_long_as_runs_may_stay_open() -> None:
     world = in_canary(86_400, open_run_hours=24.0)
     for _ in range(900):

@@ -22,7 +22,7 @@ from shared.services.run.thresholds import comparable
 from shared.services.run.training import placement_of, snapshot_of
 
 #: States in which an endpoint or a deployment can be changed.
-SETTLED = ("Succeeded", "Failed")
+SETTLED = ("Succeeded", "Failed", "Canceled")
 
 
 def endpoint_of(run: Run, ctx: Context) -> Endpoint:

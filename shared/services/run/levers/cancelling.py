@@ -73,7 +73,7 @@ def undeployed(run: Run, ctx: Context) -> bool:
         return True
     found = (ctx.azureml.deployment(endpoint, name) for name in sorted(names.deployments(run.n, run.attempt)))
     standing = next((each for each in found if each is not None and each.state != "Deleting"), None)
-    if standing is not None and standing.state in ("Succeeded", "Failed", "Canceled"):
+    if standing is not None and standing.state in SETTLED:
         ctx.azureml.begin_delete_deployment(endpoint, standing.name)
     return standing is None
 

@@ -83,7 +83,7 @@ def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     ours = {deployment_of(ctx.store.load(run_id)[0]) for run_id in (sleep.run_id, *dataset.undeployed)}
     standing = [each for each in ctx.azureml.deployments(endpoint.name) if each.name in ours]
     for each in standing:
-        if each.state in (*SETTLED, "Canceled"):
+        if each.state in SETTLED:
             ctx.azureml.begin_delete_deployment(endpoint.name, each.name)
             return
     if not standing:
