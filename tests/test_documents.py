@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,13 @@ def test_every_bar_has_a_short_test_and_a_long_command(bar: str) -> None:
         assert {kind.strip("` ") for kind in told.split(",")} <= _CHAOS, f"{bar}: {told}"
     if int(bar[1:]) < 10:
         assert "`make chaos`" in long, "R1 to R9 have their long run there"
+
+
+def test_the_seams_name_every_module_that_may_build_adapters() -> None:
+    walls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (wall,) = [each for each in walls if each["type"] == "protected"]
+    page = (ROOT / "docs" / "seams.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"build adapters.+?No other imports one", page, re.DOTALL)
+    assert set(re.findall(r"`(shared\.\w+)`", told)) == set(wall["allowed_importers"])
