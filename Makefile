@@ -109,6 +109,7 @@ docs: setup ## Write the generated pages
 	@$(BIN)/python -m shared.settings_page > docs/settings.md
 	@$(BIN)/python -m dropml.cli.page > docs/cli.md
 	@$(BIN)/python -m tests.support.logged_lines
+	@$(BIN)/python -m tests.support.map_page
 
 SITE = .venv-docs
 $(SITE)/.ready: requirements/docs.lock

@@ -1,0 +1,1 @@
+"""The application behind its doors: what it is set to, and what builds each part."""

@@ -12,6 +12,7 @@ from shared.domain.notify.notices import EVENTS
 from shared.domain.run.signals import LEDGER_EVENT, METRICS, STATE_EVENT
 from shared.domain.run.states import NEXT, OPEN, State
 from tests.site_figures import figures
+from tests.support import map_page
 from tests.support.logged_lines import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,3 +168,38 @@ def test_every_query_asks_for_what_is_sent() -> None:
 
 def test_the_figures_of_the_documents_are_met() -> None:
     assert [figure.line() for figure in figures() if not figure.ok] == []
+
+
+def test_the_map_has_every_file_with_what_it_is() -> None:
+    assert text(map_page.PAGE).endswith(map_page.rooms()), "run `make docs`"
+    told = {f"{folder}/{name}" for folder, _, files in map_page.folders() for name in files}
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for room in map_page.ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert there <= told
+    silent = [folder for folder, said, files in map_page.folders() if not said or not all(files.values())]
+    assert silent == [], "a folder's `__init__.py`, and each file, says in its first line what it is"
+
+
+def test_the_map_names_no_module_that_is_gone() -> None:
+    asked = text(map_page.PAGE).partition(map_page.HEAD)[0]
+    for name in re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \|", asked, re.MULTILINE):
+        for path in re.findall(r"`([\w/]+)`", name):
+            inside = path if path.startswith("shared/") else f"shared/{path}"
+            assert (ROOT / f"{inside}.py").exists(), f"{path} is gone"
+
+
+#: Folders whose names the picture leaves to the map.
+UNSHOWN = {"shared", "dropml", "shared/adapters/pipeline_code", "shared/ui/views", "dropml/cli/commands"}
+
+
+def test_the_picture_has_every_room() -> None:
+    picture = text(DOCS / "rooms.svg")
+    packages = (path.parent for room in map_page.ROOMS for path in (ROOT / room).rglob("__init__.py"))
+    rooms = {name for path in packages if (name := path.relative_to(ROOT).as_posix()).count("/") < 3}
+    rooms |= {*map_page.ROOMS, "tests", "benchmarks", "docs", "requirements", "web", ".github"}
+    assert len(rooms) > 40
+    assert [room for room in sorted(rooms - UNSHOWN) if f"{Path(room).name}/" not in picture] == []

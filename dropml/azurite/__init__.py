@@ -1,0 +1,1 @@
+"""Azurite: installed, started, stopped."""

@@ -1,0 +1,1 @@
+"""The OpenAPI document, a file a family of routes."""

@@ -1,0 +1,1 @@
+"""Pure rules, names and documents: no I/O, no clock, no SDK."""

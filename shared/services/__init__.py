@@ -1,0 +1,1 @@
+"""What happens: a folder a flow, and beside them what several flows share."""

@@ -1,0 +1,1 @@
+"""The dashboard: pages, sessions, what is asked before an act."""

@@ -1,0 +1,1 @@
+"""What is registered and versioned: data assets, models, components, codes, environments."""

@@ -1,0 +1,1 @@
+"""The emulator's HTTP servers: paths to handlers, faults on order, TLS."""

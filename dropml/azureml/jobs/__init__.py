@@ -1,0 +1,1 @@
+"""AutoML, command and pipeline jobs, each a process; schedules."""

@@ -1,0 +1,1 @@
+"""The workspace itself: computes, datastores and the blob account behind them, the ingestion of telemetry."""

@@ -1,0 +1,1 @@
+"""Rows to score: read, checked against the schema, answered in the caller's shape."""

@@ -1,0 +1,1 @@
+"""A dropped file read as a table: encoding, dialect, header, types, label, holdout, refusals."""

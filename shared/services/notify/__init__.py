@@ -1,0 +1,1 @@
+"""Telling people: outbox, sending, the poison queue."""

@@ -1,0 +1,1 @@
+"""Refused files: shown, released, discarded."""

@@ -1,0 +1,1 @@
+"""A request: checked, sent to a deployment, answered; keys fetched and rotated."""

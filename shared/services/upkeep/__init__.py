@@ -1,0 +1,1 @@
+"""Between two files: drift judged, training anew where it is due."""

@@ -1,0 +1,1 @@
+"""An MLTable and its files as rows, columns typed."""

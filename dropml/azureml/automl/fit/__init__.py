@@ -1,0 +1,1 @@
+"""Encoding, algorithms and metrics: one member fitted and measured."""

@@ -1,0 +1,1 @@
+"""Members put together into one model: saved, compiled, explained."""

@@ -1,0 +1,1 @@
+"""What each column holds and what is odd about it."""

@@ -1,0 +1,1 @@
+"""What people ask of a run or a dataset, taken down."""

@@ -1,0 +1,1 @@
+"""What is done about a run from outside its own steps: approval, cancelling, pause, traffic, sleep."""
