@@ -142,3 +142,23 @@ def test_a_model_that_tells_no_packages_ends_its_run_with_the_way_out() -> None:
     problem = world.run(run_id).problem
     assert problem is not None
     assert (state(world, run_id), problem.code) == ("failed", "no-environment")
+
+
+def test_an_endpoint_that_has_the_live_model_is_never_to_be_deleted() -> None:
+    world = World()
+    drop(world, "A")
+    tick(world)
+    endpoint = only_endpoint(world)
+    ready = world.azureml._ready
+    endpoint |= {"state": "Failed", "wanted": dict(endpoint["traffic"])}
+    world.azureml._ready = lambda thing: not thing.startswith("endpoint") and ready(thing)  # type: ignore[method-assign]
+    world.azureml.begin_traffic = lambda endpoint, traffic: None  # type: ignore[method-assign]
+    second = drop(world, "B")
+    tick(world)
+    problem = world.run(second).problem
+    assert problem is not None
+    assert problem.code == "endpoint-failed"
+    assert "It has the live model: don't delete it" in problem.message
+    assert "Delete" not in problem.remedy
+    assert "az ml online-endpoint update" in problem.remedy
+    assert f"/api/runs/{second}/retry" in problem.remedy

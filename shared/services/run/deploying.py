@@ -91,6 +91,15 @@ def _endpoint_failed(run: Run, endpoint: Endpoint, ctx: Context) -> Run:
         ctx.azureml.begin_traffic(endpoint.name, endpoint.traffic)
         why = f"The endpoint {endpoint.name} came out as Failed and is put again."
         return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
+    dataset = ctx.store.dataset(run.slug)
+    if (dataset and dataset.champion) or any(endpoint.traffic.values()):
+        raise DropMLError(
+            f"The endpoint {endpoint.name} is Failed, also after it was put again. It has the live model: don't delete it.",
+            remedy=f"Read its provisioning error (az ml online-endpoint show --name {endpoint.name}, or the studio), mend "
+            f"that, put the endpoint again (az ml online-endpoint update --name {endpoint.name}) or wait a while; then "
+            f"POST /api/runs/{run.run_id}/retry.",
+            code="endpoint-failed",
+        )
     raise DropMLError(
         f"The endpoint {endpoint.name} could not be created.",
         remedy=f"Delete the endpoint {endpoint.name} in the studio, check quota and rights, then retry the run.",
