@@ -69,7 +69,8 @@ def gate(run: Run, ctx: Context) -> Run:
     """
     dataset = ctx.store.change_dataset(run.slug, lambda found: _claimed(found, run.run_id))
     if dataset.promoting != run.run_id:
-        return run
+        before = f"Run {dataset.promoting} of this dataset is before it; it goes on by itself once that one has its verdict."
+        return replace(run, waits_for=before)
     seen = run.gate or Gate()
     endpoint = endpoint_of(run, ctx)
     if seen.decision == "promote":
