@@ -83,7 +83,7 @@ PATHS: Doc = {
         "post": operation(
             "retryRun",
             "runs",
-            "Try a failed or rejected run again",
+            "Try a failed, rejected or cancelled run again",
             parameters=[RUN_ID, ACTOR],
             responses=responses(
                 json_answer(

@@ -24,6 +24,7 @@ _THEN = {
     "quarantined": "dropml quarantine show {run_id}",
     "failed": "dropml retry {run_id}",
     "rejected": "dropml retry {run_id}",
+    "cancelled": "dropml retry {run_id}, if it was a mistake",
     "awaiting_approval": "dropml approve {run_id}, or dropml reject {run_id}",
     "canary": "dropml promote {run_id}, or dropml rollback {dataset}",
     "live": "dropml score {dataset} FILE",
@@ -164,7 +165,7 @@ def leaderboard(run_id: RunId) -> None:
 
 
 def retry(run_id: RunId, wait: Wait = False, timeout: Timeout = HOURS) -> int:
-    """Start the next attempt of a failed or rejected run."""
+    """Start the next attempt of a failed, rejected or cancelled run."""
     session = current()
     with session.client() as api:
         new = api.post(f"/runs/{_part(run_id)}/retry")["run_id"]

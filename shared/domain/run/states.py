@@ -56,4 +56,6 @@ OPEN = frozenset(s for s, following in NEXT.items() if following) - {S.LIVE, S.R
 #: States of a version that was live; where its deployment still stands it can be again.
 FORMER = frozenset({S.RETIRED, S.ROLLED_BACK})
 #: States after which the same data may be tried again under the next attempt.
-RETRYABLE = frozenset({S.QUARANTINED, S.FAILED, S.REJECTED})
+RETRYABLE = frozenset({S.QUARANTINED, S.FAILED, S.REJECTED, S.CANCELLED})
+#: States whose table is no version that the next one is held against; nothing was wrong with that of a cancelled run.
+NO_CONTRACT = RETRYABLE - {S.CANCELLED}

@@ -11,7 +11,7 @@ from shared.domain.errors import NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot
-from shared.domain.run.states import RETRYABLE
+from shared.domain.run.states import NO_CONTRACT
 from shared.domain.schema import Schema
 from shared.domain.table.profile.parts import Profile
 from shared.services.run.context import Context
@@ -30,7 +30,7 @@ def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None
         except (InvalidDocument, NotFound) as error:
             ctx.log("the version before can't be read", run_id=run_id, error=type(error).__name__)
             continue
-        stands = run.state not in RETRYABLE or run_id == doc.accepted
+        stands = run.state not in NO_CONTRACT or run_id == doc.accepted
         same = (run.config.label, run.config.task) == (config.label, config.task)
         if run.snapshot and (run_id == doc.champion or (stands and same)):
             return run

@@ -123,19 +123,23 @@ def delivery(occurrence: str) -> str:
 
 
 def retry(run_id: str, actor: str, ctx: Context) -> str:
-    """The next attempt of a run that failed or was rejected."""
+    """The next attempt of a run that failed, was rejected or was cancelled."""
     run, _ = ctx.store.load(run_id)
     if run.state not in RETRYABLE:
-        raise Conflict(f"The run is {run.state}; only a failed or rejected one can be tried again.")
+        raise Conflict(
+            f"The run is {run.state}; only a failed, rejected or cancelled one can be tried again.",
+            remedy=f"GET /api/runs/{run_id} tells how it goes on.",
+        )
     if run.snapshot is None:
         raise Conflict(
             "The file was refused, so there is nothing to train on.",
             remedy=f"Correct it and drop it again; GET /api/quarantine/{run_id} tells what else can be done.",
         )
+    state = State.REGISTERED if _registered(run) else State.VALIDATING
     return ctx.store.claim(
         run.slug,
         run.key,
-        lambda n, a: derive(run, n, a, key=run.key, cause="retry", actor=actor, at=ctx.clock()),
+        lambda n, a: derive(run, n, a, key=run.key, cause="retry", actor=actor, at=ctx.clock(), state=state),
         delivery=f"retry:{run_id}",
         again=True,
     )[0]

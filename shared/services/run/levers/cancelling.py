@@ -51,7 +51,8 @@ def _told(run: Run, asked: Act) -> RunProblem:
     return RunProblem(
         code="cancelled",
         message=f"Cancelled by {asked.actor} while it was {run.state}{why}",
-        remedy=f"None is needed. POST /api/datasets/{run.slug}/pause keeps the next file from training.",
+        remedy=f"None is needed. POST /api/runs/{run.run_id}/retry trains its data after all; "
+        f"POST /api/datasets/{run.slug}/pause keeps the next file from training.",
     )
 
 
