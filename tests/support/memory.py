@@ -237,7 +237,9 @@ class MemoryAzureML:
         found = self.endpoints.get(name)
         if found is None:
             return None
-        if found["state"] != "Succeeded" and self._ready(f"endpoint {name} {found['changes']}"):
+        if found["state"] not in ("Succeeded", "Canceled") and self._ready(
+            f"endpoint {name} {found['changes']}"
+        ):
             found["state"] = "Succeeded"
             found["traffic"] = dict(found["wanted"])
         return Endpoint(name, found["state"], f"http://{name}/score", dict(found["traffic"]), "key")
@@ -257,7 +259,7 @@ class MemoryAzureML:
         """Azure takes one operation of an endpoint at a time."""
         if self.endpoint(endpoint) is None:
             raise NotFound(f"there is no endpoint {endpoint}")
-        if self.endpoints[endpoint]["state"] != "Succeeded":
+        if self.endpoints[endpoint]["state"] not in ("Succeeded", "Canceled"):
             raise Conflict(f"the endpoint {endpoint} has an operation in progress")
         return self.endpoints[endpoint]
 
