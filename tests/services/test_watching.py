@@ -13,7 +13,7 @@ from shared.domain.rows.predictions import Prediction
 from shared.services.monitoring.tallies import CanaryWatch
 from shared.services.run import serving_documents
 from shared.services.run.acting import asking, putting_back
-from shared.services.run.levers.outside import LIST_SECONDS, OutsideTraffic
+from shared.services.run.levers.outside import LIST_SECONDS, OUT_SECONDS, OutsideTraffic
 from tests.services.test_acts import ANN, entries, in_canary, live, states, traffic
 from tests.services.test_bad_cloud import until
 from tests.services.test_canary import callers, written
@@ -225,6 +225,51 @@ class TestChangedInAzure:
         assert states(world) == ["live", "rolled_back"]
         for run_id in ("bank-1-a1", "bank-2-a1"):
             assert "outside" not in str(entries(world, run_id))
+
+    @pytest.mark.parametrize("late", [{"m2-a1": 100}, {"m1-a1": 90, "m2-a1": 10}])
+    def test_a_host_that_stood_still_gives_nothing_to_what_was_rolled_back_meanwhile(
+        self, late: dict[str, int]
+    ) -> None:
+        """What it asks Azure for comes after the rollback is through: no person has made that change."""
+        world = live()
+        putting_back.rollback("bank", None, ANN, None, world.context)
+        tick(world, 5)
+        world.azureml.begin_traffic(next(iter(world.azureml.endpoints)), late)
+        watcher = OutsideTraffic(world.context)
+        for _ in range(6):
+            look(world, watcher)
+            assert world.serving("bank").traffic == {"m1-a1": 100}
+        assert traffic(world) == {"m1-a1": 100}
+        assert states(world) == ["live", "rolled_back"]
+        told = [e for e in entries(world, "bank-1-a1") if e["event"] == "traffic-put-back"]
+        assert [(entry["actor"], entry["detail"]) for entry in told] == [
+            ("dropml", {"before": {"m1-a1": 100}, "now": late, "out": ["bank-2-a1"]})
+        ]
+        (line,) = [line for line in world.logged if line["what"] == "traffic-put-back"]
+        assert line["now"] == late
+        assert "outside" not in str(entries(world, "bank-2-a1"))
+
+    def test_nor_to_a_canary_that_was_cancelled(self) -> None:
+        world = in_canary()
+        asking.cancel("bank-2-a1", ANN, world.context)
+        tick(world, 20)
+        assert states(world) == ["live", "cancelled"]
+        studio(world, m1_a1=90, m2_a1=10)
+        look(world)
+        assert world.serving("bank").traffic == {"m1-a1": 100}
+        for _ in range(3):
+            look(world)
+        assert traffic(world) == {"m1-a1": 100}
+
+    def test_a_person_may_give_it_traffic_once_no_host_can_be_behind_it(self) -> None:
+        world = live()
+        putting_back.rollback("bank", None, ANN, None, world.context)
+        tick(world, 5)
+        world.clock.now += OUT_SECONDS
+        studio(world, m2_a1=100)
+        look(world)
+        assert world.serving("bank").traffic == {"m2-a1": 100}
+        assert states(world) == ["rolled_back", "live"]
 
     def test_a_list_that_lags_moves_nobody(self) -> None:
         world = live()

@@ -2,6 +2,7 @@
 
 One listing of the workspace's endpoints a look, held against what the proxy goes by. All traffic on a version that was live
 before is a rollback by a person; any other split the proxy follows as it is. Splits that DropML is making itself are its own.
+What gives traffic to a version that has just been taken out is put back: a host that stood still may have asked for it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from shared.services.documents import Entry, entries
 from shared.services.guard import guarded
 from shared.services.run.context import Context
 from shared.services.run.levers.shifting import follow, shifted
+from shared.services.run.levers.whole import serve_all
 from shared.services.run.ports import Endpoint
 from shared.services.run.serving_documents import FOLDER, Placed, path_of, placed, slug_of
 from shared.services.run.traffic import SETTLED, deployment_of, write_serving
@@ -31,6 +33,11 @@ from shared.services.run.traffic import SETTLED, deployment_of, write_serving
 ACTOR = "azure"
 #: Documents are listed when an endpoint departs from what is remembered of them, and at least this often (seconds).
 LIST_SECONDS = 300.0
+#: A version that was taken out gets no traffic from outside for so long (seconds): the longest that a host which was about to
+#: move traffic may stand still (a Flex instance is given ten minutes to end a call), and Azure's own time to move it.
+OUT_SECONDS = 900.0
+#: How a version is taken out: by people, by the watch, by its canary. One that another has replaced is retired, and not meant.
+OUT = frozenset({State.ROLLED_BACK, State.REJECTED, State.CANCELLED, State.FAILED})
 _DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
 
 
@@ -115,6 +122,10 @@ class OutsideTraffic:
         champion = ctx.store.load(dataset.champion)[0]
         runs = [run for name in sorted(traffic) if (run := self._run_of(slug, name))]
         told: dict[str, object] = {"before": entry.traffic, "now": traffic}
+        out = [run.run_id for run in runs if self._just_out(run)]
+        if out and champion.run_id not in out:
+            self._put_back(champion, entry, told | {"out": out})
+            return
         ctx.log("traffic-changed-outside", slug=slug, run_id=champion.run_id, **told)
         (whole,) = runs if len(traffic) == len(runs) == 1 else (None,)
         if whole is not None and whole.state in FORMER:
@@ -157,6 +168,23 @@ class OutsideTraffic:
         except NotFound:
             return None
         return run if run.placement and run.placement.deployment == deployment else None
+
+    def _just_out(self, run: Run) -> bool:
+        return run.state in OUT and abs(self._ctx.clock() - run.entered_at) < OUT_SECONDS
+
+    def _put_back(self, champion: Run, entry: ServingEntry, told: dict[str, object]) -> None:
+        """The dataset's document wins. Nobody can tell whether a person or a host that stood still has asked Azure for it."""
+        ctx, back = self._ctx, {deployment_of(champion): 100}
+        if entry.traffic != back:
+            serve_all(champion, ctx)
+        ctx.azureml.begin_traffic(entry.endpoint, back)
+        ctx.log("traffic-put-back", slug=entry.slug, run_id=champion.run_id, **told)
+
+        def attempt() -> None:
+            run, etag = ctx.store.load(champion.run_id)
+            ctx.store.save(run.record(ctx.clock(), "traffic-put-back", detail=told), etag)
+
+        conditional.write(attempt, champion.run_id)
 
     def _rolled_back(self, dataset: Dataset, target: Run, told: dict[str, object]) -> None:
         ctx, away = self._ctx, str(dataset.champion)
