@@ -1,7 +1,8 @@
 """`python -m tests.mutants`: how many planted faults the tests notice.
 
 Mutants are drawn in a fixed random order until all are tried or the time is up, two at a time. Prints
-`figure mutation_score VALUE TARGET ok|short` and every survivor with file and line; writes benchmarks/results/mutants.json.
+`figure mutation_score VALUE TARGET ok|short`, how many were tried, and every survivor with file and line; writes
+benchmarks/results/mutants.json.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 SCORE = 0.85
 SEED = 8
+#: A score of fewer says little.
+ENOUGH = 200
 #: What decides, and the tests that are to notice.
 TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/gate/[!aelpjs]*.py": ("tests/domain/gate",),
@@ -123,15 +126,22 @@ def report(tried: list[tuple[Candidate, bool]], planned: int) -> int:
     survivors = sorted((c for c, lives in tried if lives), key=lambda c: (str(c.path), c.mutant.line))
     for candidate in survivors:
         print(f"  survived {candidate.place}  {candidate.mutant.before}  ->  {candidate.mutant.after}")
-    score = 1 - len(survivors) / max(1, len(tried))
-    figure = Figure("mutation_score", score, SCORE, note=f"{len(tried)} tried of {planned}")
-    print(figure.line())
+    score = 1 - len(survivors) / len(tried) if tried else 0.0
+    figures = [
+        Figure("mutation_score", score, SCORE, note=f"{len(tried)} tried of {planned}"),
+        Figure("mutants_tried", len(tried), min(ENOUGH, planned)),
+    ]
+    print("\n".join(figure.line() for figure in figures))
     files: dict[str, dict[str, int]] = {}
     for candidate, lives in tried:
         counts = files.setdefault(str(candidate.path.relative_to(ROOT)), {"tried": 0, "survived": 0})
         counts["tried"] += 1
         counts["survived"] += lives
-    document: dict[str, Any] = {"figures": [figure.to_dict()], "files": files, "survivors": []}
+    document: dict[str, Any] = {
+        "figures": [figure.to_dict() for figure in figures],
+        "files": files,
+        "survivors": [],
+    }
     document["survivors"] = [
         {"place": c.place, "before": c.mutant.before, "after": c.mutant.after} for c in survivors
     ]
