@@ -187,6 +187,7 @@ class TestChangedInAzure:
         entry = world.serving("bank")
         assert entry.traffic == {"m1-a1": 30, "m2-a1": 70}
         assert set(entry.deployments) == {"m1-a1", "m2-a1"}
+        assert entry.live == "m2-a1", "the champion stands for the dataset"
         assert states(world) == ["retired", "live"]
         told = [e for e in entries(world, "bank-2-a1") if e["event"] == "traffic-changed-outside"]
         assert [entry["detail"] for entry in told] == [

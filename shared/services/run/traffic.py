@@ -137,6 +137,20 @@ def write_serving(
     traffic: dict[str, int] | None = None,
     watched: bool = False,
 ) -> None:
+    """Have the scoring path read it: see `serving_entry`."""
+    entry = serving_entry(run, endpoint, other, ctx, traffic=traffic, watched=watched)
+    serving_documents.write(entry, ctx.store)
+
+
+def serving_entry(
+    run: Run,
+    endpoint: Endpoint | None,
+    other: Run | None,
+    ctx: Context,
+    *,
+    traffic: dict[str, int] | None = None,
+    watched: bool = False,
+) -> ServingEntry:
     """What the scoring path reads: where to send rows, who answers, and what a row looks like.
 
     `traffic` stands in for the endpoint's own where the proxy shall follow another one already; without an `endpoint`, which
@@ -145,7 +159,7 @@ def write_serving(
     endpoint = endpoint or _as_placed(run)
     traffic = traffic or {k: v for k, v in endpoint.traffic.items() if v}
     schema = snapshot_of(run).schema
-    entry = ServingEntry(
+    return ServingEntry(
         dataset=run.dataset,
         slug=run.slug,
         endpoint=endpoint.name,
@@ -158,7 +172,6 @@ def write_serving(
         updated_at=ctx.clock(),
         watched=watched,
     )
-    serving_documents.write(entry, ctx.store)
 
 
 def _as_placed(run: Run) -> Endpoint:

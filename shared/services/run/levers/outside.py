@@ -22,12 +22,13 @@ from shared.domain.run.states import FORMER, State
 from shared.services import conditional
 from shared.services.documents import Entry, entries
 from shared.services.guard import guarded
+from shared.services.run import serving_documents
 from shared.services.run.context import Context
 from shared.services.run.levers.shifting import follow, shifted
 from shared.services.run.levers.whole import serve_all
 from shared.services.run.ports import Endpoint
 from shared.services.run.serving_documents import FOLDER, Placed, path_of, placed, slug_of
-from shared.services.run.traffic import SETTLED, deployment_of, write_serving
+from shared.services.run.traffic import SETTLED, deployment_of, serving_entry
 
 #: Who did it, as far as Azure tells us here: its activity log has the name.
 ACTOR = "azure"
@@ -134,7 +135,9 @@ class OutsideTraffic:
         self._record(champion.run_id, traffic, told)
         if traffic:
             other = next((run for run in runs if run.run_id != champion.run_id), None)
-            write_serving(champion, endpoint, other, ctx)
+            entry = serving_entry(champion, endpoint, other, ctx)
+            name = deployment_of(champion)
+            serving_documents.write(replace(entry, live=name if traffic.get(name) else entry.live), ctx.store)
 
     def _settled(self, entry: ServingEntry) -> bool:
         """Whether what DropML moved last is old enough. A date ahead of the clock tells nothing: a clock went back since."""
