@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
+from shared.domain.errors import Transient
+from shared.domain.run.acts import Act
+from shared.domain.run.serving import ServingEntry
+from shared.domain.run.states import State
 from shared.services import turns
 from shared.services.run import loop, retraining
+from shared.services.run.acting import asking
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.serving_repair import LOOK_SECONDS, NEVER_SEEN, ServingRepair
 from shared.services.run.upgrade import STEPS, upgrade
@@ -246,6 +251,52 @@ class TestServing:
         world.clock.now += LOOK_SECONDS
         repair.tick(world.clock.now + 100)
         assert replace(world.serving("bank"), updated_at=0.0) == replace(before, updated_at=0.0)
+
+    @pytest.mark.parametrize(
+        ("waits", "traffic"), [("paused", {"m1-a1": 90, "m2-a1": 10}), ("gate", {"m1-a1": 100})]
+    )
+    def test_is_made_anew_while_a_run_that_is_promoted_waits(
+        self, waits: str, traffic: dict[str, int]
+    ) -> None:
+        """Nobody else writes it: the canary has passed and is paused, or the gate meets trouble for hours."""
+        world = World(canary_seconds=20)
+        drop(world, "A")
+        tick(world)
+        if waits == "gate":
+            breaking(world, "data.draw", lambda: Transient("storage is away"), "bank")
+        drop(world, "B")
+        tick(world, 10)
+        if waits == "paused":
+            asking.pause("bank", Act("ann", world.clock()), world.context)
+        tick(world, 30)
+        run = world.run("bank-2-a1")
+        assert run.state is (State.CANARY if waits == "paused" else State.GATE)
+        assert waits == "gate" or (run.canary and run.canary.passed)
+        repair = ServingRepair(world.context)
+        repair.tick(world.clock.now + 100)
+        world.docs.delete("serving/bank.json")
+        for _ in range(2):
+            assert world.store.read("serving/bank.json", ServingEntry) is None
+            world.clock.now += LOOK_SECONDS
+            repair.tick(world.clock.now + 100)
+        entry = world.serving("bank")
+        assert (entry.traffic, entry.live, set(entry.deployments)) == (traffic, "m1-a1", set(traffic))
+
+    def test_what_another_process_has_written_meanwhile_stays(self) -> None:
+        world = World()
+        drop(world)
+        tick(world)
+        text, etag = world.docs.blobs.pop("serving/bank.json")
+        real = world.azureml.endpoint
+
+        def meanwhile(name: str) -> Any:
+            world.docs.blobs["serving/bank.json"] = (text, etag)
+            return real(name)
+
+        world.azureml.endpoint = meanwhile  # type: ignore[method-assign]
+        ServingRepair(world.context).tick(world.clock.now + 100)
+        assert world.docs.blobs["serving/bank.json"] == (text, etag)
+        assert not [line for line in world.logged if "made anew" in line["what"]]
 
     def test_a_process_that_begins_reads_what_is_missing_first_and_the_others_little_by_little(self) -> None:
         world = World()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from shared.domain.documents import InvalidDocument, to_json
+from shared.domain.documents import InvalidDocument, from_json, to_json
 from shared.domain.run.serving import ServingEntry
 from shared.services import conditional
 from shared.services.documents import Entry
@@ -33,18 +33,22 @@ def slug_of(listed: Entry) -> str:
     return listed.path.removeprefix(FOLDER).removesuffix(".json")
 
 
-def write(entry: ServingEntry, state: StateDocuments) -> None:
-    """Last writer wins. `updated_at` names the split of the traffic, by which calls are counted: it grows with every write,
-    also where a clock went back or another host's is ahead.
+def write(entry: ServingEntry, state: StateDocuments, *, anew: bool = False) -> bool:
+    """Last writer wins; `anew` is for one that is missing or can't be read: False where another process was first.
+
+    `updated_at` names the split of the traffic, by which calls are counted: it grows with every write, also where a clock went
+    back or another host's is ahead.
     """
     path, documents = path_of(entry.slug), state.documents
 
-    def attempt() -> None:
+    def attempt() -> bool:
         try:
             found = documents.get(path)
         except InvalidDocument:
             documents.delete(path)
             found = None
+        if anew and found is not None and _reads(found[0]):
+            return False
         after = replace(
             entry, updated_at=later(entry.updated_at, found[0].get("updated_at") if found else None)
         )
@@ -52,8 +56,17 @@ def write(entry: ServingEntry, state: StateDocuments) -> None:
             documents.create(path, to_json(after), told(after))
         else:
             documents.replace(path, to_json(after), found[1], told(after))
+        return True
 
-    conditional.write(attempt, path)
+    return conditional.write(attempt, path)
+
+
+def _reads(document: object) -> bool:
+    try:
+        from_json(document, ServingEntry)
+    except InvalidDocument:
+        return False
+    return True
 
 
 def later(now: float, before: object) -> float:
