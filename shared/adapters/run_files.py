@@ -27,10 +27,10 @@ class RunFiles:
         return [path for each in found if (path := str(mapping(each).get("path") or "")).startswith(prefix)]
 
     def text(self, run: str, path: str, most: int) -> str | None:
-        """An artifact of at most `most` bytes; None where there is none, or a larger one."""
+        """An artifact of at most `most` bytes; None where there is none, an empty one, or a larger one."""
         address = self._tracking.artifact_address(run, path)
         raw = _read(address, f"{path} of {run}", most + 1) if address else None
-        return None if raw is None or len(raw) > most else raw.decode("utf-8", "replace")
+        return None if not raw or len(raw) > most else raw.decode("utf-8", "replace")
 
 
 def _read(address: str, what: str, most: int) -> bytes | None:

@@ -338,7 +338,7 @@ class MemoryRunFiles:
             raise self.broken
         self.reads.append((run, path))
         text = self.texts.get(run, {}).get(path)
-        return text if text is not None and len(text.encode()) <= most else None
+        return text if text and len(text.encode()) <= most else None
 
 
 class MemoryScorer:

@@ -136,7 +136,7 @@ class RunFiles(Protocol):
         """Paths of the run's artifacts that begin with `prefix`."""
 
     def text(self, run: str, path: str, most: int) -> str | None:
-        """An artifact of at most `most` bytes; None where there is none, or a larger one."""
+        """An artifact of at most `most` bytes; None where there is none, an empty one, or a larger one."""
 
 
 class Pipelines(Protocol):
