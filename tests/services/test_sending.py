@@ -27,9 +27,11 @@ from shared.services.notify.ports import Poisoned, Posted
 from shared.services.notify.sending import MOST, Plan, Sender, prune
 from shared.services.notify.turn import Notifications
 from tests.support.memory import Clock, Crash, CrashPoints, MemoryDocuments
+from tests.support.memory_poison import MemoryPoison
 from tests.support.scripted_http import Reply, Service, scripted
 
 SECRET = "a long random text"
+POISONED = Poisoned("m1", "incoming", "bank\x1b.csv", 5.0)
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
 
 
@@ -389,19 +391,9 @@ class Refusing:
         return Posted(503)
 
 
-class Poison:
-    def __init__(self) -> None:
-        self.messages = [Poisoned("m1", "incoming", "bank\x1b.csv", 5.0)]
-        self.looks = 0
-
-    def look(self) -> list[Poisoned]:
-        self.looks += 1
-        return self.messages
-
-
 def test_a_poisoned_file_is_told_once_however_often_it_is_seen() -> None:
     with scripted() as service:
-        office, queue = Office(to(service)), Poison()
+        office, queue = Office(to(service)), MemoryPoison(POISONED)
         for _ in range(2):  # another process, too, finds that it was told
             watch = PoisonWatch(office.outbox, queue, lambda: office.clock.now)
             turn = Notifications(office.process(), watch, lambda: office.clock.now, 30.0)
@@ -414,7 +406,7 @@ def test_a_poisoned_file_is_told_once_however_often_it_is_seen() -> None:
 
 
 def test_without_receivers_storage_is_not_asked() -> None:
-    office, queue = Office(), Poison()
+    office, queue = Office(), MemoryPoison(POISONED)
     office.docs.page = None  # type: ignore[assignment, method-assign]
     watch = PoisonWatch(office.outbox, queue, lambda: office.clock.now)
     Notifications(office.process(), watch, lambda: office.clock.now, 30.0).turn()
