@@ -124,6 +124,8 @@ class Gate:
     decision: str | None = None  # promote | reject
     reason: str | None = None
     numbers: Verdict | None = None
+    #: That the live model didn't answer, where it was judged without it.
+    silent: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from shared.domain.gate.scores import by_class, closer, distance
 from shared.domain.metrics import primary_metric
 from shared.domain.run.documents import Run
 from shared.services.guard import safely, told
-from shared.services.run import holdouts, thresholds
+from shared.services.run import holdouts, thresholds, trouble
 from shared.services.run.context import Context
-from shared.services.run.holdouts import Asked
+from shared.services.run.holdouts import Asked, Silent
 from shared.services.run.ports import Endpoint
 from shared.services.run.thresholds import Choice
 from shared.services.run.training import snapshot_of
@@ -30,6 +30,8 @@ class Compared:
     earlier: Seen | None
     #: Why the champion's own holdout was not compared, where it was not.
     why_not: str | None
+    #: That the live model didn't answer, so that the run was judged as a first model is.
+    silent: str | None = None
 
 
 def diff_path(run_id: str) -> str:
@@ -41,7 +43,33 @@ def evidence_path(run_id: str) -> str:
 
 
 def compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Compared:
-    """From the new file's holdout and that of the champion's own file."""
+    """From the new file's holdout and that of the champion's own file.
+
+    A champion that doesn't answer, however often it is asked, holds no better model up: the run is judged without it.
+    """
+    try:
+        return _compared(run, champion, endpoint, ctx)
+    except Silent as silent:
+        known = run.gate is not None and run.gate.silent is not None  # and a person has said yes since
+        if not known and not trouble.hopeless(run, silent.cause, ctx):
+            silent.cause.message = silent.said[0].upper() + silent.said[1:]
+            raise silent.cause from None
+        alone = _compared(run, None, endpoint, ctx)
+        objection = alone.verdict.objection
+        verdict = replace(
+            alone.verdict,
+            reason=_without(alone.verdict.reason, silent.said),
+            objection=objection and _without(objection, silent.said),
+        )
+        return replace(alone, verdict=verdict, silent=silent.said)
+
+
+def _without(reason: str, said: str) -> str:
+    first = "no champion yet"
+    return reason.replace(first, said) if first in reason else f"{said}; {reason}"
+
+
+def _compared(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Compared:
     asked = holdouts.ask(snapshot_of(run), run, champion, endpoint, ctx)
     choice = thresholds.choose(run, asked.seen.choosing, asked.seen.truth, asked.seen.challenger, ctx.clock())
     mine = replace(run, threshold=choice.threshold)
@@ -86,6 +114,7 @@ def terms_of(run: Run, champion: Run | None, ctx: Context) -> Terms:
 
 def keep(run: Run, champion: Run | None, found: Compared, ctx: Context) -> None:
     """Before the verdict is written, so that none is there without what it came from; done again it is written over."""
+    champion = None if found.silent else champion
     if found.choice.curve:
         ctx.store.write(thresholds.curve_path(run.run_id), found.choice.curve)
     try:

@@ -92,6 +92,7 @@ def gate(run: Run, ctx: Context) -> Run:
             decision=verdict.decision,
             reason=verdict.reason,
             numbers=verdict,
+            silent=found.silent,
         ),
     )
     return _concluded(judged, champion, verdict, ctx)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import compress
 
 from shared.domain.answers import Answers, joined
-from shared.domain.errors import NotFound
+from shared.domain.errors import DropMLError, NotFound
 from shared.domain.fitting import fitting
 from shared.domain.gate import Calls, Seen
 from shared.domain.run.documents import Run
@@ -38,10 +38,20 @@ class Asked:
     calls: Calls | None = None
 
 
+class Silent(Exception):
+    """The live model gave no answer: no fault of its challenger's."""
+
+    def __init__(self, deployment: str, cause: DropMLError) -> None:
+        self.said = f"the live model {deployment} didn't answer: {cause.message}"
+        super().__init__(self.said)
+        self.cause = cause
+
+
 def ask(drawn: Snapshot, run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Asked:
     """The holdout of `drawn`, each model asked in its own schema's types.
 
-    Rows that one of them can't take are told and left out for both. Raises NotFound where the holdout is gone.
+    Rows that one of them can't take are told and left out for both. Raises NotFound where the holdout is gone, Silent where
+    the champion doesn't answer.
     """
     found = ctx.data.draw(drawn.holdout_path, drawn.schema, ctx.gate_rows)
     rows, truth = found.rows, found.truth
@@ -55,7 +65,13 @@ def ask(drawn: Snapshot, run: Run, champion: Run | None, endpoint: Endpoint, ctx
     taken: list[Rows] = [[row for row in compress(own, kept) if row is not None] for own in fitted]
 
     def asked(model: Run, part: Rows) -> Answers:
-        return ctx.scorer.answers(endpoint, deployment_of(model), snapshot_of(model).columns, part)
+        deployment = deployment_of(model)
+        try:
+            return ctx.scorer.answers(endpoint, deployment, snapshot_of(model).columns, part)
+        except DropMLError as error:
+            if model is run:
+                raise
+            raise Silent(deployment, error) from error
 
     rows, places = list(compress(rows, kept)), list(compress(found.places, kept))
     choosing = [first_half(row) for row in rows]

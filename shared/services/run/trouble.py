@@ -14,6 +14,8 @@ from shared.services.run.patience import Gone, in_state
 
 #: Refusals by the service, or faults of our own, before a run gives up.
 STRIKES = 3
+#: So long the gate waits for a live model that may answer again.
+SILENT_SECONDS = 3600.0
 #: States in which something was just made that the step looks for.
 MAKING = frozenset(
     {State.REGISTERED, State.TRAINING, State.MODEL_REGISTERED, State.DEPLOYING, State.VERIFYING}
@@ -48,6 +50,17 @@ def _may_still_come(run: Run, before: Trouble, ctx: Context) -> bool:
         return in_state(run, ctx) <= ctx.pace.settle_seconds
     made = max((moment.at for moment in run.history if moment.state in MAKING), default=0.0)
     return abs(ctx.clock() - made) <= ctx.pace.settle_seconds
+
+
+def hopeless(run: Run, error: DropMLError, ctx: Context) -> bool:
+    """Whether what went wrong would end the run, or has gone on for SILENT_SECONDS (half of what a run may stand still at most)
+    where it may pass.
+    """
+    if isinstance(error, Transient | Conflict):
+        return in_state(run, ctx) > min(SILENT_SECONDS, ctx.pace.open_run_hours * 1800)
+    if isinstance(error, Upstream | NotFound):
+        return (run.trouble.count if run.trouble else 0) >= STRIKES - 1
+    return True
 
 
 def found_again(run: Run) -> Run:

@@ -28,6 +28,9 @@ def wanted(run: Run, verdict: Verdict) -> str | None:
     if verdict.suspicious and not said and run.config.approval != "none":
         return f"The file is suspicious: {verdict.suspicious}."
     of_model = said and run.approval and not run.approval.before_training
+    silent = run.gate.silent if run.gate else None
+    if verdict.decision == "promote" and not of_model and silent and run.config.approval != "none":
+        return f"It could not be compared with what is live. The gate says: {verdict.reason}."
     if verdict.decision == "promote" and not of_model and run.config.approval == "required":
         return f"The dataset asks for approval of every model. The gate says: {verdict.reason}."
     return None
