@@ -226,6 +226,17 @@ class TestRapidDrops:
         assert [state(world, run_id) for run_id in (first, second)] == ["live", "quarantined"]
 
 
+def test_a_clock_that_jumps_for_a_moment_speaks_for_nobody() -> None:
+    world = guarded(approval_days=14)
+    run_id = drop(world, "A", config=replace(CONFIG, approval="required"))
+    until(world, run_id, "awaiting_approval")
+    world.jump(15 * DAY)
+    tick(world, 2)
+    world.jump(-15 * DAY)
+    tick(world, 2)
+    assert state(world, run_id) == "awaiting_approval"
+
+
 def test_nobody_waits_for_a_person_for_ever() -> None:
     world = guarded(approval_days=14)
     drop(world, "A")

@@ -33,9 +33,10 @@ def kept(hours: float = 24) -> World:
     return world
 
 
-def looks(world: World, count: int = 4) -> None:
+def looks(world: World, count: int = 5) -> None:
+    previous = Previous(world.context)
     for _ in range(count):
-        Previous(world.context).tick(world.context.active() + 5)
+        previous.tick(world.context.active() + 5)
         world.clock.now += LOOK_SECONDS
 
 
@@ -62,6 +63,21 @@ def test_it_stays_for_its_hours_then_goes_and_a_rollback_says_why_it_cannot() ->
     assert run.undeployed
     assert '"event":"undeployed"' in lines[-1].replace(" ", "")
     assert verify(lines, run.ledger_head, run.pending) == Verification()
+
+
+def test_a_clock_that_jumps_for_a_moment_takes_no_way_back() -> None:
+    world = kept()
+    previous = Previous(world.context)
+    for _ in range(3):
+        world.jump(8 * 24 * HOUR)
+        for _ in range(5):
+            previous.tick(world.context.active() + 5)
+            world.clock.now += 1
+        world.jump(-8 * 24 * HOUR)
+        world.clock.now += LOOK_SECONDS
+        previous.tick(world.context.active() + 5)
+    assert deployments(world) == ["m1-a1", "m2-a1"]
+    assert putting_back.rollback("bank", None, ANN, None, world.context).run_id == "bank-1-a1"
 
 
 def test_zero_keeps_it_for_ever() -> None:

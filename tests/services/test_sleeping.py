@@ -33,20 +33,25 @@ class Scene:
     def __init__(self, hours: float = 24) -> None:
         self.world = live()
         self.world.guardrails = Guardrails(idle_hours=hours)
+        self.idle = Idle(self.world.context)
         self.ticks(20)
 
     def ticks(self, count: int, seconds: float = 1.0) -> None:
         for _ in range(count):
             try:
-                Idle(self.world.context).tick(self.world.context.active() + 5)
+                self.idle.tick(self.world.context.active() + 5)
                 loop.tick(self.world.context)
             except Crash:
                 self.world.points.die_at = None
                 self.world.restart()
+                self.idle = Idle(self.world.context)
             self.world.clock.now += seconds
 
     def sleeps(self) -> None:
+        """A day without a call, which two looks have seen."""
         self.world.clock.now += 25 * HOUR
+        self.ticks(1)
+        self.world.clock.now += LOOK_SECONDS
         self.ticks(20)
 
     @property

@@ -9,7 +9,7 @@ from shared.services.documents import Entry
 from shared.services.monitoring.last_calls import last_call
 from shared.services.run.context import Context
 from shared.services.run.levers.sleeping import fallen
-from shared.services.run.looks import UNTIL_CHANGED, Looks
+from shared.services.run.looks import UNTIL_CHANGED, Looks, Sustained
 
 FOLDER = "datasets/"
 
@@ -19,6 +19,7 @@ class Idle:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._clock = Sustained(ctx)
         self._looks = Looks(ctx, FOLDER, self._look)
 
     def tick(self, until: float) -> None:
@@ -36,7 +37,7 @@ class Idle:
         live = max((moment.at for moment in champion.history if moment.state is State.LIVE), default=None)
         since = max(live or ctx.clock(), last_call(ctx.store.documents, slug) or 0.0)
         due = since + ctx.guardrails.idle_hours * 3600
-        if ctx.clock() <= due:
+        if not self._clock.over(slug, due):
             return due
         before = champion.gate.champion_run if champion.gate else None
         if dataset.shift and dataset.shift.to == champion.run_id:

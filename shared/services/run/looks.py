@@ -11,6 +11,8 @@ from shared.services.run.context import Context
 
 #: Between two rounds, and before what a look left undone is looked at again (seconds).
 LOOK_SECONDS = 600.0
+#: A clock is believed once it has said the same for so long of the lifecycle's own time: one that jumps is soon put right.
+BELIEVED_SECONDS = 300.0
 #: Until its entry changes.
 UNTIL_CHANGED = float("inf")
 
@@ -45,3 +47,18 @@ class Looks:
         later = self._look(entry)
         if later is not None:
             self._seen[entry.path] = entry.etag, later
+
+
+class Sustained:
+    """What the clock says is over is over once a second look, BELIEVED_SECONDS later at least, finds it so again."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._since: dict[str, float] = {}
+
+    def over(self, name: str, due: float) -> bool:
+        """Whether the moment `due` (unix seconds) has passed, of the thing of that name."""
+        if self._ctx.clock() <= due:
+            self._since.pop(name, None)
+            return False
+        return self._ctx.active() - self._since.setdefault(name, self._ctx.active()) >= BELIEVED_SECONDS

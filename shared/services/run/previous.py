@@ -16,7 +16,7 @@ from shared.domain.run.states import State
 from shared.services.documents import Entry
 from shared.services.run.context import Context
 from shared.services.run.dataset_store import SUCCEEDED
-from shared.services.run.looks import UNTIL_CHANGED, Looks
+from shared.services.run.looks import UNTIL_CHANGED, Looks, Sustained
 from shared.services.run.training import placement_of
 
 
@@ -25,6 +25,7 @@ class Previous:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._clock = Sustained(ctx)
         self._looks = Looks(ctx, SUCCEEDED, self._look)
 
     def tick(self, until: float) -> None:
@@ -35,7 +36,7 @@ class Previous:
     def _look(self, mark: Entry) -> float | None:
         """Take it away when its hours are over, and then the mark; one that was set anew since stays."""
         due = self._over(float(mark.metadata.get("at", 0.0)))
-        if self._ctx.clock() <= due:
+        if not self._clock.over(mark.path, due):
             return due
         if not self._done(mark.path.removeprefix(SUCCEEDED)):
             return None

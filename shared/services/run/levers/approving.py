@@ -14,6 +14,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Gate
 from shared.domain.run.states import State
 from shared.services.run.context import Context
+from shared.services.run.patience import in_state
 from shared.services.run.traffic import reject
 
 
@@ -85,7 +86,7 @@ def awaiting(run: Run, ctx: Context) -> Run:
             run.slug,
             lambda found: replace(found, promoting=None) if found.promoting == run.run_id else found,
         )
-        if _too_long(approval, ctx):
+        if _too_long(run, ctx):
             return _unanswered(run, ctx)
         return replace(
             run,
@@ -103,9 +104,10 @@ def awaiting(run: Run, ctx: Context) -> Run:
     return run.advance(State.GATE, ctx.clock(), detail=told, actor=said.actor, gate=gate)
 
 
-def _too_long(approval: Approval, ctx: Context) -> bool:
+def _too_long(run: Run, ctx: Context) -> bool:
+    """In the lifecycle's own time: a clock that jumps speaks for nobody."""
     days = ctx.guardrails.approval_days
-    return bool(days) and ctx.clock() - approval.asked_at > days * 86400
+    return bool(days) and in_state(run, ctx) > days * 86400
 
 
 def _unanswered(run: Run, ctx: Context) -> Run:
