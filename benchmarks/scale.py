@@ -2,7 +2,7 @@
 
 Over a real Azurite: the list of runs and an idle tick with 10 closed runs and with 10,000 in 1,000 datasets, asked in
 turns; the idle stack's processor use with 1 and with 1,000 datasets, both stacks running at once; 500 open runs that
-one tick finds. Prints `figure NAME VALUE TARGET ok|short` and writes benchmarks/results/scale.json.
+one tick finds; a cold start. Prints `figure NAME VALUE TARGET ok|short` and writes benchmarks/results/scale.json.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from azure.storage.blob import BlobServiceClient
 
 from benchmarks.figure import Figure
 from benchmarks.machine import facts
+from benchmarks.scale_cold import cold_starts
 from benchmarks.scale_open import advance_open_runs
 from benchmarks.scale_state import store, write_history
 from dropml import stack
@@ -36,6 +37,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 LITTLE, MUCH = "little", "much"
 LIST_FACTOR, LIST_CALLS, TICK_CALLS, IDLE_FACTOR, OPEN_SECONDS = 2.0, 3, 5, 1.5, 30.0
+COLD_SECONDS, COLD_ROUNDS = 3.0, 5
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,13 @@ def measure_idle(folder: Path, sizes: Sizes) -> dict[str, list[float]]:
     return shares
 
 
+def cold_start() -> Figure:
+    starts = cold_starts(COLD_ROUNDS)
+    return Figure(
+        "cold_start_seconds", statistics.median(starts), COLD_SECONDS, at_least=False, rounds=tuple(starts)
+    )
+
+
 def figures(history: dict[str, Any], idle: dict[str, list[float]], opened: dict[str, Any]) -> list[Figure]:
     def seconds(key: str) -> list[float]:
         return [answer["seconds"] for answer in history[key]]
@@ -200,7 +209,7 @@ def main(argv: list[str] | None = None) -> int:
             azurite.stop()
         print("two idle stacks are watched ...", flush=True)
         idle = measure_idle(folder / "stacks", sizes)
-    results = figures(history, idle, opened)
+    results = [*figures(history, idle, opened), cold_start()]
     print("\n".join(figure.line() for figure in results))
     RESULTS.parent.mkdir(exist_ok=True)
     document: dict[str, Any] = {
