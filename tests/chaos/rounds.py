@@ -93,7 +93,8 @@ class Chaos:
         deadline = time.monotonic() + SETTLE_SECONDS
         runs = self._patiently(lambda: list(self.live.runs()), deadline)
         while not self._over(runs) and time.monotonic() < deadline:
-            time.sleep(1)
+            self.tally.asked_again += sum(lane.look_again(runs) for lane in self.lanes)
+            time.sleep(5)
             runs = self._patiently(lambda: list(self.live.runs()), deadline)
         lost, doubled = judge_uploads(self.deeds.uploads, runs)
         endings = [line for line in lost if " is still " in line]

@@ -49,6 +49,8 @@ class Tally:
     recoveries: list[Recovery] = field(default_factory=list)
     ledgers: int = 0
     left: int = 0
+    #: Acts of the night engineer that storage had forgotten, and that were done again.
+    asked_again: int = 0
 
     def add(self, lines: list[str], found: list[str]) -> None:
         """Each finding once, however many rounds see it."""
@@ -109,8 +111,14 @@ class Tally:
             ),
             _most("recoveries_late", len(self._late), 0, self._slowest()),
             _none("deeds_failed", self.failed),
+            _most("acts_asked_again", self.asked_again, self._storage_killed),
             _most("processes_left", self.left, 0),
         ]
+
+    @property
+    def _storage_killed(self) -> int:
+        """How often Azurite was killed: each time it may forget an act or two of the five seconds before."""
+        return 2 * sum(count for kind, count in self.troubles.items() if "kill" in kind and "azurite" in kind)
 
     def _slowest(self) -> str:
         slowest = max(self.recoveries, key=lambda one: one.seconds - one.allowed, default=None)
