@@ -86,9 +86,8 @@ class CanaryWatch:
         split, now = self._splits.get(entry.slug), self._monotonic()
         if split and split.since > entry.updated_at and now - split.seen < LATE_SECONDS:
             return Tally()  # a late call, from before the traffic was split as it is now
-        if (
-            split is None or split.since != entry.updated_at
-        ):  # an earlier one: its document was made anew, the clock went back
+        # One that is earlier all the same: its document was made anew, and the clock went back.
+        if split is None or split.since != entry.updated_at:
             split = self._splits[entry.slug] = _Split(entry.updated_at, now)
         split.seen = now
         if not split.writing:
