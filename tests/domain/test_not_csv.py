@@ -63,7 +63,7 @@ BYTES = {
     "Stata data": b"<stata_dta><header><release>118</release>",
     "SPSS": b"$FL2@(#) SPSS DATA FILE",
     "SAS": b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!0000",
-    "R object": gzip.compress(b"X\n\0\0\0\x03\0\x04"),
+    "R object": gzip.compress(b"X\n\0\0\0\x03\0\x04", mtime=0),
     "RData": b"RDX3\nX\n\0\0\0\x03",
     "Python": pickle.dumps([{"a": 1}]),
     "NumPy": b"\x93NUMPY\x01\0",
