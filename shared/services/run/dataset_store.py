@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from shared.domain import names
 from shared.domain.documents import to_json
@@ -18,6 +21,15 @@ from shared.services.run.state_documents import StateDocuments
 HOLDOUT_SHARE = 0.10
 #: Marks of the datasets whose champion has followed another, and when (unix seconds): see `shared.services.run.previous`.
 SUCCEEDED = "succeeded/"
+#: How long a reading of a dataset serves the looks that follow it within one `glance` (seconds): about what a call takes.
+GLANCE_SECONDS = 0.05
+
+
+class _Glance(threading.local):
+    """What this thread has read of datasets, and when; None outside of a glance."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, tuple[float, Dataset]] | None = None
 
 
 class DatasetStore(StateDocuments):
@@ -26,10 +38,29 @@ class DatasetStore(StateDocuments):
     def __init__(self, documents: Documents, clock: Callable[[], float]) -> None:
         super().__init__(documents)
         self._clock = clock
+        self._glance = _Glance()
+
+    @contextmanager
+    def glance(self) -> Iterator[None]:
+        """Within it, looks at one dataset that follow each other at once are one reading, as if they had come together.
+
+        What is decided by them is safe as before: a change is made to the document as it is then (`change_dataset`).
+        """
+        self._glance.read = {}
+        try:
+            yield
+        finally:
+            self._glance.read = None
 
     def dataset(self, slug: str) -> Dataset | None:
-        found = self.documents.get(f"datasets/{slug}.json")
-        return dataset_of(found[0]) if found else None
+        read = self._glance.read
+        if read and slug in read and time.monotonic() - read[slug][0] < GLANCE_SECONDS:
+            return read[slug][1]
+        asked, found = time.monotonic(), self.documents.get(f"datasets/{slug}.json")
+        dataset = dataset_of(found[0]) if found else None
+        if read is not None and dataset is not None:
+            read[slug] = asked, dataset
+        return dataset
 
     def slugs(self) -> list[str]:
         """Of every dataset: a listing call a 5,000, no reads."""
@@ -85,6 +116,8 @@ class DatasetStore(StateDocuments):
         A `change` that leaves the dataset as it was costs no write.
         """
         path = f"datasets/{slug}.json"
+        if self._glance.read:
+            self._glance.read.pop(slug, None)
 
         def attempt() -> Dataset:
             found = self.documents.get(path)

@@ -64,11 +64,12 @@ def step(run_id: str, ctx: Context) -> bool:
 
 
 def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
-    """The run as it was written, and whether it may move again at once."""
-    if loaded.pending or not loaded.is_open:
-        loaded, etag = ctx.store.settle(loaded, etag)
+    """The run as it was written, and whether it may move again at once.
+
+    Lines that are still pending are told with those of the step, or alone where it changes nothing.
+    """
     if not loaded.is_open:
-        return loaded, etag, False
+        return *ctx.store.settle(loaded, etag), False
     run = replace(paced(loaded, ctx), waits_for=None, held=None)
     after, again = _taken(run, ctx)
     if loaded.waits_for and not after.waits_for:
@@ -79,7 +80,7 @@ def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
         after = failing.overdue(after, ctx)
     after = admitting.told(after, loaded, ctx)
     if after == loaded:
-        return loaded, etag, False
+        return *(ctx.store.settle(loaded, etag) if loaded.pending else (loaded, etag)), False
     if after.entered_at != run.entered_at:
         after = replace(after, paced_at=ctx.active())
     return *ctx.store.save(after, etag), again and after.is_open
@@ -229,7 +230,8 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
     shared = [dataset.watch is not None]
 
     def go_on(run_id: str) -> None:
-        shared.append(advance(run_id, ctx, deadline))
+        with ctx.store.glance():
+            shared.append(advance(run_id, ctx, deadline))
 
     runs = list(dataset.open)
     at = runs.index(first) if first in runs else 0
