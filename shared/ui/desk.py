@@ -74,6 +74,8 @@ class Settled:
     datasets: Memo[DatasetView] = field(default_factory=lambda: Memo(500))
     champions: Memo[Champion] = field(default_factory=lambda: Memo(500))
     profiles: Memo[Profile] = field(default_factory=lambda: Memo(20))
+    #: What timers write about a dataset every few minutes: read once in some seconds, however often a page is looked at.
+    told: Memo[object] = field(default_factory=lambda: Memo(500, seconds=5.0))
     #: What a training left: it is written once.
     artifacts: Memo[object] = field(default_factory=lambda: Memo(100))
 

@@ -44,14 +44,20 @@ class ListedBatches:
 
     def open_by_dataset(self) -> Counter[str]:
         """How many of each dataset (by slug) wait or are worked on: a read and a listing."""
-        found: Counter[str] = Counter()
+        return self.worked_on() + self.waiting()
+
+    def worked_on(self) -> Counter[str]:
+        """How many of each dataset (by slug) are worked on: a read."""
         with suppress(InvalidDocument):  # the next tick makes it anew
-            worked_on = self._documents.get("batches/open.json")
-            keys = worked_on[0].get("open") if worked_on else None
-            found.update(str(key).partition("/")[0] for key in keys or ())
-        waiting = (path.removeprefix(WAITING) for path in self._documents.list(WAITING))
-        found.update(name.partition("~")[0] for name in waiting)
-        return found
+            found = self._documents.get("batches/open.json")
+            keys = found[0].get("open") if found else None
+            return Counter(str(key).partition("/")[0] for key in keys or ())
+        return Counter()
+
+    def waiting(self) -> Counter[str]:
+        """How many of each dataset (by slug) wait for its first model: a listing."""
+        names = (path.removeprefix(WAITING) for path in self._documents.list(WAITING))
+        return Counter(name.partition("~")[0] for name in names)
 
     def _indexes(self, slug: str) -> tuple[Index[Listed], Index[Listed]]:
         return (

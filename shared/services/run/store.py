@@ -46,7 +46,9 @@ class RunStore(OpenDatasets):
         #: Every run, newest first.
         self.index = Index(documents, RUNS, RunSummary, FirstPage(documents, RUNS, "index/first/runs.json"))
         #: Every refused file, newest first.
-        self.refused = Index(documents, REFUSED, RefusedSummary)
+        self.refused = Index(
+            documents, REFUSED, RefusedSummary, FirstPage(documents, REFUSED, "index/first/quarantine.json")
+        )
         self._ledger = ledger
 
     def claim(

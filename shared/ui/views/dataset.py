@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.domain.drift_series import DriftSeries
 from shared.domain.errors import DropMLError
@@ -22,6 +23,7 @@ from shared.services.upkeep.retraining import path_of as retraining_path
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
 
+T = TypeVar("T")
 #: Runs listed, and columns of a profile that are drawn; the JSON has them all.
 RUNS, COLUMNS = 25, 60
 #: Windows of drift that are listed.
@@ -51,9 +53,9 @@ def dataset(desk: Desk, visit: Visit) -> Page:
     with ThreadPoolExecutor(6, thread_name_prefix="dropml-read") as pool:
         listed = pool.submit(store.index_of(now.slug).page, RUNS, visit.said.get("cursor"))
         serves = pool.submit(store.hint, f"serving/{now.slug}.json", ServingEntry)
-        series = pool.submit(store.hint, series_path(now.slug), Series)
-        drift = pool.submit(store.hint, drift_path(now.slug), DriftSeries)
-        retraining = pool.submit(store.hint, retraining_path(now.slug), Retraining)
+        series = pool.submit(_lately, desk, series_path(now.slug), Series)
+        drift = pool.submit(_lately, desk, drift_path(now.slug), DriftSeries)
+        retraining = pool.submit(_lately, desk, retraining_path(now.slug), Retraining)
         champion, page = _run(desk, now.champion), listed.result()
         newest = next((run for run in page.items if run.rows), None)
         shown = champion or _run(desk, newest.run_id if newest else None)
@@ -87,6 +89,11 @@ def _run(desk: Desk, run_id: str | None) -> Run | None:
         return desk.store.load(run_id)[0] if run_id else None
     except DropMLError:
         return None
+
+
+def _lately(desk: Desk, path: str, kind: type[T]) -> T | None:
+    found = desk.settled.told.get(path, lambda: desk.store.hint(path, kind))
+    return found if isinstance(found, kind) else None
 
 
 def _over(runs: tuple[RunSummary, ...]) -> Over:

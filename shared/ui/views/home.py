@@ -52,10 +52,14 @@ def home(desk: Desk, visit: Visit) -> Page:
     with ThreadPoolExecutor(8, thread_name_prefix="dropml-read") as pool:
         latest = pool.submit(views.runs, RunQuery(PageQuery(LOOKED_AT)), store)
         refusals = pool.submit(desk.quarantine().page, RefusedQuery(PageQuery(20)))
-        waiting = pool.submit(ListedBatches(store.documents).open_by_dataset)
+        listed = ListedBatches(store.documents)
+        worked_on = pool.submit(listed.worked_on)
         entries, after = store.documents.page("datasets/", DATASETS, decoded(visit.said.get("cursor"))[0])
         found = list(pool.map(lambda entry: _dataset(desk, entry), entries))
-        runs, refused, batches = latest.result()[0], refusals.result()[0], waiting.result()
+        batches = worked_on.result()
+        if any(each and not each[0].champion for each in found):  # only a first model is waited for
+            batches += listed.waiting()
+        runs, refused = latest.result()[0], refusals.result()[0]
     cards = [
         Card(
             view,
