@@ -138,6 +138,22 @@ def test_too_many_bad_rows_can_be_released(desk: Desk) -> None:
     assert new.config == desk.world.run(run_id).config
 
 
+def test_a_released_file_is_split_as_every_file_of_its_dataset(desk: Desk) -> None:
+    """Else the live model would have been trained on most of what its challenger is judged by."""
+    damaged = people().replace("00098,", "00098,1,").replace("00120,", "00120,1,")
+    run_id = desk.act(desk.refused(damaged), "release").run_id
+    live, new = (desk.world.run(each).snapshot for each in ("people-1-a1", run_id))
+    assert live is not None
+    assert new is not None
+
+    def codes(path: str) -> set[str]:
+        lines = b"".join(desk.files.stream("data", path)).decode().splitlines()[1:]
+        return {line.partition(",")[0] for line in lines}
+
+    assert codes(new.holdout_path) <= codes(live.holdout_path)
+    assert codes(f"{new.path}/data.csv") <= codes(f"{live.path}/data.csv")
+
+
 def test_a_release_of_bad_rows_waives_no_other_rule(desk: Desk) -> None:
     damaged = NARROWER.replace("00098,", "00098,1,")
     new = desk.world.run(desk.act(desk.refused(damaged), "release").run_id)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from shared.domain.config import DatasetConfig
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
+from shared.domain.run.dataset import Holdout
 from shared.domain.schema import Schema
 from shared.domain.table import mltable
 from shared.domain.table.bad_rows import HEADER, BadRows
@@ -65,6 +66,11 @@ class Staged:
     #: Rows of the file, and those of them put aside (in BAD_ROWS): `rows` and these are all of them.
     input_rows: int = 0
     bad_rows: int = 0
+
+
+def rule_of(holdout: Holdout) -> HoldoutRule:
+    """The rule that every file of the dataset is split by, however it comes."""
+    return HoldoutRule(holdout.salt, holdout.threshold, holdout.version)
 
 
 def stage(

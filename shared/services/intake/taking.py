@@ -17,14 +17,13 @@ from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot, Source
 from shared.domain.run.states import State
-from shared.domain.table.holdout import HoldoutRule
 from shared.domain.table.task import task_of
 from shared.services.batches.dropped import Instead
 from shared.services.intake.attempts import Attempts
 from shared.services.intake.judging import judged, schema_before
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
 from shared.services.intake.sidecars import config_for, name_files
-from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, stage
+from shared.services.intake.staging import BAD_ROWS, PROFILE, Staged, rule_of, stage
 from shared.services.run.context import Context
 from shared.services.run.profiles import Profiles
 
@@ -159,10 +158,9 @@ class Taker:
 
     def _stage(self, source: Source, folder: str, said: Effective, doc: Dataset) -> Staged:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
-        rule = HoldoutRule(doc.holdout.salt, doc.holdout.threshold, doc.holdout.version)
         area = self._files.area(self._plan.data, folder)
         before = schema_before(doc, said.config, self._ctx)
-        return stage(chunks, area, said.config, rule, doc.dataset, before, self._plan.pack)
+        return stage(chunks, area, said.config, rule_of(doc.holdout), doc.dataset, before, self._plan.pack)
 
 
 def _with(instead: Instead | None, problem: RunProblem) -> RunProblem:

@@ -13,10 +13,9 @@ from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Decision, RunProblem, Source
 from shared.domain.run.states import State
-from shared.domain.table.holdout import HoldoutRule
 from shared.services.intake.judging import judged, schema_before
 from shared.services.intake.ports import CHUNK, FileInfo, Files, IntakePlan
-from shared.services.intake.staging import Staged, stage
+from shared.services.intake.staging import Staged, rule_of, stage
 from shared.services.intake.taking import snapshot_of
 from shared.services.quarantine import rules
 from shared.services.run.context import Context
@@ -87,7 +86,7 @@ class Releasing:
             self._files.stream(source.container, source.blob, source.etag, CHUNK),
             self._files.area(self._plan.data, folder),
             config,
-            HoldoutRule(dataset.holdout.salt, dataset.holdout.threshold),
+            rule_of(dataset.holdout),
             run.dataset,
             schema_before(dataset, config, self._ctx),
         )
