@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.correlation import operation
 from shared.domain.errors import Conflict
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
@@ -30,6 +31,7 @@ from shared.services.run.context import Context
 from shared.services.run.levers import approving, cancelling, shifting, sleeping
 from shared.services.run.levers.pausing import unless_paused
 from shared.services.run.patience import in_state, paced
+from shared.services.run.rounds import AGAIN_SECONDS, Rounds
 
 Step = Callable[[Run, Context], Run]
 STEPS: dict[State, Step] = {
@@ -46,8 +48,6 @@ STEPS: dict[State, Step] = {
     State.CANARY: canary.canary,
 }
 TURN = "turn.json"
-#: Between two looks at canaries while other datasets keep the tick (seconds).
-AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -145,61 +145,54 @@ def tick(ctx: Context) -> int:
     slugs = sorted(marks)
     slugs = [s for s in slugs if s >= turn.first] + [s for s in slugs if s < turn.first]
     cut: dict[str, str] = {}
-    shared: set[str] = set()
+    rounds = Rounds()
 
-    def work(slug: str) -> None:
-        if ctx.active() >= deadline:
-            cut[slug] = ""
+    def work(slug: str, mark: str, until: float, first: str = "") -> None:
+        if ctx.active() >= until:
+            cut.setdefault(slug, "")
             return
-        shared.add(slug)
-        worked = _dataset(slug, marks[slug], turn.within.get(slug, ""), deadline, ctx)
+        rounds.begun(slug, mark, ctx.active())
+        before = cut.pop(slug, "") or turn.within.get(slug, "")
+        worked = _dataset(slug, mark, first or before, until, ctx)
         if worked.left is not None:
             cut[slug] = worked.left
-        if not worked.shared:
-            shared.discard(slug)
+        rounds.shared(slug, now=worked.shared)
 
     with ThreadPoolExecutor(max_workers=ctx.pace.workers, thread_name_prefix="dropml-run") as pool:
         each = {
-            pool.submit(guarded, ctx.log, "dataset not worked on", partial(work, slug), slug=slug): slug
+            pool.submit(
+                guarded,
+                ctx.log,
+                "dataset not worked on",
+                partial(work, slug, marks[slug], deadline),
+                slug=slug,
+            ): slug
             for slug in slugs
         }
-        _watch_on(pool, each, marks, shared, ctx)
+        rounds.go_on(pool, each, work, partial(_live, ctx=ctx), ctx)
     left = next((slug for slug in slugs if slug in cut), "")
     next_turn = Turn(left, {slug: run_id for slug, run_id in cut.items() if run_id})
     if next_turn != turn:
         ctx.store.write(TURN, next_turn)
-    return len(slugs) - len(cut)
+    return len(slugs) - len(cut.keys() & marks.keys())
 
 
-def _watch_on(
-    pool: ThreadPoolExecutor,
-    each: Mapping[Future[bool], str],
-    marks: Mapping[str, str],
-    shared: set[str],
-    ctx: Context,
-) -> None:
-    """Until each is done. While some take their time (a slow challenger at the gate, say) and nobody waits for a place, what
-    shares live traffic among the others is looked at on: its breach waits for no other dataset.
-    """
-
-    def again(slug: str) -> None:
-        guarded(ctx.log, "canary not watched", partial(_again, slug, marks[slug], ctx), slug=slug)
-
-    working = set(each)
-    while True:
-        over, working = wait(working, timeout=AGAIN_SECONDS)
-        for one in over:
-            one.result()
-        if not working:
-            return
-        if len(working) < ctx.pace.workers:
-            list(pool.map(again, sorted(shared - {each[one] for one in working})))
-
-
-def _again(slug: str, mark: str, ctx: Context) -> None:
+def _live(slug: str, ctx: Context) -> None:
+    """What callers meet, while another run of the dataset takes its time: as another host would look at it."""
     dataset = ctx.store.dataset(slug)
-    if dataset is not None and (dataset.promoting or dataset.watch):
-        _dataset(slug, mark, dataset.promoting or "", ctx.active() + AGAIN_SECONDS, ctx)
+    if dataset is None:
+        return
+    _looked_after(dataset, ctx)
+    if dataset.promoting and ctx.store.load(dataset.promoting)[0].state is State.CANARY:
+        advance(dataset.promoting, ctx, ctx.active() + AGAIN_SECONDS)
+
+
+def _looked_after(dataset: Dataset, ctx: Context) -> None:
+    slug = dataset.slug
+    if dataset.shifting:
+        guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
+    if dataset.watch:
+        guarded(ctx.log, "live traffic could not be watched", partial(watching.look, dataset, ctx), slug=slug)
 
 
 @dataclass(frozen=True)
@@ -219,10 +212,7 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
     if dataset is None or not dataset.busy:
         ctx.store.rest(slug, mark)
         return Worked()
-    if dataset.shifting:
-        guarded(ctx.log, "traffic could not be shifted", partial(shifting.follow, slug, ctx), slug=slug)
-    if dataset.watch:
-        guarded(ctx.log, "live traffic could not be watched", partial(watching.look, dataset, ctx), slug=slug)
+    _looked_after(dataset, ctx)
     if dataset.change and dataset.sleep:
         sleeping.wake(slug, ctx)
     elif dataset.change:
