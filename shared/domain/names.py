@@ -20,6 +20,7 @@ _NO_FILE = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 #: Characters that turn the direction of what follows, and so show another name than there is.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
 _RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
 
 
@@ -82,6 +83,12 @@ def deployments(n: int, attempt: int) -> frozenset[str]:
     """Every deployment that the run may have made."""
     first = deployment(n, attempt)
     return frozenset({first, second(first)})
+
+
+def deployed(name: str) -> tuple[int, int] | None:
+    """`(n, attempt)` of the run whose deployment would be called so."""
+    match = _DEPLOYMENT.fullmatch(name)
+    return (int(match["n"]), int(match["attempt"])) if match else None
 
 
 def model_version(n: int, attempt: int) -> str:

@@ -21,6 +21,8 @@ from tests.support.memory_files import MemoryFile, MemoryFiles
 from tests.support.memory_pipelines import MemoryPipelines
 
 DAY = 86400.0
+#: That a run with a deployment has ended; nothing of it was left over.
+LOOKED = "ended/bank"
 KEEP = Keep(30, "data", "batch")
 
 
@@ -135,7 +137,7 @@ def test_what_is_no_record_goes_and_records_stay(world: World) -> None:
     before = set(world.docs.blobs)
     passing += [path for path in before if path.startswith("evidence/")]
     kept(world, Account(world))
-    assert before - set(world.docs.blobs) == set(passing)
+    assert before - set(world.docs.blobs) == {*passing, LOOKED}
 
 
 class TestARound:
@@ -197,7 +199,7 @@ def test_what_was_captured_goes_by_its_own_days_though_all_else_is_kept(world: W
     world.docs.modified["captured/bank/000000012000-600/one.json"] = world.clock.now - 29 * DAY
     before = set(world.docs.blobs)
     kept(world, Account(world), Keep(0, KEEP.data, KEEP.batches, captured_days=30))
-    assert before - set(world.docs.blobs) == set(captured)
+    assert before - set(world.docs.blobs) == {*captured, LOOKED}
 
 
 def test_versions_that_are_trained_on_together_stay(world: World) -> None:

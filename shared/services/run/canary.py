@@ -7,10 +7,12 @@ from dataclasses import replace
 from shared.domain.canary import CanaryLimits, Tally
 from shared.domain.canary import breach as breach_of
 from shared.domain.errors import DropMLError, Transient
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Canary, Gate
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring import tallies
+from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.gate import ready, smoke_answers
 from shared.services.run.levers.pausing import waiting
@@ -25,6 +27,7 @@ from shared.services.run.traffic import (
     traffic_is,
     write_serving,
 )
+from shared.services.run.training import placement_of
 
 #: So long after a canary's time, an answer that may still come is asked for again (seconds).
 ASK_SECONDS = 120.0
@@ -39,12 +42,12 @@ def canary(run: Run, ctx: Context) -> Run:
     gate, now = run.gate or Gate(), run.canary or Canary(0)
     champion = ctx.store.load(gate.champion_run)[0] if gate.champion_run else None
     if dataset.champion == run.run_id:
-        return take_all(run, champion, endpoint, ctx)  # a host died at the end of it
+        return take_all(run, champion, endpoint, dataset, ctx)  # a host died at the end of it
     if dataset.champion != gate.champion_run and dataset.champion:
         now = replace(now, breach=now.breach or f"{dataset.champion} was put in force meanwhile")
         champion = ctx.store.load(dataset.champion)[0]
     if champion and now.breach:
-        return _go_back(run, champion, endpoint, now.breach, ctx)
+        return _go_back(run, champion, endpoint, now.breach, dataset, ctx)
     if endpoint.state not in SETTLED or (dataset.paused and now.passed):
         # An earlier move is still under way, or a person wants no other: callers are looked after all the same.
         run = _looked_after(run, champion, endpoint, now, ctx)
@@ -53,18 +56,23 @@ def canary(run: Run, ctx: Context) -> Run:
         return waiting(run, dataset.paused)
     if now.since is None and (before := ready(run, endpoint, ctx)):
         return before
-    if champion and now.percent and now.since is None and not now.passed:
-        return _begin(run, champion, endpoint, now, ctx)
+    if champion and now.percent and now.since is None and not now.passed and _stands(champion, ctx):
+        return _begin(run, champion, endpoint, now, dataset, ctx)
     if champion and now.since is not None and not now.passed:
         return _watch(run, champion, endpoint, now, ctx)
-    return take_all(run, champion, endpoint, ctx)
+    return take_all(run, champion, endpoint, dataset, ctx)
 
 
-def _begin(run: Run, champion: Run, endpoint: Endpoint, now: Canary, ctx: Context) -> Run:
+def _stands(champion: Run, ctx: Context) -> bool:
+    """Whether there is anything to share traffic with: somebody may have taken the live model's deployment away."""
+    return ctx.azureml.deployment(*placement_of(champion)) is not None
+
+
+def _begin(run: Run, champion: Run, endpoint: Endpoint, now: Canary, dataset: Dataset, ctx: Context) -> Run:
     wanted = {deployment_of(champion): 100 - now.percent, deployment_of(run): now.percent}
     wanted = {name: share for name, share in wanted.items() if share}
     if not traffic_is(endpoint, wanted):
-        ctx.azureml.begin_traffic(endpoint.name, wanted)
+        moves.begin(dataset, endpoint.name, wanted, ctx)
         return run
     write_serving(run, endpoint, champion, ctx)
     return replace(run, canary=replace(now, since=ctx.clock(), paced_since=ctx.active()))
@@ -127,7 +135,7 @@ def _asked_again(run: Run, endpoint: Endpoint, late: float, ctx: Context) -> str
     return None if answers == before else f"it now answers {answers}, not {before}"
 
 
-def _go_back(run: Run, champion: Run, endpoint: Endpoint, breach: str, ctx: Context) -> Run:
+def _go_back(run: Run, champion: Run, endpoint: Endpoint, breach: str, dataset: Dataset, ctx: Context) -> Run:
     """All traffic to the champion: at once for callers of the proxy, then at the endpoint itself."""
     back = {deployment_of(champion): 100}
     if endpoint.state not in SETTLED or not traffic_is(endpoint, back):
@@ -135,7 +143,7 @@ def _go_back(run: Run, champion: Run, endpoint: Endpoint, breach: str, ctx: Cont
         if serving is None or serving.traffic != back:
             write_serving(champion, endpoint, None, ctx, traffic=back)
         if endpoint.state in SETTLED:
-            ctx.azureml.begin_traffic(endpoint.name, back)
+            moves.begin(dataset, endpoint.name, back, ctx)
         return run
     write_serving(champion, endpoint, None, ctx)
     tallies.forget(ctx.store.documents, run.slug)

@@ -21,6 +21,8 @@ from shared.services.run.state_documents import StateDocuments
 HOLDOUT_SHARE = 0.10
 #: Marks of the datasets whose champion has followed another, and when (unix seconds): see `shared.services.run.previous`.
 SUCCEEDED = "succeeded/"
+#: Marks of the datasets of which a run with a deployment has ended: see `shared.services.run.leftovers`.
+ENDED = "ended/"
 #: How long a reading of a dataset serves the looks that follow it within one `glance` (seconds): about what a call takes.
 GLANCE_SECONDS = 0.05
 
@@ -136,3 +138,7 @@ class DatasetStore(StateDocuments):
     def mark_succeeded(self, slug: str, at: float) -> None:
         """Have the version before this dataset's champion taken away once its hours since `at` (unix seconds) are over."""
         self.documents.mark(f"{SUCCEEDED}{slug}", {"at": f"{at:.3f}"})
+
+    def mark_ended(self, slug: str) -> None:
+        """Have what nothing of this dataset names any more taken away."""
+        self.documents.mark(f"{ENDED}{slug}", {})

@@ -14,6 +14,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import MOST_CHARACTERS, Placement, RunProblem, brief
 from shared.domain.run.states import State
 from shared.redaction import redact
+from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Deployment, Endpoint
@@ -36,7 +37,7 @@ def model_registered(run: Run, ctx: Context) -> Run:
         tags = {"dropml_dataset": run.dataset, "dropml_slug": run.slug}
         ctx.azureml.begin_endpoint(name, f"DropML: {run.dataset}", tags)
         return replace(run, placement=where)
-    if endpoint.state == "Failed":
+    if endpoint.state in ("Failed", "Canceled"):
         return _endpoint_failed(run, endpoint, ctx)
     parts = _parts(run, where, ctx)
     if parts != where:
@@ -87,14 +88,15 @@ def _parts(run: Run, where: Placement, ctx: Context) -> Placement:
 
 def _endpoint_failed(run: Run, endpoint: Endpoint, ctx: Context) -> Run:
     """Put again as it is, once: a change that failed half-way is taken up by the same change."""
-    if may_repeat(run, ENDPOINT):
-        ctx.azureml.begin_traffic(endpoint.name, endpoint.traffic)
-        why = f"The endpoint {endpoint.name} came out as Failed and is put again."
-        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
     dataset = ctx.store.dataset(run.slug)
+    if dataset and may_repeat(run, ENDPOINT):
+        moves.begin(dataset, endpoint.name, endpoint.traffic, ctx)
+        why = f"The endpoint {endpoint.name} came out as {endpoint.state} and is put again."
+        return run.repeat(State.MODEL_REGISTERED, ctx.clock(), ENDPOINT, why)
     if (dataset and dataset.champion) or any(endpoint.traffic.values()):
         raise DropMLError(
-            f"The endpoint {endpoint.name} is Failed, also after it was put again. It has the live model: don't delete it.",
+            f"The endpoint {endpoint.name} is {endpoint.state}, also after it was put again. It has the live model: "
+            "don't delete it.",
             remedy=f"Read its provisioning error (az ml online-endpoint show --name {endpoint.name}, or the studio), mend "
             f"that, put the endpoint again (az ml online-endpoint update --name {endpoint.name}) or wait a while; then "
             f"POST /api/runs/{run.run_id}/retry.",

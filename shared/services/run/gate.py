@@ -65,21 +65,24 @@ def _refused(run: Run, ctx: Context, why: str) -> DropMLError:
 def gate(run: Run, ctx: Context) -> Run:
     """Challenger and champion answer the same holdout rows; the numbers decide, and are kept.
 
-    Without a champion all traffic goes to the first model, without a canary.
+    Without a champion all traffic goes to the first model, without a canary. A verdict is written down before anything is done
+    about it: neither a crash nor another host, which has measured other times, can change it.
     """
     dataset = ctx.store.change_dataset(run.slug, lambda found: _claimed(found, run.run_id))
     if dataset.promoting != run.run_id:
         before = f"Run {dataset.promoting} of this dataset is before it; it goes on by itself once that one has its verdict."
         return replace(run, waits_for=before)
     seen = run.gate or Gate()
+    if seen.decision == "reject":
+        return reject(run, ctx)
     endpoint = endpoint_of(run, ctx)
     if seen.decision == "promote":
-        return ready(run, endpoint, ctx) or take_all(run, None, endpoint, ctx)
+        return ready(run, endpoint, ctx) or take_all(run, None, endpoint, dataset, ctx)
     champion = ctx.store.load(dataset.champion)[0] if dataset.champion else None
     accepted = ctx.store.load(dataset.accepted)[0] if champion and dataset.accepted else None
     held = _held(run, champion, accepted)
     if held:
-        return reject(replace(run, gate=replace(seen, decision="reject", reason=held)), ctx)
+        return replace(run, gate=replace(seen, decision="reject", reason=held))
     found = comparing.compared(run, champion, endpoint, ctx)
     verdict = approving.allowed(run, approving.suspected(run, dataset.champion, found.verdict))
     comparing.keep(run, champion, found, ctx)
@@ -116,7 +119,7 @@ def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -
     if why := approving.wanted(run, verdict):
         return approving.asked(run, why, ctx)
     if verdict.decision == "reject":
-        return reject(run, ctx)
+        return run
     told: dict[str, object] = {"decision": verdict.decision, "reason": verdict.reason}
     if run.threshold and run.threshold.rule:
         told |= {"threshold": run.threshold.value, "rule": str(run.threshold.rule)}

@@ -22,6 +22,7 @@ from shared.services.guard import guarded, safely, told
 from shared.services.open_index import OPEN_STATUSES
 from shared.services.run.context import Context
 from shared.services.run.idle import Idle
+from shared.services.run.leftovers import Leftovers
 from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
 from shared.services.run.previous import Previous
@@ -32,7 +33,7 @@ PATH = "house.json"
 #: Between two rounds (seconds), what one tick gives to a round, and most things of one kind that a round takes away.
 ROUND_SECONDS, SLICE_SECONDS, MOST = 6 * 3600.0, 5.0, 1000
 #: Of documents of the state container that are no record.
-PASSING = ("canary/", "evidence/", "strikes/", "unreadable/")
+PASSING = ("canary/", "evidence/", "moves/", "strikes/", "unreadable/")
 #: Of what callers scored, and met.
 CAPTURED = ("captured/", "captured-rows/", "hours/")
 
@@ -75,7 +76,7 @@ class Housekeeping:
     def __init__(self, ctx: Context, files: Files, keep: Keep) -> None:
         self._ctx, self._files, self._keep = ctx, files, keep
         self._repair, self._outside = ServingRepair(ctx), OutsideTraffic(ctx)
-        self._previous, self._idle = Previous(ctx), Idle(ctx)
+        self._previous, self._idle, self._leftovers = Previous(ctx), Idle(ctx), Leftovers(ctx)
         self._round: Iterator[None] | None = None
         self._next_at: float | None = None
 
@@ -85,6 +86,7 @@ class Housekeeping:
         self._repair.tick(until)
         guarded(self._ctx.log, "versions before not looked at", lambda: self._previous.tick(until))
         guarded(self._ctx.log, "idle endpoints not looked at", lambda: self._idle.tick(until))
+        guarded(self._ctx.log, "leftovers not looked at", lambda: self._leftovers.tick(until))
         guarded(self._ctx.log, "endpoints not looked at", lambda: self._outside.tick(until))
         if self._due():
             guarded(self._ctx.log, "house not kept", lambda: self._go_on(until))

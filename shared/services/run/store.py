@@ -122,6 +122,8 @@ class RunStore(OpenDatasets):
             etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
             self.signals(told)
         if not run.is_open:
+            if run.placement:
+                self.mark_ended(run.slug)
             self.close(run.slug, run.run_id)
         return run, etag
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain import names
 from shared.domain.canary import Tally
+from shared.domain.errors import DropMLError
 from shared.domain.run.acts import Watch
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
@@ -14,7 +14,7 @@ from shared.domain.run.serving import ServingEntry, Version
 from shared.domain.run.states import State
 from shared.domain.schema import Schema
 from shared.services.monitoring import tallies
-from shared.services.run import serving_documents
+from shared.services.run import leftovers, moves, serving_documents
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
 from shared.services.run.ports import Endpoint
@@ -45,29 +45,29 @@ def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
 def reject(run: Run, ctx: Context, actor: str = "dropml") -> Run:
     """A rejection is a normal outcome: the numbers stay, the deployment goes, where there is one yet."""
     if run.placement:
-        ctx.azureml.begin_delete_deployment(*placement_of(run))
+        take_away(run.slug, *placement_of(run), ctx)
     reason = run.gate.reason if run.gate else None
     told: dict[str, object] = {"decision": "reject", "reason": reason}
     return run.advance(State.REJECTED, ctx.clock(), detail=told, actor=actor)
 
 
-def take_all(run: Run, champion: Run | None, endpoint: Endpoint, ctx: Context) -> Run:
+def take_all(run: Run, champion: Run | None, endpoint: Endpoint, dataset: Dataset, ctx: Context) -> Run:
     """All traffic to the run's deployment; live once the endpoint says so.
 
-    The dataset's document decides: where people have put another version in force meanwhile, nothing follows.
+    The dataset's document decides: where people have put another version in force since it said `dataset`, nothing follows.
     """
     wanted = {deployment_of(run): 100}
     if endpoint.state not in SETTLED:
         return run
     if not traffic_is(endpoint, wanted):
-        ctx.azureml.begin_traffic(endpoint.name, wanted)
+        moves.begin(dataset, endpoint.name, wanted, ctx)
         return run
     watch = _watch(run, champion, ctx)
     before = champion.run_id if champion else None
-    dataset = ctx.store.change_dataset(run.slug, lambda found: _crowned(found, run.run_id, before, watch))
-    if dataset.champion != run.run_id:
+    after = ctx.store.change_dataset(run.slug, lambda found: _crowned(found, run.run_id, before, watch))
+    if after.champion != run.run_id:
         return run
-    write_serving(run, endpoint, champion, ctx, watched=dataset.watch is not None)
+    write_serving(run, endpoint, champion, ctx, watched=after.watch is not None)
     tallies.forget(ctx.store.documents, run.slug)
     if champion:
         _retire(champion.run_id, run.run_id, ctx)
@@ -103,29 +103,23 @@ def _retire(run_id: str, by: str, ctx: Context) -> None:
 
 
 def prune(run: Run, champion: Run | None, ctx: Context) -> None:
-    """Two deployments are kept, those that open runs of the dataset name, for they are still to be judged, and those between
-    which people have moved the traffic meanwhile.
-
-    One with traffic is never deleted (the service would refuse).
+    """Two deployments are kept, and those that anything else names (`leftovers.spare`). What can't be deleted now keeps no
+    model from being live: it is looked for again.
     """
     endpoint, mine = placement_of(run)
-    listed = list(ctx.azureml.deployments(endpoint))
-    dataset = ctx.store.dataset(run.slug)
     keep = {mine} | ({deployment_of(champion)} if champion else set())
-    for other in dataset.open.values() if dataset else ():
-        keep |= names.deployments(other.n, other.attempt) if other.run_id != run.run_id else frozenset()
-    known = {run.run_id, *([champion.run_id] if champion else ())}
-    for run_id in set(_in_force(dataset) if dataset else ()) - known:
-        keep.add(deployment_of(ctx.store.load(run_id)[0]))
-    for deployment in listed:
-        if deployment.name not in keep and deployment.state in SETTLED:
-            ctx.azureml.begin_delete_deployment(endpoint, deployment.name)
+    for deployment in leftovers.spare(run.slug, endpoint, keep, ctx, run.run_id):
+        if deployment.state in SETTLED:
+            take_away(run.slug, endpoint, deployment.name, ctx)
 
 
-def _in_force(dataset: Dataset) -> list[str]:
-    """Runs that answer callers now, or are about to."""
-    shift = dataset.shifting
-    return [run_id for run_id in (dataset.champion, *((shift.to, shift.away) if shift else ())) if run_id]
+def take_away(slug: str, endpoint: str, deployment: str, ctx: Context) -> None:
+    """Have a deployment deleted that nobody needs any more; what keeps it from being is told, and holds nothing else up."""
+    try:
+        ctx.azureml.begin_delete_deployment(endpoint, deployment)
+    except DropMLError as error:
+        ctx.store.mark_ended(slug)
+        ctx.log("deployment-not-taken-away", slug=slug, deployment=deployment, **error.to_dict())
 
 
 def write_serving(

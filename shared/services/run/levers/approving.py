@@ -17,6 +17,9 @@ from shared.services.run.context import Context
 from shared.services.run.patience import in_state
 from shared.services.run.traffic import reject
 
+#: Who rejects what nobody has said anything on.
+NOBODY = "dropml"
+
 
 def wanted(run: Run, verdict: Verdict) -> str | None:
     """Why a person is to be asked before this run gets traffic; None where nobody is, or has said yes.
@@ -96,6 +99,7 @@ def awaiting(run: Run, ctx: Context) -> Run:
     told: dict[str, object] = {"verdict": approval.verdict} | ({"note": said.note} if said.note else {})
     if approval.verdict == "rejected":
         why = f"rejected by {said.actor}" + (f": {said.note}" if said.note else "")
+        why = said.note if said.actor == NOBODY else why
         gate = replace(run.gate or Gate(), decision="reject", reason=why)
         return reject(replace(run, gate=gate), ctx, actor=said.actor)
     if approval.before_training:
@@ -111,5 +115,7 @@ def _too_long(run: Run, ctx: Context) -> bool:
 
 
 def _unanswered(run: Run, ctx: Context) -> Run:
+    """Written down before anything is done about it, so that a word that comes meanwhile finds it as it is."""
     why = f"nobody said anything within {ctx.guardrails.approval_days:g} days (APPROVAL_DAYS)"
-    return reject(replace(run, gate=replace(run.gate or Gate(), decision="reject", reason=why)), ctx)
+    approval = run.approval or Approval("", run.entered_at)
+    return replace(run, approval=replace(approval, verdict="rejected", said=Act(NOBODY, ctx.clock(), why)))

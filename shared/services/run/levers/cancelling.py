@@ -13,6 +13,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
 from shared.domain.run.states import State
 from shared.services.monitoring import tallies
+from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.levers.whole import serve_all
 from shared.services.run.ports import JOB_DONE
@@ -93,10 +94,11 @@ def _without_traffic(run: Run, ctx: Context) -> bool:
                 return False  # a move that was begun before may still bring some
             _serve_champion(run, ctx)
         return True
+    dataset = ctx.store.dataset(run.slug)
     champion = _serve_champion(run, ctx)
     wanted = {deployment_of(champion): 100} if champion else {}
-    if endpoint.state in SETTLED and not traffic_is(endpoint, wanted):
-        ctx.azureml.begin_traffic(name, wanted)
+    if dataset and endpoint.state in SETTLED and not traffic_is(endpoint, wanted):
+        moves.begin(dataset, name, wanted, ctx)
     return False
 
 

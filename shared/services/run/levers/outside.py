@@ -2,44 +2,43 @@
 
 One listing of the workspace's endpoints a look, held against what the proxy goes by. All traffic on a version that was live
 before is a rollback by a person; any other split the proxy follows as it is. Splits that DropML is making itself are its own.
-What gives traffic to a version that has just been taken out is put back: a host that stood still may have asked for it.
+What gives traffic to a version that has just been taken out is put back, and so is what DropML itself has asked for too late:
+a host that stood still decided it before others decided otherwise.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from shared.domain import names
 from shared.domain.errors import NotFound
-from shared.domain.run.acts import Shift
+from shared.domain.run.acts import Act, Shift
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
+from shared.domain.run.parts import Canary
 from shared.domain.run.serving import ServingEntry
 from shared.domain.run.states import FORMER, State
 from shared.services import conditional
 from shared.services.documents import Entry, entries
 from shared.services.guard import guarded
-from shared.services.run import serving_documents
+from shared.services.run import moves, serving_documents
 from shared.services.run.context import Context
 from shared.services.run.levers.shifting import follow, shifted
 from shared.services.run.levers.whole import serve_all
 from shared.services.run.ports import Endpoint
 from shared.services.run.serving_documents import FOLDER, Placed, path_of, placed, slug_of
-from shared.services.run.traffic import SETTLED, deployment_of, serving_entry
+from shared.services.run.traffic import SETTLED, deployment_of, serving_entry, write_serving
 
 #: Who did it, as far as Azure tells us here: its activity log has the name.
 ACTOR = "azure"
 #: Documents are listed when an endpoint departs from what is remembered of them, and at least this often (seconds).
 LIST_SECONDS = 300.0
-#: A version that was taken out gets no traffic from outside for so long (seconds): the longest that a host which was about to
-#: move traffic may stand still (a Flex instance is given ten minutes to end a call), and Azure's own time to move it.
-OUT_SECONDS = 900.0
+#: A version that was taken out gets no traffic from outside for so long (seconds).
+OUT_SECONDS = moves.LATE_SECONDS
 #: How a version is taken out: by people, by the watch, by its canary. One that another has replaced is retired, and not meant.
 OUT = frozenset({State.ROLLED_BACK, State.REJECTED, State.CANCELLED, State.FAILED})
-_DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
 
 
 class OutsideTraffic:
@@ -112,7 +111,10 @@ class OutsideTraffic:
         """Both sides are read again: a list lags, and what DropML itself has just moved reads back old for a while."""
         ctx = self._ctx
         dataset, entry = ctx.store.dataset(slug), ctx.store.hint(path_of(slug), ServingEntry)
-        if dataset is None or entry is None or dataset.champion is None or self._own(dataset):
+        if dataset is None or entry is None or dataset.champion is None or dataset.shifting or dataset.sleep:
+            return
+        canary = self._promoted(dataset)
+        if canary is not None and not _is_shared(canary):
             return
         if not self._settled(entry):
             return
@@ -125,7 +127,13 @@ class OutsideTraffic:
         told: dict[str, object] = {"before": entry.traffic, "now": traffic}
         out = [run.run_id for run in runs if self._just_out(run)]
         if out and champion.run_id not in out:
-            self._put_back(champion, entry, told | {"out": out})
+            self._put_back(dataset, champion, entry, canary, told | {"out": out})
+            return
+        if moves.late(slug, traffic, ctx):
+            self._put_back(dataset, champion, entry, canary, told | {"late": True})
+            return
+        if canary is not None:
+            self._of_canary(canary, champion, endpoint, told)
             return
         ctx.log("traffic-changed-outside", slug=slug, run_id=champion.run_id, **told)
         (whole,) = runs if len(traffic) == len(runs) == 1 else (None,)
@@ -151,23 +159,21 @@ class OutsideTraffic:
             self._ahead[entry.slug] = entry.updated_at, seen
         return ctx.active() - seen >= settle
 
-    def _own(self, dataset: Dataset) -> bool:
-        """Whether DropML is moving this dataset's traffic itself."""
-        if dataset.shifting or dataset.sleep:
-            return True
+    def _promoted(self, dataset: Dataset) -> Run | None:
+        """The run whose traffic DropML is moving itself."""
         if dataset.promoting is None:
-            return False
+            return None
         run = self._ctx.store.load(dataset.promoting)[0]
         decided = run.gate is not None and run.gate.decision == "promote"
-        return run.state is State.CANARY or decided
+        return run if run.state is State.CANARY or decided else None
 
     def _run_of(self, slug: str, deployment: str) -> Run | None:
         """The run whose deployment it is; None for one that somebody else has made."""
-        match = _DEPLOYMENT.fullmatch(deployment)
-        if match is None:
+        numbers = names.deployed(deployment)
+        if numbers is None:
             return None
         try:
-            run = self._ctx.store.load(names.run_id(slug, int(match["n"]), int(match["attempt"])))[0]
+            run = self._ctx.store.load(names.run_id(slug, *numbers))[0]
         except NotFound:
             return None
         return run if run.placement and run.placement.deployment == deployment else None
@@ -175,12 +181,19 @@ class OutsideTraffic:
     def _just_out(self, run: Run) -> bool:
         return run.state in OUT and abs(self._ctx.clock() - run.entered_at) < OUT_SECONDS
 
-    def _put_back(self, champion: Run, entry: ServingEntry, told: dict[str, object]) -> None:
+    def _put_back(
+        self,
+        dataset: Dataset,
+        champion: Run,
+        entry: ServingEntry,
+        canary: Run | None,
+        told: dict[str, object],
+    ) -> None:
         """The dataset's document wins. Nobody can tell whether a person or a host that stood still has asked Azure for it."""
-        ctx, back = self._ctx, {deployment_of(champion): 100}
+        ctx, back = self._ctx, entry.traffic if canary else {deployment_of(champion): 100}
         if entry.traffic != back:
             serve_all(champion, ctx)
-        ctx.azureml.begin_traffic(entry.endpoint, back)
+        moves.begin(dataset, entry.endpoint, back, ctx)
         ctx.log("traffic-put-back", slug=entry.slug, run_id=champion.run_id, **told)
 
         def attempt() -> None:
@@ -188,6 +201,35 @@ class OutsideTraffic:
             ctx.store.save(run.record(ctx.clock(), "traffic-put-back", detail=told), etag)
 
         conditional.write(attempt, champion.run_id)
+
+    def _of_canary(self, run: Run, champion: Run, endpoint: Endpoint, told: dict[str, object]) -> None:
+        """All traffic to one of the two is a person's verdict on the canary; another split is the canary's from now on."""
+        ctx, traffic = self._ctx, {name: share for name, share in endpoint.traffic.items() if share}
+        ctx.log("traffic-changed-outside", slug=run.slug, run_id=run.run_id, **told)
+        old, new = deployment_of(champion), deployment_of(run)
+        if traffic not in ({old: 100}, {new: 100}):
+            self._record(run.run_id, traffic, told)
+            if traffic:
+                write_serving(run, endpoint, champion, ctx)
+            return
+
+        def attempt() -> None:
+            found, etag = ctx.store.load(run.run_id)
+            if not _is_shared(found):
+                return  # the next look sees what has become of it
+            canary = found.canary or Canary(0)
+            if traffic == {old: 100}:
+                after = replace(
+                    found, canary=replace(canary, breach=f"somebody gave {old} all of it in Azure")
+                )
+            else:
+                by = Act(ACTOR, ctx.clock(), f"{new} was given all traffic in Azure")
+                after = replace(found, canary=replace(canary, passed=True), promoted=by)
+            ctx.store.save(after.record(ctx.clock(), "traffic-changed-outside", ACTOR, told), etag)
+
+        conditional.write(attempt, run.run_id)
+        if traffic == {old: 100}:
+            serve_all(champion, ctx)
 
     def _rolled_back(self, dataset: Dataset, target: Run, told: dict[str, object]) -> None:
         ctx, away = self._ctx, str(dataset.champion)
@@ -215,6 +257,13 @@ class OutsideTraffic:
             ctx.store.save(after.record(ctx.clock(), "traffic-changed-outside", ACTOR, told), etag)
 
         conditional.write(attempt, run_id)
+
+
+def _is_shared(run: Run) -> bool:
+    """Whether the run shares the traffic as its canary wants it, and nothing is decided on that yet."""
+    canary = run.canary or Canary(0)
+    over = canary.passed or canary.breach or run.cancelling
+    return run.state is State.CANARY and canary.since is not None and not over
 
 
 def _differs(endpoint: Endpoint, entry: Placed | ServingEntry) -> bool:

@@ -17,6 +17,7 @@ from shared.domain.run.parts import brief
 from shared.domain.run.states import FORMER, State
 from shared.services import conditional
 from shared.services.monitoring import tallies
+from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.levers.whole import serve_all
 from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is
@@ -34,7 +35,7 @@ def follow(slug: str, ctx: Context) -> None:
     """
     dataset = ctx.store.dataset(slug)
     shift = dataset.shifting if dataset else None
-    if shift is None:
+    if dataset is None or shift is None:
         return
     target = ctx.store.load(shift.to)[0]
     serve_all(target, ctx)
@@ -42,7 +43,7 @@ def follow(slug: str, ctx: Context) -> None:
     lost = State.ROLLED_BACK if shift.cause in BACK else State.RETIRED
     _enter(shift.away, {State.LIVE, State.CANARY}, lost, shift, ctx)
     try:
-        there = _moved(target, ctx)
+        there = _moved(target, dataset, ctx)
     except DropMLError as error:
         _keep(slug, shift, replace(shift, trouble=brief(error.message)), ctx)
         raise
@@ -68,14 +69,14 @@ def _enter(run_id: str, leaving: AbstractSet[State], state: State, shift: Shift,
     conditional.write(attempt, run_id)
 
 
-def _moved(target: Run, ctx: Context) -> bool:
+def _moved(target: Run, dataset: Dataset, ctx: Context) -> bool:
     """Whether the endpoint's own traffic is there; begins to move it where nothing else is under way."""
     endpoint, wanted = endpoint_of(target, ctx), {deployment_of(target): 100}
     if endpoint.state not in SETTLED:
         return False
     if traffic_is(endpoint, wanted):
         return True
-    ctx.azureml.begin_traffic(endpoint.name, wanted)
+    moves.begin(dataset, endpoint.name, wanted, ctx)
     return False
 
 

@@ -12,7 +12,7 @@ from shared.domain.run.acts import Sleep
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
-from shared.services.run import serving_documents
+from shared.services.run import moves, serving_documents
 from shared.services.run.context import Context
 from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is, write_serving
 from shared.services.run.training import deployment_spec
@@ -78,7 +78,7 @@ def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     if endpoint.state not in SETTLED:
         return
     if not traffic_is(endpoint, {}):
-        ctx.azureml.begin_traffic(endpoint.name, {})
+        moves.begin(dataset, endpoint.name, {}, ctx)
         return
     ours = {deployment_of(ctx.store.load(run_id)[0]) for run_id in (sleep.run_id, *dataset.undeployed)}
     standing = [each for each in ctx.azureml.deployments(endpoint.name) if each.name in ours]
@@ -110,7 +110,7 @@ def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
         return
     wanted = {name: 100}
     if not traffic_is(endpoint, wanted):
-        ctx.azureml.begin_traffic(endpoint.name, wanted)
+        moves.begin(dataset, endpoint.name, wanted, ctx)
         return
     write_serving(champion, endpoint, None, ctx)
     ctx.store.documents.delete(f"{WAKE}{dataset.slug}")
