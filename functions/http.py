@@ -15,7 +15,7 @@ from functions import parameters
 from shared import bootstrap
 from shared.correlation import OPERATION
 from shared.domain.errors import DropMLError
-from shared.domain.problems import PROBLEM_JSON, problem, retry_after
+from shared.domain.problems import PROBLEM_JSON, TooLarge, problem, retry_after
 from shared.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,9 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+#: Bytes of a body in which somebody asks for something in words; bodies of rows have bounds of their own.
+MAX_WORDS = 64 * 1024
 
 Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
@@ -64,9 +67,27 @@ def respond(
 def door(handler: Handler) -> Handler:
     """A function's handler behind the door; it may hold a worker of those that are there for all but scoring."""
 
+    def bounded(req: func.HttpRequest) -> func.HttpResponse:
+        if len(req.get_body()) > MAX_WORDS:
+            raise TooLarge(
+                f"The body has {len(req.get_body()):,} bytes; at most {MAX_WORDS:,} are taken here.",
+                remedy="Leave out what the call doesn't take; GET /api/swagger.json describes it.",
+                code="body-too-large",
+            )
+        return handler(req)
+
+    return _placed(handler, bounded)
+
+
+def wide_door(handler: Handler) -> Handler:
+    """As `door`, for a body of rows, whose size the handler sees to."""
+    return _placed(handler, handler)
+
+
+def _placed(handler: Handler, work: Handler) -> Handler:
     def placed(req: func.HttpRequest) -> func.HttpResponse:
         with bootstrap.workers().place("doors", "The app"):
-            return handler(req)
+            return work(req)
 
     @functools.wraps(handler)
     def wrapped(req: func.HttpRequest) -> func.HttpResponse:

@@ -107,8 +107,15 @@ def dataset(req: func.HttpRequest) -> str:
 
 
 def function_key(req: func.HttpRequest) -> str:
-    """The key that the host has checked, from where it looks for it; empty where it asks for none."""
-    return header(req, "x-functions-key") or req.params.get("code") or ""
+    """The key that the host has checked, from where it looks for it; empty where it asks for none.
+
+    The host takes the first that is sent, a parameter of the query in any case; what is sent more than once reaches us joined by
+    commas, and would be another key each time.
+    """
+    given = header(req, "x-functions-key") or next(
+        (v for n, v in req.params.items() if n.lower() == "code"), ""
+    )
+    return given.partition(",")[0].strip()
 
 
 def request_id(req: func.HttpRequest) -> str:

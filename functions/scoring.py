@@ -11,7 +11,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, page, pass_through, respond
+from functions.http import answer, door, page, pass_through, respond, wide_door
 from shared import bootstrap
 from shared.correlation import EXCHANGES, Exchange
 from shared.domain.errors import NotFound
@@ -99,7 +99,7 @@ def _request_type() -> type[ScoreRequest]:
 
 
 @bp.route(route="score/{dataset}/batch", methods=["POST"])
-@door
+@wide_door
 def create_batch(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the batch; Location says where its progress is."""
     parameters.only(req, "proba")

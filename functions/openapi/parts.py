@@ -35,7 +35,7 @@ REFUSALS = {
     503: "The endpoint or storage is not available now; see Retry-After.",
     504: "No answer within the deadline.",
 }
-ALWAYS = (400, 401, 429, 500, 503)
+ALWAYS = (400, 401, 413, 429, 500, 503)
 
 
 def literal(text: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -107,12 +110,59 @@ def test_what_cannot_be_read_is_named(body: bytes, code: str) -> None:
     json.dumps(caught.value.to_dict()).encode()
 
 
+def test_a_name_that_stands_twice_among_very_many_is_found_at_once() -> None:
+    """A body within every limit may not keep all other callers waiting for hours."""
+    members = ",".join(f'"{n}":0' for n in range(60_000))
+    began = time.process_time()
+    with pytest.raises(MalformedBody, match="'59999' stands twice"):
+        payloads.load_json(f'{{{members},"59999":1}}'.encode())
+    assert time.process_time() - began < 5
+
+
 def test_other_media_and_too_many_rows_are_refused() -> None:
     with pytest.raises(UnsupportedMedia):
         payloads.parse(b"<x/>", "application/xml", max_rows=10)
     with pytest.raises(TooLarge) as caught:
         payloads.parse(json.dumps([ROW] * 11).encode(), "application/json", max_rows=10)
     assert caught.value.error_code == "too-many-rows"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (gzip.compress(b"a\n" * (4 << 20), mtime=0), "text/csv"),
+        (b"a\n" * (1 << 20), "text/csv"),
+        (b'{"data": [' + b"{}," * (1 << 20) + b"{}]}", "application/json"),
+        (b"[" + b"[]," * (1 << 20) + b"[]]", "application/json"),
+    ],
+    ids=["packed", "rows of a letter", "empty objects", "empty lists"],
+)
+def test_a_million_crumbs_are_refused_before_anything_is_made_of_them(body: bytes, kind: str) -> None:
+    """A body of a few kilobytes took a gigabyte of the app's memory."""
+    tracemalloc.start()
+    with pytest.raises(TooLarge) as caught:
+        payloads.parse(body, kind, max_rows=5000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.error_code == "too-many-rows"
+    assert peak < 50 * 2**20
+
+
+def test_braces_inside_a_text_are_text() -> None:
+    rows = [{**ROW, "job": "{[" * 2000}] * 60
+    assert len(rows_of(json.dumps(rows).encode())) == 60
+
+
+def test_a_header_of_ten_thousand_strangers_is_told_in_a_moment() -> None:
+    """A batch's file may bring other columns along; whether one of them is a slip is not worth a minute."""
+    wide = RowValidator(
+        Schema("y", tuple(Column(f"feature_{n}", "number") for n in range(300)), ("no", "yes"))
+    )
+    began = time.process_time()
+    with pytest.raises(InvalidRows) as caught:
+        wide.order([f"col{n}" for n in range(10_000)], others=True)
+    assert time.process_time() - began < 10
+    assert caught.value.total >= 300
 
 
 def test_curl_without_a_content_type_works() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from functions import acts, health, pipelines, runs, scoring
-from functions.http import SECURITY_HEADERS
+from functions.http import MAX_WORDS, SECURITY_HEADERS
 from functions.parameters import ROUTE
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
@@ -153,6 +153,45 @@ def test_a_key_that_is_used_too_often_is_told_to_wait_and_others_are_not(
     assert call(scoring.docs, request(method="GET", **mine)).status_code == 200
     now[0] = 0.5
     assert [status(**mine) for _ in range(2)] == [404, 429]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"params": {"code": "mine,junk-{n}"}},
+        {"params": {"CODE": "mine"}},
+        {"params": {"Code": "mine,mine"}},
+        {"headers": {"x-functions-key": "mine,junk-{n}"}},
+    ],
+)
+def test_a_key_sent_twice_or_in_another_spelling_is_no_other_key(
+    asked: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host checks the first of several; the others are anybody's to invent."""
+    limit = RateLimit(2.0, clock=lambda: 0.0)
+    monkeypatch.setattr(bootstrap, "rate_limit", lambda: limit)
+
+    def status(n: int) -> int:
+        sent: Any = {part: {k: v.format(n=n) for k, v in given.items()} for part, given in asked.items()}
+        return int(call(scoring.score, request(route={"dataset": "\n"}, **sent)).status_code)
+
+    for _ in range(4):
+        limit.check("mine")
+    assert [status(n) for n in range(3)] == [429] * 3
+
+
+def test_a_body_of_words_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call does with a few words, it does not with a hundred megabytes, of which Python makes gigabytes."""
+    monkeypatch.setattr(bootstrap, "pipeline_runs", lambda: pytest.fail("a service was reached"))
+    body = json.dumps({"note": "x" * MAX_WORDS}).encode()
+    for function in (
+        acts.cancel_run,
+        pipelines.trigger_pipeline,
+        runs.set_threshold,
+        scoring.benchmark_endpoint,
+    ):
+        response = call(function, request(body, route={"dataset": "bank"}))
+        assert problem(response) == (413, "body-too-large")
 
 
 def test_keys_without_end_are_forgotten_in_the_order_of_use() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
@@ -12,12 +13,15 @@ from shared.domain.table.not_csv import other_format
 from shared.domain.table.text import TextReader
 from shared.domain.table.trimming import trimmed
 
-#: Characters of one request; a packed one may hold more than it weighs.
-MAX_TEXT = 1 << 25
+#: Characters of one request; a packed one may hold more than it weighs, but no more than could be passed on.
+MAX_TEXT = 1 << 23
 
 
-def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
-    """The names and the rows. Raises MalformedBody, with code empty-body where there is nothing."""
+def read_csv(body: bytes, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """The names and the rows, one more than `most` of them at most: a row of two bytes is an object of a hundred.
+
+    Raises MalformedBody, with code empty-body where there is nothing.
+    """
     try:
         text = _text(body)
         first = past_blank_rows(text)[0]
@@ -34,7 +38,8 @@ def read_csv(body: bytes) -> tuple[list[str], list[list[str]]]:
         io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
     )
     try:
-        rows = [row for record in reader if any(row := trimmed(record))]
+        told_rows = (row for record in reader if any(row := trimmed(record)))
+        rows = list(islice(told_rows, None if most is None else most + 2))
     except csv.Error as error:
         line = reader.line_num + (told is not None)
         raise MalformedBody(

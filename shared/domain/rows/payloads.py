@@ -13,6 +13,8 @@ An MLflow no-code deployment takes `input_data` alone, so all of them become tha
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +28,9 @@ SHAPES_HELP = (
     'Send {"data": [{field: value}]}, {"input_data": {"columns": [...], "data": [[...]]}}, a list of '
     "objects, or CSV with a header as text/csv. GET /api/swagger.json shows an example of this dataset."
 )
+#: Objects and lists of a request: more than twice as many as rows would be none of the shapes.
+MAX_OPENINGS = 100_000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 #: Shortest deadline that a caller may ask for, in milliseconds.
 MIN_DEADLINE_MS = 50
 _JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
@@ -40,8 +45,8 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """RFC 8259, section 4: with a name twice, readers differ in what they make of it."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        # Counted in one go: a body may hold half a million members.
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the member {twice[:60]!r} stands twice in one object")
     return found
 
@@ -69,8 +74,9 @@ def parse(body: bytes, content_type: str, *, max_rows: int) -> Payload:
     """Read a scoring request's body. Raises UnsupportedMedia, MalformedBody, TooLarge."""
     media = content_type.partition(";")[0].strip().lower()
     if media in _CSV_TYPES:
-        payload = _csv(body)
+        payload = _csv(body, max_rows)
     elif media in _JSON_TYPES or media.endswith("+json"):  # a form's type is what curl -d sends unless told
+        _check_crumbs(body, max_rows)
         payload = _json(body)
     else:
         raise UnsupportedMedia(
@@ -79,12 +85,25 @@ def parse(body: bytes, content_type: str, *, max_rows: int) -> Payload:
     if not payload.rows:
         raise MalformedBody("The request holds no rows.", remedy=SHAPES_HELP, code="no-rows")
     if len(payload.rows) > max_rows:
-        raise TooLarge(
-            f"The request holds {len(payload.rows)} rows; at most {max_rows} are scored at once.",
-            remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
-            code="too-many-rows",
-        )
+        raise _too_many(f"{len(payload.rows)} rows" if payload.shape != "csv" else "more", max_rows)
     return payload
+
+
+def _too_many(found: str, max_rows: int) -> TooLarge:
+    return TooLarge(
+        f"The request holds {found}; at most {max_rows} rows are scored at once.",
+        remedy="Send fewer rows, or use POST /api/score/{dataset}/batch.",
+        code="too-many-rows",
+    )
+
+
+def _check_crumbs(body: bytes, max_rows: int) -> None:
+    """Before anything is made of it: of an object or a list of two bytes Python makes one of a hundred. Raises TooLarge."""
+    most = max(MAX_OPENINGS, 2 * max_rows)
+    if body.count(b"{") + body.count(b"[") > most:
+        bare = _STRING.sub(b"", body)
+        if bare.count(b"{") + bare.count(b"[") > most:
+            raise _too_many(f"more than {most} objects and lists", max_rows)
 
 
 def load_json(body: bytes) -> Any:
@@ -167,9 +186,9 @@ def _nothing() -> MalformedBody:
     )
 
 
-def _csv(body: bytes) -> Payload:
+def _csv(body: bytes, max_rows: int) -> Payload:
     check_arrived(body)
-    columns, rows = read_csv(body)
+    columns, rows = read_csv(body, max_rows)
     return Payload("csv", rows, columns)
 
 

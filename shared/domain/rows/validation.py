@@ -27,6 +27,8 @@ from shared.domain.schema import Column, Schema
 Row = list[Any]
 #: Texts remembered over all columns, and the longest that is.
 MAX_MEMO, MAX_MEMO_TEXT = 200_000, 40
+#: Pairs of a name that nobody knows and one that is missing.
+MAX_COMPARED = 20_000
 
 
 @dataclass
@@ -129,9 +131,13 @@ class RowValidator:
 
     def _misspelt(self, names: Iterable[str]) -> list[str]:
         """The unknown among `names` that are near a column that is absent."""
-        given = set(names)
+        given = dict.fromkeys(names)
         absent = [name.casefold() for name in self.names if name not in given]
-        strangers = sorted(given - self._known - {self.schema.label})
+        if not absent:
+            return []
+        strangers = [name for name in given if name not in self._known and name != self.schema.label]
+        # Names by the ten thousand are no slip, and each comparison takes some microseconds.
+        del strangers[max(MAX_LISTED, MAX_COMPARED // len(absent)) :]
         return [
             name for name in strangers if difflib.get_close_matches(name.casefold()[:100], absent, 1, 0.75)
         ]
