@@ -7,10 +7,12 @@ rules of assets and jobs (at most 255 characters, letters, digits, dashes, under
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 SLUG_MAX = 18
 #: Forms of one name that are tried before it is refused.
@@ -18,6 +20,8 @@ SLUG_TRIES = 20
 _SLUG = re.compile(r"[a-z](?:-?[a-z0-9]){0,17}")
 _NO_FILE = re.compile(r"[^A-Za-z0-9._-]")
 _UNSAFE = re.compile(r"[^a-z0-9]+")
+#: Names that one is compared with, and how much of each: two long ones made for it take many milliseconds.
+_COMPARED, _COMPARED_CHARACTERS = 2000, 60
 #: Characters that turn the direction of what follows, and so show another name than there is.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
@@ -118,6 +122,13 @@ def upload_id(container: str, blob: str, etag: str) -> str:
 def safe_file(blob: str) -> str:
     """The last part of a blob's name as any system takes it for a file's name; at most 80 characters."""
     return _NO_FILE.sub("_", blob.rpartition("/")[2][-80:]).lstrip(".") or "file"
+
+
+def likest(name: str, known: Iterable[str], cutoff: float) -> str | None:
+    """The known name that is spelt most like this one in whatever case, if any is alike by `cutoff` (from 0 to 1)."""
+    folded = {other.casefold()[:_COMPARED_CHARACTERS]: other for other in islice(known, _COMPARED)}
+    found = difflib.get_close_matches(name.casefold()[:_COMPARED_CHARACTERS], folded, 1, cutoff)
+    return folded[found[0]] if found else None
 
 
 def shown(blob: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
@@ -10,6 +9,7 @@ from itertools import compress
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
 from shared.domain.labels import canonical_label
+from shared.domain.names import likest
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
@@ -40,13 +40,9 @@ def find_label(
     """
     if label in header:
         return header.index(label)
-    folded = {name.casefold(): name for name in header}
     marked = in_header(header, label)
-    near = (
-        []
-        if marked
-        else [folded[n] for n in difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.7)]
-    )
+    alike = None if marked else likest(label, header, 0.7)
+    near = [alike] if alike else []
     shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
     fresh = [name for name in header if name not in known] if known else []
     if not near and len(fresh) == 1:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
+from shared.domain.names import likest
 from shared.domain.table.blocks import Block
 from shared.domain.table.reader import Table
 
@@ -54,7 +55,7 @@ def _passed(header: Sequence[str], config: DatasetConfig, line: int) -> tuple[st
 
 def _absent(names: Mapping[str, str], header: Sequence[str], line: int) -> InvalidTable:
     """The refusal for columns that are not there, each with the key that keeps it out of training."""
-    near = {name: found[0] for name in names if (found := difflib.get_close_matches(name, header, 1, 0.7))}
+    near = {name: found for name in islice(names, NAMED) if (found := likest(name, header, 0.7))}
     told = " ".join(
         f"The column {name!r}, which `{key}` keeps out of training, is not in the file."
         + (f" Did you mean {near[name]!r}?" if name in near else "")
