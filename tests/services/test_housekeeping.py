@@ -116,6 +116,25 @@ def test_batches_that_have_ended_go_with_their_files(world: World) -> None:
         assert sorted(each.id for each in listed) == ["2", "3", "4"], "the list has lost what is gone"
 
 
+def test_uploads_whose_batch_never_came_to_be_go_too(world: World) -> None:
+    """The host died between the upload and its document; nothing else names the blob."""
+    files = Account(world)
+    known, lost, young = f"bank/{'1' * 16}", f"bank/{'2' * 16}", f"bank/{'3' * 16}"
+    world.docs.create(f"batches/{known}.json", {"status": "running"})
+    for key, days in ((known, 60), (lost, 60), (young, 1)):
+        files.add(KEEP.batches, f"{key}/input-0123abcd.csv", days)
+    for name in (f"{lost}/mine.csv", "bank/input-0123abcd.csv", f"in/{lost}/input-0123abcd.csv"):
+        files.add(KEEP.batches, name, 400)
+    kept(world, files)
+    assert files.names(KEEP.batches) == {
+        f"{known}/input-0123abcd.csv",
+        f"{young}/input-0123abcd.csv",
+        f"{lost}/mine.csv",
+        "bank/input-0123abcd.csv",
+        f"in/{lost}/input-0123abcd.csv",
+    }
+
+
 def test_pipeline_runs_that_have_ended_go_and_leave_the_list(world: World) -> None:
     runs = PipelineRuns(world.context, MemoryPipelines(world.azureml))
     for name in ("old", "new"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,10 @@ from azure.storage.blob import ContentSettings
 
 from functions import scoring as doors
 from shared.domain import names
+from shared.domain.problems import MalformedBody
 from shared.services.batches import showing
+from shared.services.batches.csv_chunks import read_layout
+from shared.services.batches.taking import HEADER_BYTES
 from tests.conftest import StorageAccount
 from tests.support.scoring_batches import Bench, batch_bench, rows
 from tests.support.scoring_support import body_of, call, request
@@ -59,6 +63,32 @@ def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tup
     for response in (by_upload, by_blob):
         assert (response.status_code, body_of(response)["code"]) == expected
     assert bench.batches.open.entries() == {}
+    left = [blob.name for blob in bench.container.list_blobs(name_starts_with="bank/")]
+    assert left == [], "an upload that no batch reads fills no storage"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_blank_lines_without_end_are_not_read_to_their_end(packed: bool) -> None:
+    """Whoever asks waits for the header to be read, and so does a worker: packed, a megabyte holds minutes of them."""
+    raw = b"\n" * (16 << 20)
+    data, asked = gzip.compress(raw) if packed else raw, []
+
+    def read(offset: int, length: int) -> bytes:
+        asked.append(min(length, HEADER_BYTES))
+        return data[offset : offset + asked[-1]]
+
+    began = time.process_time()
+    with pytest.raises(MalformedBody, match="blank lines") as caught:
+        read_layout(read, len(data))
+    assert caught.value.error_code == "no-rows"
+    assert time.process_time() - began < 3
+    assert sum(asked) < 4 << 20
+
+
+def test_a_body_that_names_a_blob_is_short(bench: Bench) -> None:
+    asked = request(b'{"blob": "' + b"a" * 70_000 + b'"}', route={"dataset": "bank"})
+    response = call(doors.create_batch, asked)
+    assert (response.status_code, body_of(response)["code"]) == (413, "body-too-large")
 
 
 @pytest.mark.parametrize("data", [b"", b" \n"])

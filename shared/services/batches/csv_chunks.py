@@ -24,6 +24,8 @@ from shared.services.batches.lines import Lines, ReadRange, reading
 CHUNK_ROWS, CHUNK_BYTES = 5000, 768 * 1024
 #: A line of these alone is blank.
 _NOTHING = ' \t\n,;|:^"'
+#: Bytes of blank lines that may stand before the header: a packed file may hold gigabytes of them.
+MAX_BLANK = 1 << 20
 #: Lines below the header that are looked at where it alone doesn't tell what they are.
 _LOOK = 50
 EXTRA_COLUMNS = ("prediction", "prediction_error")
@@ -72,13 +74,24 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
 
 def _next_line(lines: Lines) -> str:
     """The next line that is not blank, or nothing. Raises MalformedBody for what is no CSV, however long its line is."""
+    start = lines.position
     try:
-        found = next((line for line in lines if line.strip(_NOTHING)), "")
+        found = next((line for line in lines if line.strip(_NOTHING) or _is_too_far(lines, start)), "")
     except MalformedBody:
         refuse_other(lines.ahead)
         raise
     refuse_other(found + "".join(lines.coming(_LOOK)))
     return found
+
+
+def _is_too_far(lines: Lines, start: int) -> bool:
+    if lines.position - start <= MAX_BLANK:
+        return False
+    raise MalformedBody(
+        f"The file has no header line in its first {MAX_BLANK:,} bytes: they are blank lines.",
+        remedy="Name the columns in line 1.",
+        code="no-rows",
+    )
 
 
 def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> Iterator[Chunk]:

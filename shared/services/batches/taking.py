@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
+#: Of a body that names a blob.
+MAX_NAMED = 64 * 1024
 #: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
 BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
@@ -96,7 +98,7 @@ class Batches:
             return _same_request(found[0], request_hash)
         classes = self.classes(entry, demanded)
         source = self._source(entry, key, body, content_type)
-        layout, position = self._layout(entry, source)
+        layout, position = self._layout(entry, source, key)
         now = self.clock()
         batch = Batch(
             id=key.partition("/")[2],
@@ -118,8 +120,8 @@ class Batches:
             self.documents.create(path_of(key), to_json(batch))
         except Conflict:  # the same Idempotency-Key at the same time
             found = self.load(key)
-            if found and found[0].source != source and source.blob.startswith(f"{key}/"):
-                self.files.delete(source.container, source.blob)  # the copy that nobody will read
+            if found and found[0].source != source:
+                self._forget(source, key)
             return _same_request(found[0] if found else batch, request_hash)
         self.listed.put(batch.slug, batch.id, now)
         return view(batch)
@@ -160,6 +162,12 @@ class Batches:
     def _source(self, entry: ServingEntry, key: str, body: bytes, content_type: str) -> Source:
         if content_type.partition(";")[0].strip().lower() in ("text/csv", "application/csv"):
             return self._upload(key, body)
+        if len(body) > MAX_NAMED:
+            raise TooLarge(
+                f"The body is {len(body)} bytes; one that names a blob has at most {MAX_NAMED}.",
+                remedy='Send {"blob": "container/path"}, or the CSV itself as text/csv.',
+                code="body-too-large",
+            )
         doc = payloads.load_json(body)
         blob = doc.get("blob") if isinstance(doc, dict) and len(doc) == 1 else None
         if not isinstance(blob, str) or not _encodable(blob):
@@ -194,10 +202,14 @@ class Batches:
             )
         return Source(container, path, info.etag, info.size)
 
-    def _layout(self, entry: ServingEntry, source: Source) -> tuple[Layout, int]:
+    def _layout(self, entry: ServingEntry, source: Source, key: str) -> tuple[Layout, int]:
         """Read the header line now: who sends the wrong file learns it at once. Raises MalformedBody, InvalidRows."""
-        layout, position = self.header(source)
-        entry.validator.order(layout.columns, others=True)
+        try:
+            layout, position = self.header(source)
+            entry.validator.order(layout.columns, others=True)
+        except Exception:
+            self._forget(source, key)
+            raise
         return with_id_first(layout, entry), position
 
     def header(self, source: Source, encoding: str = "") -> tuple[Layout, int]:
@@ -221,6 +233,13 @@ class Batches:
         path = f"{key}/input-{secrets.token_hex(4)}.csv"
         info = self.files.put(self.container, path, body)
         return Source(self.container, path, info.etag, info.size)
+
+    def _forget(self, source: Source, key: str) -> None:
+        """An upload that no batch will read goes at once; a blob that somebody else put there stays."""
+        if source.blob.startswith(f"{key}/"):
+            guarded(
+                _warn, "an upload stays", partial(self.files.delete, source.container, source.blob), batch=key
+            )
 
 
 def _warn(what: str, /, **fields: object) -> None:

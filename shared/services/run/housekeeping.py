@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -36,6 +37,8 @@ ROUND_SECONDS, SLICE_SECONDS, MOST = 6 * 3600.0, 5.0, 1000
 PASSING = ("canary/", "evidence/", "moves/", "strikes/", "unreadable/")
 #: Of what callers scored, and met.
 CAPTURED = ("captured/", "captured-rows/", "hours/")
+#: What somebody sent to be scored, by `slug/id` of its batch; nothing that people put there is called so.
+_UPLOAD = re.compile(r"([a-z0-9-]+/[0-9a-f]{16})/input-[0-9a-f]{8}\.csv")
 
 
 class FileInfo(Protocol):
@@ -117,6 +120,7 @@ class Housekeeping:
         for slug in self._ctx.store.slugs():
             yield from self._one(f"data of {slug}", self._staged(slug))
         yield from self._one("batches", self._old_batches())
+        yield from self._one("uploads", self._old_files(self._keep.batches, "", self._is_lost))
         yield from self._one("pipeline runs", self._old_pipeline_runs())
         for folder in PASSING:
             yield from self._one(folder, self._passed(folder, self._keep.days))
@@ -191,6 +195,11 @@ class Housekeeping:
             listed.remove(slug, name, float(found.get("created_at") or 0.0))
             documents.delete(path)
             yield
+
+    def _is_lost(self, name: str) -> bool:
+        """Whether a blob was uploaded for a batch that never came to be: its host died in between."""
+        found = _UPLOAD.fullmatch(name)
+        return found is not None and self._ctx.store.documents.get(f"batches/{found[1]}.json") is None
 
     def _old_pipeline_runs(self) -> Iterator[None]:
         documents = self._ctx.store.documents
