@@ -74,7 +74,8 @@ def effective(
         places |= {key: reader.error(key, "", "").where for key in (*_keys(said), *reader.places)}
     if wrong:
         raise together(wrong)
-    config, cut = bounded(config, _for_task(owned, config.task), owner)
+    mine = _for_task(owned, config.task)
+    config, cut = bounded(_locked(config, mine, owner), mine, owner)
     config, met = settled(config)
     return Effective(config, (*cut, *met), label_from=label_from, places=places)
 
@@ -144,6 +145,18 @@ def _refuse_locked(
             message = f"{reader.spell(path)} in {reader.source} is for the owner of the app alone to set."
             remedy = f"Leave it out, or ask the owner to take {path} from OVERRIDE_LOCKED."
             reader.refuse(path, reader.error(path, message, remedy))
+
+
+def _locked(config: DatasetConfig, owned: DatasetConfig, owner: Owner) -> DatasetConfig:
+    """With the owner's values of locked keys: a change of task, and back, forgets what nobody has said otherwise."""
+    for path in owner.locked - {"task"}:
+        group, _, key = path.rpartition(".")
+        value: Any = _value(owned, path)
+        if group:
+            within: Any = getattr(config, group)
+            value, key = replace(within, **{key: value}), group
+        config = replace(config, **{key: value})
+    return config
 
 
 def _value(config: DatasetConfig, path: str) -> object:

@@ -91,6 +91,27 @@ def test_a_locked_key_may_be_said_as_it_is() -> None:
     assert effective(OWNED, b"label: y\n", owner=Owner(locked=frozenset({"label"}))).config == OWNED
 
 
+def test_a_lock_holds_for_a_file_that_says_another_task_and_takes_it_back() -> None:
+    owned = DatasetConfig(
+        primary_metric="accuracy",
+        blocked_algorithms=("KNN",),
+        gate=GateConfig(metric="balanced_accuracy", floor=0.6),
+    )
+    owner = Owner(
+        frozenset({"primary_metric", "blocked_algorithms", "gate.metric", "label"}), gate_freely=True
+    )
+    said = effective(
+        owned,
+        b"task: regression\n",
+        {"dropml_task": "classification", "dropml_gate_floor": "0.7"},
+        owner=owner,
+    )
+    assert said.config.primary_metric == "accuracy"
+    assert said.config.blocked_algorithms == ("KNN",)
+    assert (said.config.gate.metric, said.config.gate.floor) == ("balanced_accuracy", 0.7)
+    assert effective(owned, b"task: regression\n", owner=owner).config.primary_metric is None
+
+
 def test_one_trial_alone_settles_its_concurrency() -> None:
     said = effective(DatasetConfig(), b"max_trials: 1\n")
     assert (said.config.max_trials, said.config.max_concurrent_trials) == (1, 1)
