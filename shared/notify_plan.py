@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from shared.domain.notify.deliveries import Patience
 from shared.domain.notify.receivers import receivers
-from shared.redaction import learn
+from shared.redaction import learn_url
 from shared.services.documents import Documents
 from shared.services.notify.outbox import Outbox
 from shared.services.notify.sending import Plan
@@ -17,7 +17,8 @@ from shared.settings import Settings
 def outbox(now: Settings, documents: Documents) -> Outbox:
     """The receivers' URLs may hold secrets, and are shown nowhere from here on."""
     known = receivers(now.notify_webhooks)
-    learn(*(receiver.url for receiver in known))
+    for receiver in known:
+        learn_url(receiver.url)
     return Outbox(documents, known, now.notify_events, time.time)
 
 

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from shared.correlation import OPERATION
 
@@ -19,8 +19,9 @@ from shared.correlation import OPERATION
 HIDDEN = "***"
 #: A shorter value is no secret, and would be found in ordinary words.
 SHORTEST = 8
-#: Values remembered at most; the oldest is forgotten first. Keys that were rotated away open nothing any more.
-MOST = 500
+#: Values of keys and tokens remembered at most, the one met longest ago is forgotten first: keys that were rotated away
+#: open nothing any more. What stands in the settings holds as long as the process, and is never forgotten.
+MOST = 1000
 _NAMED = (
     r"(?:account_?key|instrumentation_?key|shared_?access_?(?:key|signature)|(?:client_?)?secret|password|passwd|pwd"
     r"|(?:access|refresh)_token|api_?key|(?:primary|secondary)_?key|x-functions-key|x-identity-header|identity_header)"
@@ -35,11 +36,18 @@ _PATTERNS = (
     ("@", re.compile(r"(://[^/\s:@]+:)[^/\s@]+(?=@)")),
 )
 #: Settings whose values are secret, and those whose value holds one as a part, such as a connection string.
-_SECRET_SETTING = re.compile(r"(?i)(key|secret|token|password|identity_header)$")
+_SECRET_SETTING = re.compile(
+    r"(?i)(key|secret|token|password|passwd|_pwd|credentials?|_sas|identity_header)$"
+)
 _STRING_WITH_SECRET = re.compile(
     r"(?i)(?:accountkey|instrumentationkey|sharedaccesskey|sharedaccesssignature|sig|password)=([^;&\s]+)"
 )
 
+#: A URL's path and query of at least so many characters may be the secret in it (a chat's webhook); a short one is a word.
+_LONG_PATH = 20
+
+#: Those of the settings, and those met on the way, the one met last at the end.
+_lasting: dict[str, None] = {}
 _known: dict[str, None] = {}
 _lock = threading.Lock()
 
@@ -48,24 +56,42 @@ def learn(*secrets: str) -> None:
     """Values that must not be shown from now on, in any form that a URL gives them."""
     with _lock:
         for secret in secrets:
-            for form in (secret, quote(secret, safe="")):
-                if len(form) >= SHORTEST:
-                    _known[form] = None
+            for form in _forms(secret):
+                _known.pop(form, None)
+                _known[form] = None
         while len(_known) > MOST:
             del _known[next(iter(_known))]
+
+
+def learn_setting(*secrets: str) -> None:
+    """As `learn`, of what stands in a setting: never forgotten, for settings are few and stay."""
+    with _lock:
+        _lasting.update(dict.fromkeys(form for secret in secrets for form in _forms(secret)))
+
+
+def learn_url(url: str) -> None:
+    """A setting that is a URL with a secret in it: libraries show its path and query alone, too."""
+    parts = urlsplit(url)
+    rest = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    learn_setting(url, *(each for each in (rest, parts.path) if len(each) >= _LONG_PATH))
+
+
+def _forms(secret: str) -> list[str]:
+    spelt = dict.fromkeys((secret, quote(secret, safe=""), unquote(secret)))
+    return [form for form in spelt if len(form) >= SHORTEST]
 
 
 def learn_environment(environ: Mapping[str, str]) -> None:
     """The secrets among the app's settings."""
     for name, value in environ.items():
         if _SECRET_SETTING.search(name):
-            learn(value.strip())
-        learn(*_STRING_WITH_SECRET.findall(value))
+            learn_setting(value.strip())
+        learn_setting(*_STRING_WITH_SECRET.findall(value))
 
 
 def redact(text: str) -> str:
     """The text without what is known to be secret, or looks like it."""
-    for secret in tuple(_known):
+    for secret in (*tuple(_lasting), *tuple(_known)):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     for hint, pattern in _PATTERNS:

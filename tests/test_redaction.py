@@ -24,6 +24,7 @@ STRING = f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={CANARY};Endp
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(redaction, "_known", {})
+    monkeypatch.setattr(redaction, "_lasting", {})
     before = logging.getLogRecordFactory()
     redaction.install({"DATA_STORAGE": STRING, "AZURE_CLIENT_SECRET": "hunter2-hunter2", "LABEL_COLUMN": "y"})
     yield
@@ -106,6 +107,29 @@ def test_an_answer_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     body = call(runs.show_run, request(method="GET", route={"id": "bank-1-a1"})).get_body().decode()
     assert "0a1b2c3d4e5f" not in body
     assert "upstream-error" in body
+
+
+def test_a_secret_of_the_settings_is_hidden_however_many_keys_were_met_since() -> None:
+    """An app with tokens meets a new one an hour, one with 300 endpoints 600 keys at its start."""
+    redaction.learn_url("https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXX")
+    redaction.learn("key-in-use-0123")
+    for at in range(3 * redaction.MOST):
+        redaction.learn(f"token-{at:08}", "key-in-use-0123")
+    assert redact("client said hunter2-hunter2") == f"client said {HIDDEN}"
+    assert "0a1b2c3d4e5f" not in redact(f"signed with {CANARY}")
+    assert "XXXX" not in redact(
+        "Max retries exceeded with url: /services/T00000000/B00000000/XXXXXXXXXXXXXXXX"
+    )
+    assert redact("met again and again: key-in-use-0123") == f"met again and again: {HIDDEN}"
+
+
+def test_a_signature_in_a_setting_is_hidden_in_the_form_that_a_library_decodes() -> None:
+    redaction.learn_environment({"PARTNER_URL": "https://a.blob/c?sv=1&sig=Zm9v%2BYmFy%2FZm9v%3D&se=2"})
+    assert "Zm9v" not in redact("{'sig': ['Zm9v+YmFy/Zm9v=']}")
+    redaction.learn_environment(
+        {"SOME_PWD": "opensesame-1", "PARTNER_SAS": "abcdefghijkl", "PWD": "/home/somebody"}
+    )
+    assert redact("opensesame-1 abcdefghijkl in /home/somebody") == f"{HIDDEN} {HIDDEN} in /home/somebody"
 
 
 def test_what_is_remembered_is_bounded() -> None:
