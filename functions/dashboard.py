@@ -42,7 +42,8 @@ def _pages(handler: Handler) -> Handler:
         request_id = parameters.request_id(req)
         try:
             parameters.check(req)
-            with bootstrap.workers().place("doors", "The app"):
+            # A place of strangers' own: whoever has a key is never kept waiting by those who have none.
+            with bootstrap.workers().place("pages", "The dashboard"):
                 response = handler(req)
         except DropMLError as error:
             response = _refused(req, error, request_id)

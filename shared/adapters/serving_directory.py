@@ -87,6 +87,10 @@ class StoredServing:
                 break
         return by_slug
 
+    def known(self, dataset: str) -> bool:
+        slot = self._slots.get(self._named.get(dataset, dataset))
+        return slot is not None and slot.entry is not None
+
     def all(self) -> list[ServingEntry]:
         if self._listed is None or self._clock() - self._listed_at >= self._fresh:
             # No dataset's document is read under the empty name. Waited for: who asks for all wants the new ones, too.
@@ -99,7 +103,7 @@ class StoredServing:
         known = self.get(dataset)
         slug = known.slug if known else names.slug(dataset)
         self._await(slug, partial(self._read, slug), known is not None, self._stale)
-        return self._slots[slug].entry
+        return self._now(slug)
 
     def _get(self, slug: str) -> ServingEntry | None:
         slot = self._slots.get(slug)
@@ -107,13 +111,17 @@ class StoredServing:
         if slot is not None and age < self._fresh:
             return slot.entry
         self._await(slug, partial(self._read, slug), slot is not None and slot.entry is not None, age)
-        return self._slots[slug].entry
+        return self._now(slug)
 
     def _glimpse(self, slug: str) -> ServingEntry | None:
         """As `_get`, for a caller who can go on without it: nothing that storage doesn't tell at once."""
         slot = self._slots.get(slug)
         if slot is None or self._clock() - slot.read_at >= self._fresh:
             self._await(slug, partial(self._read, slug), known=True, age=0.0 if slot else self._stale)
+        return self._now(slug)
+
+    def _now(self, slug: str) -> ServingEntry | None:
+        """What has just been read; where so many unknown names are asked for that it is forgotten already, there was nothing."""
         slot = self._slots.get(slug)
         return slot.entry if slot else None
 

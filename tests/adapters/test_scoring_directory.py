@@ -262,3 +262,17 @@ def test_a_damaged_document_is_no_dataset_without_a_model(
     documents.put("serving/bank.json", {**whole, **damage})
     clock.now += 10
     assert live(directory) == whole["live"], "what is known goes on"
+
+
+def test_a_name_of_nothing_is_nothing_however_many_such_names_are_asked_for(
+    directory: StoredServing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many the first are forgotten, and one may be before its own caller has looked."""
+    wait = directory._await
+
+    def crowded(slug: str, *more: Any, **said: Any) -> None:
+        wait(slug, *more, **said)
+        directory._slots.pop(slug, None)
+
+    monkeypatch.setattr(directory, "_await", crowded)
+    assert directory.get("nobody") is None

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from functions import dashboard as doors
+from shared import bootstrap
 from shared import settings as settings_module
+from shared.services import bulkhead
+from shared.services.bulkhead import Bulkhead
 from shared.services.run import loop
 from shared.ui.session import FRESH_SECONDS, SESSION_SECONDS, TICKET_SECONDS
 from tests.support.guest import BASE, Guest, Seen, guest_of
@@ -86,6 +92,31 @@ def test_a_forged_cookie_opens_nothing(guest: Guest) -> None:
     for forged in (f"{other}.{signature}", text, f"{text}.", f".{signature}", "x", f"{text}.{signature}x"):
         guest.cookie = forged
         assert "Eve" not in guest.page(status=401).text
+
+
+def test_strangers_at_the_pages_hold_no_place_of_those_who_have_a_key(
+    guest: Guest, house: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any forged cookie makes the app ask storage for its secret; where that hangs, each call holds a worker."""
+    workers, release, begun = Bulkhead(8, 0.5), threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(bootstrap, "workers", lambda: workers)
+    monkeypatch.setattr(bulkhead, "PATIENCE", 0.05)
+
+    def hangs(_path: str) -> None:
+        begun.release()
+        release.wait(30)
+
+    monkeypatch.setattr(house.world.docs, "get", hangs)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(Guest(cookie="forged.cookie").get)
+        assert begun.acquire(timeout=10)
+        until = time.monotonic() + 10
+        while workers.held < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+        with workers.place("doors", "The app"):
+            pass
+        release.set()
 
 
 def test_deleting_the_secret_signs_everyone_out(guest: Guest, house: Front) -> None:

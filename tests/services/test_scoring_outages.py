@@ -80,6 +80,23 @@ def test_a_hung_endpoint_leaves_workers_to_the_other_datasets(
         assert answer.headers["Retry-After"] == "1"
 
 
+def test_names_made_up_while_storage_hangs_leave_workers_to_real_ones(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for a document that does not come; a lane for every name would be a worker for every name."""
+    monkeypatch.setattr(bulkhead, "PATIENCE", 0.05)
+    app.scoring.workers = Bulkhead(10, 0.5)
+    assert score().status_code == 200
+    release, get = threading.Event(), app.documents.get
+    app.documents.get = lambda path: (release.wait(60), get(path))[1]  # type: ignore[method-assign]
+    with ThreadPoolExecutor(40) as callers:
+        calls = [callers.submit(score, f"ghost{n}") for n in range(40)]
+        refused = [call.result() for call in islice(as_completed(calls, timeout=60), 30)]
+        assert score().status_code == 200, "what is in service is known"
+        release.set()
+    assert {problem(answer) for answer in refused} <= {(503, "overloaded"), (503, "storage-unavailable")}
+
+
 def test_a_lane_holds_its_share_and_never_more_than_are_left_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulkhead, "PATIENCE", 0.0)
     workers = Bulkhead(100, 0.5)

@@ -43,11 +43,12 @@ UNNAMED = "Scoring without a dataset's name"
 
 
 class ServingDirectory(Protocol):
-    """What is in service. Answers from memory; never waits for storage when it has an entry."""
+    """What is in service. Answers from memory (`known`: by it alone); never waits for storage when it has an entry."""
 
     def get(self, dataset: str) -> ServingEntry | None:
         """By dataset name or slug."""
 
+    def known(self, dataset: str) -> bool: ...
     def all(self) -> list[ServingEntry]: ...
 
     def refresh(self, dataset: str) -> ServingEntry | None:
@@ -64,11 +65,10 @@ class Watch(Protocol):
 
 
 class Calls(Protocol):
-    """Is told when a dataset was called. Never raises."""
+    """Is told when a dataset was called, and when a call found its endpoint asleep (`wake`). Never raises."""
 
     def called(self, entry: ServingEntry) -> None: ...
-    def wake(self, entry: ServingEntry) -> None:
-        """A call found the endpoint asleep."""
+    def wake(self, entry: ServingEntry) -> None: ...
 
 
 class Absence(Protocol):
@@ -120,9 +120,13 @@ class Scoring:
         if request.proba or request.explain or self.probabilities:
             wanted = wanted_of(request.proba, request.explain, shape, usual=self.probabilities)
             seconds = min(seconds, self.limits.explain_seconds) if wanted.explain else seconds
-        deadline = self.calls.deadline(seconds)
-        dataset = request.dataset or ""
+        deadline, dataset = self.calls.deadline(seconds), request.dataset or ""
         lane, what = f"score {dataset}", f"The dataset {dataset[:80]!r}" if dataset else UNNAMED
+        if dataset and not self.directory.known(dataset):
+            with self.workers.place(
+                "score?", what, dataset=dataset
+            ):  # one lane for all names that are made up
+                self.entry(dataset)
         self.workers.enter(lane, what, dataset=request.dataset)
         try:
             return self._scored(request, shape, wanted, deadline)
@@ -197,8 +201,7 @@ class Scoring:
     ) -> Scored:
         """Score an encoded body; draws a deployment, and once more when the drawn one is gone.
 
-        A canary that fails costs its callers nothing but time: the live deployment answers in its place. Raises Conflict
-        where no deployment with traffic can answer what is wanted.
+        A failing canary costs its callers time alone: the live deployment answers. Raises Conflict where none can as wanted.
         """
         self._called(entry)
         drawn, made = fitted(entry, entry.draw(), body, entry.schema, wanted)
