@@ -92,7 +92,7 @@ class AdminApi:
         try:
             document = json.loads(body) if body else {}
             value = document.get("input") or ""
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return text_result(400, 'The body must be JSON such as {"input": ""}.')
         log.info("Function '%s' is run by hand", function.name)
         self._run(function, value if isinstance(value, str) else json.dumps(value))

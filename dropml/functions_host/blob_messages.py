@@ -56,7 +56,7 @@ class BlobMessage:
                 document["ETag"],
                 document.get("BlobType", "BlockBlob"),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"Invalid blob trigger message: {error!r}") from error
 
 

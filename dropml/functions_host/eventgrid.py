@@ -40,7 +40,7 @@ class EventGridWebhook:
                     400, "The header aeg-event-type must say SubscriptionValidation or Notification."
                 )
             messages = [self._message(function_name, event) for event in events]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return text_result(400, f"Not an array of Event Grid blob events: {error!r}")
         for message in messages:
             sent = self._queue.enqueue(message)

@@ -37,6 +37,6 @@ def _file(content: str) -> str:
     try:
         message = json.loads(b64decode(content))
         name = f"{message['ContainerName']}/{message['BlobName']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "(a message that is none of the host's)"
     return name if name.isprintable() else ascii(name)

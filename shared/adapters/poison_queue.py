@@ -60,5 +60,5 @@ def _file(content: str) -> tuple[str, str]:
     try:
         told = json.loads(b64decode(content, validate=True) if not content.startswith("{") else content)
         return str(told["ContainerName"]), str(told["BlobName"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "?", "a message that is none of the host's"

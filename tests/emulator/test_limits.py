@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp
@@ -19,7 +20,7 @@ from dropml.azureml.core.config import Settings
 from dropml.azureml.front import connections
 from dropml.azureml.front.app import Emulator
 from dropml.azureml.front.server import _server
-from dropml.azureml.workspace.ingestion import TooMuchError, unpacked
+from dropml.azureml.workspace.ingestion import TooMuchError, parsed, unpacked
 from tests.support.emulator_loops import without_sockets
 
 HEALTH = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -146,6 +147,59 @@ def test_telemetry_that_unpacks_to_a_flood_is_refused_before_it_is_there(
             assert status(await asked(port, head % len(cut) + cut)) == 400
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "body", [b"1\n" * 2_000_000, b"[" + b"{}," * 1_000_000 + b"{}]", b"[" + b"1," * 30_000 + b"1]"]
+)
+def test_telemetry_of_a_million_crumbs_is_refused_before_anything_is_made_of_it(body: bytes) -> None:
+    """Two bytes that pack to nothing are an object of a hundred here, and a sentence of its own in the answer."""
+    tracemalloc.start()
+    with pytest.raises(TooMuchError):
+        parsed(body.decode())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 2**20
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"time": {"a": 1}},
+        {"iKey": [1]},
+        {"data": {"baseType": {"a": 1}}},
+        {"data": {"baseType": "EventData", "baseData": {"name": {"a": 1}}}},
+        {"data": {"baseType": "EventData", "baseData": {"name": "\ud800"}}},
+        {"data": {"baseType": "EventData", "baseData": {"name": 2**70}}},
+        {"data": {"baseType": "EventData", "baseData": {"metrics": {"a": 1}}}},
+        {"data": {"baseType": "EventData", "baseData": 7}},
+        {"tags": {"ai.cloud.role": ["\udfff"]}},
+        {"tags": 7},
+    ],
+)
+def test_an_envelope_of_any_shape_costs_no_other_one(
+    emulator: Emulator, tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    good = {
+        "time": "2026-01-01T00:00:00Z",
+        "iKey": "k",
+        "data": {"baseType": "EventData", "baseData": {"name": "good"}},
+    }
+    body = json.dumps([good, {**good, **odd}, good]).encode()
+
+    async def story() -> None:
+        async with served(emulator.ingestion, tmp_path) as port:
+            head = (
+                b"POST /v2.1/track HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                % len(body)
+            )
+            answer = await asked(port, head + body)
+            assert status(answer) in (200, 206)
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["itemsAccepted"] >= 2
+
+    asyncio.run(story())
+    kept = emulator.context.store.execute("SELECT count(*) FROM telemetry WHERE name = 'good'")
+    assert kept[0][0] >= 2
 
 
 def test_json_that_is_nested_without_end_is_a_wrong_request(emulator: Emulator, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -89,8 +90,11 @@ def test_the_etag_changes_with_what_is_shown_and_with_nothing_else() -> None:
     assert etag(dataset="d5") == other
 
 
+NESTED = base64.urlsafe_b64encode(b"[" * 1400).decode()
+
+
 @pytest.mark.parametrize(
-    "cursor", ["x", "!!", "bm9uZQ", "WzEsMl0", "eyJhIjoxfQ", "W10", "WyJcdTAwMDAiLCJ4Il0"]
+    "cursor", ["x", "!!", "bm9uZQ", "WzEsMl0", "eyJhIjoxfQ", "W10", "WyJcdTAwMDAiLCJ4Il0", NESTED]
 )
 def test_a_cursor_of_another_make_is_refused(world: World, cursor: str) -> None:
     with pytest.raises(InvalidInput) as caught:

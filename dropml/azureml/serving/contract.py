@@ -67,7 +67,7 @@ def from_query(query: bytes) -> Table:
         return _table({})
     try:
         return _table({"input_data": json.loads(values[0])})
-    except ValueError:
+    except (ValueError, RecursionError):
         return _table({"input_data": values[0]})
 
 

@@ -102,5 +102,5 @@ def _from_query(query: bytes) -> dict[str, Any]:
 def _as_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -104,5 +104,5 @@ def _from_query(request: Request) -> dict[str, Any]:
 def _as_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -113,7 +113,7 @@ class MlflowWrites:
         run, body = await self._asked(request)
         try:
             model = json.loads(body.get("model_json") or "")
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise MlflowError(
                 400, "INVALID_PARAMETER_VALUE", "Malformed model info: it is no JSON."
             ) from None

@@ -18,13 +18,15 @@ from starlette.routing import Route
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.clock import Clock
 from dropml.azureml.core.store import Doc, Store
-from dropml.azureml.workspace.telemetry_rows import TelemetryRows
+from dropml.azureml.workspace.telemetry_rows import Row, TelemetryRows
 
 log = logging.getLogger(__name__)
 #: https://learn.microsoft.com/azure/azure-monitor/service-limits#application-insights
 _ITEM_BYTES = 65_536
 #: What a packed body may become: so much, and so many times its own size (telemetry packs 10 to 50 times).
 _UNPACKED_BYTES, _SMALL_BYTES, _RATIO = 16 * 2**20, 2**20, 100
+#: Envelopes of one body, and values of all of them: of two bytes each, Python makes objects of a hundred.
+_ITEMS, _VALUES = 20_000, 1_000_000
 _COLUMNS = ("type", "name", "operation_id", "role", "ikey")
 
 
@@ -38,44 +40,16 @@ class Telemetry:
         raw = await request.body()
         packed = request.headers.get("content-encoding", "").lower() == "gzip"
         try:
-            items = await asyncio.to_thread(lambda: _parse((unpacked(raw) if packed else raw).decode()))
+            items = await asyncio.to_thread(lambda: parsed((unpacked(raw) if packed else raw).decode()))
         except TooMuchError as error:
             return _refused(413, str(error))
         except (zlib.error, ValueError, RecursionError) as error:
             return _refused(400, f"Invalid JSON: {error}")
-        errors: list[Doc] = []
-        rows = []
-        for index, item in enumerate(items):
-            reason = _fault(item)
-            if reason:
-                errors.append({"index": index, "statusCode": 400, "message": reason})
-                continue
-            try:
-                rows.append(self._row(item))
-            except Exception as error:  # one envelope of a shape that nobody foresaw; the others are kept
-                log.exception("an envelope that can't be read")
-                errors.append({"index": index, "statusCode": 400, "message": f"Unreadable: {error!r}"})
+        rows, errors = await asyncio.to_thread(_sorted, items, self._clock.now())
         if rows:
             await asyncio.to_thread(self._rows.keep, rows)
         status = 200 if not errors else 400 if not rows else 206
         return reply({"itemsReceived": len(items), "itemsAccepted": len(rows), "errors": errors}, status)
-
-    def _row(self, item: Doc) -> tuple[Any, ...]:
-        data, tags = item["data"], item.get("tags") or {}
-        base = data.get("baseData") or {}
-        name = base.get("name") or base.get("message")
-        if not name and base.get("metrics"):
-            name = base["metrics"][0].get("name")
-        return (
-            self._clock.now(),
-            item.get("time"),
-            str(data.get("baseType")),
-            name,
-            tags.get("ai.operation.id"),
-            tags.get("ai.cloud.role"),
-            item.get("iKey"),
-            json.dumps(item, separators=(",", ":")),
-        )
 
     async def show(self, request: Request) -> Response:
         """Newest first. Filters: type, name, operation_id, role, ikey, contains, after (an id); limit (200)."""
@@ -135,11 +109,57 @@ def _refused(status: int, message: str) -> Response:
     return reply({"itemsReceived": 0, "itemsAccepted": 0, "errors": [refusal]}, status)
 
 
-def _parse(text: str) -> list[Any]:
+def parsed(text: str) -> list[Any]:
+    """The envelopes. Raises TooMuchError, counted before anything is made of them, ValueError or RecursionError."""
     text = text.strip()
-    if text.startswith("["):
-        return list(json.loads(text))
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    values = sum(text.count(mark) for mark in ",[{\n")
+    if values > _VALUES:
+        raise TooMuchError(f"The body holds more than {_VALUES} values.")
+    texts = [text] if text.startswith("[") else text.splitlines()
+    found = [json.loads(line) for line in texts if line.strip()]
+    items = list(found[0]) if text.startswith("[") else found
+    if len(items) > _ITEMS:
+        raise TooMuchError(f"The body holds more than {_ITEMS} items.")
+    return items
+
+
+def _sorted(items: list[Any], now: float) -> tuple[list[Row], list[Doc]]:
+    """What can be kept, and what is wrong with the others."""
+    rows: list[Row] = []
+    errors: list[Doc] = []
+    for index, item in enumerate(items):
+        try:
+            reason = _fault(item)
+            if not reason:
+                rows.append(_row(item, now))
+        except Exception as error:  # one envelope of a shape that nobody foresaw; the others are kept
+            log.exception("an envelope that can't be read")
+            reason = f"Unreadable: {type(error).__name__}"
+        if reason:
+            errors.append({"index": index, "statusCode": 400, "message": reason})
+    return rows, errors
+
+
+def _row(item: Doc, now: float) -> Row:
+    data, tags = item["data"], item.get("tags") or {}
+    base = data.get("baseData") or {}
+    name = base.get("name") or base.get("message")
+    if not name and base.get("metrics"):
+        name = base["metrics"][0].get("name")
+    columns = (
+        item["time"],
+        data["baseType"],
+        name,
+        tags.get("ai.operation.id"),
+        tags.get("ai.cloud.role"),
+        item["iKey"],
+    )
+    return now, *map(_column, columns), json.dumps(item, separators=(",", ":"))
+
+
+def _column(value: Any) -> str | None:
+    """As the database takes it: anybody may send anything, and half a character is written nowhere."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
 def _fault(item: Any) -> str | None:

@@ -117,7 +117,7 @@ def decoded(cursor: str | None) -> tuple[str, str]:
         after, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not all(isinstance(half, str) and half.isprintable() for half in (after, last)):
             raise ValueError("two texts are due")
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise InvalidInput(
             "The cursor is none that was given here.",
             remedy="Take `cursor` from the answer before, or leave it out to begin anew.",
