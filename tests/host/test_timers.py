@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -155,6 +156,21 @@ def test_runs_on_schedule_and_stores_what_comes_next() -> None:
     assert store.status == ScheduleStatus(
         NOON + timedelta(hours=3), NOON + timedelta(hours=4), NOON + timedelta(hours=3)
     )
+
+
+def test_a_timer_of_every_second_fills_no_log_and_its_failure_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two megabytes an hour of an idle host's log said that nothing had happened."""
+    caplog.set_level(logging.INFO)
+    runs = simulate("* * * * * *", Store(), FakeTime(NOON, NOON + timedelta(minutes=5)))
+    assert len(runs) >= 299
+    assert caplog.text.count("tick") <= 1, "its next time at the start"
+    simulate("* * * * * *", Store(), FakeTime(NOON, NOON + timedelta(seconds=3)), fails=True)
+    assert "a failing run" in caplog.text
+    caplog.clear()
+    simulate("0 * * * * *", Store(), FakeTime(NOON, NOON + timedelta(minutes=2, seconds=5)))
+    assert caplog.text.count("Executing") == 2, "what runs seldom is told"
 
 
 @settings(deadline=None, max_examples=30)
@@ -320,6 +336,7 @@ def test_retry_policies() -> None:
 
 APP = """
 import json
+import logging
 import os
 import time
 import uuid
