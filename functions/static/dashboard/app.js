@@ -37,6 +37,9 @@ document.addEventListener("input", (event) => {
   if (shown) document.getElementById(shown).textContent = event.target.value;
 });
 
+// What somebody has opened, and a button that is there, stay so when the page is brought up to date.
+htmx.config.morphIgnore.push("open", "hidden");
+
 // A page that nobody looks at asks for nothing.
 document.addEventListener("htmx:before:request", (event) => {
   if (document.hidden && event.target.matches("[data-live]")) event.preventDefault();

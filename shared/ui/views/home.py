@@ -71,7 +71,8 @@ def home(desk: Desk, visit: Visit) -> Page:
         for view, champion in filter(None, found)
     ]
     attention = sorted(_attention(runs.runs, refused.files), key=lambda each: -each.at)
-    moving = any(run.state in OPEN for run in runs.runs)
+    nothing = not (runs.runs or cards or attention)  # whoever waits for a first file sees it come
+    moving = nothing or any(run.state in OPEN for run in runs.runs)
     values: dict[str, object] = {
         "attention": attention,
         "cards": cards,

@@ -105,6 +105,10 @@ def opened(desk: Desk, run_id: str) -> Opened:
         return Opened(run, dataset.result() if dataset else None)
 
 
+#: Parts that are not asked for anew by themselves: one has a slider that somebody may hold, the other's log is Azure's.
+STANDING = ("/model", "/failure")
+
+
 def shown(desk: Desk, of: Opened, at: str, more: dict[str, object], template: str, title: str) -> Page:
     """A page of the run, with what stands at the head of each."""
     run, dataset = of.run, of.dataset
@@ -116,8 +120,9 @@ def shown(desk: Desk, of: Opened, at: str, more: dict[str, object], template: st
         "acts": acts(run, live=live, paused=bool(dataset and dataset.paused)),
         "champion": dataset.champion if dataset else None,
     }
+    moves = run.is_open and at not in STANDING
     return Page(
-        template, f"{run.run_id}: {title}", values | more, live=desk.place.look_seconds if run.is_open else 0
+        template, f"{run.run_id}: {title}", values | more, live=desk.place.look_seconds if moves else 0
     )
 
 
