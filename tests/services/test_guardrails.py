@@ -9,11 +9,12 @@ from itertools import pairwise
 
 import pytest
 
+from shared.domain.errors import Transient
 from shared.domain.run.cost import Compute
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.states import State
 from shared.domain.spend import Caps, Spend
-from shared.services.run import loop
+from shared.services.run import loop, superseding
 from shared.services.run.guardrails import Guardrails, Throttle
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
@@ -30,6 +31,10 @@ def guarded(**rails: object) -> World:
 
 def spend(world: World) -> Spend:
     return world.store.read("spend.json", Spend) or Spend()
+
+
+def _away(*_: object) -> None:
+    raise Transient("storage is away")
 
 
 def held_lines(world: World, run_id: str) -> list[str]:
@@ -55,6 +60,23 @@ class TestCaps:
         tick(world, 30)
         assert [state(world, run_id) for run_id in runs] == ["retired", "retired", "live"]
         assert world.run(runs[2]).held is None
+
+    def test_trouble_in_between_tells_nobody_a_second_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = guarded(caps=Caps(runs=1))
+        drop(world, "A")
+        tick(world, 30)
+        run_id = drop(world, "B")
+        tick(world, 3)
+        for _ in range(3):
+            with monkeypatch.context() as patch:
+                patch.setattr(superseding, "take_place", _away)
+                tick(world, 1)
+            assert world.run(run_id).held is not None
+            tick(world, 2)
+        assert held_lines(world, run_id) == ["cap-reached"]
+        world.clock.now += DAY
+        tick(world, 30)
+        assert state(world, run_id) == "live"
 
     def test_a_day_of_waiting_is_no_standstill(self) -> None:
         world = guarded(caps=Caps(runs=1))

@@ -10,6 +10,7 @@ import pytest
 from shared.domain.documents import from_json
 from shared.domain.notify.deliveries import Delivery
 from shared.domain.notify.notices import EVENTS, Notice, notice_id
+from shared.domain.notify.payloads import body
 from shared.domain.notify.receivers import Receiver, receivers
 from shared.domain.run.acts import Act
 from shared.domain.run.ledger import line_hash
@@ -178,3 +179,12 @@ def test_receivers_are_parted_by_blanks_and_named_without_their_secrets() -> Non
     assert [each.format for each in found] == ["slack", "json", "json"]
     assert found[0].name.startswith("hooks.slack.com-")
     assert "XXX" not in repr(found) + found[0].name
+
+
+@pytest.mark.parametrize("form", ["json", "slack", "teams"])
+@pytest.mark.parametrize("event", sorted(EVENTS))
+def test_every_event_has_a_form_for_every_receiver(event: str, form: str) -> None:
+    notice = Notice("1", event, 1.0, "bank", "What happened.", "What to do.")
+    text = body(notice, form, "https://app.example.com").decode()
+    assert "What happened." in text
+    assert f'"{event}: bank' not in text, "a title for people, not the event's name"

@@ -17,6 +17,7 @@ EVENTS: dict[str, str] = {
     "awaiting_approval": "a model waits for a person's word",
     "live": "a version answers all calls",
     "rolled_back": "a live version lost its traffic",
+    "unserved": "callers of a live model are in trouble that DropML can't mend by itself",
     "drift": "what is scored has moved away from what was trained on",
     "cap_reached": "a limit on runs or training time holds something back",
     "held": "compute or quota is missing, or all places to train are taken: something waits",
@@ -53,3 +54,12 @@ def short(text: str) -> str:
     """On one line, and no longer than a chat shows."""
     line = " ".join(text.split())
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"
+
+
+def unserved(
+    run_id: str, dataset: str, code: str, at: float, since: float, sentence: str, remedy: str
+) -> Notice:
+    """Told once of a run for each beginning of its trouble, `since`."""
+    name = notice_id("unserved", code, run_id, f"{since:.3f}")
+    link = f"{PAGES}/runs/{run_id}"
+    return Notice(name, "unserved", at, dataset, short(sentence), short(remedy), run_id, code, link)

@@ -117,11 +117,12 @@ def _rolled_back(run: Run, entry: Mapping[str, object]) -> Told:
     detail = entry.get("detail")
     cause = detail.get("cause") if isinstance(detail, dict) else None
     breach = run.canary.breach if run.canary and run.canary.breach else None
+    watched = run.canary.watch if run.canary else None
     causes = {
         "rollback": f"by {entry.get('actor')}",
         "promote": f"by {entry.get('actor')}, who promoted another",
         "outside": "by a change of traffic in Azure",
-        "breach": f"by its watch: {breach or 'a limit was breached'}",
+        "breach": f"by its watch: {watched or breach or 'a limit was breached'}",
     }
     why = causes.get(str(cause), breach or "see its ledger")
     sentence = f"Version {run.n} of {run.dataset} (run {run.run_id}) lost its traffic: {why}."

@@ -29,7 +29,9 @@ _TITLES = {
     "live": "Model live",
     "rolled_back": "Rolled back",
     "drift": "Drift",
+    "unserved": "Callers in trouble",
     "cap_reached": "Limit reached",
+    "held": "Training waits",
     "poison_message": "File could not be processed",
     "dead": "Notification lost",
 }
@@ -61,7 +63,7 @@ def _plain(notice: Notice, link: str) -> dict[str, Any]:
 
 
 def _title(notice: Notice) -> str:
-    return _TITLES[notice.event] + (f": {notice.dataset}" if notice.dataset else "")
+    return _TITLES.get(notice.event, notice.event) + (f": {notice.dataset}" if notice.dataset else "")
 
 
 def _slack(notice: Notice, link: str) -> dict[str, Any]:

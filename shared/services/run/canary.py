@@ -56,16 +56,18 @@ def canary(run: Run, ctx: Context) -> Run:
         return waiting(run, dataset.paused)
     if now.since is None and (before := ready(run, endpoint, ctx)):
         return before
-    if champion and now.percent and now.since is None and not now.passed and _stands(champion, ctx):
+    if champion and now.percent and now.since is None and not now.passed and _stands(champion, dataset, ctx):
         return _begin(run, champion, endpoint, now, dataset, ctx)
     if champion and now.since is not None and not now.passed:
         return _watch(run, champion, endpoint, now, ctx)
     return take_all(run, champion, endpoint, dataset, ctx)
 
 
-def _stands(champion: Run, ctx: Context) -> bool:
-    """Whether there is anything to share traffic with: somebody may have taken the live model's deployment away."""
-    return ctx.azureml.deployment(*placement_of(champion)) is not None
+def _stands(champion: Run, dataset: Dataset, ctx: Context) -> bool:
+    """Whether there is anything to share traffic with: somebody may have taken the live model's deployment away, or it sleeps and
+    can't be woken.
+    """
+    return dataset.sleep is None and ctx.azureml.deployment(*placement_of(champion)) is not None
 
 
 def _begin(run: Run, champion: Run, endpoint: Endpoint, now: Canary, dataset: Dataset, ctx: Context) -> Run:

@@ -11,6 +11,7 @@ from shared.correlation import operation
 from shared.domain.errors import Conflict
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
+from shared.domain.run.parts import RunProblem
 from shared.domain.run.states import State
 from shared.services.guard import guarded, safely, told
 from shared.services.run import (
@@ -71,7 +72,7 @@ def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
     if not loaded.is_open:
         return *ctx.store.settle(loaded, etag), False
     run = replace(paced(loaded, ctx), waits_for=None, held=None)
-    after, again = _taken(run, ctx)
+    after, again = _taken(run, loaded.held, ctx)
     if loaded.waits_for and not after.waits_for:
         after = replace(after, paced_at=ctx.active())  # what it waited for a person is no fault of its own
     hours = failing.open_hours(after, ctx.pace.open_run_hours)
@@ -86,14 +87,15 @@ def _stepped(loaded: Run, etag: str, ctx: Context) -> tuple[Run, str, bool]:
     return *ctx.store.save(after, etag), again and after.is_open
 
 
-def _taken(run: Run, ctx: Context) -> tuple[Run, bool]:
-    """The run after its step, and whether it may move again at once."""
+def _taken(run: Run, held: RunProblem | None, ctx: Context) -> tuple[Run, bool]:
+    """The run after its step, and whether it may move again at once. Trouble changes nothing about what it was `held` for."""
     try:
         after = _step_of(run, ctx)(run, ctx)
     except Exception as error:  # noqa: BLE001 - one run's fault, of whatever kind, is that run's alone
         problem = told(error)
         safely(ctx.log, "step failed", run_id=run.run_id, state=str(run.state), **problem.to_dict())
-        return trouble.after(run, problem, ctx), False
+        after = trouble.after(run, problem, ctx)
+        return replace(after, held=held) if after.state is run.state else after, False
     return trouble.found_again(after), after != run
 
 

@@ -80,7 +80,7 @@ def _crowned(dataset: Dataset, run_id: str, before: str | None, watch: Watch | N
     """With the run as champion, if the one that it was compared with still is, and nobody has ended the run meanwhile."""
     if dataset.champion != before or dataset.shifting or run_id not in dataset.open:
         return dataset
-    return replace(dataset, champion=run_id, shift=None, watch=watch)
+    return replace(dataset, champion=run_id, shift=None, watch=watch, sleep=None)
 
 
 def _watch(run: Run, champion: Run | None, ctx: Context) -> Watch | None:

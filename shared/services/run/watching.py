@@ -10,6 +10,7 @@ from dataclasses import replace
 from shared.domain.canary import Tally
 from shared.domain.canary import breach as breach_of
 from shared.domain.errors import DropMLError
+from shared.domain.notify.notices import unserved
 from shared.domain.run.acts import Shift, Watch
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
@@ -66,6 +67,11 @@ def _go_back(run: Run, watch: Watch, why: str, ctx: Context) -> None:
     except DropMLError as error:
         what = f"breach after 100 %: {why}; {before.run_id} doesn't answer either: {error.message}"
         ctx.log("no way back", run_id=run.run_id, why=what)
+        sentence = f"Version {run.n} of {run.dataset} harms its callers, and there is no way back. {what}"
+        remedy = "Look at the endpoint in Azure ML; POST /api/datasets/{dataset}/rollback with `to` and another version."
+        ctx.store.outbox.put(
+            unserved(run.run_id, run.dataset, "no-way-back", ctx.clock(), watch.at, sentence, remedy)
+        )
         return
     _told(run.run_id, why, {"breach": why, "back_to": before.run_id}, ctx)
     shift = Shift(before.run_id, run.run_id, "breach", "dropml", ctx.clock(), f"breach after 100 %: {why}")

@@ -8,18 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.domain.errors import Conflict, DropMLError, Transient
+from shared.domain.notify.notices import unserved
 from shared.domain.run.acts import Sleep
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
 from shared.services.run import moves, serving_documents
 from shared.services.run.context import Context
-from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is, write_serving
-from shared.services.run.training import deployment_spec
+from shared.services.run.traffic import SETTLED, deployment_of, traffic_is, write_serving
+from shared.services.run.training import deployment_spec, placement_of
 
 WAKE = "wake/"
 #: Between two tries to deploy again what the service let fail (seconds).
 AGAIN_SECONDS = 300.0
+#: Tries to wake it after which the dataset's next model goes on without.
+TRIES = 3
+DAY = 86400.0
 Step = Callable[[Run, Context], Run]
 
 
@@ -38,11 +43,14 @@ def wake(slug: str, ctx: Context) -> None:
 
 
 def awake(step: Step) -> Step:
-    """The step, but a run whose dataset's endpoint sleeps has it woken first: the gate compares with what is live."""
+    """The step, but a run whose dataset's endpoint sleeps has it woken first: the gate compares with what is live.
+
+    One that can't be woken holds no better model up: the run goes on as where the live model doesn't answer.
+    """
 
     def wrapped(run: Run, ctx: Context) -> Run:
         dataset = ctx.store.dataset(run.slug)
-        if dataset is None or dataset.sleep is None:
+        if dataset is None or dataset.sleep is None or dataset.sleep.tries >= TRIES:
             return step(run, ctx)
         wake(run.slug, ctx)
         return replace(run, waits_for="Its endpoint sleeps and is being woken; it goes on by itself.")
@@ -74,7 +82,10 @@ def lie_down(slug: str, ctx: Context) -> None:
 def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     lie_down(dataset.slug, ctx)
     champion, _ = ctx.store.load(sleep.run_id)
-    endpoint = endpoint_of(champion, ctx)
+    endpoint = ctx.azureml.endpoint(placement_of(champion)[0])
+    if endpoint is None:  # somebody deleted it
+        _become(dataset.slug, sleep, replace(sleep, stage="asleep", at=ctx.clock()), ctx)
+        return
     if endpoint.state not in SETTLED:
         return
     if not traffic_is(endpoint, {}):
@@ -93,18 +104,22 @@ def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
 
 def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     champion, _ = ctx.store.load(sleep.run_id)
-    endpoint, name = endpoint_of(champion, ctx), deployment_of(champion)
+    due = sleep.tries == 0 or abs(ctx.clock() - sleep.at) >= AGAIN_SECONDS
+    endpoint, name = ctx.azureml.endpoint(placement_of(champion)[0]), deployment_of(champion)
+    if endpoint is None:
+        if due:
+            _not_awake(dataset, sleep, "its endpoint was deleted", ctx)
+        return
     found = ctx.azureml.deployment(endpoint.name, name)
     if endpoint.state not in SETTLED:
         return
     if found is None:
-        if sleep.tries == 0 or abs(ctx.clock() - sleep.at) >= AGAIN_SECONDS:
-            ctx.azureml.begin_deployment(deployment_spec(champion))
+        if due:
+            _deployed(dataset, sleep, champion, ctx)
         return
     if found.state in ("Failed", "Canceled"):
         ctx.azureml.begin_delete_deployment(endpoint.name, name)
-        ctx.log("endpoint-not-awake", slug=dataset.slug, run_id=sleep.run_id, why=found.error)
-        _become(dataset.slug, sleep, replace(sleep, at=ctx.clock(), tries=sleep.tries + 1), ctx)
+        _not_awake(dataset, sleep, found.error, ctx)
         return
     if found.state != "Succeeded":
         return
@@ -116,6 +131,33 @@ def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     ctx.store.documents.delete(f"{WAKE}{dataset.slug}")
     ctx.log("endpoint-awake", slug=dataset.slug, run_id=sleep.run_id, endpoint=endpoint.name)
     _become(dataset.slug, sleep, None, ctx)
+
+
+def _deployed(dataset: Dataset, sleep: Sleep, champion: Run, ctx: Context) -> None:
+    try:
+        ctx.azureml.begin_deployment(deployment_spec(champion))
+    except (Transient, Conflict):
+        raise
+    except DropMLError as error:  # the service doesn't take it
+        _not_awake(dataset, sleep, error.message, ctx)
+
+
+def _not_awake(dataset: Dataset, sleep: Sleep, why: str, ctx: Context) -> None:
+    """Another try is over; people are told of the last one that newer models wait for."""
+    ctx.log("endpoint-not-awake", slug=dataset.slug, run_id=sleep.run_id, why=why)
+    if sleep.tries + 1 == TRIES:
+        sentence = (
+            f"The endpoint of {dataset.dataset} ({sleep.run_id}) can't be woken: {why or 'see its log'}."
+        )
+        remedy = (
+            "dropml doctor --quota; the next file's model takes its place where the model itself is at fault."
+        )
+        now = ctx.clock()
+        today = now - now % DAY
+        ctx.store.outbox.put(
+            unserved(sleep.run_id, dataset.dataset, "endpoint-not-awake", now, today, sentence, remedy)
+        )
+    _become(dataset.slug, sleep, replace(sleep, at=ctx.clock(), tries=sleep.tries + 1), ctx)
 
 
 def _become(slug: str, before: Sleep, after: Sleep | None, ctx: Context) -> None:
