@@ -14,9 +14,7 @@ DOINGS: Mapping[tuple[str, str], Doing] = {
     ("runs", "approve"): Doing(run_acts.ask_approve, run_acts.decide("approved"), "Approved, in your name."),
     ("runs", "reject"): Doing(run_acts.ask_reject, run_acts.decide("rejected"), "Rejected, in your name."),
     ("runs", "promote"): Doing(run_acts.ask_promote, run_acts.promote, "All traffic goes to this version."),
-    ("datasets", "rollback"): Doing(
-        run_acts.ask_rollback, run_acts.rollback, "The version before answers again."
-    ),
+    ("datasets", "rollback"): Doing(run_acts.ask_rollback, run_acts.rollback, "Rolled back."),
     ("datasets", "pause"): Doing(run_acts.ask_pause, run_acts.pause, "Paused."),
     ("datasets", "resume"): Doing(run_acts.ask_resume, run_acts.resume, "It goes on."),
     ("datasets", "threshold"): Doing(run_acts.ask_threshold, run_acts.threshold, "The threshold is set."),

@@ -31,9 +31,10 @@ def ask_refused(action: str) -> Callable[[Desk, str], Question]:
         view = desk.quarantine().show(name)
         word, what, risky = _REFUSED[action]
         says = f"The file {view.source.blob} {what}"
-        if action in view.obstacles:
-            says = f"This can't be done: {view.obstacles[action]}"
-        return Question(f"{word}?", says, word, f"/quarantine/{name}", risky=risky, note=False)
+        back, hold = f"/quarantine/{name}", view.obstacles.get(action, "")
+        return Question(
+            f"{word} {view.source.blob}?", says, word, back, risky=risky, note=False, obstacle=hold
+        )
 
     return ask
 

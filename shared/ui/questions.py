@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.rows import remarks
 from shared.domain.run.acts import Act
 from shared.ui.desk import Desk, Visit
@@ -25,6 +25,10 @@ class Question:
     note: bool = True
     #: A further field: its name, its label, and what stands in it.
     field: tuple[str, str, str] | None = None
+    #: Why it can't be done as things stand; then there is no button.
+    obstacle: str = ""
+    #: What goes with the answer unseen, so that what is done is what was asked: names and values.
+    kept: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Doing:
     ask: Callable[[Desk, str], Question]
     do: Callable[[Desk, Visit, str], str]
     done: str
+
+
+def hindered(check: Callable[[], object]) -> str:
+    """What a check refuses with; empty where it passes."""
+    try:
+        check()
+    except Conflict as error:
+        return f"{error.message} {error.remedy}".strip()
+    return ""
 
 
 def act_of(desk: Desk, visit: Visit) -> Act:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Literal
 
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.run.documents import Run
+from shared.domain.run.states import State
 from shared.services.run import retraining, threshold_views
 from shared.services.run.acting import asking, putting_back
+from shared.ui import words
 from shared.ui.desk import Desk, Visit
-from shared.ui.questions import Question, act_of
+from shared.ui.questions import Question, act_of, hindered
 
 # -- runs ---------------------------------------------------------------------------------------------------------
 
@@ -22,7 +25,8 @@ def ask_retry(desk: Desk, name: str) -> Question:
         "Training costs what it cost the first time; what is live stays live until the new model "
         "has passed the gate."
     )
-    return Question(f"Retry {name}?", says, "Retry", f"/runs/{name}", note=False)
+    hold = hindered(lambda: retraining.may_retry(run))
+    return Question(f"Retry {name}?", says, "Retry", f"/runs/{name}", note=False, obstacle=hold)
 
 
 def retry(desk: Desk, visit: Visit, name: str) -> str:
@@ -35,7 +39,8 @@ def ask_cancel(desk: Desk, name: str) -> Question:
         f"The run is {run.state}. Its job and its deployment are ended; callers that it has as a "
         "canary go back to the champion first."
     )
-    return Question(f"Cancel {name}?", says, "Cancel the run", f"/runs/{name}", risky=True)
+    hold = "" if run.is_open else f"The run is {words.said(run.state)}, not open."
+    return Question(f"Cancel {name}?", says, "Cancel the run", f"/runs/{name}", risky=True, obstacle=hold)
 
 
 def cancel(desk: Desk, visit: Visit, name: str) -> str:
@@ -50,14 +55,20 @@ def ask_approve(desk: Desk, name: str) -> Question:
         f"{why} Approved, it goes through the gate against what is live by now, and then to its "
         "canary: real callers will be answered by it."
     )
-    return Question(f"Approve {name}?", says, "Approve", f"/runs/{name}")
+    return Question(f"Approve {name}?", says, "Approve", f"/runs/{name}", obstacle=_unasked(run))
 
 
 def ask_reject(desk: Desk, name: str) -> Question:
     run = desk.store.load(name)[0]
     why = run.approval.why if run.approval else "Nothing asks for it."
     says = f"{why} Rejected, the run ends and its deployment is deleted; what is live stays live."
-    return Question(f"Reject {name}?", says, "Reject", f"/runs/{name}", risky=True)
+    return Question(f"Reject {name}?", says, "Reject", f"/runs/{name}", risky=True, obstacle=_unasked(run))
+
+
+def _unasked(run: Run) -> str:
+    if run.state is State.AWAITING_APPROVAL:
+        return ""
+    return f"The run is {words.said(run.state)}: nothing waits for a person's word."
 
 
 def decide(verdict: Literal["approved", "rejected"]) -> Callable[[Desk, Visit, str], str]:
@@ -79,7 +90,8 @@ def ask_promote(desk: Desk, name: str) -> Question:
         says = (
             f"All callers of {run.dataset} are answered by this version again, where its deployment stands."
         )
-    return Question(f"Promote {name}?", says, "Promote", f"/runs/{name}")
+    hold = hindered(lambda: putting_back.may_promote(name, desk.context()))
+    return Question(f"Promote {name}?", says, "Promote", f"/runs/{name}", obstacle=hold)
 
 
 def promote(desk: Desk, visit: Visit, name: str) -> str:
@@ -92,19 +104,23 @@ def promote(desk: Desk, visit: Visit, name: str) -> str:
 
 def ask_rollback(desk: Desk, name: str) -> Question:
     dataset = desk.store.find_dataset(name)
-    who = dataset.promoting or dataset.champion or "nothing"
-    says = (
-        f"Traffic is taken from {who}: the version before answers all callers of "
-        f"{dataset.dataset} within seconds. A canary is ended by it, and the champion has all "
-        "traffic again."
-    )
-    return Question(
-        f"Roll back {dataset.dataset}?", says, "Roll back", f"/datasets/{dataset.slug}", risky=True
-    )
+    title, back = f"Roll back {dataset.dataset}?", f"/datasets/{dataset.slug}"
+    try:
+        to, away = putting_back.outlook(name, desk.context())
+    except Conflict as error:
+        return Question(title, "", "", back, obstacle=f"{error.message} {error.remedy}".strip())
+    if to is None:
+        hold = f"It was rolled back already: {away} answers. Promote another version on its own page."
+        return Question(title, "", "", back, obstacle=hold)
+    first = f"The canary of {away} ends: " if to == dataset.champion else f"Traffic is taken from {away}: "
+    says = f"{first}{to} answers all callers of {dataset.dataset} within seconds, without training."
+    return Question(title, says, f"Roll back to {to}", back, risky=True, kept=(("to", to),))
 
 
 def rollback(desk: Desk, visit: Visit, name: str) -> str:
-    done = putting_back.rollback(name, None, act_of(desk, visit), None, desk.context())
+    done = putting_back.rollback(
+        name, visit.said.get("to") or None, act_of(desk, visit), None, desk.context()
+    )
     return f"/datasets/{done.slug}"
 
 

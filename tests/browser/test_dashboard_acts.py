@@ -117,9 +117,8 @@ def test_a_rollout_is_held_promoted_and_rolled_back(person: Person) -> None:
     assert person.press(new, "Promote", "Promote") == "All traffic goes to this version."
     until(live, f"{shop}-2-a1", "live")
     the_threshold_is_looked_at_and_set(person, f"{new}/model")
-    assert person.press(f"/datasets/{shop}", "Roll back", "Roll back", note="too eager") == (
-        "The version before answers again."
-    )
+    back = f"Roll back to {shop}-1-a1"
+    assert person.press(f"/datasets/{shop}", "Roll back", back, note="too eager") == "Rolled back."
     in_the_ledger(live, f"{shop}-2-a1")
     said = person.press(f"/datasets/{shop}", "Train anew", "Run the pipeline")
     assert said == "The pipeline was asked to run."

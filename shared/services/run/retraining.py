@@ -122,19 +122,24 @@ def delivery(occurrence: str) -> str:
     return f"retrain:{occurrence}"
 
 
-def retry(run_id: str, actor: str, ctx: Context) -> str:
-    """The next attempt of a run that failed, was rejected or was cancelled."""
-    run, _ = ctx.store.load(run_id)
+def may_retry(run: Run) -> None:
+    """Raises Conflict where there is nothing to try again."""
     if run.state not in RETRYABLE:
         raise Conflict(
             f"The run is {run.state}; only a failed, rejected or cancelled one can be tried again.",
-            remedy=f"GET /api/runs/{run_id} tells how it goes on.",
+            remedy=f"GET /api/runs/{run.run_id} tells how it goes on.",
         )
     if run.snapshot is None:
         raise Conflict(
             "The file was refused, so there is nothing to train on.",
-            remedy=f"Correct it and drop it again; GET /api/quarantine/{run_id} tells what else can be done.",
+            remedy=f"Correct it and drop it again; GET /api/quarantine/{run.run_id} tells what else can be done.",
         )
+
+
+def retry(run_id: str, actor: str, ctx: Context) -> str:
+    """The next attempt of a run that failed, was rejected or was cancelled."""
+    run, _ = ctx.store.load(run_id)
+    may_retry(run)
     state = State.REGISTERED if _registered(run) else State.VALIDATING
     return ctx.store.claim(
         run.slug,

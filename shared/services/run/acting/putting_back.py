@@ -70,6 +70,26 @@ def rollback(name: str, to: str | None, act: Act, key: str | None, ctx: Context)
     return _in_force(slug, ctx, moved=moved)
 
 
+def outlook(name: str, ctx: Context) -> tuple[str | None, str]:
+    """What a rollback would do now: the run that would answer (None where nothing would change), and the one that is left.
+
+    Raises NotFound, Conflict.
+    """
+    return _back(ctx.store.find_dataset(name), None, ctx)
+
+
+def may_promote(run_id: str, ctx: Context) -> None:
+    """Raises NotFound, and Conflict where a promotion would be refused by what is written down."""
+    run = ctx.store.load(run_id)[0]
+    dataset = ctx.store.find_dataset(run.slug)
+    if dataset.champion == run_id:
+        raise Refused(f"{run_id} answers all callers already.", code="in-force")
+    _promotable(run)
+    if run.state is not State.CANARY:
+        _no_canary(dataset, ctx)
+        _kept(run_id, dataset)
+
+
 def promote(run_id: str, act: Act, ctx: Context) -> InForce:
     """A canary takes all traffic now; a version that was live before, and stands, takes it again.
 
