@@ -16,6 +16,8 @@ _ADDED = re.compile(
     r"|[-_ ]*\(\d+\)|[-_ ]*(?:-[ ])?(?:copy|kopie))$",
     re.IGNORECASE,
 )
+#: A longer name is no table's (`shared.domain.incoming.MAX_NAME`), and nothing was meant by it.
+_LONGEST = 256
 _GAPS = re.compile(r"[-_. ]+")
 
 
@@ -55,7 +57,7 @@ def _without(name: str, ends: tuple[str, ...]) -> str:
 
 
 def _bare(stem: str) -> str:
-    return _ADDED.sub("", stem)
+    return _ADDED.sub("", stem) if len(stem) <= _LONGEST else stem
 
 
 def _folder(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +84,11 @@ def test_text_is_shown_as_it_was_answered(value: object, text: str) -> None:
 )
 def test_an_answer_has_the_words_of_its_class(classes: tuple[str, ...], answer: object, label: str) -> None:
     assert speller(classes)(answer) == label
+
+
+@pytest.mark.parametrize("end", ["x", ".1.", "e", "e+", ""])
+def test_a_label_of_very_many_digits_is_read_in_a_moment(end: str) -> None:
+    """It stands in a file, or in `threshold: {positive: ...}`, and nothing else is done meanwhile."""
+    began = time.process_time()
+    assert canonical_label("1" * 20_000 + end) == "1" * 20_000 + end
+    assert time.process_time() - began < 0.5

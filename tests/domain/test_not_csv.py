@@ -193,3 +193,12 @@ def test_a_row_that_is_one_too_long_among_others_is_not() -> None:
     with pytest.raises(InvalidTable, match="4 values; the header names 3") as caught:
         list(Table(TextReader([b"age,city,y\n1,Bern,no\n1,Bern,CH,no\n"])).blocks())
     assert "row.names" not in caught.value.remedy
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", " \n", "\u00a0"])
+@pytest.mark.parametrize("end", ["", "|", "a,b\n1,2\n", "|\n|-"])
+def test_a_line_of_blanks_is_passed_over_in_a_moment(blank: str, end: str) -> None:
+    """A pattern that goes back over it holds the whole process while it does: no score, no health, no lease is answered."""
+    began = time.process_time()
+    other_format(blank * 8000 + end, 1)
+    assert time.process_time() - began < 0.2

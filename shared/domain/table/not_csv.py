@@ -6,13 +6,14 @@ import re
 
 from shared.domain.errors import InvalidTable
 
-#: Before the first statement: blanks and comments. Nothing is tried twice, so that no file takes long.
+#: Before the first statement: blanks and comments. Nothing is tried twice, so that no file takes long: a match that goes back
+#: over a line of blanks holds all of the process for minutes.
 _SQL_ABOVE = r"(?>\s|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/;?)*+"
 _PERCENT_ABOVE = r"(?>\s|%[^\n]*\n)*+"
 _DASHES = r":?-{2,}+:?"
 #: Two dashes may be a value; a line of three and more is drawn.
 _DRAWN = (
-    r"\s*(?:\+[-=]{2,}(?:\+[-=]{2,})*\+[ \t]*\n|[^\n]+\n(?=[^\n]*---)[ \t]*"
+    r"\s*+(?:\+[-=]{2,}(?:\+[-=]{2,})*\+[ \t]*\n|[^\n]+\n(?=[^\n]*---)[ \t]*"
     rf"{_DASHES}(?:[ \t]*+[|+,;]?[ \t]*+{_DASHES})++[ \t]*\n)"
 )
 _FROM_SQL = (
@@ -23,17 +24,17 @@ _FORMATS = tuple(
     (re.compile(pattern, re.DOTALL), name, remedy)
     for pattern, name, remedy in (
         (
-            r'\s*(?:\{\s*"|\[\s*[\[{"])',
+            r'\s*+(?:\{\s*"|\[\s*[\[{"])',
             "JSON",
             "Export it as CSV, or write one row per object under a header line of their keys",
         ),
         (
-            r"\s*<(?i:!doctype\s+html|html|head|body|table)\b",
+            r"\s*+<(?i:!doctype\s+html|html|head|body|table)\b",
             "HTML",
             "Export the table itself as CSV; if this is a sign-in or an error page, fetch the file anew",
         ),
         # A header may be `<DATE>,<TIME>`: an element must stand right before the next one.
-        (r"\s*<(?:\?xml\b|!--|[A-Za-z][^<>]*>[\n ]*<)", "XML", "Export it as CSV"),
+        (r"\s*+<(?:\?xml\b|!--|[A-Za-z][^<>]*>[\n ]*<)", "XML", "Export it as CSV"),
         (
             _SQL_ABOVE
             + r"(?i:(?:create|alter|drop|lock|truncate)\s+(?:\w+\s+){0,3}(?:tables?|database|schema)\b|insert\s+(?:\w+\s+)?into\s"
@@ -54,7 +55,7 @@ _FORMATS = tuple(
             "Write the rows with commas in place of & and without the commands, or export the table where it came from",
         ),
         (
-            rf"\s*[^\n|]*\|[^\n]*\n[ \t]*(?:\|[ \t]*)?{_DASHES}[ \t]*(?:\|[ \t]*{_DASHES}[ \t]*)*+\|?[ \t]*(?:\n|$)",
+            rf"\s*+[^\n|]*\|[^\n]*\n[ \t]*(?:\|[ \t]*)?{_DASHES}[ \t]*(?:\|[ \t]*{_DASHES}[ \t]*)*+\|?[ \t]*(?:\n|$)",
             "a table in Markdown",
             "Remove the line of dashes and the bars at both ends of each line, or export the table where it came from",
         ),
@@ -64,18 +65,18 @@ _FORMATS = tuple(
             "Have it written as CSV (MySQL: --batch gives a .tsv; PostgreSQL: psql --csv; sqlcmd: without the line of dashes)",
         ),
         (
-            r"\s*(?:[A-Za-z.][\w.]*\s*(?:<-|=)\s*)?(?:structure\(\s*list|data\.frame|tibble|tribble|read\.table|library|readRDS)\s*\(",
+            r"\s*+(?:[A-Za-z.][\w.]*\s*(?:<-|=)\s*)?(?:structure\(\s*list|data\.frame|tibble|tribble|read\.table|library|readRDS)\s*\(",
             "R code",
             "Run it in R and write the table with write.csv(x, 'NAME.csv', row.names = FALSE)",
         ),
         (
-            r"\s*(?:\*[^\n]*\n\s*)*+(?:in(?:file|fix)\s+)?dictionary\b[^\n{]{0,200}\{",
+            r"\s*+(?:\*[^\n]*\n\s*)*+(?:in(?:file|fix)\s+)?dictionary\b[^\n{]{0,200}\{",
             "a dictionary of Stata",
             "Read the data with it in Stata, and write them with: export delimited using NAME.csv",
         ),
-        (r"\s*\{\\rtf", "RTF", "Save it as plain text with commas between the values"),
+        (r"\s*+\{\\rtf", "RTF", "Save it as plain text with commas between the values"),
         (
-            r"\s*version https://git-lfs\.github\.com/",
+            r"\s*+version https://git-lfs\.github\.com/",
             "a pointer of Git LFS, not the file itself",
             "Fetch the file with: git lfs pull",
         ),
