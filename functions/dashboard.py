@@ -213,11 +213,13 @@ def _refused(req: func.HttpRequest, error: DropMLError, request_id: str) -> func
         session: Session | None = _session(req)
     except DropMLError:
         session = None
+    path = req.route_params.get("path", "").strip("/")
     values: dict[str, object] = {
         "message": redact(error.message),
         "remedy": error.remedy,
         "code": error.error_code,
         "request_id": request_id,
+        "back": quote(path) if req.method == "POST" and path.startswith("ask/") else "",
     }
     title = {404: "Not found", 409: "Not as things stand", 403: "Refused"}.get(
         error.status, "That did not work"
@@ -235,6 +237,7 @@ def _sign_in_page(req: func.HttpRequest, message: str, status: int = 200) -> fun
     values: dict[str, object] = {
         "message": "" if first_visit and settings().dashboard_auth != "entra" else message,
         "next": target,
+        "origin": pages.origin(req),
         "entra": settings().dashboard_auth == "entra",
     }
     return _rendered(req, Page("sign_in.html", "Sign in", values, status), None)

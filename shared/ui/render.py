@@ -45,7 +45,7 @@ def environment() -> Environment:
         "said": words.said, "tone": words.tone, "meaning": words.meaning, "cause": words.cause, "stamp": words.stamp,
         "iso": words.iso, "span": words.span, "number": words.number, "score": words.score, "signed": words.signed,
         "share": words.share, "shell": shlex.quote, "literal": repr, "count": words.count, "size": words.size,
-        "within": words.within, "sentence": words.sentence,
+        "counted": words.counted, "within": words.within, "sentence": words.sentence,
     }  # fmt: skip
     made.globals |= {"ago": words.ago, "charts": charts}
     return made

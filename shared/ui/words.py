@@ -147,13 +147,25 @@ def signed(value: float | None) -> str:
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """A share (0 to 1) in percent."""
-    return "–" if value is None else f"{value * 100:.{digits}f} %"
+    """A share (0 to 1) in percent; a little is never told as none, nor nearly all as all."""
+    if value is None:
+        return "–"
+    least = 10.0**-digits
+    if 0 < value * 100 < least / 2:
+        return f"< {least:.{digits}f} %"
+    if 0 < (1 - value) * 100 < least / 2:
+        return f"> {100 - least:.{digits}f} %"
+    return f"{value * 100:.{digits}f} %"
 
 
 def count(value: int | None) -> str:
     """`32 950`, with narrow spaces that don't break."""
     return "–" if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def counted(value: int, one: str, more: str = "") -> str:
+    """`1 trial`, `12 trials`."""
+    return f"{count(value)} {one if value == 1 else more or one + 's'}"
 
 
 def size(value: int) -> str:

@@ -50,7 +50,7 @@ def test_the_hours_of_an_endpoint_are_drawn_and_stand_in_a_table(house: Front, g
     called(house, 0, 10)
     called(house, 5, 30, errors=4)
     page = guest.page(metrics(house))
-    assert "Calls 40 Failed 10.0 % Half within ≤ 50 ms 19 of 20 within ≤ 50 ms" in page.text
+    assert "Calls 40 Failed 10.0 % p50 latency ≤ 50 ms p95 latency ≤ 50 ms" in page.text
     assert " 30 4 ≤ 50 ms ≤ 50 ms m1-a1 30" in page.text
     bars = [attrs["class"] for tag, attrs in page.tags if tag == "rect"]
     assert sorted(bars) == ["bar"] * 4 + ["bar bad"]

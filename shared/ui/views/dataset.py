@@ -66,6 +66,7 @@ def dataset(desk: Desk, visit: Visit) -> Page:
         "dataset": now,
         "view": views.dataset_view(now, serves.result()),
         "champion": champion,
+        "label": shown.config.label if shown else "",
         "runs": page.items,
         "cursor": page.cursor,
         "over": _over(page.items),

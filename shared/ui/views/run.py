@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from shared.domain import names
 from shared.domain.errors import DropMLError
@@ -119,6 +121,7 @@ def shown(desk: Desk, of: Opened, at: str, more: dict[str, object], template: st
         "tab": at,
         "acts": acts(run, live=live, paused=bool(dataset and dataset.paused)),
         "champion": dataset.champion if dataset else None,
+        "paused": dataset.paused if dataset and run.is_open else None,
     }
     moves = run.is_open and at not in STANDING
     return Page(
@@ -189,22 +192,26 @@ def leaderboard(desk: Desk, visit: Visit) -> Page:
     run = of.run
     board = views.leaderboard(run)
     column, falling = visit.said.get("by", ""), visit.said.get("order") == "desc"
-    order = {
-        "algorithm": lambda trial: (trial.algorithm or "").lower(),
-        "preprocessor": lambda trial: (trial.preprocessor or "").lower(),
-        "seconds": lambda trial: trial.duration_s or 0.0,
-        "accuracy": lambda trial: trial.metrics.get(_second(run)) or 0.0,
-        "status": lambda trial: trial.status or "",
+    ranked, second = list(enumerate(board.trials, 1)), _second(run)
+    columns: dict[str, Callable[[Trial], Any]] = {
+        "algorithm": lambda trial: (trial.algorithm or trial.name).lower(),
+        "preprocessor": lambda trial: trial.preprocessor and trial.preprocessor.lower(),
+        "primary": lambda trial: trial.metrics.get(board.primary_metric),
+        "accuracy": lambda trial: trial.metrics.get(second),
+        "seconds": lambda trial: trial.duration_s,
+        "status": lambda trial: trial.status,
     }
-    ranks = {trial.name: at for at, trial in enumerate(board.trials, 1)}
-    trials: list[Trial] = list(board.trials)
-    if column in order:
-        trials.sort(key=order[column], reverse=falling)
+
+    def value(place: tuple[int, Trial]) -> Any:
+        """None, which stands last in either order, where a trial has none."""
+        return columns[column](place[1]) if column in columns else place[0]
+
+    known = sorted((each for each in ranked if value(each) is not None), key=value, reverse=falling)
     more: dict[str, object] = {
         "board": board,
-        "trials": [(ranks[trial.name], trial) for trial in trials],
-        "second": _second(run),
-        "by": column,
+        "trials": known + [each for each in ranked if value(each) is None],
+        "second": second,
+        "by": column if column in columns else "rank",
         "falling": falling,
     }
     return shown(desk, of, "/leaderboard", more, "leaderboard.html", "leaderboard")
