@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 
 #: Days that the clock may stand before the document's before that is taken for a mistake.
 _AHEAD = timedelta(days=1)
+#: Minutes by which a sum of them may be off.
+_ROUNDED = 1e-7
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Spend:
         ):
             if caps.runs and begun >= caps.runs:
                 return _cap(f"{begun} of {caps.runs} trainings of {who} were begun today", name + "runs")
-            if caps.minutes and spent + minutes > caps.minutes:
+            if caps.minutes and spent + minutes > caps.minutes + _ROUNDED:
                 said = (
                     f"{spent:.4g} of {caps.minutes:g} minutes of training of {who} are taken today, and this one may "
                     f"take {minutes:g}"

@@ -66,6 +66,15 @@ def test_a_clock_that_is_put_back_starts_no_day_anew() -> None:
     assert spend.on(NOON - 3 * DAY).runs == {}, "a mistake of days isn't waited out"
 
 
+def test_as_many_begin_as_there_is_exactly_room_for() -> None:
+    """Three times 20.1 minutes are 60.3, and a hair more to a computer."""
+    spend, cap = Spend().on(NOON), Caps(minutes=60.3)
+    for key in "abc":
+        assert spend.refusal("bank", 20.1, cap, Caps(), 0) is None
+        spend = spend.admitted(key, "bank", 20.1)
+    assert spend.refusal("bank", 0.1, cap, Caps(), 0) is not None
+
+
 def test_a_training_that_can_never_fit_is_told_so() -> None:
     refusal = Spend().on(NOON).refusal("bank", 60, Caps(), Caps(minutes=30), 0)
     assert refusal is not None

@@ -11,6 +11,7 @@ from shared.domain.errors import Refused, Transient, Upstream
 from shared.domain.run.pipeline_run import PipelineParameters
 from shared.domain.spend import Caps
 from shared.services.run import loop
+from shared.services.run.acting import asking
 from shared.services.run.guardrails import Guardrails, Throttle
 from shared.services.run.pipeline_runs import Bounds, PipelineRuns
 from tests.services.test_acts import ANN, live
@@ -221,3 +222,53 @@ def test_what_a_day_may_cost_holds_pipelines_as_it_holds_runs() -> None:
     assert story.status(waiting) == "completed"
     assert story.runs.show("bank", waiting).error is None
     assert story.pipelines.invocations == 2
+
+
+def test_a_pipeline_job_that_never_ends_is_cancelled_told_and_gives_its_place_back() -> None:
+    """Its machines never came: with one place to train nobody else would ever have trained again."""
+    story = Story()
+    story.world.guardrails = Guardrails(places=1, freed=Throttle(0.0))
+    story.pipelines.automl_child = lambda _: None  # type: ignore[method-assign, assignment]
+    story.runs.trigger("bank", "r1", "ann")
+    story.world.azureml.job_status["batchjob-1"] = "Queued"
+    story.ticks(10)
+    assert story.status() == "running"
+    run_id = drop(story.world, "B")
+    story.ticks(10)
+    assert story.world.run(run_id).held is not None
+    story.ticks(30, 3600)
+    found = story.runs.show("bank", "r1")
+    assert found.status == "failed"
+    assert found.error is not None
+    assert "still Queued" in found.error.message
+    assert story.world.azureml.cancelled == ["batchjob-1"]
+    story.ticks(40)
+    assert story.world.run(run_id).state == "live"
+
+
+def test_a_pipeline_that_is_never_published_ends_and_says_so() -> None:
+    story = Story()
+    story.pipelines.published = lambda *_: "publishing"  # type: ignore[method-assign]
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(20, 3600)
+    assert story.status() == "publishing"
+    story.ticks(10, 3600)
+    found = story.runs.show("bank", "r1")
+    assert found.status == "failed"
+    assert found.error is not None
+    assert found.error.code == "publish-failed"
+
+
+def test_a_dataset_that_is_paused_meanwhile_starts_no_pipeline_until_it_is_resumed() -> None:
+    story = Story()
+    story.runs.trigger("bank", "r1", "ann")
+    asking.pause("bank", ANN, story.world.context)
+    story.ticks(40, 3600)
+    assert story.pipelines.invocations == 0
+    found = story.runs.show("bank", "r1")
+    assert found.status == "publishing"
+    assert found.error is not None
+    assert "ann paused the dataset" in found.error.message
+    asking.resume("bank", ANN, story.world.context)
+    story.ticks(40)
+    assert story.status() == "completed"

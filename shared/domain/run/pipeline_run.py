@@ -57,6 +57,8 @@ class PipelineRun:
     cancelling: Act | None = None
     #: Its steps as they ended.
     steps: tuple[PipelineStep, ...] = ()
+    #: When it began to be what it is, in the lifecycle's own time.
+    paced_at: float | None = None
     schema: int = 2
 
     @property

@@ -87,6 +87,7 @@ class PipelineRuns:
 
     def _asked(self, asked: PipelineRun) -> PipelineRunView:
         latest_data(asked.slug, self._ctx)
+        asked = replace(asked, paced_at=self._ctx.active())
         self._docs.mark(f"{OPEN}{asked.slug}~{asked.id}", {"at": str(asked.created_at)})
         try:
             self._docs.create(_path(asked.slug, asked.id), to_json(asked))
@@ -188,7 +189,8 @@ class PipelineRuns:
         after = self._stepped(before, fresh=fresh) if before.is_open else before
         if after == before:
             return before, etag
-        after = replace(after, updated_at=self._ctx.clock())
+        paced = before.paced_at if after.status == before.status else self._ctx.active()
+        after = replace(after, updated_at=self._ctx.clock(), paced_at=paced)
         return after, self._docs.replace(_path(before.slug, before.id), to_json(after), etag)
 
     def put_in_index(self, found: PipelineRun) -> None:

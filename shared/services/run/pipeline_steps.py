@@ -23,6 +23,8 @@ from shared.services.run.retraining import derive, latest_data
 from shared.services.run.spending import PIPELINE, let_through
 from shared.services.run.training import training_job
 
+PAUSED = "dataset-paused"
+
 
 def configured(config: DatasetConfig, said: PipelineParameters) -> DatasetConfig:
     """The dataset's configuration with what the trigger said."""
@@ -59,6 +61,14 @@ def taken(now: PipelineRun, ctx: Context, pipelines: Pipelines, *, fresh: bool) 
             return replace(now, run_id=_adopted(now, child, base, ctx), error=None)
     if found and found.status == "Completed" and now.run_id:
         return replace(now, status="completed", error=None, steps=kept(now, ctx, pipelines))
+    if found and found.status not in JOB_DONE and _late(now, job_of(now, base), ctx):
+        ctx.azureml.cancel(found.name)
+        message = f"The pipeline job was still {found.status} after {_hours(job_of(now, base), ctx):g} hours and was cancelled."
+        remedy = (
+            "See the cluster's most nodes and its quota; POST /api/pipelines/{dataset}/runs starts another."
+        )
+        problem = RunProblem(code="pipeline-failed", message=message, remedy=remedy)
+        return replace(now, status="failed", error=problem, steps=kept(now, ctx, pipelines))
     if found is None or found.status in JOB_DONE:
         how = f"The pipeline job ended as {found.status if found else 'gone'}."
         message = f"{how} {(found and found.error) or ''}".strip()
@@ -66,6 +76,18 @@ def taken(now: PipelineRun, ctx: Context, pipelines: Pipelines, *, fresh: bool) 
         problem = RunProblem(code="pipeline-failed", message=message, remedy=remedy)
         return replace(now, status="failed", error=problem, steps=kept(now, ctx, pipelines))
     return now
+
+
+def _hours(job: TrainingJob, ctx: Context) -> float:
+    """So long it may be published, or its job run: what a run may stand still, and the training that is in it."""
+    return ctx.pace.open_run_hours + job.config.timeout_minutes / 60
+
+
+def _late(now: PipelineRun, job: TrainingJob, ctx: Context) -> bool:
+    since = now.paced_at
+    if since is None:  # begun by an earlier release
+        since = ctx.active() - max(0.0, ctx.clock() - now.updated_at)
+    return ctx.active() - since > _hours(job, ctx) * 3600
 
 
 def kept(now: PipelineRun, ctx: Context, pipelines: Pipelines) -> tuple[PipelineStep, ...]:
@@ -82,6 +104,13 @@ def kept(now: PipelineRun, ctx: Context, pipelines: Pipelines) -> tuple[Pipeline
 def _published(now: PipelineRun, base: Run, ctx: Context, pipelines: Pipelines) -> PipelineRun:
     job = job_of(now, base)
     state = pipelines.published(now.slug, now.dataset, job)
+    if state not in ("failed", "published") and _late(now, job, ctx):
+        problem = RunProblem(
+            code="publish-failed",
+            message=f"Publishing has not come to an end in {_hours(job, ctx):g} hours.",
+            remedy="Look at the dataset's batch endpoint in the studio, then ask again.",
+        )
+        return replace(now, status="failed", error=problem)
     if state == "failed":
         remedy = "Delete the dataset's batch endpoint in the studio, check quota and rights, then ask again."
         problem = RunProblem(code="publish-failed", message="Publishing failed.", remedy=remedy)
@@ -102,6 +131,12 @@ def _published(now: PipelineRun, base: Run, ctx: Context, pipelines: Pipelines) 
 
 def _refusal(now: PipelineRun, job: TrainingJob, ctx: Context) -> Refusal | None:
     """Why it can't be started now: it then waits, as a run would."""
+    dataset = ctx.store.dataset(now.slug)
+    if dataset and dataset.paused:
+        resumed = f"POST /api/datasets/{now.slug}/resume lets it go on."
+        return Refusal(
+            PAUSED, f"{dataset.paused.actor} paused the dataset: nothing trains.", resumed, tomorrow=False
+        )
     compute = ctx.guardrails.look()
     config = job.config
     own = Caps(config.daily_runs, config.daily_training_minutes)
