@@ -200,5 +200,5 @@ def test_a_row_that_is_one_too_long_among_others_is_not() -> None:
 def test_a_line_of_blanks_is_passed_over_in_a_moment(blank: str, end: str) -> None:
     """A pattern that goes back over it holds the whole process while it does: no score, no health, no lease is answered."""
     began = time.process_time()
-    other_format(blank * 8000 + end, 1)
-    assert time.process_time() - began < 0.2
+    other_format(blank * 60_000 + end, 1)
+    assert time.process_time() - began < 1
