@@ -13,6 +13,8 @@ from scorer.words import words_of
 Step = Callable[[Any], Any]  # a cell to one number, or to a list of them
 _NAN = math.nan
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The calendar, weekdays with it, comes again after so long; `datetime` itself ends right after SQL Server's last moment.
+_CYCLE_YEARS, _CYCLE = 400, 146_097 * 86_400
 
 
 class Features:
@@ -127,10 +129,11 @@ def _dates(column_type: str, parts: list[str]) -> Step:
         seconds = (_NAN if cell is None else parse_date(cell, [])) if column_type == "string" else cell
         if seconds is None or math.isnan(seconds):
             return _NAN if single else [_NAN] * len(parts)
-        moment = _EPOCH + timedelta(seconds=math.floor(seconds))
+        cycles, within = divmod(math.floor(seconds), _CYCLE)
+        moment = _EPOCH + timedelta(seconds=within)
         values = {
             "epoch": seconds,
-            "year": moment.year,
+            "year": moment.year + _CYCLE_YEARS * cycles,
             "month": moment.month,
             "day": moment.day,
             "weekday": moment.weekday(),

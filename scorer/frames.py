@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scorer.answer import Answer, decided, labelled
-from scorer.errors import RequestError
+from scorer.errors import RequestError, SignatureError
 from scorer.signature import Signature
 
 #: Of a normal distribution, within which an interval's share of the values lies.
@@ -23,11 +23,17 @@ DTYPES = {
     "string": "object",
 }
 
+#: What scikit-learn and pandas raise at values that they can't take.
+_REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError, OverflowError)
+_CELLS = {type(None), bool, int, float, str, list, dict}
+#: Of a classifier with a threshold of its own, in whose terms `predict` answers.
+_THRESHOLDS = {"FixedThresholdClassifier": "threshold", "TunedThresholdClassifierCV": "best_threshold_"}
+
 
 class FrameModel:
     """An estimator with `predict`, and where it has it `predict_proba` or `predict(..., return_std=True)`.
 
-    `signature`: None where nothing declares the columns' types. `refusals`: what a model raises at rows it can't score.
+    `signature`: None where nothing declares the columns' types. `refusals`: what else the model raises at rows it can't score.
     """
 
     def __init__(
@@ -36,9 +42,9 @@ class FrameModel:
         estimator: Any,
         signature: Signature | None,
         optional: frozenset[str] = frozenset(),
-        refusals: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError),
+        refusals: tuple[type[Exception], ...] = (),
     ) -> None:
-        self.predict, self._estimator, self._refusals = predict, estimator, refusals
+        self.predict, self._estimator, self._refusals = predict, estimator, _REFUSALS + refusals
         self.signature, self.optional = signature, optional
         named = getattr(estimator, "feature_names_in_", None)
         self.columns: list[str] | None = signature.columns if signature else None
@@ -46,10 +52,8 @@ class FrameModel:
             self.columns = [str(name) for name in named]
         self._width = getattr(estimator, "n_features_in_", None)
         self.labels = _labels(estimator)
-        threshold = getattr(estimator, "threshold", None)
-        two = self.labels is not None and len(self.labels) == 2
-        self._threshold = float(threshold) if two and isinstance(threshold, int | float) else None
         last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        self._threshold = _own_threshold(last, self.labels)
         parameters = inspect.signature(last.predict).parameters if hasattr(last, "predict") else {}
         self._spread = self.labels is None and "return_std" in parameters
 
@@ -65,11 +69,13 @@ class FrameModel:
         if not rows:
             held = self._threshold if threshold is None else threshold
             return labelled([], self.labels, held, [] if probabilities else None)
-        frame = self.frame(columns, rows)
         try:
+            frame = self.frame(columns, rows)
             return self._scored(frame, probabilities=probabilities, threshold=threshold)
-        except self._refusals as error:
-            number = self._first_refused(frame)
+        except (SignatureError, RequestError):
+            raise
+        except Exception as error:
+            number = self._first_refused(columns, rows) if self._is_refusal(error) else None
             if number is None:
                 raise
             message = f"row {number}: the model refuses it: {str(error)[:300]}"
@@ -104,23 +110,31 @@ class FrameModel:
         )
         return labelled(result, self.labels, self._threshold, shares)
 
-    def _first_refused(self, frame: Any) -> int | None:
-        """The first row that is refused alone; None where only all of them together are."""
-        low, high = 0, len(frame)
+    def _first_refused(self, columns: list[str] | None, rows: list[list[Any]]) -> int | None:
+        """The first row that is refused, alone or with those before it: a word after numbers may be refused only there."""
+        low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2
-            if self._refuses(frame[low : middle + 1]):
+            if self._refuses(columns, rows[: middle + 1]):
                 high = middle
             else:
                 low = middle + 1
-        return low if low < len(frame) and self._refuses(frame[low : low + 1]) else None
+        return low if low < len(rows) else None
 
-    def _refuses(self, frame: Any) -> bool:
+    def _refuses(self, columns: list[str] | None, rows: list[list[Any]]) -> bool:
         try:
-            self._scored(frame, probabilities=self.labels is not None)
-        except self._refusals:
-            return True
+            self._scored(self.frame(columns, rows), probabilities=self.labels is not None)
+        except Exception as error:
+            if self._is_refusal(error):
+                return True
+            raise
         return False
+
+    def _is_refusal(self, error: Exception) -> bool:
+        """Whether rows are at fault, and not the model: an attribute is asked of a cell of another type than the model's."""
+        if isinstance(error, AttributeError):
+            return type(error.obj) in _CELLS
+        return isinstance(error, self._refusals)
 
     def frame(self, columns: list[str] | None, rows: list[list[Any]]) -> Any:
         """Rows as the model wants them. Raises RequestError, SignatureError."""
@@ -164,6 +178,20 @@ def _labels(estimator: Any) -> list[Any] | None:
     """Of a classifier with probabilities for one target."""
     classes = getattr(estimator, "classes_", None) if hasattr(estimator, "predict_proba") else None
     return None if classes is None or isinstance(classes, list) else list(plain(classes))
+
+
+def _own_threshold(last: Any, labels: list[Any] | None) -> float | None:
+    """From which probability of the second of two classes `predict` answers it; None where it goes by another rule.
+
+    Not every `threshold` is one: scikit-learn's SelfTrainingClassifier labels its own training rows by one of that name.
+    """
+    if labels is None or len(labels) != 2 or getattr(last, "pos_label", None) not in (None, labels[1]):
+        return None
+    ours = "threshold" if hasattr(last, "labels") else ""
+    threshold = getattr(last, _THRESHOLDS.get(type(last).__name__, ours), None)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+        return None
+    return float(threshold) if getattr(last, "response_method", "") != "decision_function" else None
 
 
 def _same_width(rows: list[list[Any]], width: int) -> None:

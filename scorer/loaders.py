@@ -22,8 +22,7 @@ def load_mlflow(folder: Path) -> FrameModel:
     except (AttributeError, NotImplementedError):
         estimator = None
     signature, optional = declared(folder)
-    refusals = (ValueError, TypeError, KeyError, mlflow.exceptions.MlflowException)
-    return FrameModel(model.predict, estimator, signature, optional, refusals)
+    return FrameModel(model.predict, estimator, signature, optional, (mlflow.exceptions.MlflowException,))
 
 
 def load_pickle(folder: Path) -> FrameModel:

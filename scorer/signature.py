@@ -16,9 +16,10 @@ _HINT = (
     "columns as doubles (float64) whenever these columns may have missing values."
 )
 #: pandas keeps whole numbers beyond these as objects, which MLflow refuses.
-_INT64 = range(-(2**63), 2**63)
+_INT64, _INT32 = range(-(2**63), 2**63), range(-(2**31), 2**31)
 _NUMPY = {
     "long": "int64",
+    "integer": "int32",
     "double": "float64",
     "boolean": "bool",
     "string": "<U0",
@@ -51,7 +52,9 @@ class Signature:
         return out
 
     def faults(self, columns: list[str], data: list[list[Any]], most: int) -> list[dict[str, Any]]:
-        """What is wrong with which row (from 0), column and value: the first `most` of it. All columns must be there."""
+        """What is wrong with which row (from 0), column and value: the first `most` of it. All columns that the model can't do
+        without must be there.
+        """
         found: list[dict[str, Any]] = []
         position = {name: i for i, name in enumerate(columns)}
         for number, row in enumerate(data):
@@ -60,12 +63,15 @@ class Signature:
                 found.append({"row": number, "message": message})
                 continue
             for name, check in zip(self.columns, self._checks, strict=True):
+                if name not in position:  # one that may be left out
+                    continue
                 value = row[position[name]]
                 try:
                     check(name, value)
                 except SignatureError as error:
-                    shown = value if value is None or isinstance(value, bool | float) else str(value)[:80]
-                    found.append({"row": number, "column": name, "value": shown, "message": str(error)})
+                    found.append(
+                        {"row": number, "column": name, "value": _shown(value), "message": str(error)}
+                    )
             if len(found) >= most:
                 break
         return found[:most]
@@ -87,6 +93,13 @@ class Signature:
         return [[row[i] for i in order] for row in data]
 
 
+def _shown(value: Any) -> Any:
+    """As JSON can have it, which knows no infinity."""
+    if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)[:80]
+
+
 def _refuse(name: str, value: Any, due: str, hint: str = "") -> SignatureError:
     kinds = {bool: "bool", int: "int64", float: "float64"}
     have = kinds.get(type(value), "object")
@@ -103,6 +116,12 @@ def _long(name: str, value: Any) -> Any:
     if value is None or (type(value) is float and math.isnan(value)):
         raise _refuse(name, math.nan, "long", _HINT)
     raise _refuse(name, value, "long")
+
+
+def _integer(name: str, value: Any) -> Any:
+    if _long(name, value) not in _INT32:
+        raise _refuse(name, value, "integer")
+    return value
 
 
 def _double(name: str, value: Any) -> Any:
@@ -146,7 +165,7 @@ def _datetime(name: str, value: Any) -> Any:
 
 _CHECKS = {
     "long": _long,
-    "integer": _long,
+    "integer": _integer,
     "double": _double,
     "float": _double,
     "string": _string,

@@ -28,6 +28,7 @@ CELLS: dict[str, st.SearchStrategy[Any]] = {
     "dates": st.none()
     | st.dates().map(str)
     | st.datetimes().map(lambda d: d.isoformat())
+    | st.sampled_from(["9999-12-31T23:59:59.9999999", "0001-01-01T00:00:00+14:00"])
     | st.text(max_size=5),
     "mixed": st.none() | st.integers(0, 99).map(str) | st.sampled_from(["none", "?", "7.5", "1e3"]),
     "text": st.none() | st.lists(WORDS, min_size=5, max_size=9).map(" ".join),

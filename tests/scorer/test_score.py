@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import BayesianRidge, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
 
 from scorer import load
 from tests.support.automl_jobs import people, run_here, write_data, write_spec
@@ -127,6 +129,29 @@ def three_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = np.arange(30.0).reshape(-1, 1)
     folder = tmp_path_factory.mktemp("three")
     (folder / "model.pkl").write_bytes(pickle.dumps(LogisticRegression().fit(x, np.arange(30) // 10)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reads words."""
+    table = pd.DataFrame({"note": ["good door", "bad door"] * 10})
+    model = make_pipeline(ColumnTransformer([("words", CountVectorizer(), "note")]), LogisticRegression())
+    folder = tmp_path_factory.mktemp("notes")
+    (folder / "model.pkl").write_bytes(pickle.dumps(model.fit(table, ["yes", "no"] * 10)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Declares a column that it can do without, and one of 32 bits."""
+    table = pd.DataFrame({"a": np.arange(20, dtype="int32"), "b": np.ones(20)})
+    model = make_pipeline(ColumnTransformer([("all", "passthrough", ["a", "b"])]), LogisticRegression())
+    columns = [{"type": "integer", "name": "a"}, {"type": "double", "name": "b"}]
+    inputs = json.dumps([*columns, {"type": "datetime", "name": "when", "required": False}])
+    folder = tmp_path_factory.mktemp("optional")
+    (folder / "model.pkl").write_bytes(pickle.dumps(model.fit(table, np.arange(20) > 9)))
+    (folder / "MLmodel").write_text(json.dumps({"flavors": {}, "signature": {"inputs": inputs}}))
     return folder
 
 
@@ -242,6 +267,26 @@ class TestACompiledModel:
         status, answer = deploy(trained).post({"input_data": [{**RECORDS[0], "income": 10**400}]})
         assert (status, answer["errors"][0]["column"]) == (400, "income")
 
+    @pytest.mark.parametrize("text", ["1e400", "-1e400"])
+    @pytest.mark.parametrize("column", ["age", "job", "member", "joined"])
+    def test_endlessness_is_told_in_words_that_json_has(
+        self, deploy: Deploy, trained: Path, column: str, text: str
+    ) -> None:
+        body = json.dumps({"input_data": [{**RECORDS[0], column: "here"}]}).replace('"here"', text)
+        status, answer = deploy(trained).post(body)
+        assert (status, answer["errors"][0]["column"]) == (400, column)
+        assert answer["errors"][0]["value"] == text.replace("1e400", "inf")
+
+    @pytest.mark.parametrize(
+        "moment",
+        ["9999-12-31T23:59:59.9999999", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"],
+    )
+    def test_a_database_s_last_moment_is_scored(self, deploy: Deploy, trained: Path, moment: str) -> None:
+        """SQL Server and .NET write "no end" so; rounded to a float it is in the year 10000."""
+        body = {"input_data": [{**RECORDS[0], "joined": moment}], "params": {"explain": True}}
+        status, answer = deploy(trained).post(body)
+        assert (status, sum(answer["probabilities"][0])) == (200, pytest.approx(1.0))
+
     def test_a_column_that_no_row_has_is_missing(self, deploy: Deploy, trained: Path) -> None:
         wrong = [{**record, "Age": record["age"]} for record in RECORDS]
         for record in wrong:
@@ -348,6 +393,40 @@ class TestAPickledEstimator:
         status, answer = deploy(plain_pickle).post({"input_data": rows})
         assert (status, answer["code"], answer["errors"][0]["row"]) == (400, "invalid-rows", 6)
 
+    @pytest.mark.parametrize("age", ["forty", [40], {"years": 40}, pytest.param(-(10**400), id="vast")])
+    def test_a_value_that_no_table_can_hold_is_named(
+        self, deploy: Deploy, plain_pickle: Path, age: Any
+    ) -> None:
+        rows = [{"age": 40, "income": 1.0, "job": "pilot"}, {"age": age, "income": 1.0, "job": "pilot"}]
+        status, answer = deploy(plain_pickle).post({"input_data": rows})
+        assert (status, answer["code"], answer["errors"][0]["row"]) == (400, "invalid-rows", 1)
+
+    @pytest.mark.parametrize("note", [None, 5, True, [], {}])
+    def test_a_text_that_is_none_is_named(self, notes: Path, tmp_path: Path, note: Any) -> None:
+        """scikit-learn asks it for its small letters and raises AttributeError."""
+        with in_process(notes, tmp_path) as deployment:
+            status, answer = deployment.post({"input_data": [{"note": "good"}, {"note": note}]})
+        assert (status, answer["code"], answer["errors"][0]["row"]) == (400, "invalid-rows", 1)
+
+    def test_a_model_that_is_broken_is_not_taken_for_a_bad_row(self, notes: Path, tmp_path: Path) -> None:
+        model = pickle.loads((notes / "model.pkl").read_bytes())
+        del model[0].transformers_
+        (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+        with in_process(tmp_path, tmp_path) as deployment, pytest.raises(Exception, match="transformers_"):
+            deployment.post({"input_data": [{"note": "good"}]})
+
+    @pytest.mark.parametrize(
+        ("record", "column"),
+        [({"a": 2**31, "b": 0.5}, "a"), ({"a": "x", "b": 0.5}, "a"), ({"a": 1, "b": 0.5, "when": 5}, "when")],
+    )
+    def test_a_wrong_value_is_named_where_columns_may_be_left_out(
+        self, optional: Path, tmp_path: Path, record: dict[str, Any], column: str
+    ) -> None:
+        with in_process(optional, tmp_path) as deployment:
+            assert deployment.post({"input_data": [{"a": 2**31 - 1, "b": 0.5}]})[0] == 200
+            status, answer = deployment.post({"input_data": [record]})
+        assert (status, answer["code"], answer["errors"][0]["column"]) == (400, "invalid-rows", column)
+
     def test_a_regression_answers_intervals_where_it_knows_them(
         self, deploy: Deploy, unsure_numbers: Path
     ) -> None:
@@ -374,6 +453,20 @@ class TestAPickledEstimator:
             assert answer["classes"] == [False, True]
             assert answer.get("threshold") == (None if threshold == "auto" else threshold)
             assert answer["result"] == [False, threshold == "auto", True]
+
+    def test_no_other_parameter_is_taken_for_the_threshold_of_an_answer(self, tmp_path: Path) -> None:
+        """From SelfTrainingClassifier's, rows are labelled while training; 0.3 is of the first class here."""
+        x, y = np.arange(20.0).reshape(-1, 1), np.arange(20) > 9
+        known, line = np.where(np.arange(20) % 5, y.astype(int), -1), LogisticRegression()
+        others = [
+            SelfTrainingClassifier(line, threshold=0.75).fit(x, known),
+            FixedThresholdClassifier(line, threshold=0.3, pos_label=False).fit(x, y),
+            FixedThresholdClassifier(line, threshold=0.3, response_method="decision_function").fit(x, y),
+        ]
+        for model in others:
+            (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+            with in_process(tmp_path, tmp_path) as deployment:
+                assert "threshold" not in deployment.post({"input_data": [[11.0]]})[1]
 
     def test_rows_of_another_width_are_named(self, deploy: Deploy, unsure_numbers: Path) -> None:
         status, answer = deploy(unsure_numbers).post({"input_data": [[1.0, 0.0], [1.0]]})
