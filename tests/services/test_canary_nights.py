@@ -12,7 +12,7 @@ from shared.services.run import traffic as traffic_of
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.canary import ASK_SECONDS
 from shared.services.run.levers import shifting
-from tests.services.test_acts import ANN, live, states, traffic
+from tests.services.test_acts import ANN, BEN, live, states, traffic
 from tests.services.test_bad_cloud import until
 from tests.services.test_canary import callers
 from tests.services.test_lifecycle import drop, state, tick
@@ -86,6 +86,14 @@ class TestAPausedDataset:
         callers(world, "host-a", "m2-a1", 200, failing=True)
         tick(world, 10)
         assert (states(world), traffic(world)) == (["live", "rejected"], BACK)
+
+    def test_who_promotes_it_by_name_means_it(self) -> None:
+        """Else the canary would go on unwatched, for as long as the pause lasts."""
+        world = in_canary()
+        asking.pause("bank", ANN, world.context)
+        assert putting_back.promote("bank-2-a1", BEN, world.context).moved
+        tick(world, 10)
+        assert (states(world), traffic(world)) == (["retired", "live"], {"m2-a1": 100})
 
     def test_whoever_resumes_it_gives_no_failing_challenger_all_traffic(self) -> None:
         world = in_canary()

@@ -48,11 +48,12 @@ def canary(run: Run, ctx: Context) -> Run:
         champion = ctx.store.load(dataset.champion)[0]
     if champion and now.breach:
         return _go_back(run, champion, endpoint, now.breach, dataset, ctx)
-    if endpoint.state not in SETTLED or (dataset.paused and now.passed):
+    held = dataset.paused if now.passed and not run.promoted else None  # who promotes it by name means it
+    if endpoint.state not in SETTLED or held:
         # An earlier move is still under way, or a person wants no other: callers are looked after all the same.
         run = _looked_after(run, champion, endpoint, now, ctx)
-        return waiting(run, dataset.paused) if dataset.paused and now.passed else run
-    if dataset.paused and now.since is None:
+        return waiting(run, held) if held else run
+    if dataset.paused and now.since is None and not run.promoted:
         return waiting(run, dataset.paused)
     if now.since is None and (before := ready(run, endpoint, ctx)):
         return before
