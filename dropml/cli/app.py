@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -30,6 +31,14 @@ Exit codes: 0 live or well, 1 error, 2 usage, 3 quarantined, 4 failed, 5 rejecte
 130 interrupted."""
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        import dropml
+
+        print(f"dropml {dropml.__version__}")
+        raise typer.Exit
+
+
 def build() -> typer.Typer:
     """Every command; nothing heavy is imported before one is called."""
     app = typer.Typer(
@@ -38,6 +47,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=True,
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
     for module in (
@@ -57,8 +67,12 @@ def build() -> typer.Typer:
     return app
 
 
-def _root() -> None:
-    pass
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -125,8 +125,8 @@ def age(at: float | None) -> str:
     seconds = max(0.0, time.time() - at)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 1:.0f} s"
 
 
 def complain(message: str, then: str, stream: TextIO | None = None) -> None:

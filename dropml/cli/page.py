@@ -40,7 +40,7 @@ terminal only; `NO_COLOR` and `TERM=dumb` are obeyed. Every error ends with the 
 
 | exit code | what it means |
 |---|---|
-| 0 | well; of a run that was waited for: live |
+| 0 | well; of a run that was waited for: live, or cancelled where `cancel` was asked |
 | 1 | an error |
 | 2 | a wrong word in the command itself |
 | 3 | the file is quarantined |

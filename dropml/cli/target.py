@@ -85,7 +85,11 @@ def _of_stack(path: Path) -> Target:
 def _profile(path: Path, name: str) -> Target:
     """Of `[name]` in the configuration file, which only its owner may read, for it holds a key."""
     if not path.is_file():
-        raise Stop(f"There is no {path}, so no profile {name!r}.", f"write [{name}] with url and key into it")
+        raise Stop(
+            f"There is no {path}, so no profile {name!r}.",
+            f"write [{name}] with url and key into it",
+            Code.USAGE,
+        )
     if path.stat().st_mode & 0o077:
         raise Stop(f"{path} holds a key and can be read by others.", f"chmod 600 {path}")
     try:

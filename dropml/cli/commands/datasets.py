@@ -33,8 +33,17 @@ def datasets(
     """List datasets and what serves each."""
     session = current()
     found = list(pages(session, "/datasets", "datasets", limit))
-    columns = ("dataset", "champion", "model", "endpoint", "traffic", "open_runs", "versions", "problem")
-    session.out.rows(found, columns, "No datasets yet. Next: dropml drop FILE")
+    columns = (
+        "dataset", "state", "champion", "model", "endpoint", "traffic", "open_runs", "versions", "problem",
+    )  # fmt: skip
+    rows = [one | {"state": _state(one)} for one in found] if session.out.format is Format.TABLE else found
+    session.out.rows(rows, columns, "No datasets yet. Next: dropml drop FILE")
+
+
+def _state(one: Any) -> str | None:
+    """As the overview of the dashboard says it."""
+    held = (("paused", one.get("paused")), ("damaged", one.get("problem")), ("asleep", one.get("asleep")))
+    return next((word for word, on in held if on), "live" if one["champion"] else None)
 
 
 def why(dataset: Name) -> None:
@@ -43,14 +52,10 @@ def why(dataset: Name) -> None:
     From the file to the traffic, and whether the ledger holds.
     """
     session = current()
-    found = next(
-        (one for one in pages(session, "/datasets", "datasets", 10_000) if one["dataset"] == dataset), None
-    )
-    if found is None:
-        raise Stop(f"There is no dataset {dataset!r}.", "dropml datasets")
-    if not found["champion"]:
-        raise Stop(f"No model of {dataset!r} is live yet.", f"dropml runs --dataset {quote(dataset)}")
     with session.client() as api:
+        found: Any = api.get(f"/datasets/{_part(dataset)}")["dataset"]
+        if not found["champion"]:
+            raise Stop(f"No model of {dataset!r} is live yet.", f"dropml runs --dataset {quote(dataset)}")
         run: Any = api.run(found["champion"])
         board: Any = api.leaderboard(found["champion"])
         ledger: Any = api.get(f"/runs/{_part(found['champion'])}/ledger")
@@ -63,12 +68,13 @@ def _reasons(found: Any, run: Any, board: Any, ledger: Any) -> list[tuple[str, o
     canary, best = run.get("canary") or {}, run["best"] or {}
     metric = board["primary_metric"]
     value = (best.get("metrics") or {}).get(metric)
+    worth = "" if value is None else f": {metric} {value:.5f}"
     broken = ledger.get("broken_at")
     chain = "holds" if broken is None else f"broken at entry {broken}: {ledger.get('reason')}"
     return [
         ("file", f"{source['container']}/{source['blob']}, sha256 {source['content_hash']}"),
         ("checked", f"{snapshot.get('rows')} rows, {snapshot.get('bad_rows') or 0} put aside"),
-        ("trained", f"{best.get('algorithm')}, best of {len(board['trials'])}: {metric} {value or 0:.5f}"),
+        ("trained", f"{best.get('algorithm') or 'a model'}, best of {len(board['trials'])}{worth}"),
         ("gate", gate.get("reason")),
         ("approved", _said(run.get("approval"))),
         ("rollout", canary.get("breach") or (canary and f"{canary.get('percent')} % first, and held")),
@@ -180,6 +186,10 @@ def threshold(
         "min_precision": min_precision,
         "min_recall": min_recall,
     }
+    if none and value is not None:
+        raise Stop(
+            "Either a VALUE or --none, not both.", f"dropml threshold {quote(dataset)} --none", Code.USAGE
+        )
     body = {name: rule for name, rule in rules.items() if rule is not None}
     if none or value is not None:
         body["threshold"] = None if none else value

@@ -108,18 +108,19 @@ def watch(
     session = current()
     if run_id:
         return wait_for(session, run_id, timeout)
-    from dropml.cli.watch import watch_all
+    from dropml.cli.watch import FAR, NEAR, watch_all
 
     with session.client() as api:
         api.runs(limit=1)  # what is wrong with the key is told at once
+        pause = NEAR if session.target.local else FAR
         try:
-            watch_all(api)
+            watch_all(api, None if _table(session) else lambda run: session.out.document(run, ()), pause)
         except KeyboardInterrupt:
             print(file=sys.stderr)
     return Code.OK
 
 
-def wait_for(session: Session, run_id: str, timeout: float) -> int:
+def wait_for(session: Session, run_id: str, timeout: float, wanted: str = "live") -> int:
     """Follow the run on stderr, tell it on stdout; the exit code that its end means."""
     from dropml.cli.following import FAR, NEAR, Progress, follow
 
@@ -128,7 +129,7 @@ def wait_for(session: Session, run_id: str, timeout: float) -> int:
     with session.client() as api:
         run: Any = follow(api, lambda: run_id, timeout, progress=progress, pause=pause)
     session.out.document(run, story(run))
-    return told(session, run)
+    return Code.OK if run["state"] == wanted != "live" else told(session, run)
 
 
 def told(session: Session, run: Any) -> int:
@@ -178,39 +179,34 @@ def retry(run_id: RunId, wait: Wait = False, timeout: Timeout = HOURS) -> int:
 
 def cancel(run_id: RunId, note: Note = "", wait: Wait = False, timeout: Timeout = HOURS) -> int:
     """End an open run with its job and its deployment."""
-    _act(run_id, "cancel", note)
-    return _then(run_id, wait, timeout)
+    return _act(run_id, "cancel", note, wait, timeout, wanted="cancelled")
 
 
 def approve(run_id: RunId, note: Note = "", wait: Wait = False, timeout: Timeout = HOURS) -> int:
     """Let a run that waits for a person go on."""
-    _act(run_id, "approve", note)
-    return _then(run_id, wait, timeout)
+    return _act(run_id, "approve", note, wait, timeout)
 
 
 def reject(run_id: RunId, note: Note = "", wait: Wait = False, timeout: Timeout = HOURS) -> int:
     """End a run that waits for a person; its deployment goes."""
-    _act(run_id, "reject", note)
-    return _then(run_id, wait, timeout)
+    return _act(run_id, "reject", note, wait, timeout)
 
 
 def promote(run_id: RunId, note: Note = "", wait: Wait = False, timeout: Timeout = HOURS) -> int:
     """Give a canary, or an earlier version, all traffic."""
-    _act(run_id, "promote", note)
-    return _then(run_id, wait, timeout)
+    return _act(run_id, "promote", note, wait, timeout)
 
 
-def _act(run_id: str, action: str, note: str) -> None:
+def _act(run_id: str, action: str, note: str, wait: bool, timeout: float, wanted: str = "live") -> int:
+    """What was asked is told; where it is waited for, what came of it instead. `wanted` is the end that is no error."""
     session = current()
     with session.client() as api:
         done = api.post(f"/runs/{_part(run_id)}/{action}", {"note": note} if note else None)
+    if wait:
+        return wait_for(session, run_id, timeout, wanted)
     lines = [(name, done.get(name)) for name in ("run_id", "state", "actor", "note", "model", "deployment")]
-    if session.out.format is Format.TABLE or not session.out.quiet:
-        session.out.document(done, lines)
-
-
-def _then(run_id: str, wait: bool, timeout: float) -> int:
-    return wait_for(current(), run_id, timeout) if wait else Code.OK
+    session.out.document(done, lines)
+    return Code.OK
 
 
 def pages(session: Session, path: str, name: str, limit: int, **params: str) -> Any:
