@@ -24,6 +24,7 @@ from shared.services.scoring.calling import EndpointCalls
 from shared.services.scoring.endpoints import Endpoints
 from shared.services.scoring.keys import KeyRing
 from shared.services.ticks import Ticks
+from shared.ui.desk import Settled
 from shared.ui.session import Sessions
 from tests.support.intake_front import Front
 from tests.support.memory_pipelines import MemoryPipelines
@@ -125,7 +126,7 @@ def guest_of(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
     pipelines = PipelineRuns(world.context, MemoryPipelines(world.azureml))
     calls = EndpointCalls(EndpointHttp(), KeyRing(Endpoint()))
     endpoints = Endpoints(StoredServing(world.docs), calls)
-    sessions = Sessions(world.docs, world.clock)
+    sessions, settled = Sessions(world.docs, world.clock), Settled()
     for module, name, built in (
         (bootstrap, "context", lambda: world.context),
         (bootstrap, "store", lambda: world.store),
@@ -136,6 +137,7 @@ def guest_of(house: Front, monkeypatch: pytest.MonkeyPatch) -> Guest:
         (bootstrap, "workers", lambda: Bulkhead(8, 1.0)),
         (front, "quarantine", lambda: Quarantine(world.context, house.files, house.plan)),
         (dashboard, "sessions", lambda: sessions),
+        (dashboard, "settled", lambda: settled),
         (checkup, "examine", lambda version: report.examine({"app": lambda: report.ok("app", version)})),
         (bootstrap, "endpoints", lambda: endpoints),
         (checkup, "ticks", lambda: Ticks(world.store, world.log)),

@@ -22,6 +22,7 @@ from shared.services.upkeep.drift import path_of as drift_path
 from shared.services.upkeep.retraining import path_of as retraining_path
 from shared.ui.desk import Desk, Visit
 from shared.ui.render import Page
+from shared.ui.views.batches import latest, moving
 
 T = TypeVar("T")
 #: Runs listed, and columns of a profile that are drawn; the JSON has them all.
@@ -50,11 +51,12 @@ def found(desk: Desk, name: str) -> Dataset:
 def dataset(desk: Desk, visit: Visit) -> Page:
     store = desk.store
     now = found(desk, visit.names[0])
-    with ThreadPoolExecutor(6, thread_name_prefix="dropml-read") as pool:
+    with ThreadPoolExecutor(7, thread_name_prefix="dropml-read") as pool:
         listed = pool.submit(store.index_of(now.slug).page, RUNS, visit.said.get("cursor"))
         serves = pool.submit(store.hint, f"serving/{now.slug}.json", ServingEntry)
         series = pool.submit(_lately, desk, series_path(now.slug), Series)
         drift = pool.submit(_lately, desk, drift_path(now.slug), DriftSeries)
+        scored = pool.submit(latest, desk, now.slug)
         retraining = pool.submit(_lately, desk, retraining_path(now.slug), Retraining)
         champion, page = _run(desk, now.champion), listed.result()
         newest = next((run for run in page.items if run.rows), None)
@@ -80,9 +82,10 @@ def dataset(desk: Desk, visit: Visit) -> Page:
         "series": series.result() or Series(),
         "drift": (drift.result() or DriftSeries()).windows[::-1][:WINDOWS],
         "retraining": retraining.result(),
+        "batches": scored.result(),
     }
-    moving = any(run.state in OPEN for run in page.items)
-    return Page("dataset.html", now.dataset, values, live=desk.place.look_seconds if moving else 0)
+    moves = any(run.state in OPEN for run in page.items) or moving(scored.result())
+    return Page("dataset.html", now.dataset, values, live=desk.place.look_seconds if moves else 0)
 
 
 def _run(desk: Desk, run_id: str | None) -> Run | None:
