@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$")
+#: Digits of a fraction past microseconds, as SQL Server (7) and pandas (9) write them: strptime takes six.
+_BEYOND = re.compile(r"(\.\d{6})\d+")
 COMMON_FORMATS = ["%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y", "%Y/%m/%d", "%d-%b-%Y"]
 
 
@@ -21,9 +23,10 @@ def parse_date(text: str, formats: list[str]) -> float:
             return _seconds(datetime.fromisoformat(text))
         except ValueError:
             return math.nan
+    micro = _BEYOND.sub(r"\1", text)
     for form in formats or COMMON_FORMATS:
         try:
-            return _seconds(datetime.strptime(text, form))  # noqa: DTZ007 - the file's own clock
+            return _seconds(datetime.strptime(micro if "%f" in form else text, form))  # noqa: DTZ007 - the file's own clock
         except ValueError:
             continue
     return math.nan

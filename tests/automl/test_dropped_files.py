@@ -6,9 +6,12 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dropml.azureml.automl.data.reader import read_table
 from scorer import load
+from scorer.dates import parse_date
 from shared.domain.config import DatasetConfig
 from shared.domain.rows.payloads import parse
 from shared.domain.rows.validation import RowValidator
@@ -79,3 +82,29 @@ def test_what_is_staged_trains_and_answers_its_own_rows_in_the_files_words(
     checked = parse(unlabelled.encode(), "text/csv", max_rows=1000).check(RowValidator(done.schema))
     answers = list(load(job.model_dir, "compiled").predict(checked.columns, checked.rows))
     assert answers == [labels[(i // 3) % len(labels)] for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2024-01-{:02} 10:11:12.1234567",  # SQL Server's datetime2
+        "2024-01-{:02} 10:11:12.0000000",
+        "2024-01-{:02}T10:11:12.123456789Z",  # pandas, Java
+        "2024-01-{:02}T10:11:12.1234567+02:00",
+        "2024-01-{:02} 10:11:12.5",
+        "2024-01-{:02} 10:11",
+        "2024-01-{:02}T10:11:12",
+        "2024-01-{:02}",
+    ],
+)
+def test_a_moment_is_the_same_one_while_training_and_while_scoring(tmp_path: Path, moment: str) -> None:
+    """However many digits its fraction has."""
+    moments = [moment.format(1 + i % 28) for i in range(120)]
+    text = "at,x,y\n" + "".join(f"{at},{i % 7},{'yes' if i % 3 else 'no'}\n" for i, at in enumerate(moments))
+    area = MemoryArea()
+    done = staged(text, DatasetConfig(imbalance="off"), rule=None, area=area)
+    assert done.schema.columns[0].type == "datetime"
+    for name in (TRAIN, MLTABLE):
+        (tmp_path / name.rpartition("/")[2]).write_bytes(area.blobs[name])
+    trained = read_table(tmp_path).columns["at"].values
+    assert np.array_equal(trained, [parse_date(at, []) for at in moments])
