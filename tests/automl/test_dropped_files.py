@@ -107,4 +107,5 @@ def test_a_moment_is_the_same_one_while_training_and_while_scoring(tmp_path: Pat
     for name in (TRAIN, MLTABLE):
         (tmp_path / name.rpartition("/")[2]).write_bytes(area.blobs[name])
     trained = read_table(tmp_path).columns["at"].values
+    assert trained is not None
     assert np.array_equal(trained, [parse_date(at, []) for at in moments])
