@@ -372,8 +372,11 @@ def test_the_rule_is_kept_with_the_dataset() -> None:
         (["01", "1", "10"], "'01' and '1'"),
         (["Straße", "STRASSE", "x"], "'STRASSE' and 'Straße'"),
         (["high  risk", "high risk", "low"], "'high  risk' and 'high risk'"),
+        (["Approved", "Аpproved", "no"], "with CYRILLIC CAPITAL LETTER A"),
+        (["yes", "ｙｅｓ", "no"], "with FULLWIDTH LATIN SMALL LETTER Y"),
         (["yes", "no"], ""),
         (["1.5", "2.5", "1"], ""),
+        (["да", "нет"], ""),
     ],
 )
 def test_classes_that_differ_in_case_or_notation_alone_are_warned_of(labels: list[str], told: str) -> None:

@@ -109,3 +109,56 @@ def test_an_engine_for_clean_rows_changes_nothing(second: str) -> None:
         stage([raw], MemoryArea(), DatasetConfig(), RULE, "people", pack=engine) for engine in (pack, None)
     ]
     assert done[0] == done[1]
+
+
+def survey(*below: str) -> str:
+    rows = (
+        f"2024-01-{1 + i % 28:02} 10:00:00,{20 + i % 40},{i % 3},{'no' if i % 3 else 'yes'}\n"
+        for i in range(120)
+    )
+    return "StartDate,Q1,Q2,y\n" + "".join(f"{line}\n" for line in below) + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        # Qualtrics: the questions, then their ids.
+        (
+            "Start Date,How old are you?,How many?,Would you?",
+            '"{""ImportId"":""startDate""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2""}","{""ImportId"":""QID3""}"',
+        ),
+        ("Start,Age,Count,Answer", "date,integer,integer,string", "meta,,,class"),
+        # SurveyMonkey: one word for a number, and an answer that no row gives.
+        (",Response,,Open-Ended Response",),
+    ],
+)
+def test_the_questions_of_a_survey_make_no_classes_and_no_text_of_numbers(below: tuple[str, ...]) -> None:
+    area = MemoryArea()
+    done = staged(survey(*below), DatasetConfig(imbalance="off"), area=area)
+    assert done.class_counts["train"].keys() == {"yes", "no"}
+    assert [column.type for column in done.schema.columns] == ["datetime", "integer", "integer"]
+    assert (done.rows, done.bad_rows) == (120, len(below))
+    assert [row[0] for row in area.rows(BAD_ROWS)[1:]] == [str(line + 2) for line in range(len(below))]
+    for line in range(len(below)):
+        assert any(f"Line {line + 2} looks like" in told for told in done.warnings)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        ("pending,pending,pending,no", "pending,pending,pending,yes"),  # results that are not in yet
+        ("late,open,due,no", "soon,new,wait,no"),  # with answers as other rows have them
+        (",refused,,no",),
+    ],
+)
+def test_first_rows_that_wait_for_their_numbers_are_rows(below: tuple[str, ...]) -> None:
+    done = staged(survey(*below))
+    assert (done.rows, done.bad_rows) == (120 + len(below), 0)
+
+
+def test_a_second_header_of_words_alone_is_told_by_the_class_that_it_makes() -> None:
+    rows = "".join(f"n{i % 40},c{i % 5},{'no' if i % 3 else 'yes'}\n" for i in range(120))
+    done = staged(f"name,city,y\nName of customer,City,Bought?\n{rows}")
+    [told] = [told for told in done.warnings if "second header" in told]
+    assert "'Bought?' on line 2 alone" in told
+    assert not [told for told in staged(f"name,city,y\n{rows}").warnings if "second header" in told]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import csv_lines
@@ -10,6 +11,8 @@ from shared.domain.table.blocks import csv_lines
 HEADER = ["line", "code", "reason", "row"]
 #: Past so many, a file with too large a share of bad rows is read no further.
 PATIENCE = 1000
+#: The most rows of a footer.
+_FOOTER = 20
 #: Characters kept of a row put aside.
 MAX_KEPT = 1 << 16
 
@@ -25,11 +28,14 @@ class BadRows:
     #: All rows put aside, those without a label included.
     aside: int = 0
     first: InvalidTable | None = None
+    #: Rows of the file up to the first bad one.
+    _before: int = 0
     _waiting: list[list[str]] = field(default_factory=list)
 
     def add(self, error: InvalidTable, row: str) -> None:
         """A row that can't be read. Raises the first one's error where there are too many whatever follows."""
-        self.first = self.first or error
+        if self.first is None:
+            self.first, self._before = error, self.read - 1
         self.count += 1
         self.put_aside(error.where["line"], error.error_code, error.message, row)
         if self.most == 0 or self.count > max(PATIENCE, 10 * self._allowed()):
@@ -63,11 +69,28 @@ class BadRows:
             f"{error.message} {so_far}{self.count:,} of {self.read:,} rows can't be read; at most {allowed:,} may be "
             f"(max_bad_rows: {self.most:g}{share})."
         )
+        if needed is not None:
+            error.remedy += self._footer()
         if self._rest_may_train(needed):
             value = "a higher max_bad_rows" if needed is None else f"max_bad_rows: {self.count}"
             error.remedy += f" Or set {value} to train on the rest."
             error.where["bad_rows"] = self.count
         raise error
+
+    def _footer(self) -> str:
+        """A hint where the bad rows are the last ones, and shorter than the others."""
+        first: dict[str, Any] = self.first.where if self.first else {}
+        last = 0 < self._before == self.read - self.count
+        if not last or self.count > _FOOTER or first.get("found", 1) >= first.get("expected", 0):
+            return ""
+        line = first["line"]
+        which = (
+            f"Line {line:,} ends the file" if self.count == 1 else f"The lines from {line:,} on end the file"
+        )
+        return (
+            f" {which}: if a program wrote a footer there (a total, a count of rows, its own name), remove it; if the file was "
+            "cut off, fetch it anew."
+        )
 
     def _rest_may_train(self, needed: int | None) -> bool:
         left = self.read - self.count

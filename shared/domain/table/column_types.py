@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from datetime import datetime
+from typing import Literal
 
 from shared.domain.schema import Column, ColumnType
 from shared.domain.table.foreign_quotes import ForeignQuotes
@@ -72,8 +73,10 @@ class ColumnStats:
         self._categories: set[str] | None = set()
         self._low: float | None = None
         self._high: float | None = None
-        #: The first value that made a string of a column of numbers.
+        #: The first value that made a string of a column of numbers or dates, and others that came with it.
         self.spoiler: str | None = None
+        self.spoilers: list[str] = []
+        self.spoilt: Literal["numbers", "dates"] = "numbers"
         #: How often it stands there, and the line where it does first.
         self.spoiler_count, self.spoiler_line = 0, 0
         #: Numbers and dates in other notations, which make text of the column.
@@ -136,7 +139,7 @@ class ColumnStats:
         elif {self.type, found} == {"integer", "number"}:
             self.type = "number"
         else:
-            if self.type in ("integer", "number"):
+            if self.type in ("integer", "number", "datetime"):
                 self._note_spoiler(distinct, mostly=False)
             self.type = "string"
 
@@ -198,10 +201,13 @@ class ColumnStats:
             self.type, self._low, self._high = found.type, found.low, found.high
 
     def _note_spoiler(self, values: set[str], mostly: bool) -> None:
-        """Remember a value that is no number; with `mostly`, only where most of the values are numbers."""
-        words = sorted(value for value in values if numbers([value], "\n" + value) is None)
+        """Remember values that are no numbers, or no dates; with `mostly`, only where most of the values are."""
+        words = [] if self.type == "datetime" else [v for v in values if numbers([v], "\n" + v) is None]
+        if self.type == "datetime" or (mostly and len(words) == len(values)):
+            self.spoilt, words = "dates", [value for value in values if datetime_shape(value) is None]
         if words and not (mostly and len(words) * 2 > len(values)):
-            self.spoiler = words[0]
+            self.spoilers = sorted(words)
+            self.spoiler = self.spoilers[0]
 
     def might_hold(self, word: str) -> bool | None:
         """Whether a word could be one of the values, once they are all in; None where nobody can tell."""

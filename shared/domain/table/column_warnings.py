@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.notations import notation_of
 from shared.domain.table.number_notation import COMMA, POINT
+
+#: Words that are named beside the first.
+_NAMED = 4
 
 
 def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> str | None:
@@ -17,14 +21,26 @@ def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> st
         return f"Column {name} {told}"
     if told := column.quotes.told():
         return f"Column {name} {told}"
-    if column.spoiler is not None:
-        times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
-        place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""
-        return (
-            f"Column {name} is text: it holds {column.spoiler[:60]!r} among numbers{place}. Leave cells without a number "
-            "empty, and it is read as numbers."
-        )
-    return None
+    return f"Column {name} {_spoilt(column)}" if column.spoiler is not None else None
+
+
+def _spoilt(column: ColumnStats) -> str:
+    """Which words make text of a column of numbers or dates."""
+    first, others = column.spoilers[0], column.spoilers[1:]
+    times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
+    place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""
+    shown = ", ".join(repr(word[:30]) for word in others[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    beside = f", beside {shown}{more}" if others else ""
+    kind, one = (column.spoilt, column.spoilt[:-1])
+    if kind == "numbers" and first.isdecimal():
+        return f"is text: as a number {first[:60]!r}{place} would lose a zero or digits. Identifiers are to stay text."
+    odd = notation_of(first)
+    better = f"{odd[1][0].upper()}{odd[1][1:]}. " if odd else ""
+    return (
+        f"is text: it holds {first[:60]!r} among {kind}{place}{beside}. {better}Leave cells without a {one} empty, and it is "
+        f"read as {kind}."
+    )
 
 
 def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blanks import blanks_between
+from shared.domain.table.escapes import whole_rows
 
 DELIMITERS = (",", ";", "\t", "|")
 #: Taken where none of those stands in the header and every line has as many values: times and names hold them, too.
@@ -30,6 +31,8 @@ class Dialect:
     bom: bool = False
 
 
+#: Signs that programs write between values, though they are no delimiters here.
+_ODD = re.compile(r"[\x01-\x08\x1c-\x1f~#!§¦¬þ¶/\\]|\u2016")
 _SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*\n', re.IGNORECASE)
 _BLANK_ROWS = re.compile(r"(?:[,;|:^\t ]*\n)+")
 
@@ -107,7 +110,7 @@ def detect(first: str, line: int = 1) -> str:
         raise InvalidTable(
             f"No delimiter among {NAMES} cuts the first line into columns: {text[:120]!r}.",
             remedy="The first line must name at least two columns, separated by one of them."
-            + (_uneven(text) or blanks_between(window, complete=complete)),
+            + _cause(window, text, complete=complete),
             code="no-table",
             line=line + len(window) - len(window.lstrip("\n")),
         ).showing(text[:60], ",".join(words) if 1 < len(words := text[:60].split()) < 8 else "age,city,y")
@@ -124,6 +127,31 @@ def rare(window: str, *, complete: bool) -> str:
         if len(rows) > 1 and len(widths) == 1 and (width := widths.pop()) > 1:
             found[delimiter] = width
     return max(found, key=found.__getitem__, default="")
+
+
+def _cause(window: str, header: str, *, complete: bool) -> str:
+    """Why nothing cuts the header, where the lines tell it."""
+    second = window.lstrip("\n").partition("\n")[2].lstrip("\n").partition("\n")[0]
+    return (
+        whole_rows(header, second)
+        or _uneven(header)
+        or _unusual(window, complete=complete)
+        or blanks_between(window, complete=complete)
+    )
+
+
+def _unusual(window: str, *, complete: bool) -> str:
+    """A sign that cuts all lines alike, though it is no delimiter that is taken."""
+    lines = [line for line in window.split("\n")[: None if complete else -1] if line.strip()][: SAMPLE + 1]
+    for sign in dict.fromkeys(_ODD.findall(lines[0] if lines else "")):
+        if len(lines) > 2 and len({line.count(sign) for line in lines}) == 1:
+            return (
+                f" {sign!r} seems to stand between the values"
+                + (" (Hive writes so)" if sign == "\x01" else "")
+                + ": write a comma "
+                "in its place, and values that hold a comma in quotation marks."
+            )
+    return ""
 
 
 def _uneven(header: str) -> str:

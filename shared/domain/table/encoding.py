@@ -34,6 +34,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF8, "utf-8"),
+    ("ï»¿".encode(), "utf-8"),  # the mark read as Windows-1252 and written anew
 )
 GUESS = "cp1252"
 

@@ -36,13 +36,7 @@ def check_header(names: list[str], line: int) -> None:
     unnamed = [i for i, name in enumerate(names, 1) if not name]
     if unnamed:
         places = ", ".join(map(str, unnamed[:20]))
-        hint = (
-            " A first column without a name is often an index: with pandas, write to_csv(..., index=False)."
-            if unnamed[0] == 1
-            else " A last column without a name often comes from a delimiter at the end of each line."
-            if unnamed == [len(names)]
-            else ""
-        )
+        hint = _unnamed_cause(names, unnamed)
         raise InvalidTable(
             f"{len(unnamed)} of {len(names)} columns {'has' if len(unnamed) == 1 else 'have'} no name: "
             f"column{'' if len(unnamed) == 1 else 's'} {places}.",
@@ -69,6 +63,25 @@ def check_header(names: list[str], line: int) -> None:
                 line=line,
                 column=i,
             )
+
+
+def _unnamed_cause(names: Sequence[str], unnamed: Sequence[int]) -> str:
+    """Why columns at the ends have no name."""
+    first, last = unnamed[0] == 1, unnamed == list(range(len(names) - len(unnamed) + 1, len(names) + 1))
+    if unnamed == [1, len(names)]:
+        return " A delimiter at both ends of each line makes a column without a name there: leave them out."
+    if first and not names[0]:
+        return (
+            " A first column without a name is often an index: with pandas, write to_csv(..., index=False); in R, "
+            "write.csv(x, 'NAME.csv', row.names = FALSE). Or give it a name of its own, and say `id:` or `drop:` with it."
+        )
+    if last and len(unnamed) == 1:
+        return " A last column without a name often comes from a delimiter at the end of each line."
+    if last and len(unnamed) * 2 <= len(names):
+        return " Columns without a name at the end are often empty ones that a spreadsheet wrote: delete them there."
+    if unnamed == list(range(2, len(names), 2)):
+        return " Every second one has none: the delimiter seems to stand twice between values; write it once."
+    return ""
 
 
 def alike(names: Sequence[str], line: int) -> list[str]:

@@ -16,6 +16,10 @@ _NOTHING = re.compile(
 )
 
 
+#: On a line of their own: the end of a file as DOS and mainframes mark it, and the end of a page.
+_ENDS = re.compile("^[\x1a\f]+$", re.MULTILINE)
+
+
 class Cleaner:
     """Cleans blocks of whole lines, and remembers how much there was to clean and where it began."""
 
@@ -25,13 +29,19 @@ class Cleaner:
 
     def clean(self, text: str, line: int = 1) -> str:
         """`line` is that of the text's first character."""
-        if text.isascii():
-            return text
-        found, removed = _NOTHING.subn("", text)
+        plain, removed = text, 0
+        if "\x1a" in text or "\f" in text:
+            plain, removed = _ENDS.subn("", text)
+        if plain.isascii():
+            return self._cleaned(text, plain, line, removed, 0)
+        found, more = _NOTHING.subn("", plain)
         found, spaces = _SPACES.subn(" ", found)
         if not unicodedata.is_normalized("NFC", found):
             found = unicodedata.normalize("NFC", found)
             self.composed += 1
+        return self._cleaned(text, found, line, removed + more, spaces)
+
+    def _cleaned(self, text: str, found: str, line: int, removed: int, spaces: int) -> str:
         if self.first_line is None and found != text:
             lines = zip(text.split("\n"), found.split("\n"), strict=True)
             self.first_line = line + next(i for i, (before, after) in enumerate(lines) if before != after)

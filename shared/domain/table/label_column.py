@@ -8,16 +8,16 @@ from itertools import compress
 
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
-from shared.domain.labels import canonical_label
 from shared.domain.names import likest
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
-from shared.domain.table.foreign_quotes import bare, in_header
+from shared.domain.table.foreign_quotes import in_header
 from shared.domain.table.header import like_data
 from shared.domain.table.label_notation import quantity, warnings, written
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
+from shared.domain.table.odd_classes import alike, second_header
 from shared.domain.words import counted, was
 
 #: Azure AutoML takes no fewer.
@@ -77,6 +77,8 @@ class LabelStats:
         self.first_unlabelled: int | None = None
         #: Words among its values that count as empty.
         self.spelt: set[str] = set()
+        #: The value of the first row, and its line.
+        self._first: tuple[str, int] | None = None
         #: In a regression the first value that is no plain number, and its line.
         self._odd: tuple[str, int] | None = None
         #: One that is.
@@ -103,6 +105,8 @@ class LabelStats:
     def update(self, block: Block, column: int, held: Sequence[bool]) -> None:
         values = block.texts(column)
         counts = Counter(values)
+        if self._first is None and values:
+            self._first = values[0], block.starts[0]
         self.rows += len(values)
         self.held += sum(held)
         self.column.update(set(counts))
@@ -148,12 +152,11 @@ class LabelStats:
         ).showing(value, self._number or "12.5")
 
     def _words(self) -> str:
-        spelt = ", ".join(map(repr, sorted(self.spelt)))
-        return (
-            f" The word{'s' if len(self.spelt) > 1 else ''} {spelt} {'counts' if len(self.spelt) == 1 else 'count'} as empty."
-            if spelt
-            else ""
-        )
+        if not self.spelt:
+            return ""
+        spelt, several = ", ".join(map(repr, sorted(self.spelt))), len(self.spelt) > 1
+        words = f"The words {spelt} count" if several else f"The word {spelt} counts"
+        return f" {words} as empty. If {'one' if several else 'it'} is a class, write another word for it."
 
     def waive_holdout(self) -> None:
         self.holdout.clear()
@@ -231,8 +234,9 @@ class LabelStats:
         rare = _few(self.total, train)
         return (
             warnings(self.column, self.numbers_said)
-            + _alike(self.label, self.total)
+            + alike(self.label, self.total)
             + [f"The label {self.label!r} {told}" for told in [self.column.quotes.told()] if told]
+            + second_header(self.label, self._first, self.total)
             + [f"Classes with fewer than {FEW} training rows: {rare}."] * bool(rare)
             + [f"Classes with fewer than {FEW} rows held out, on which the gate can tell little: {thin}."]
             * bool(thin)
@@ -253,21 +257,6 @@ class LabelStats:
     def _as_numbers(self) -> str:
         numbers = written(self.column)
         return f", {numbers}" if numbers else ""
-
-
-def _alike(label: str, names: Iterable[str]) -> list[str]:
-    """A warning of classes that differ in case, or in how a number is written, alone."""
-    groups: dict[str, list[str]] = {}
-    for name in sorted(names):
-        word = " ".join((bare(name) or name).split())
-        groups.setdefault(canonical_label(word).casefold(), []).append(name)
-    alike = [" and ".join(map(repr, group[:5])) for group in groups.values() if len(group) > 1]
-    more = f" and {len(alike) - 5} more such groups" if len(alike) > 5 else ""
-    told = (
-        f"The label {label!r} has values that differ in case or notation alone, each a class of its own: "
-        f"{'; '.join(alike[:5])}{more}. If they mean the same, write them alike."
-    )
-    return [told] if alike else []
 
 
 def _few(names: Iterable[str], counts: Counter[str]) -> str:

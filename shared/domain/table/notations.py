@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.table.number_notation import MONEY
+from shared.domain.table.odd_notations import DATES, ODD, OTHER_DATES
 
-_DATES = "dates whose day and month could be taken for each other"
 _NOTATIONS = (
     (
         re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
@@ -34,7 +34,7 @@ _NOTATIONS = (
     ),
     (
         re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})"),
-        _DATES,
+        DATES,
         "write 2024-01-31 for 31/01/2024",
     ),
     (
@@ -43,6 +43,7 @@ _NOTATIONS = (
         "write 1507 for '1507'",
     ),
     (re.compile('="[-+]?[0-9]+(?:[.,][0-9]+)?"'), "formulas of a spreadsheet", 'write 00123 for ="00123"'),
+    *ODD,
 )
 #: What is unusual about a plain number beside those with commas.
 POINT = "a decimal point"
@@ -132,7 +133,7 @@ class Notations:
 
     def causes(self) -> str:
         """Why the column is text, or nothing where it is plain text."""
-        if not self.alive or not self.found or (self.iso and set(self.found) != {_DATES}):
+        if not self.alive or not self.found or (self.iso and not set(self.found) <= {DATES, OTHER_DATES}):
             return ""
         causes, ways = (
             " and ".join(sorted(self.found)),

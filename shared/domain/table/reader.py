@@ -22,7 +22,7 @@ from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, rag
 from shared.domain.table.text import TextReader
 from shared.domain.table.titles import titled
 from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, trimmed
-from shared.domain.table.units_row import UnitsRow, units_row
+from shared.domain.table.units_row import UnitsRow, units_rows
 
 _commas = methodcaller("count", ",")
 
@@ -36,8 +36,8 @@ class Table:
         #: Rows without any value, passed over.
         self.blank = 0
         self.formulas = TextFormulas()
-        #: A row of units below the header, which was put aside.
-        self.units: UnitsRow | None = None
+        #: Rows of units below the header, which were put aside.
+        self.units: list[UnitsRow] = []
         self._blocks = text.blocks()
         self._line = self._parsed = 1
         self.header: list[str] = []
@@ -111,13 +111,15 @@ class Table:
                 first = False
 
     def _without_units(self, block: Block) -> Block:
-        """The first rows without one of units, which is put aside whatever `max_bad_rows` says: it casts no doubt on others."""
-        self.units = units_row(block, self.header) if self._bad is not None else None
-        if self.units is None or self._bad is None:
+        """The rows without those of units, put aside whatever `max_bad_rows` says: they cast no doubt on others."""
+        self.units = units_rows(block, self.header) if self._bad is not None else []
+        if not self.units or self._bad is None:
             return block
-        self._bad.put_aside(self.units.line, "units-row", self.units.reason, block.lines()[0])
-        self._good = list(block.rows([1])[0])
-        return block.keep([False] + [True] * (len(block) - 1))
+        for units, row in zip(self.units, block.lines(), strict=False):
+            self._bad.put_aside(units.line, "units-row", units.reason, row)
+        count = len(self.units)
+        self._good = list(block.rows([count])[0])
+        return block.keep([False] * count + [True] * (len(block) - count))
 
     def _split(self, text: str) -> Block | None:
         """The block by plain splitting; None where that might not be what a CSV parser reads."""

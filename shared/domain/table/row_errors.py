@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import csv_lines
+from shared.domain.table.escapes import backslash, decimal_commas
 from shared.domain.table.foreign_quotes import cut_value
 from shared.domain.table.text import MAX_LINE
 
@@ -32,6 +33,12 @@ def ragged(
         hint = " The row ends with a delimiter: leave that out."
     elif found == expected + 1 and row[0] == "1" != good[0]:
         hint = _NUMBERED
+    elif found == 1 and expected > 1 and row[0].count(delimiter) == expected - 1:
+        return _whole(line, expected, row[0])
+    elif any(cell.endswith("\\") for cell in row[:-1]) and found > expected:
+        cut = backslash(delimiter.join(row), delimiter)
+    elif found > expected and delimiter == "," and not cut:
+        cut = decimal_commas(row, expected)
     return InvalidTable(
         f"Line {line} has {found} value{'s' if found != 1 else ''}; the header names {expected} columns.",
         remedy="Give every row one value per column; a value that holds the delimiter must stand in quotation marks."
@@ -43,11 +50,24 @@ def ragged(
     ).showing(*csv_lines([row, (row[1:] if hint is _NUMBERED else row[:-1]) if hint else good]))
 
 
+def _whole(line: int, expected: int, text: str) -> InvalidTable:
+    """A row that is one value for the quotation marks around all of it."""
+    return InvalidTable(
+        f"Line {line} stands in quotation marks as a whole, so that it is 1 value; the header names {expected} columns.",
+        remedy="Take off the marks at both ends of each such line, and make one of those that are doubled inside. Spreadsheets "
+        "write so when lines are pasted into one column.",
+        code="ragged-row",
+        line=line,
+        expected=expected,
+        found=1,
+    ).showing(csv_lines([[text]])[0] if '"' in text or "," in text else f'"{text}"', text)
+
+
 def _quoted_well(text: str, delimiter: str) -> tuple[str, str] | None:
     """Of a line the first value with text behind its closing quotation mark, and how to write it."""
     for cell in text.split(delimiter):
         if cell.startswith('"') and '"' in cell[1:-1]:
-            inner = cell[1:].removesuffix('"').replace('""', '"').replace('"', '""')
+            inner = cell[1:].removesuffix('"').replace('\\"', '"').replace('""', '"').replace('"', '""')
             return cell, f'"{inner}"'
     return None
 
@@ -80,7 +100,8 @@ def unparsable(error: csv.Error, start: int, line: int, text: str = "", delimite
     refused = InvalidTable(
         f"Line {line} has text after a closing quotation mark"
         + (f" (the row began on line {start})." if line > start else "."),
-        remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.',
+        remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.'
+        + backslash(text, delimiter),
         code="stray-quote",
         line=line,
     )

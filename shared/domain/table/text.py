@@ -25,6 +25,9 @@ BLOCK = 1 << 17
 MAX_LINE = 1 << 20
 
 _SAVE_AS = "Save the file as UTF-8 text (in Excel: Save As, 'CSV UTF-8 (comma delimited)') and drop it again."
+#: Encodings that files of other places have, and what `encoding:` calls them.
+_SOME = "windows-1250, windows-1251, gbk, shift-jis, euc-kr ..."
+_NAME_IT = f"If you know the file's encoding, `encoding:` names it ({_SOME})."
 
 
 class TextReader:
@@ -67,15 +70,19 @@ class TextReader:
 
     def warnings(self) -> list[str]:
         """What was guessed and what was cleaned, a sentence each."""
-        guess = []
-        if self._guessed_line is not None:
-            signs = self._signs.told()
-            how = f"{signs} Say so" if signs else "If letters look wrong, say `encoding:`"
-            guess.append(
-                f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. {how} in the configuration, or "
-                "save it as UTF-8."
-            )
-        return guess + self._cleaner.warnings()
+        return [self.guess] * bool(self.guess) + self._cleaner.warnings()
+
+    @property
+    def guess(self) -> str:
+        """What was guessed of the encoding, a sentence, or nothing."""
+        if self._guessed_line is None:
+            return ""
+        signs = self._signs.told()
+        how = f"{signs} Say so" if signs else f"If letters look wrong, say `encoding:` ({_SOME})"
+        return (
+            f"The file is not UTF-8 (line {self._guessed_line}); it was read as Windows-1252. {how} in the configuration, or "
+            "save it as UTF-8."
+        )
 
     def drain(self) -> None:
         """Read what is left, for its hash alone."""
@@ -171,7 +178,7 @@ class TextReader:
         """What to do with text that Windows-1252 can't be, either."""
         self._signs.look(piece)
         found = self._signs.told()
-        return f"{found} Say so in NAME.yaml beside NAME.csv. Or: {_SAVE_AS}" if found else _SAVE_AS
+        return f"{found or _NAME_IT} Say so in NAME.yaml beside NAME.csv. Or: {_SAVE_AS}"
 
     def _other_encoding(self) -> str:
         said = self._decoder.said

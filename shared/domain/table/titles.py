@@ -14,9 +14,11 @@ _LOOK, _MOST, _FEWEST = 200, 0.8, 3
 
 def titled(text: str, line: int) -> str:
     """Where the header seems to be, if lines of another width stand above it; `line` is the first of `text`."""
-    for delimiter in DELIMITERS:
-        at = _header_at(_rows(text[:WINDOW], delimiter))
-        if at:
+    cut = [_rows(text[:WINDOW], delimiter) for delimiter in DELIMITERS]
+    if any(map(_from_the_first, cut)):
+        return ""
+    for rows in cut:
+        if at := _header_at(rows):
             where = line + at - 1
             return f" The header seems to be on line {where}; remove the lines above."
     return ""
@@ -37,6 +39,12 @@ def _rows(window: str, delimiter: str) -> list[tuple[int, list[str]]]:
     except csv.Error:  # reading the table tells of it
         return []
     return rows[:-1]
+
+
+def _from_the_first(rows: list[tuple[int, list[str]]]) -> bool:
+    """Whether all rows have as many values as the first, two at least: what else cuts them is no delimiter."""
+    widths = {len(row) for _, row in rows}
+    return len(rows) >= _FEWEST and len(widths) == 1 and widths.pop() > 1 and sum(map(bool, rows[0][1])) > 1
 
 
 def _header_at(rows: list[tuple[int, list[str]]]) -> int | None:

@@ -1,9 +1,9 @@
-"""A row of units or notes below the header: words where every other row has numbers or dates."""
+"""Rows of units, notes or questions below the header: words where every other row has numbers or dates."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.table.blocks import Block
@@ -11,6 +11,8 @@ from shared.domain.table.column_types import MISSING, ColumnStats
 
 #: Rows looked at first: in most files they tell that there is none. With fewer nobody can tell.
 _LOOK = 4
+#: The most such rows: survey tools write the questions, and then their ids.
+_MOST = 3
 #: Words and columns that are named.
 _NAMED = 5
 #: What a single word must look like; beside another one any word will do.
@@ -56,24 +58,54 @@ class UnitsRow:
         return f"{self.reason} It was put aside. Remove it from the file; a unit may stand in the column's name ({better})."
 
 
-def units_row(block: Block, header: Sequence[str]) -> UnitsRow | None:
-    """The first row of a table's first block, where it is one."""
-    if len(block) < _LOOK:
-        return None
-    first, *others = block.rows(range(_LOOK))
-    if list(first) == list(header):
-        return None
+def units_rows(block: Block, header: Sequence[str]) -> list[UnitsRow]:
+    """The first rows of a table's first block that are such, all in a row."""
+    for count in range(_MOST, 0, -1):
+        if len(block) < count + _LOOK - 1:
+            continue
+        rows = block.rows(range(count + _LOOK - 1))
+        found = [_words(row, rows[count:], header, block, count) for row in rows[:count]]
+        # What is said again in the next row, or by rows further down, is a value.
+        said = [told for words in found for told in words.items()]
+        if all(found) and (
+            count == 1
+            or (len(set(said)) == len(said) and not any(_shared(row, block) for row in rows[:count]))
+        ):
+            return [UnitsRow(block.starts[at], words) for at, words in enumerate(found)]
+    return []
+
+
+def _words(
+    row: Sequence[str], others: Sequence[Sequence[str]], header: Sequence[str], block: Block, count: int
+) -> dict[str, str]:
+    """By their columns the words of a row where those below `count` rows have numbers; none where it is a row like the others."""
+    if list(row) == list(header):
+        return {}
     found = {}
-    for at, cell in enumerate(first):
-        if not _regular(row[at] for row in others):
+    for at, cell in enumerate(row):
+        if not _regular(other[at] for other in others):
             continue
         if _regular([cell]):
-            return None
+            return {}
         if _word(cell):
             found[at] = cell
-    words = {header[at]: cell for at, cell in found.items() if _regular(block.columns[at][1:])}
-    enough = len(words) > 1 or any(map(_is_unit, words.values()))
-    return UnitsRow(block.starts[0], words) if enough else None
+    found = {at: cell for at, cell in found.items() if _regular(block.columns[at][count:])}
+    enough = len(found) > 1 or any(map(_is_unit, found.values())) or (found and _strange(row, found, block))
+    return {header[at]: cell for at, cell in found.items()} if enough else {}
+
+
+def _shared(row: Sequence[str], block: Block) -> bool:
+    """Whether another row of the block has one of its values, too."""
+    return any(cell and block.columns[at].count(cell) > 1 for at, cell in enumerate(row))
+
+
+def _strange(row: Sequence[str], words: Collection[int], block: Block) -> bool:
+    """Whether all its other values, too, are none of the block's, though what stands in their columns repeats."""
+    others = [at for at, cell in enumerate(row) if cell and at not in words]
+    columns = {at: block.columns[at] for at in others}
+    return bool(others) and all(
+        columns[at].count(row[at]) == 1 and len(set(columns[at])) * 2 <= len(block) for at in others
+    )
 
 
 def _is_unit(word: str) -> bool:

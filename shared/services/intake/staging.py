@@ -140,7 +140,8 @@ class _Staging:
         self.table = Selected(self.source, config)
         header = self.table.header
         known = before.named if before and before.label == config.label else ()
-        self.at = find_label(header, config.label, self.table.header_line, self.source.title, known)
+        guess = f" {text.guess}" if text.guess and not "".join(header).isascii() else ""
+        self.at = find_label(header, config.label, self.table.header_line, self.source.title + guess, known)
         _refuse_weight_column(header, self.table.header_line)
         self.table.check_features(config.label)
         self.stats = TableStats(header, self.at, config.task, config.numbers)
@@ -152,7 +153,7 @@ class _Staging:
     def run(self) -> Staged:
         warnings = alike(self.table.header, self.table.header_line)
         warnings += self._write_rows() + self.text.warnings() + self.stats.warnings()
-        warnings += [self.source.units.warning] if self.source.units else []
+        warnings += [units.warning for units in self.source.units]
         warnings += self.source.formulas.warnings()
         if self.source.blank:
             warnings.append(

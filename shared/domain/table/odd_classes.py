@@ -1,0 +1,56 @@
+"""Classes that may be none of their own: those that look alike, and one that only the first row has."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from shared.domain.labels import canonical_label
+from shared.domain.table.foreign_quotes import bare
+
+#: Letters of other scripts that nobody tells from Latin ones, as keyboards of two scripts mix them.
+_LOOKALIKES = str.maketrans(
+    "АВЕКМНОРСТУХЅІЈаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
+    "ABEKMHOPCTYXSIJaeopcyxsijABEZHIKMNOPTYXo",
+)
+
+
+def alike(label: str, names: Iterable[str]) -> list[str]:
+    """A warning of classes that differ in case, in how a number is written, or in letters that look the same, alone."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(_look(name), []).append(name)
+    same = [" and ".join(map(_shown, group[:5])) for group in groups.values() if len(group) > 1]
+    more = f" and {len(same) - 5} more such groups" if len(same) > 5 else ""
+    told = (
+        f"The label {label!r} has values that differ in case or notation alone, each a class of its own: "
+        f"{'; '.join(same[:5])}{more}. If they mean the same, write them alike."
+    )
+    return [told] if same else []
+
+
+def _look(name: str) -> str:
+    word = " ".join((bare(name) or name).split())
+    return canonical_label(unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)).casefold()
+
+
+def _shown(name: str) -> str:
+    """A class, with the names of signs that only look like Latin letters: on the page both are the same."""
+    strange = next((sign for sign in name if sign != sign.translate(_LOOKALIKES) or _wide(sign)), "")
+    return repr(name) + (f" (with {unicodedata.name(strange, 'another sign')})" if strange else "")
+
+
+def _wide(sign: str) -> bool:
+    return not sign.isascii() and unicodedata.normalize("NFKC", sign).isascii()
+
+
+def second_header(label: str, first: tuple[str, int] | None, counts: Mapping[str, int]) -> list[str]:
+    """A warning of a class that stands in the first row alone; `first` is that row's class, and its line."""
+    name, line = first or ("", 0)
+    if counts.get(name) != 1 or len(counts) < 3:
+        return []
+    told = (
+        f"The label {label!r} is {name[:60]!r} on line {line:,} alone, the first row. If that row is a second header or a note, "
+        "remove it; else it is a class of its own."
+    )
+    return [told]

@@ -1,0 +1,78 @@
+"""Numbers and dates in forms that are never read, only told of: what is odd about each, and how to write it."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
+_UNIT = (
+    r"(?:°[CF]?|(?:k|m|[µμ])g|lbs?|(?:k|c|m|d)m[²³]?|m[²³]|m[lL]|kWh?|(?:m|k)[VAW]|(?:k|M|G)?Hz|(?:k|h)?Pa|m?bar|ppm|min|ms|"
+    r"km/h|m/s|mph|(?:k|M|G)B|[kKM]|hrs?|yrs?|years?|days?|hours?| (?:[gmlLVAWhs]|oz|in|ft))"
+)
+_MONTH = (
+    r"(?i:jan|feb|f[eé]v|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]t|sep|o[ck]t|nov|d[eéi][cz])[a-zéûä]{0,7}\.?"
+)
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
+_ZONE = r"(?:Z|[A-Z]{3,4}|[A-Z][a-z]+/[A-Za-z_]+|[-+][0-9]{2}(?::?[0-9]{2})?)"
+_TIME = rf"(?:(?:, ?|[T :]){_CLOCK}(?: ?{_ZONE})?)"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+DATES = "dates whose day and month could be taken for each other"
+OTHER_DATES = "dates in another form than 2024-01-31"
+_ISO = "write 2024-01-31, with a time 2024-01-31T10:05:00"
+
+ODD = (
+    (re.compile(rf"[−–—﹣－]{_NUMBER}"), "a minus that is none of the keyboard's", "write -5 for −5"),
+    (re.compile(rf"{_NUMBER} ?[-−]"), "a minus behind the number", "write -5 for 5-"),
+    (re.compile(rf"\({_NUMBER}\)"), "brackets around numbers below zero", "write -5 for (5)"),
+    (
+        re.compile(r"[-+]?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]+)?"),
+        "commas before every second digit",
+        "write 110100 for 1,10,100",
+    ),
+    (
+        re.compile(r"[-+]?[0-9]+,[0-9]+[eE][-+]?[0-9]+"),
+        "a decimal comma before an exponent",
+        "write 1.5e3 for 1,5E+03",
+    ),
+    (
+        re.compile(r"[-+]?(?=.*[^\x00-\x7f])[\d.,٫٬]+"),
+        "digits of another script",
+        "write 12 for ١٢",
+    ),
+    (
+        re.compile(r"[-+]?[0-9]{1,3}(?:[_‘´`ʼ][0-9]{3})+(?:[.,][0-9]+)?"),
+        "signs between thousands that are not known",
+        "write 1507 for 1´507",
+    ),
+    (
+        re.compile(rf"[<>≤≥~≈] ?=? ?-?{_NUMBER}"),
+        "signs of comparison before numbers",
+        "write the number alone, or leave the cell empty",
+    ),
+    (
+        re.compile(rf"[-+]?{_NUMBER} ?{_UNIT}"),
+        "units behind numbers",
+        "write 20.5 for 20.5 °C, and the unit into the column's name",
+    ),
+    (
+        re.compile(rf"[0-9]{{1,2}}([/.-])[0-9]{{1,2}}\1(?:[0-9]{{4}}|[0-9]{{2}}){_TIME}"),
+        DATES,
+        "write 2024-01-31T10:05:00 for 31/01/2024 10:05",
+    ),
+    (re.compile(rf"[0-9]{{4}}([/.])[0-9]{{1,2}}\1[0-9]{{1,2}}{_TIME}?"), OTHER_DATES, _ISO),
+    (
+        re.compile(rf"[0-9]{{1,2}}[ ./-]?{_MONTH},?[ ./-]?(?:[0-9]{{4}}|[0-9]{{2}}){_TIME}?"),
+        OTHER_DATES,
+        _ISO,
+    ),
+    (re.compile(rf"{_MONTH} [0-9]{{1,2}},? [0-9]{{4}}{_TIME}?"), OTHER_DATES, _ISO),
+    (re.compile(r"[0-9]{8}T[0-9]{4,6}Z?"), OTHER_DATES, _ISO),
+    (
+        re.compile(
+            rf"{_DAY}[T ][0-9:]+(?:,[0-9]+{_ZONE}?|(?:\.[0-9]+)?(?: ?[A-Z]{{3,4}}| [A-Z][a-z]+/[A-Za-z_]+| Z"
+            r"|[-+][0-9]{2}(?:[0-9]{2})?| [-+][0-9]{2}:?[0-9]{2}))"
+        ),
+        OTHER_DATES,
+        _ISO,
+    ),
+)
