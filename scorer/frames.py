@@ -219,6 +219,8 @@ def plain(values: Any) -> Any:
         values = values.tolist()
     if isinstance(values, list | tuple):
         return [plain(value) for value in values]
+    if isinstance(values, dict):
+        return {str(name): plain(value) for name, value in values.items()}
     if isinstance(values, float):
         return values if math.isfinite(values) else None
     if values is None or isinstance(values, str | int):

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from dropml.azureml.assets.environments import differing
 from tests.support.emulator_sdk import client
 from tests.support.emulator_support import WS, Emulator, emulator, no_schema_download, sdk_environment
 
@@ -47,12 +49,35 @@ def test_an_environment_is_registered_listed_found_and_archived(ml: Any) -> None
 
 
 @pytest.mark.parametrize(
+    ("dependencies", "told"),
+    [
+        (None, None),
+        ("numpy", None),
+        ({"pip": ["no-such-package"]}, None),
+        (["python=3.9", {"pip": "no-such-package"}, {"pip": None}, {"conda": 1}, None, 5], None),
+        (
+            [{"pip": ["git+https://example.com/x", "https://example.com/a.whl", "-r more.txt", "./b.whl"]}],
+            None,
+        ),
+        ([{"pip": ["numpy==0.*", "numpy>=0.1,<99", "numpy @ https://example.com/n.whl"]}], None),
+        ([{"pip": ["numpy [dev] == 0.1 ; python_version < '4'"]}], "numpy 0.1 ("),
+        ([{"pip": ["no-such-package~=1.0", "numpy===0.1"]}], "no-such-package (not installed), numpy 0.1 ("),
+    ],
+)
+def test_a_conda_file_of_any_shape_is_read_for_the_log(dependencies: Any, told: str | None) -> None:
+    found = differing(yaml.safe_dump({"name": "x", "dependencies": dependencies}))
+    assert len(found) == (told is not None)
+    assert (told or "") in "".join(found)
+
+
+@pytest.mark.parametrize(
     ("name", "properties"),
     [
         ("AzureML-own", {"image": IMAGE}),
         ("nothing", {}),
         ("both", {"image": IMAGE, "build": {"contextUri": "https://x/y"}}),
         ("yaml", {"image": IMAGE, "condaFile": "a: [b"}),
+        ("mapping", {"image": IMAGE, "condaFile": {"dependencies": ["numpy"]}}),
         ("kept", {"image": "another"}),
     ],
 )

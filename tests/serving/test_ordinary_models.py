@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.ordinary_models import COLUMNS, lightgbm_model, save, sklearn_model, xgboost_model
 from tests.support.serving_support import deployment, running, settings, wait_until
@@ -17,18 +19,18 @@ WITHOUT_MLFLOW = pytest.mark.skipif(
 )
 
 
-def own_module(folder: Path) -> Path:
+def own_module(folder: Path, answer: str = '(frame + self.shift)[["a"]]') -> Path:
     """A python_function whose loader comes with it, and which answers a table."""
     save(folder, {"python_function": {"loader_module": "my_loader", "code": "code", "data": "data"}})
     (folder / "code").mkdir()
     (folder / "data").mkdir()
     (folder / "data" / "shift.txt").write_text("10")
     (folder / "code" / "my_loader.py").write_text(
-        """
+        f"""
 import pathlib
 class Model:
     def __init__(self, shift): self.shift = shift
-    def predict(self, frame): return (frame + self.shift)[["a"]]
+    def predict(self, frame): return {answer}
 def _load_pyfunc(path): return Model(int((pathlib.Path(path) / "shift.txt").read_text()))
 """
     )
@@ -80,6 +82,35 @@ def test_boosted_trees_are_loaded_from_their_own_files(tmp_path: Path, make: str
 def test_a_python_function_with_its_own_loader_answers_records(tmp_path: Path) -> None:
     status, found, _ = answers(tmp_path, own_module(tmp_path / "models" / "bank" / "1"), TWO)
     assert (status, found) == (200, [{"a": 10.0}, {"a": 11.0}])
+
+
+@WITHOUT_MLFLOW
+@pytest.mark.parametrize(
+    ("answer", "due"),
+    [
+        ('{"a": frame["a"] * 2, "unit": "m"}', {"a": [0.0, 2.0], "unit": "m"}),
+        ('[{"a": a} for a in frame["a"]]', [{"a": 0.0}, {"a": 1.0}]),
+        ('frame["a"].sum()', 1.0),
+    ],
+)
+def test_a_python_function_answers_what_it_likes(tmp_path: Path, answer: str, due: Any) -> None:
+    """Also where its own input example is answered so, which the swagger shows."""
+    model = own_module(tmp_path / "models" / "bank" / "1", answer)
+    (model / "input_example.json").write_text(json.dumps({"columns": COLUMNS, "data": [[0.0, 1.0]]}))
+    status, found, _ = answers(tmp_path, model, TWO)
+    assert (status, found) == (200, due)
+
+
+def test_a_pipeline_saved_to_answer_probabilities_answers_them(tmp_path: Path) -> None:
+    """`mlflow.sklearn.save_model(..., pyfunc_predict_fn="predict_proba")`."""
+    model = sklearn_model(tmp_path / "models" / "bank" / "1")
+    document = yaml.safe_load((model / "MLmodel").read_text())
+    document["flavors"]["python_function"]["predict_fn"] = "predict_proba"
+    (model / "MLmodel").write_text(yaml.safe_dump(document))
+    status, found, _ = answers(tmp_path, model, TWO)
+    assert status == 200
+    assert [sum(shares) for shares in found] == pytest.approx([1.0, 1.0])
+    assert found[0][0] > 0.5 > found[1][0]
 
 
 @WITHOUT_MLFLOW

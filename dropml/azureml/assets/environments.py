@@ -20,7 +20,10 @@ from dropml.azureml.core.store import Doc
 _CONTENT = ("image", "build", "condaFile", "osType", "inferenceConfig")
 #: The service's own: whatever their version, they are there, each from Microsoft's registry of images.
 _CURATED = "azureml-"
-_PACKAGE = re.compile(r"^\s*([A-Za-z0-9][\w.\-]*)(?:\[[^\]]*\])?\s*(?:==\s*([\w.+!]+))?")
+#: A name, and the version that it is pinned to; addresses, files and options of pip are no packages.
+_PACKAGE = re.compile(
+    r"\s*([A-Za-z0-9][\w.\-]*)(?:\s*\[[^\]]*\])?(?=\s*(?:[=<>!~;,@#(]|$))\s*(?:===?\s*([\w.+!]+)(?=\s*(?:[,;#]|$)))?"
+)
 
 
 class Environments(Versions):
@@ -115,7 +118,9 @@ class Environments(Versions):
         return [*lines, *differing(properties["condaFile"])]
 
 
-def _conda(text: str) -> Doc:
+def _conda(text: Any) -> Doc:
+    if not isinstance(text, str):
+        raise bad_request("The conda file must be text.")
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -125,14 +130,20 @@ def _conda(text: str) -> Doc:
     return found
 
 
+def _pip_lines(conda: Doc) -> list[str]:
+    """What is no list holds none: the service registers such a file as well, and fails to build it."""
+    parts = conda.get("dependencies")
+    pips = [part.get("pip") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return [str(line) for pip in pips if isinstance(pip, list) for line in pip]
+
+
 def differing(conda: str | None) -> list[str]:
     """A sentence on pip's packages of a conda file that aren't installed in the version asked for; none if all are."""
     if not conda:
         return []
     found = []
-    parts: list[Any] = _conda(conda).get("dependencies") or []
-    for line in (p for part in parts if isinstance(part, dict) for p in part.get("pip") or []):
-        match = _PACKAGE.match(str(line))
+    for line in _pip_lines(_conda(conda)):
+        match = _PACKAGE.match(line)
         if match is None:
             continue
         name, wanted = match.groups()

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from dropml.azureml.assets.codes import Codes
 from dropml.azureml.assets.environments import Environments, differing
-from dropml.azureml.core.arm import bad_request
+from dropml.azureml.core.arm import ArmError, bad_request
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.store import Doc
 from dropml.azureml.workspace.storage import DataError
@@ -94,7 +94,10 @@ class Scripts:
         folder = self._c.folder("models", model["name"], model["version"]) if model else None
         if folder is None or (folder / "dropml").is_dir() or not (folder / "conda.yaml").is_file():
             return []
-        return differing((folder / "conda.yaml").read_text("utf-8"))
+        try:
+            return differing((folder / "conda.yaml").read_text("utf-8-sig"))
+        except (ArmError, UnicodeDecodeError) as error:
+            return [f"The model's conda.yaml can't be read: {error}"]
 
     def served(self, properties: Doc, model: Doc | None, mounts: Path) -> Doc:
         """The part of `endpoint.json` that a scoring script or an environment adds."""

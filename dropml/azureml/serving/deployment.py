@@ -58,7 +58,7 @@ class Deployment:
     types: dict[str, str] = field(default_factory=dict)
     labels: list[Any] | None = None
     example: dict[str, Any] | None = None
-    example_result: list[Any] | None = None
+    example_result: Any = None
     scorer: Any = None
     reference: ReferenceProcess | None = None
     script: ScriptService | None = None

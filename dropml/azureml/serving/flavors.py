@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scorer.frames import FrameModel, plain
+
 Predict = Callable[[Any], Any]
 
 
@@ -22,14 +24,14 @@ class OrdinaryScorer:
         self.types: dict[str, str] = dict(model.signature.types) if model.signature else {}
         self.labels: list[Any] | None = model.labels
 
-    def predict(self, columns: list[str], data: list[list[Any]]) -> list[Any]:
+    def predict(self, columns: list[str], data: list[list[Any]]) -> Any:
         """In the shape that the service's script for such models gives it: a table is a record for each row."""
         found = self._model.predict(self._model.frame(columns, data))
         if hasattr(found, "to_frame"):
             found = found.to_frame()
         if hasattr(found, "to_dict"):
-            return list(found.to_dict(orient="records"))
-        return list(found.tolist() if hasattr(found, "tolist") else found)
+            found = found.to_dict(orient="records")
+        return plain(found)
 
 
 def is_ordinary(folder: Path) -> bool:
@@ -39,7 +41,6 @@ def is_ordinary(folder: Path) -> bool:
 
 def load(folder: Path) -> OrdinaryScorer:
     """Raises ModuleNotFoundError where a package that the model needs is not installed, and what loading raises."""
-    from scorer.frames import FrameModel
     from scorer.loaders import declared, load_mlflow
 
     if importlib.util.find_spec("mlflow") is not None:
@@ -71,11 +72,13 @@ def _unpickled(path: Path) -> Any:
 
 
 def _sklearn(folder: Path, flavor: dict[str, Any]) -> tuple[Predict, Any]:
+    """`predict_fn`: the method that MLflow was told to answer by, `pyfunc_predict_fn` of its `save_model`."""
     form = flavor.get("serialization_format") or "pickle"
     if form not in ("pickle", "cloudpickle"):
         raise ModuleNotFoundError(f"a model in the format {form} needs MLflow, which is not installed here")
     model = _unpickled(folder / flavor["pickled_model"])
-    return model.predict, model
+    function = (_flavors(folder).get("python_function") or {}).get("predict_fn") or "predict"
+    return getattr(model, function), model
 
 
 def _lightgbm(folder: Path, flavor: dict[str, Any]) -> tuple[Predict, Any]:

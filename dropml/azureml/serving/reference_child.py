@@ -37,7 +37,7 @@ def serve(model_dir: Path, questions: BinaryIO, replies: BinaryIO) -> None:
 
 def _ask_scorer(scorer: Any, question: dict[str, Any]) -> dict[str, Any]:
     if question["op"] == "predict":
-        return {"result": list(scorer.predict(question["columns"], question["data"]))}
+        return {"result": scorer.predict(question["columns"], question["data"])}
     said = scorer.said if isinstance(scorer, flavors.OrdinaryScorer) else None
     return {"columns": scorer.columns, "types": scorer.types, "labels": scorer.labels, "said": said}
 

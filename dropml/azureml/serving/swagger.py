@@ -170,7 +170,9 @@ def _output(deployment: Deployment) -> dict[str, Any]:
     if deployment.script is not None:
         return dict(_ANYTHING)
     result = deployment.example_result or []
-    sample = (deployment.labels or result or [None])[0]
+    if not isinstance(result, list):  # a model of another tool's making, which answers whatever it likes
+        return {**_ANYTHING, "example": result}
+    sample = (result or deployment.labels or [None])[0]
     item: dict[str, Any] = {"type": "object"}
     for kind, schema in ((bool, "boolean"), (int, "long"), (float, "double"), (str, "string")):
         if isinstance(sample, kind):
