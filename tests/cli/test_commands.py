@@ -107,7 +107,7 @@ class TestWhatIsPrinted:
         app({"GET /runs": {"runs": [a_run("live"), a_run("failed", error="No rows.")], "cursor": None}})
         assert main(["runs"]) == 0
         head, first, second = capfd.readouterr().out.splitlines()
-        assert head.split() == ["RUN_ID", "STATE", "AGE", "BEST_ALGORITHM", "AUC_WEIGHTED", "WHY"]
+        assert head.split() == ["RUN_ID", "STATE", "AGE", "BEST_ALGORITHM", "METRIC", "SCORE", "WHY"]
         assert first.split()[:2] == ["bank-1-a1", "live"]
         assert second.endswith("No rows.")
 

@@ -133,3 +133,24 @@ def test_a_few_errors_are_not_told_as_none(value: float | None, text: str) -> No
 def test_one_is_not_said_as_many(n: int, text: str) -> None:
     assert words.counted(n, "trial") == text
     assert words.counted(1, "entry", "entries") == "1 entry"
+
+
+def test_a_regression_s_versions_are_compared_by_its_own_metric(house: Front, guest: Guest) -> None:
+    error = "normalized_root_mean_squared_error"
+    config = replace(house.world.run("bank-1-a1").config, task="regression", primary_metric=None)
+    for run_id, value in (("bank-1-a1", 0.21), ("bank-2-a1", 0.17)):
+        best = Trial("t", "LightGBM", None, "Completed", 1.0, {error: value, "r2_score": 0.8})
+        hurt(house, run_id, config=config, best=best)
+    page = guest.page("/datasets/bank")
+    assert f"As a table Run {error} bank-1-a1 0.2100 bank-2-a1 0.1700" in page.text
+    assert f"LightGBM {error} 0.1700" in guest.page("/runs").text
+
+
+def test_versions_by_another_metric_stand_in_no_line_with_these(house: Front, guest: Guest) -> None:
+    run = house.world.run("bank-2-a1")
+    best = Trial("t", "LightGBM", None, "Completed", 1.0, {"accuracy": 0.7})
+    hurt(house, "bank-2-a1", config=replace(run.config, primary_metric="accuracy"), best=best)
+    assert "0.7000 accuracy, the one version that has it so far" in guest.page("/datasets/bank").text
+    hurt(house, "bank-2-a1", best=replace(best, metrics={}))
+    hurt(house, "bank-1-a1", best=replace(best, metrics={}))
+    assert "No version has been trained yet" not in guest.page("/datasets/bank").text

@@ -69,6 +69,8 @@ def test_a_summary_says_what_became_of_the_run(world: World) -> None:
     live, failed, retired = found.runs
     assert (live.state, failed.state, retired.state) == ("live", "failed", "retired")
     assert live.AUC_weighted == 0.95
+    assert (live.metric, live.score) == ("AUC_weighted", 0.95)
+    assert (failed.metric, failed.score) == (None, None)
     assert live.best_algorithm == "VotingEnsemble"
     assert "out of memory" in (failed.error or "")
 

@@ -50,13 +50,18 @@ def runs(
     session = current()
     found = list(pages(session, "/runs", "runs", limit, dataset=dataset, state=state))
     rows = [run | _brief(run) for run in found] if _table(session) else found
-    columns = ("run_id", "state", "age", "best_algorithm", "AUC_weighted", "why")
+    columns = ("run_id", "state", "age", "best_algorithm", "metric", "score", "why")
     session.out.rows(rows, columns, "No runs yet. Next: dropml drop FILE")
 
 
-def _brief(run: Any) -> dict[str, str]:
+def _brief(run: Any) -> dict[str, Any]:
     why = run["error"] or run["gate"] or "-"
-    return {"age": age(run["created_at"]), "why": why if len(why) <= _SHORT else f"{why[: _SHORT - 1]}…"}
+    metric, score = run.get("metric"), run.get("score")
+    if not metric:  # of an earlier release
+        score = run["AUC_weighted"]
+        metric = None if score is None else "AUC_weighted"
+    told = {"age": age(run["created_at"]), "metric": metric, "score": score}
+    return told | {"why": why if len(why) <= _SHORT else f"{why[: _SHORT - 1]}…"}
 
 
 def show(run_id: RunId) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.domain.metrics import primary_metric
 from shared.domain.run.documents import RunDetail
 from shared.domain.run.parts import Outcome, RunProblem
 from shared.domain.run.states import State
@@ -28,6 +29,9 @@ class RunSummary:
     AUC_weighted: float | None = None
     gate: str | None = None
     error: str | None = None
+    #: The primary metric, under Azure's name, and what it is of the best model.
+    metric: str | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def refused_summary(run: RunDetail, problem: RunProblem) -> RefusedSummary:
 
 def summary(run: RunDetail) -> RunSummary:
     """The line of a run."""
+    metric = primary_metric(run.config) if run.best else None
     return RunSummary(
         run_id=run.run_id,
         dataset=run.dataset,
@@ -66,6 +71,8 @@ def summary(run: RunDetail) -> RunSummary:
         AUC_weighted=run.best.metrics.get("AUC_weighted") if run.best else None,
         gate=_cut(run.gate.reason) if run.gate else None,
         error=_cut(run.problem.message) if run.problem else None,
+        metric=metric,
+        score=run.best.metrics.get(metric) if run.best and metric else None,
     )
 
 

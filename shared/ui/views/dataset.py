@@ -101,12 +101,19 @@ def _lately(desk: Desk, path: str, kind: type[T]) -> T | None:
 
 
 def _over(runs: tuple[RunSummary, ...]) -> Over:
-    points = [
-        (int(run.run_id.rpartition("-a")[0].rpartition("-")[2]), run.AUC_weighted, run.run_id)
+    """Of the metric that the newest version was trained by; what was trained by another is left out."""
+    known = [
+        (int(run.run_id.rpartition("-a")[0].rpartition("-")[2]), *_worth(run), run.run_id)
         for run in reversed(runs)
-        if run.AUC_weighted is not None
     ]
-    return Over("AUC_weighted", tuple(points))
+    trained = [(n, metric, value, run_id) for n, metric, value, run_id in known if value is not None]
+    now = trained[-1][1] if trained else "AUC_weighted"
+    return Over(now, tuple((n, value, run_id) for n, metric, value, run_id in trained if metric == now))
+
+
+def _worth(run: RunSummary) -> tuple[str, float | None]:
+    """An earlier release has written down the one metric alone."""
+    return (run.metric, run.score) if run.metric else ("AUC_weighted", run.AUC_weighted)
 
 
 def _profile(desk: Desk, now: Dataset, version: int, shown: Run | None) -> tuple[Profile | None, str]:
