@@ -175,9 +175,10 @@ class FrameModel:
 
 
 def _labels(estimator: Any) -> list[Any] | None:
-    """Of a classifier with probabilities for one target."""
+    """Of a classifier with probabilities for one target; AutoML's regressions have the attributes, too, and nothing in them."""
     classes = getattr(estimator, "classes_", None) if hasattr(estimator, "predict_proba") else None
-    return None if classes is None or isinstance(classes, list) else list(plain(classes))
+    found = None if isinstance(classes, list) else plain(classes)
+    return found if isinstance(found, list) else None
 
 
 def _own_threshold(last: Any, labels: list[Any] | None) -> float | None:

@@ -98,6 +98,15 @@ def reference_only(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
+def numbers_reference_only(trained_numbers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As models are that weren't their job's best, or whose two forms differ."""
+    mounted = tmp_path_factory.mktemp("reference") / "model"
+    shutil.copytree(trained_numbers, mounted)
+    shutil.rmtree(mounted / "dropml")
+    return mounted
+
+
+@pytest.fixture(scope="module")
 def plain_pickle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scikit-learn pipeline as people pickle one, without any description beside it."""
     data = people(200)
@@ -366,6 +375,15 @@ class TestAModelWithoutCompiledForm:
         assert (status, answer["result"], answer["classes"]) == (200, expected["result"], ["no", "yes"])
         assert np.allclose(answer["probabilities"], expected["probabilities"], atol=1e-6)
         assert answer["model"] == "people:4"
+
+    def test_a_regression_answers_numbers(
+        self, deploy: Deploy, trained_numbers: Path, numbers_reference_only: Path
+    ) -> None:
+        rows: list[list[Any]] = [[0.5, "a"], [None, "b"]]
+        status, answer = deploy(numbers_reference_only).post({"input_data": rows})
+        expected = load(trained_numbers, "compiled").predict(["x", "kind"], rows)
+        assert (status, set(answer)) == (200, {"result", "model"})
+        assert answer["result"] == pytest.approx(expected, abs=1e-6)
 
     def test_says_what_it_unpickled(self, deploy: Deploy, reference_only: Path) -> None:
         log = deploy(reference_only).log
