@@ -374,6 +374,7 @@ def test_the_rule_is_kept_with_the_dataset() -> None:
         (["high  risk", "high risk", "low"], "'high  risk' and 'high risk'"),
         (["Approved", "Аpproved", "no"], "with CYRILLIC CAPITAL LETTER A"),
         (["yes", "ｙｅｓ", "no"], "with FULLWIDTH LATIN SMALL LETTER Y"),
+        (["<=50K", "<=50K.", ">50K"], "'<=50K' and '<=50K.'"),
         (["yes", "no"], ""),
         (["1.5", "2.5", "1"], ""),
         (["да", "нет"], ""),

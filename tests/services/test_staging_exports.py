@@ -42,6 +42,15 @@ def column(values: list[str]) -> tuple[Column, str]:
         (["١٢", "٣٤"], "digits of another script", "write 12 for ١٢"),
         (["1´507", "2´000"], "signs between thousands", "write 1507 for 1´507"),
         (["<0.5", "0.7", "≥ 100"], "signs of comparison", "leave the cell empty"),
+        (["R$ 5,00", "R$ 7,50"], "currencies that are not read", "write 5 for 5 kr"),
+        (["5 kr", "7 kr"], "currencies that are not read", "write 5 for 5 kr"),
+        (["- 5", "- 7.5"], "gaps behind the sign", "write -5 for - 5"),
+        (["1.5D+02", "2.5D+02"], "exponents with a D", "write 1.5e02"),  # Fortran
+        (
+            ["2024/01/05 10:00:00 AM GMT+1", "2024/01/06 9:30:00 PM GMT+1"],
+            "dates in another form",
+            "2024-01-31",
+        ),
         (["20.5 °C", "21 °C"], "units behind numbers", "into the column's name"),
         (["5kg", "7.5 kg", "8 g"], "units behind numbers", "into the column's name"),
         (["1/13/2024 1:05 PM", "2/3/2024 11:15 AM"], "day and month", "2024-01-31T10:05:00"),
@@ -111,6 +120,30 @@ def test_a_word_among_dates_is_told_as_one_among_numbers_is(word: str) -> None:
     assert f"{word!r} among dates (30 times, first on line 4)" in told
     assert "Leave cells without a date empty" in told
     assert staged("c,y\n" + f"2024-01-05,yes\n{word},no\n" * 60).schema.columns[0].type == "string"
+
+
+def test_a_decimal_below_one_has_no_thousands() -> None:
+    _, told = column(["0.102", "5%", "0.005", "7%"])
+    assert "percent signs" in told
+    assert "thousands" not in told
+    assert "Two notations" not in told
+
+
+def test_rows_that_leave_out_their_last_empty_values_are_told_so() -> None:
+    rows = "".join(f"{answer(i)},{i},{'1' if i % 2 else '1,2'}\n" for i in range(60))
+    assert "empty have their delimiters" in refusal("y,a,b,c\n" + rows).remedy
+
+
+@pytest.mark.parametrize("at", [60, ROWS])
+def test_nul_bytes_in_text_are_told_as_what_they_are(at: int) -> None:
+    rows = lines()
+    rows[at] += "\0" * 200
+    error = refusal("\n".join(rows))
+    assert error.error_code == "binary-file"
+    assert f"(line {at + 1})" in error.message
+    assert "cut off" in error.message
+    assert "UTF-16" not in error.message
+    assert "tr -d" in error.remedy
 
 
 def test_a_leading_zero_is_no_slip() -> None:

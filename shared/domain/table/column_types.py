@@ -25,6 +25,8 @@ MISSING = frozenset({"NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "N
 MISSING_LABEL = MISSING - {"None"}
 MAX_CATEGORIES = 50
 MAX_CATEGORY = 200
+#: Words kept of those that make text of a column.
+MAX_SPOILERS = 5
 #: Whole numbers up to here are exact as floats.
 EXACT = 2.0**53
 
@@ -76,6 +78,7 @@ class ColumnStats:
         #: The first value that made a string of a column of numbers or dates, and others that came with it.
         self.spoiler: str | None = None
         self.spoilers: list[str] = []
+        self.spoilers_count = 0
         self.spoilt: Literal["numbers", "dates"] = "numbers"
         #: How often it stands there, and the line where it does first.
         self.spoiler_count, self.spoiler_line = 0, 0
@@ -206,7 +209,7 @@ class ColumnStats:
         if self.type == "datetime" or (mostly and len(words) == len(values)):
             self.spoilt, words = "dates", [value for value in values if datetime_shape(value) is None]
         if words and not (mostly and len(words) * 2 > len(values)):
-            self.spoilers = sorted(words)
+            self.spoilers, self.spoilers_count = sorted(words)[:MAX_SPOILERS], len(words)
             self.spoiler = self.spoilers[0]
 
     def might_hold(self, word: str) -> bool | None:

@@ -8,9 +8,6 @@ from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.notations import notation_of
 from shared.domain.table.number_notation import COMMA, POINT
 
-#: Words that are named beside the first.
-_NAMED = 4
-
 
 def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> str | None:
     """`said` is what the configuration says of numbers; `by_comma`: the file may part decimals by a comma."""
@@ -29,8 +26,8 @@ def _spoilt(column: ColumnStats) -> str:
     first, others = column.spoilers[0], column.spoilers[1:]
     times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
     place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""
-    shown = ", ".join(repr(word[:30]) for word in others[:_NAMED])
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    shown, left = ", ".join(repr(word[:30]) for word in others), column.spoilers_count - len(column.spoilers)
+    more = f" and {left:,} more" if left else ""
     beside = f", beside {shown}{more}" if others else ""
     kind, one = (column.spoilt, column.spoilt[:-1])
     if kind == "numbers" and first.isdecimal():

@@ -11,12 +11,12 @@ from shared.domain.table.odd_notations import DATES, ODD, OTHER_DATES
 
 _NOTATIONS = (
     (
-        re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
+        re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
         "commas between thousands",
         "write 1507 for 1,507",
     ),
     (
-        re.compile(r"[-+]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?"),
+        re.compile(r"[-+]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?"),
         "points between thousands",
         "write 14182.5 for 14.182,5",
     ),

@@ -31,6 +31,7 @@ def alike(label: str, names: Iterable[str]) -> list[str]:
 
 def _look(name: str) -> str:
     word = " ".join((bare(name) or name).split())
+    word = word.rstrip(".") or word  # "yes." beside "yes"
     return canonical_label(unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)).casefold()
 
 

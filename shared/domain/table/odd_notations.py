@@ -9,11 +9,15 @@ _UNIT = (
     r"(?:°[CF]?|(?:k|m|[µμ])g|lbs?|(?:k|c|m|d)m[²³]?|m[²³]|m[lL]|kWh?|(?:m|k)[VAW]|(?:k|M|G)?Hz|(?:k|h)?Pa|m?bar|ppm|min|ms|"
     r"km/h|m/s|mph|(?:k|M|G)B|[kKM]|hrs?|yrs?|years?|days?|hours?| (?:[gmlLVAWhs]|oz|in|ft))"
 )
+_MONEY = (
+    r"(?:(?:R|A|C|US|HK|NZ|S|MX)\$|[₹₽₩₺₫₪฿₴₦]|kr\.?|zł|Kč|Ft|lei|Rs\.?|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|INR|CNY|BRL|"
+    r"MXN|TRY|ZAR|RUB|KRW|SGD|HKD)"
+)
 _MONTH = (
     r"(?i:jan|feb|f[eé]v|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]t|sep|o[ck]t|nov|d[eéi][cz])[a-zéûä]{0,7}\.?"
 )
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
-_ZONE = r"(?:Z|[A-Z]{3,4}|[A-Z][a-z]+/[A-Za-z_]+|[-+][0-9]{2}(?::?[0-9]{2})?)"
+_ZONE = r"(?:Z|(?:GMT|UTC)[-+][0-9]{1,2}(?::?[0-9]{2})?|[A-Z]{3,4}|[A-Z][a-z]+/[A-Za-z_]+|[-+][0-9]{2}(?::?[0-9]{2})?)"
 _TIME = rf"(?:(?:, ?|[T :]){_CLOCK}(?: ?{_ZONE})?)"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 DATES = "dates whose day and month could be taken for each other"
@@ -48,6 +52,17 @@ ODD = (
         re.compile(rf"[<>≤≥~≈] ?=? ?-?{_NUMBER}"),
         "signs of comparison before numbers",
         "write the number alone, or leave the cell empty",
+    ),
+    (
+        re.compile(rf"[-+]?(?:{_MONEY} ?-?{_NUMBER}|{_NUMBER} ?{_MONEY})"),
+        "signs of currencies that are not read",
+        "write 5 for 5 kr",
+    ),
+    (re.compile(r"[-+] +[0-9]+(?:[.,][0-9]+)*"), "gaps behind the sign", "write -5 for - 5"),
+    (
+        re.compile(r"[-+]?[0-9]*[.,]?[0-9]+[dD][-+]?[0-9]+"),
+        "exponents with a D",
+        "write 1.5e02 for 1.5D+02",
     ),
     (
         re.compile(rf"[-+]?{_NUMBER} ?{_UNIT}"),

@@ -35,6 +35,8 @@ def ragged(
         hint = _NUMBERED
     elif found == 1 and expected > 1 and row[0].count(delimiter) == expected - 1:
         return _whole(line, expected, row[0])
+    elif 1 < found < expected:
+        cut = " Values at the end of a row that are empty have their delimiters, too."
     elif any(cell.endswith("\\") for cell in row[:-1]) and found > expected:
         cut = backslash(delimiter.join(row), delimiter)
     elif found > expected and delimiter == "," and not cut:

@@ -27,6 +27,10 @@ MAX_LINE = 1 << 20
 _SAVE_AS = "Save the file as UTF-8 text (in Excel: Save As, 'CSV UTF-8 (comma delimited)') and drop it again."
 #: Encodings that files of other places have, and what `encoding:` calls them.
 _SOME = "windows-1250, windows-1251, gbk, shift-jis, euc-kr ..."
+_WHAT = "it is binary, or UTF-16 text without its mark"
+#: Bytes without a NUL from which on it is text that holds one.
+_MANY = 100
+_WITHOUT_NUL = "Have the file written anew, or take them out (tr -d '\\000' < FILE > NAME.csv) and see if rows are missing."
 _NAME_IT = f"If you know the file's encoding, `encoding:` names it ({_SOME})."
 
 
@@ -192,9 +196,11 @@ class TextReader:
         line = self._line_at(carry, text[: text.index("\0")])
         offset = done - len(piece) + piece.find(b"\0") if not self._decoder.wide else None
         place = "" if offset is None else f" at offset {offset:,}"
+        plain = b"\0" not in self._head and len(self._head) > _MANY
+        what = "programs leave such where they were cut off or fill space up" if plain else _WHAT
         raise InvalidTable(
-            f"The file holds a NUL byte{place} (line {line}): it is binary, or UTF-16 text without its mark.",
-            remedy=_without_mark(self._head) or _SAVE_AS,
+            f"The file holds a NUL byte{place} (line {line}): {what}.",
+            remedy=_WITHOUT_NUL if plain else _without_mark(self._head) or _SAVE_AS,
             code="binary-file",
             line=line,
             byte=offset,
