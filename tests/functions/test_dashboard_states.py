@@ -154,3 +154,15 @@ def test_versions_by_another_metric_stand_in_no_line_with_these(house: Front, gu
     hurt(house, "bank-2-a1", best=replace(best, metrics={}))
     hurt(house, "bank-1-a1", best=replace(best, metrics={}))
     assert "No version has been trained yet" not in guest.page("/datasets/bank").text
+
+
+@pytest.mark.parametrize("damaged", ["gate/bank-2-a1.json", "datasets/bank.json"])
+def test_a_damaged_document_beside_a_run_hides_neither_its_story_nor_its_verdict(
+    house: Front, guest: Guest, damaged: str
+) -> None:
+    house.world.docs.put(damaged, {"odd": 1})
+    assert "Timeline" in guest.page("/runs/bank-2-a1").text
+    gate = guest.page("/runs/bank-2-a1/gate").text
+    assert "It passed" in gate
+    assert ("can't be read any more" in gate) == damaged.startswith("gate/")
+    assert "10 % of live traffic" in guest.page("/runs/bank-2-a1/rollout").text

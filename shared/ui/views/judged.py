@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.canary import Tally
+from shared.domain.documents import InvalidDocument
 from shared.domain.evidence import Diff
 from shared.domain.run.documents import Run
 from shared.domain.run.serving import ServingEntry
@@ -35,8 +36,16 @@ def gate(desk: Desk, visit: Visit) -> Page:
     of = opened(desk, visit.names[0])
     run = of.run
     numbers = run.gate.numbers if run.gate else None
-    found = desk.store.read(diff_path(run.run_id), Diff) if numbers else None
-    more: dict[str, object] = {"numbers": numbers, "diff": found if found and found.champion_run else None}
+    found, damaged = None, False
+    try:
+        found = desk.store.read(diff_path(run.run_id), Diff) if numbers else None
+    except InvalidDocument:  # the verdict itself stands in the run
+        damaged = True
+    more: dict[str, object] = {
+        "numbers": numbers,
+        "diff": found if found and found.champion_run else None,
+        "damaged": damaged,
+    }
     return shown(desk, of, "/gate", more, "gate.html", "gate")
 
 

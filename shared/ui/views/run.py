@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain import names
+from shared.domain.documents import InvalidDocument
 from shared.domain.errors import DropMLError
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
@@ -92,7 +93,7 @@ def acts(run: Run, *, live: bool, paused: bool = False) -> list[tuple[str, str, 
 
 @dataclass(frozen=True)
 class Opened:
-    """A run and its dataset, read at once: the run's id names both."""
+    """A run and its dataset, read at once: the run's id names both. A dataset that can't be read hides no run."""
 
     run: Run
     dataset: Dataset | None
@@ -104,7 +105,10 @@ def opened(desk: Desk, run_id: str) -> Opened:
     with ThreadPoolExecutor(1, thread_name_prefix="dropml-read") as pool:
         dataset = pool.submit(desk.store.dataset, named[0]) if named else None
         run = desk.store.load(run_id)[0]
-        return Opened(run, dataset.result() if dataset else None)
+        try:
+            return Opened(run, dataset.result() if dataset else None)
+        except InvalidDocument:
+            return Opened(run, None)
 
 
 #: Parts that are not asked for anew by themselves: one has a slider that somebody may hold, the other's log is Azure's.
