@@ -194,11 +194,11 @@ def running(folder: Path, document: dict[str, Any], *flags: str, tiny: bool = Tr
     assert endpoint.process.stdout is not None
     watchdog = threading.Timer(90, endpoint.process.kill)
     watchdog.start()
-    line = endpoint.process.stdout.readline()
-    watchdog.cancel()
-    assert line.startswith("ready http://127.0.0.1:"), (line, (folder / "stderr.txt").read_text())
-    endpoint.url = line.split()[1]
     try:
+        line = endpoint.process.stdout.readline()
+        watchdog.cancel()
+        assert line.startswith("ready http://127.0.0.1:"), (line, (folder / "stderr.txt").read_text())
+        endpoint.url = line.split()[1]
         yield endpoint
     finally:
         endpoint.session.close()

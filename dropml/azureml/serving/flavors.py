@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scorer.frames import FrameModel, plain
-
 Predict = Callable[[Any], Any]
 
 
@@ -26,6 +24,8 @@ class OrdinaryScorer:
 
     def predict(self, columns: list[str], data: list[list[Any]]) -> Any:
         """In the shape that the service's script for such models gives it: a table is a record for each row."""
+        from scorer.frames import plain
+
         found = self._model.predict(self._model.frame(columns, data))
         if hasattr(found, "to_frame"):
             found = found.to_frame()
@@ -41,6 +41,7 @@ def is_ordinary(folder: Path) -> bool:
 
 def load(folder: Path) -> OrdinaryScorer:
     """Raises ModuleNotFoundError where a package that the model needs is not installed, and what loading raises."""
+    from scorer.frames import FrameModel
     from scorer.loaders import declared, load_mlflow
 
     if importlib.util.find_spec("mlflow") is not None:
