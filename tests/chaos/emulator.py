@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
@@ -78,9 +79,17 @@ class Emulator:
             answer.raise_for_status()
             page = answer.json()
             names += [one["name"] for one in page["value"]]
-            following = (page.get("nextLink") or "").partition("/subscriptions/")[2]
-            path = f"/subscriptions/{re.sub(r'[?&]api-version=[^&]*', '', following)}&" if following else ""
+            path = following(page.get("nextLink"))
         return names
+
+
+def following(link: str | None) -> str:
+    """The path of a next page, open for the version that each call adds; empty where there is none."""
+    if not link:
+        return ""
+    parts = urlsplit(link)
+    asked = [(name, value) for name, value in parse_qsl(parts.query) if name != "api-version"]
+    return f"{parts.path}?{urlencode(asked)}&"
 
 
 def judge_standing(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.emulator import judge_serving, judge_standing
+from tests.chaos.emulator import following, judge_serving, judge_standing
 from tests.chaos.plan import BAD, FAULTS_A_ROUND, GOOD, KINDS, Round, Trouble, round_of
 from tests.chaos.rounds import SETTINGS, Chaos
 from tests.chaos.tables import refused, table, truth
@@ -29,6 +29,15 @@ def test_a_round_is_the_same_again_and_every_kind_comes_before_any_comes_twice()
     assert set(planted) == {*BAD, *(kind for kind in GOOD if kind in planted)}
     counts = [planted[kind] for kind in BAD]
     assert max(counts) - min(counts) <= 1
+
+
+def test_a_list_of_the_service_is_followed_to_its_next_page_wherever_the_version_stands() -> None:
+    for asked in ("api-version=2025-06-01&$skipToken=158", "$skipToken=158&api-version=2025-06-01"):
+        assert (
+            following(f"https://localhost:1/subscriptions/s/jobs?{asked}")
+            == "/subscriptions/s/jobs?%24skipToken=158&"
+        )
+    assert following(None) == ""
 
 
 def rows(kind: str, seed: int = 1) -> list[tuple[int, str]]:
