@@ -36,13 +36,18 @@ def until_done(house: Front) -> None:
         house.world.clock.now += 60
 
 
-@pytest.fixture
-def house() -> Front:
-    """A live model, a file in quarantine, a run that failed."""
+def with_a_live_model() -> Front:
     house = Front()
     house.put("people.csv")
     house.drop("people.csv")
     until_done(house)
+    return house
+
+
+@pytest.fixture
+def house() -> Front:
+    """A live model, a file in quarantine, a run that failed."""
+    house = with_a_live_model()
     house.put("broken.csv", BROKEN)
     house.drop("broken.csv")
     until_done(house)

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.batches import Batch, Layout, Output, Source, Status
 from shared.domain.problems import Fault
 from shared.services.run.listed_batches import ListedBatches
-from tests.functions.test_dashboard import until_done
+from tests.functions.test_dashboard import with_a_live_model
 from tests.support.guest import Guest
 from tests.support.intake_front import Front
 
@@ -19,11 +19,7 @@ FAULT = Fault("missing-column", "The column age is missing.", "Add it and drop t
 @pytest.fixture
 def house() -> Front:
     """A live model."""
-    house = Front()
-    house.put("people.csv")
-    house.drop("people.csv")
-    until_done(house)
-    return house
+    return with_a_live_model()
 
 
 def given(house: Front, name: str, status: Status, at: float, **more: Any) -> None:

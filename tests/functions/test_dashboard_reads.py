@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.ui.memo import Memo
-from tests.functions.test_dashboard import until_done
+from tests.functions.test_dashboard import until_done, with_a_live_model
 from tests.support.guest import Guest
 from tests.support.intake_front import Front
 
@@ -16,11 +16,7 @@ from tests.support.intake_front import Front
 @pytest.fixture
 def house() -> Front:
     """One dataset with a live model, and nothing else."""
-    house = Front()
-    house.put("people.csv")
-    house.drop("people.csv")
-    until_done(house)
-    return house
+    return with_a_live_model()
 
 
 def asked(house: Front, monkeypatch: pytest.MonkeyPatch, look: Callable[[], object]) -> list[str]:

@@ -7,13 +7,13 @@ What people have deployed themselves is theirs.
 from __future__ import annotations
 
 from shared.domain import names
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.services.documents import Entry
 from shared.services.run.context import Context
 from shared.services.run.dataset_store import ENDED
-from shared.services.run.looks import UNTIL_CHANGED, Looks
+from shared.services.run.looks import Looks, settled
 from shared.services.run.ports import Deployment
 from shared.services.run.training import placement_of
 
@@ -36,11 +36,7 @@ class Leftovers:
         """One that was set anew since stays."""
         if not self._done(mark.path.removeprefix(ENDED)):
             return None
-        try:
-            self._ctx.store.documents.delete(mark.path, mark.etag)
-        except Conflict:
-            return None
-        return UNTIL_CHANGED
+        return settled(mark, self._ctx)
 
     def _done(self, slug: str) -> bool:
         """Whether nothing is left over; begins to delete what is."""

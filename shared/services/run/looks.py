@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from shared.domain.errors import Conflict
 from shared.services.documents import Entry, entries
 from shared.services.guard import guarded
 from shared.services.run.context import Context
@@ -62,3 +63,12 @@ class Sustained:
             self._since.pop(name, None)
             return False
         return self._ctx.active() - self._since.setdefault(name, self._ctx.active()) >= BELIEVED_SECONDS
+
+
+def settled(mark: Entry, ctx: Context) -> float | None:
+    """Take the mark away, for there is nothing to look at any more; one that was set anew since stays."""
+    try:
+        ctx.store.documents.delete(mark.path, mark.etag)
+    except Conflict:
+        return None
+    return UNTIL_CHANGED

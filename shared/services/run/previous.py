@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from shared.domain.errors import Conflict
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.states import State
 from shared.services.documents import Entry
 from shared.services.run.context import Context
 from shared.services.run.dataset_store import SUCCEEDED
-from shared.services.run.looks import UNTIL_CHANGED, Looks, Sustained
+from shared.services.run.looks import Looks, Sustained, settled
 from shared.services.run.training import placement_of
 
 
@@ -40,11 +39,7 @@ class Previous:
             return due
         if not self._done(mark.path.removeprefix(SUCCEEDED)):
             return None
-        try:
-            self._ctx.store.documents.delete(mark.path, mark.etag)
-        except Conflict:
-            return None
-        return UNTIL_CHANGED
+        return settled(mark, self._ctx)
 
     def _done(self, slug: str) -> bool:
         """Whether nothing is left to take away."""
