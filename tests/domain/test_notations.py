@@ -8,6 +8,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.rows.cells import explain
 from shared.domain.schema import Column
 from shared.domain.table.notations import in_plain
+from shared.domain.table.odd_notations import ODD
 from tests.support.staging_area import staged
 
 
@@ -67,3 +68,14 @@ def test_a_number_in_its_columns_notation_is_told_as_json_has_it() -> None:
     column = Column("price", "number", notation="1.234,56")
     assert explain("wrong-type", column, "9.876,5").endswith("without quotation marks: 9876.5.")
     assert explain("wrong-type", column, "abc").endswith("without quotation marks.")
+
+
+@pytest.mark.parametrize("text", ["1" * 300_000 + "x", "-" + " " * 300_000 + "x", "1," * 150_000 + "x"])
+def test_a_cell_without_end_is_looked_at_once(text: str) -> None:
+    """Read twice over, such a cell would hold the whole process for minutes."""
+    assert [name for pattern, name, _ in ODD if pattern.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("text", ["1.5D+02", "15d2", "-.5D2", "1.D2"])
+def test_an_exponent_with_a_d_is_told(text: str) -> None:
+    assert [name for pattern, name, _ in ODD if pattern.fullmatch(text)] == ["exponents with a D"]

@@ -60,7 +60,7 @@ ODD = (
     ),
     (re.compile(r"[-+] +[0-9]+(?:[.,][0-9]+)*"), "gaps behind the sign", "write -5 for - 5"),
     (
-        re.compile(r"[-+]?[0-9]*[.,]?[0-9]+[dD][-+]?[0-9]+"),
+        re.compile(r"[-+]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)[dD][-+]?[0-9]+"),
         "exponents with a D",
         "write 1.5e02 for 1.5D+02",
     ),
