@@ -15,7 +15,7 @@ import numpy as np
 from scorer.errors import CompiledFormError
 from scorer.features import Features
 from scorer.links import Floats, combination
-from scorer.members import read_member
+from scorer.members import OneRow, read_member
 from scorer.signature import Signature
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ class CompiledScorer:
         self.combine: dict[str, Any] = document["combine"]
         self.outputs: int = document["outputs"]
         self._combine = combination(self.combine, self.outputs, classification=self.labels is not None)
+        self._one = OneRow(self.members)
 
     def scores(self, rows: list[list[Any]]) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of rows in the signature's order; types are not checked."""
@@ -75,7 +76,7 @@ class CompiledScorer:
 
     def model(self, x: Floats) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of encoded rows."""
-        return self._combine([member.predict(x) for member in self.members])
+        return self._combine(self._one.parts(x) if len(x) == 1 else [m.predict(x) for m in self.members])
 
     def encoded(self, columns: list[str], data: list[list[Any]]) -> Floats:
         """The features that `model` takes. Raises SignatureError."""

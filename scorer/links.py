@@ -20,7 +20,10 @@ def _sigmoid(margin: Floats) -> Floats:
 
 
 def _expit(margin: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-np.clip(margin, -700.0, 700.0)))
+    odds_against: Floats = np.exp(
+        np.minimum(-margin, 700.0)
+    )  # numpy's own clip takes longer than all of this for one row
+    return 1.0 / (1.0 + odds_against)
 
 
 def _pair(p: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from scorer.errors import UnexplainedError
 from scorer.links import LINKS, Floats
+from scorer.masks import Forest, masks, read_forest
 from scorer.trees import Trees
 
 #: With fewer, LightGBM's walk is as quick as NumPy.
@@ -53,8 +54,19 @@ class TreeMember:
 
     def predict(self, x: Floats) -> Floats:
         x = self._filled(x)
-        margin = self._trees.raw_row(x.ctypes.data) if len(x) == 1 else self._trees.raw(x)
-        return self._link(margin if self._base is None else margin + self._base)
+        return self.of_sums(self._trees.raw_row(x.ctypes.data) if len(x) == 1 else self._trees.raw(x))
+
+    def of_sums(self, sums: Floats) -> Floats:
+        """The answer where the trees' sums (rows, outputs) are known."""
+        return self._link(sums if self._base is None else sums + self._base)
+
+    @property
+    def outputs(self) -> int:
+        return self._trees.outputs
+
+    def forest(self) -> Forest | None:
+        """Its trees, where masks can take a row through them: see `scorer.masks`."""
+        return None if self._fill is not None else read_forest(self._text(), self._trees.outputs)
 
     def attributed(self, x: Floats, owners: Floats, *, aside: bool = False) -> tuple[Floats, Floats]:
         """By TreeSHAP; a column's features are added up."""
@@ -83,6 +95,36 @@ class TreeMember:
 
     def _filled(self, x: Floats) -> Floats:
         return x if self._fill is None else np.where(np.isnan(x), self._fill, x)
+
+
+class OneRow:
+    """The members' answers for one row: trees of few leaves all at once, anything else member by member."""
+
+    def __init__(self, members: list[Member]) -> None:
+        forests = {m: m.forest() for m in members if isinstance(m, TreeMember)}
+        found = [forest for forest in forests.values() if forest]
+        self._masks = masks(found) if found else None
+        self._ways: list[Callable[[Floats, Floats], Floats]] = []
+        at = 0
+        for member in members:
+            if self._masks and isinstance(member, TreeMember) and forests[member]:
+                self._ways.append(partial(_of_sums, member, at, at + member.outputs))
+                at += member.outputs
+            else:
+                self._ways.append(partial(_by_itself, member))
+
+    def parts(self, x: Floats) -> list[Floats]:
+        """Of one row (1, features)."""
+        sums = self._masks.row(x[0]) if self._masks else x[0]
+        return [way(x, sums) for way in self._ways]
+
+
+def _of_sums(member: TreeMember, first: int, end: int, _: Floats, sums: Floats) -> Floats:
+    return member.of_sums(sums[None, first:end])
+
+
+def _by_itself(member: Member, x: Floats, _: Floats) -> Floats:
+    return member.predict(x)
 
 
 class LinearMember:

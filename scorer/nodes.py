@@ -13,7 +13,9 @@ Whole = NDArray[np.intp]
 Truths = NDArray[np.bool_]
 
 #: Of LightGBM's decision_type: one bit, and the number that begins at the third.
-_DEFAULT_LEFT, _MISSING = 2, 2
+DEFAULT_LEFT, MISSING = 2, 2
+#: What it takes for zero (kZeroThreshold).
+ZERO = float(np.float32(1e-35))
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def _tree(lines: dict[str, str], values: Floats, counts: Floats, output: int) ->
         output=np.full(len(left), output),
         feature=_wholes(lines["split_feature"]),
         threshold=threshold,
-        missing=kinds >> _MISSING,
-        default_left=(kinds & _DEFAULT_LEFT) > 0,
+        missing=kinds >> MISSING,
+        default_left=(kinds & DEFAULT_LEFT) > 0,
         left=left,
         right=right,
         counts=below,

@@ -21,13 +21,11 @@ from itertools import pairwise
 import numpy as np
 
 from scorer.links import Floats
-from scorer.nodes import Nodes, Truths, Whole, joined
+from scorer.nodes import ZERO, Nodes, Truths, Whole, joined
 from scorer.paths import Paths, paths
 
 #: A level costs a dozen calls into NumPy, as much time as so many nodes at one point.
 _LEVEL_COST = 1500
-#: What LightGBM takes for zero (kZeroThreshold).
-_ZERO = float(np.float32(1e-35))
 
 
 class TreeShap:
@@ -78,7 +76,7 @@ def _groups(nodes: Nodes, found: Paths) -> list[tuple[Truths, int]]:
 def _seen(x: Floats) -> tuple[Floats, Truths]:
     """A row's values as nodes of five kinds see them, what is missing as far left or right; and whether it is missing."""
     nan = np.isnan(x)
-    zero = nan | (np.abs(x) <= _ZERO)
+    zero = nan | (np.abs(x) <= ZERO)
     kinds = [(nan, 0.0), (zero, -np.inf), (zero, np.inf), (nan, -np.inf), (nan, np.inf)]
     values = np.concatenate([np.where(missing, put, x) for missing, put in kinds])
     return values, np.concatenate([np.zeros_like(nan), *(missing for missing, _ in kinds[1:])])
