@@ -10,11 +10,15 @@ from shared.domain.gate import Verdict
 from shared.domain.run.serving import ServingEntry
 from shared.domain.table.profile.parts import Profile
 from shared.services.doctor.report import ReportView
+from shared.services.documents import Page as EntryPage
+from shared.services.notify.showing import NotificationList
 from shared.services.quarantine.deciding import Quarantine
 from shared.services.run.context import Context
+from shared.services.run.index import Page as IndexPage
 from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.profiles import Profiles
 from shared.services.run.store import RunStore
+from shared.services.run.summary import RunSummary
 from shared.services.run.views import DatasetView
 from shared.ui.memo import Memo
 from shared.ui.session import Session
@@ -76,8 +80,18 @@ class Settled:
     profiles: Memo[Profile] = field(default_factory=lambda: Memo(20))
     #: What timers write about a dataset every few minutes: read once in some seconds, however often a page is looked at.
     told: Memo[object] = field(default_factory=lambda: Memo(500, seconds=5.0))
+    #: Listings cost several times what a document does: of a dataset's runs, kept under what changes with any run;
+    runs: Memo[IndexPage[RunSummary]] = field(default_factory=lambda: Memo(200, seconds=60.0))
+    #: of datasets, and of what waits to be told. They are as of these seconds ago, and new behind an act done on the pages.
+    entries: Memo[EntryPage] = field(default_factory=lambda: Memo(50, seconds=2.0))
+    notices: Memo[NotificationList] = field(default_factory=lambda: Memo(10, seconds=2.0))
     #: What a training left: it is written once.
     artifacts: Memo[object] = field(default_factory=lambda: Memo(100))
+
+    def moved(self) -> None:
+        """Somebody has done something: what was listed before is old."""
+        self.entries.forget()
+        self.notices.forget()
 
 
 @dataclass(frozen=True)

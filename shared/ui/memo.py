@@ -31,3 +31,8 @@ class Memo(Generic[T]):
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return made
+
+    def forget(self) -> None:
+        """What is kept may have changed."""
+        with self._lock:
+            self._kept.clear()

@@ -69,7 +69,10 @@ def do(path: str, desk: Desk, visit: Visit) -> Done:
         raise NotFound("Nothing here takes a form.", remedy="Go back to the overview.")
     _, kind, name, act = words
     doing = acts.doing(kind, act)
-    return Done(doing.do(desk, Visit(visit.session, (name,), visit.said), name), f"{kind}.{act}")
+    try:
+        return Done(doing.do(desk, Visit(visit.session, (name,), visit.said), name), f"{kind}.{act}")
+    finally:
+        desk.settled.moved()
 
 
 def said(done: str) -> str:

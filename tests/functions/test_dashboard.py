@@ -322,6 +322,7 @@ def test_the_system_s_page_tells_of_timers_notifications_and_telemetry(
     sent = SentItem(house.world.clock(), "request", "POST /api/score", "trace-1")
     monkeypatch.setattr(dashboard, "_sending", lambda: Sending(True, 41, 3, (sent,)))
     house.world.store.write("ticks/advance.json", Tick(house.world.clock()))
+    dashboard.settled().moved()  # two seconds later
     page = guest.page("/system")
     for part in (
         "advance came", "1 could not be delivered", "Run people-1-a1 failed.", "It answered 404. tries: 10",

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from shared import dashboard
+from shared.services.run import loop
 from shared.ui.memo import Memo
 from tests.functions.test_dashboard import until_done, with_a_live_model
 from tests.support.guest import Guest
 from tests.support.intake_front import Front
+from tests.support.staging_area import people
 
 
 @pytest.fixture
@@ -39,11 +42,17 @@ def test_the_overview_looks_for_waiting_batches_only_where_a_dataset_has_no_mode
     house: Front, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guest.page()
+    dashboard.settled().moved()  # two seconds later
     calls = asked(house, monkeypatch, guest.page)
     assert {call for call in calls if not call.startswith("get")} == {"page datasets/", "list datasets/"}
+    calls = asked(house, monkeypatch, guest.page)
+    assert not [call for call in calls if not call.startswith("get")], (
+        "the list of a moment ago is new enough"
+    )
     assert len(calls) <= 5, calls
     house.put("more.csv")
     house.drop("more.csv")
+    loop.tick(house.world.context)
     assert "list waiting/" in asked(house, monkeypatch, guest.page)
 
 
@@ -57,6 +66,27 @@ def test_a_refused_file_is_on_the_overview_at_once(
     assert "broken.csv waits in quarantine" in guest.page().text
     calls = asked(house, monkeypatch, lambda: guest.page("/quarantine"))
     assert "page index/quarantine/" not in calls, "its first page is one document"
+
+
+@pytest.mark.parametrize("path", ["", "/datasets/people"])
+def test_what_a_run_or_a_person_does_is_seen_at_once(
+    house: Front, guest: Guest, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def lists() -> list[str]:
+        calls = asked(house, monkeypatch, lambda: guest.page(path))
+        return [call for call in calls if call.startswith("page")]
+
+    lists()
+    house.put("people.csv", people(90))
+    house.drop("people.csv")
+    until_done(house)
+    assert lists(), "a run has begun, and ended"
+    assert "people-2-a1" in guest.page(path).text
+    assert not lists()
+    if not path:
+        guest.press("/ask/datasets/people/pause", note="a holiday")
+        assert lists(), "a person has paused it"
+        assert "paused" in guest.page(path).text
 
 
 def test_what_timers_write_of_a_dataset_is_not_read_with_every_look(

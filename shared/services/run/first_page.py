@@ -25,6 +25,13 @@ class FirstPage:
         """An entry has changed."""
         self._forgetting()
 
+    def stamp(self) -> str | None:
+        """Another one after each change of an entry; None where none was written down. One call."""
+        with contextlib.suppress(InvalidDocument):
+            found = self._documents.get(self._path)
+            return found[1] if found else None
+        return None
+
     def page(self, limit: int) -> Page:
         """As `Documents.page`, but with more than `limit` entries where they are known. One call, or three after a change."""
         try:

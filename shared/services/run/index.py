@@ -60,6 +60,10 @@ class Index(Generic[T]):
         if self._first_page:
             self._first_page.forget()
 
+    def stamp(self) -> str | None:
+        """Another one after each change of an entry, whoever made it; None where that isn't known. One call."""
+        return self._first_page.stamp() if self._first_page else None
+
     def _path(self, created_at: float, name: str) -> str:
         return f"{self._prefix}{_EPOCH - round(created_at * 1000):013d}~{name}"
 

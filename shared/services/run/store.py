@@ -146,8 +146,8 @@ class RunStore(OpenDatasets):
             return run.ledger_size
 
     def list_run(self, run: Run) -> None:
-        """Put the run's summary into the index of all and into its dataset's."""
-        for index in (self.index, self.index_of(run.slug)):
+        """Put the run's summary into its dataset's index, then into that of all, whose stamp changes with either."""
+        for index in (self.index_of(run.slug), self.index):
             index.put(run.created_at, run.run_id, summary(run))
         if run.state is State.QUARANTINED and run.problem:
             self.refused.put(run.created_at, run.run_id, refused_summary(run, run.problem))

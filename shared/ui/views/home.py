@@ -51,15 +51,19 @@ def home(desk: Desk, visit: Visit) -> Page:
     store = desk.store
     with ThreadPoolExecutor(8, thread_name_prefix="dropml-read") as pool:
         latest = pool.submit(views.runs, RunQuery(PageQuery(LOOKED_AT)), store)
+        cursor = decoded(visit.said.get("cursor"))[0]
         refusals = pool.submit(desk.quarantine().page, RefusedQuery(PageQuery(20)))
         listed = ListedBatches(store.documents)
         worked_on = pool.submit(listed.worked_on)
-        entries, after = store.documents.page("datasets/", DATASETS, decoded(visit.said.get("cursor"))[0])
+        runs, changed = latest.result()
+        entries, after = desk.settled.entries.get(
+            (cursor, changed), lambda: store.documents.page("datasets/", DATASETS, cursor)
+        )
         found = list(pool.map(lambda entry: _dataset(desk, entry), entries))
         batches = worked_on.result()
         if any(each and not each[0].champion for each in found):  # only a first model is waited for
             batches += listed.waiting()
-        runs, refused = latest.result()[0], refusals.result()[0]
+        refused = refusals.result()[0]
     cards = [
         Card(
             view,

@@ -52,7 +52,10 @@ def system(desk: Desk, visit: Visit) -> Page:
     outbox = desk.store.outbox
     with ThreadPoolExecutor(4, thread_name_prefix="dropml-read") as pool:
         came = pool.map(desk.came, TIMERS)
-        notices = pool.map(lambda state: showing.show(outbox, state, NOTICES), (DEAD, PENDING))
+        notices = pool.map(
+            lambda state: desk.settled.notices.get(state, lambda: showing.show(outbox, state, NOTICES)),
+            (DEAD, PENDING),
+        )
     values: dict[str, object] = {
         "report": report,
         "findings": findings,
