@@ -15,11 +15,11 @@ import numpy as np
 from scorer.errors import CompiledFormError
 from scorer.features import Features
 from scorer.links import Floats, combination
-from scorer.members import OneRow, read_member
+from scorer.members import FewRows, read_member
 from scorer.signature import Signature
 
 T = TypeVar("T")
-#: From so many rows on they are shared out to all processors.
+#: From so many rows on they are taken through the trees together, and shared out to all processors.
 _MANY_ROWS = 100
 
 
@@ -60,7 +60,7 @@ class CompiledScorer:
         self.combine: dict[str, Any] = document["combine"]
         self.outputs: int = document["outputs"]
         self._combine = combination(self.combine, self.outputs, classification=self.labels is not None)
-        self._one = OneRow(self.members)
+        self._few = FewRows(self.members)
 
     def scores(self, rows: list[list[Any]]) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of rows in the signature's order; types are not checked."""
@@ -76,7 +76,9 @@ class CompiledScorer:
 
     def model(self, x: Floats) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of encoded rows."""
-        return self._combine(self._one.parts(x) if len(x) == 1 else [m.predict(x) for m in self.members])
+        return self._combine(
+            self._few.parts(x) if 0 < len(x) < _MANY_ROWS else [m.predict(x) for m in self.members]
+        )
 
     def encoded(self, columns: list[str], data: list[list[Any]]) -> Floats:
         """The features that `model` takes. Raises SignatureError."""

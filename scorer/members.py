@@ -97,8 +97,8 @@ class TreeMember:
         return x if self._fill is None else np.where(np.isnan(x), self._fill, x)
 
 
-class OneRow:
-    """The members' answers for one row: trees of few leaves all at once, anything else member by member."""
+class FewRows:
+    """The members' answers for few rows: trees of few leaves all at once, row by row; anything else member by member."""
 
     def __init__(self, members: list[Member]) -> None:
         forests = {m: m.forest() for m in members if isinstance(m, TreeMember)}
@@ -114,13 +114,13 @@ class OneRow:
                 self._ways.append(partial(_by_itself, member))
 
     def parts(self, x: Floats) -> list[Floats]:
-        """Of one row (1, features)."""
-        sums = self._masks.row(x[0]) if self._masks else x[0]
+        """Of rows (rows, features)."""
+        sums = np.stack([self._masks.row(row) for row in x]) if self._masks else x
         return [way(x, sums) for way in self._ways]
 
 
 def _of_sums(member: TreeMember, first: int, end: int, _: Floats, sums: Floats) -> Floats:
-    return member.of_sums(sums[None, first:end])
+    return member.of_sums(sums[:, first:end])
 
 
 def _by_itself(member: Member, x: Floats, _: Floats) -> Floats:
