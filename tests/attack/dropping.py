@@ -16,7 +16,8 @@ from tests.attack.tally import Tally
 from tests.support.live_stack import LiveStack, small_table
 
 WAVE = 40
-VERDICT_SECONDS = 90.0
+#: For a wave of small files, and for each MiB (a file that is costly to read takes its time).
+VERDICT_SECONDS, MIB_SECONDS = 90.0, 0.6
 #: A run that has come so far has left intake.
 AT_INTAKE = ("dropped", "validating")
 TOLD_LATER = ("training-failed", "training-timeout")
@@ -29,7 +30,8 @@ def drop_all(live: LiveStack, kind: str, drops: Sequence[Drop], tally: Tally, *,
             return
         stored = [one for one in drops[first : first + WAVE] if _upload(live, one)]
         expected = {one.dataset: one for one in stored if one.verdict is not Verdict.PASSED_OVER}
-        found = _verdicts(live, set(expected))
+        mib = sum(len(one.data) for one in stored) / 2**20
+        found = _verdicts(live, set(expected), VERDICT_SECONDS + MIB_SECONDS * mib)
         for dataset, one in expected.items():
             state, code = found.get(dataset, ("no verdict", ""))
             tally.expect(kind, one.label, held=holds(one.verdict, state), seen=f"{state} {code}")
@@ -52,9 +54,11 @@ def _upload(live: LiveStack, drop: Drop) -> bool:
     return True
 
 
-def _verdicts(live: LiveStack, datasets: set[str]) -> dict[str, tuple[str, str]]:
+def _verdicts(
+    live: LiveStack, datasets: set[str], seconds: float = VERDICT_SECONDS
+) -> dict[str, tuple[str, str]]:
     """State and problem of each dataset's run, once all have left intake or the time is over."""
-    deadline = time.monotonic() + VERDICT_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         found = {run["dataset"]: run for run in live.runs() if run["dataset"] in datasets}
         told = reported(datasets, (blob.name for blob in live.quarantine.list_blobs("_files/")))

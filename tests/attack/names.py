@@ -38,7 +38,15 @@ def unlistable_names() -> list[Drop]:
 def generated_names(count: int, number: int) -> list[Drop]:
     odd = st.characters(exclude_categories=("Cs", "Cc", "Cn"))
     names = st.text(odd, min_size=1, max_size=60).filter(_by_itself)
-    return [Drop(f"{name}-{number}.csv", FEW) for name in sorted(set(drawn(names, count, number)))]
+    return [
+        Drop(f"{name}-{number}.csv", FEW, Verdict.PASSED_OVER if hidden(name) else Verdict.QUARANTINED)
+        for name in sorted(set(drawn(names, count, number)))
+    ]
+
+
+def hidden(name: str) -> bool:
+    """What systems and programs hide, or lay beside an open file."""
+    return name.replace("\\", "/").rpartition("/")[2].startswith((".", "~$"))
 
 
 def _by_itself(text: str) -> bool:

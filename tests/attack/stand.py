@@ -12,6 +12,7 @@ import requests
 
 from dropml.stack import GROUP, SUBSCRIPTION, WORKSPACE
 from tests.attack.tally import Tally
+from tests.support.health_watch import HealthWatch
 from tests.support.live_stack import LiveStack
 from tests.support.watching import Calls, Memory
 
@@ -80,7 +81,7 @@ class Stand:
         """Score the bystander, ask for health and look at memory while the block runs; tell what came of it."""
         running = self.live.running
         pids = {"host": self.live.part("host").pid, "emulator": self.live.part("azureml").pid}
-        health = Calls("GET", f"{running.api}/health", pause=0.2, timeout=HEALTH_TIMEOUT)
+        health = HealthWatch(f"{running.api}/health", pause=0.2, timeout=HEALTH_TIMEOUT)
         scores = self.score(BYSTANDER, pause=0.1)
         began = time.monotonic()
         with Memory(pids) as memory, health, scores:

@@ -336,11 +336,33 @@ def test_an_answer_is_kept_for_a_while() -> None:
     async def ask(probe: Probe) -> None:
         assert [await probe.passes(), await probe.passes()] == [True, True]
         assert len(asked) == 1
-        now[0] = 2.5
+        now[0] = 7.5
         assert await probe.passes()
         assert len(asked) == 2
 
     asyncio.run(ask(Probe(partial(asked.append, 1), keep=2.0, patience=30.0, clock=lambda: now[0])))
+
+
+def test_nobody_waits_for_a_slow_answer_after_a_good_one() -> None:
+    now, slow, release = [0.0], threading.Event(), threading.Event()
+
+    def asks() -> None:
+        if slow.is_set():
+            release.wait(30)
+
+    async def ask(probe: Probe) -> None:
+        assert await probe.passes()
+        slow.set()
+        now[0] = 2.5
+        assert await probe.passes(), "a moment ago it did"
+        await asyncio.sleep(0.3)
+        assert not await probe.passes(), "by now there should be an answer"
+        slow.clear()
+        release.set()
+        while not await probe.passes():
+            await asyncio.sleep(0)
+
+    asyncio.run(ask(Probe(asks, keep=2.0, patience=0.2, clock=lambda: now[0])))
 
 
 def test_health_needs_no_worker() -> None:

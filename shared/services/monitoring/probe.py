@@ -18,37 +18,47 @@ GIVE_UP = 10.0
 
 
 class Probe:
-    """For one event loop. Who asks is told what is known; it is waited for only by who asks first, or while nothing is."""
+    """For one event loop. Who asks is told what is known; an answer is waited for where none is, or where it is old."""
 
     def __init__(
         self,
         ask: Callable[[], object],
         *,
         keep: float = 2.0,
-        patience: float = 0.9,
+        patience: float = 0.7,
+        lately: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask, self._keep, self._patience, self._clock = ask, keep, patience, clock
+        self._lately = lately
         self._known: bool | None = None
         self._asked_at = float("-inf")
         self._flight: Flight[None] | None = None
         self._asks = 0
 
     async def passes(self) -> bool:
-        """Whether `ask` returned when last asked; False when it raised, or has not returned within `patience` seconds."""
-        flight = self._flight
+        """Whether `ask` returned when last asked; False when it raised, or has not returned within `patience` seconds.
+
+        Where it passed within the last `lately` seconds, that is believed until then, so that nobody waits for a slow answer.
+        """
+        flight, wait = self._flight, 0.0
         if flight is None or flight.landed or flight.age > GIVE_UP:
             if self._clock() - self._asked_at < self._keep:
                 return bool(self._known)
             self._asks += 1
             flight = self._flight = Flight(self._work, "probe")
-        elif self._known is not None:
-            return self._known
-        while not flight.landed and flight.age < self._patience:
+            wait = 0.0 if self._passed_lately else self._patience
+        elif self._known is None:
+            wait = self._patience
+        while not flight.landed and flight.age < wait:
             await asyncio.sleep(LOOK)
-        if not flight.landed:
+        if not flight.landed and flight.age >= self._patience:
             self._known = False
         return bool(self._known)
+
+    @property
+    def _passed_lately(self) -> bool:
+        return bool(self._known) and self._clock() - self._asked_at < self._lately
 
     def _work(self) -> None:
         ask = self._asks
