@@ -21,7 +21,12 @@ from dropml.stack.life import down, left_behind, uninterrupted, up
 from dropml.stack.places import HOME, Stack, load
 
 NOT_RUNNING = f"The stack is not running; `{COMMAND} up` starts it."
-_NAMES = {"host": "The Functions host", "azureml": "The Azure ML emulator", "azurite": "Azurite"}
+_NAMES = {
+    "host": "The Functions host",
+    "azureml": "The Azure ML emulator",
+    "azurite": "Azurite",
+    "host-storage": "The host's own Azurite",
+}
 INTERRUPTED = 130
 LITTLE_SPACE = 2**30
 

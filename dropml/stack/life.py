@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dropml.azurite import process
@@ -97,10 +98,15 @@ def _start_all(
 ) -> Stack:
     root = folders.azurite_root()
     process.install(root)
-    azurite = process.start(home / "azurite-data", root=root, env=marks.mark(home))
-    stack = Stack(home, _places(home, azurite.connection_string, previous, wanted)).note(
-        "azurite", azurite.child
-    )
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.map(
+            lambda name: process.start(home / name, root=root, env=marks.mark(home)),
+            ("azurite-data", "host-data"),
+        )
+        azurite, of_host = begun
+    stack = Stack(home, _places(home, azurite.connection_string, previous, wanted))
+    stack = stack.keep(host_storage=of_host.connection_string)
+    stack = stack.note("azurite", azurite.child).note("host-storage", of_host.child)
     stack = stack.note("azureml", _start_emulator(stack))
     values = settings.app_settings(
         stack.places,

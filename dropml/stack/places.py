@@ -13,7 +13,7 @@ from dropml.common.processes import Child, StartError
 __all__ = ["HOME", "PARTS", "ROOT", "Places", "Stack", "Started", "load"]
 
 #: The order in which the parts are stopped: nobody is left to call what is gone.
-PARTS = ("host", "azureml", "azurite")
+PARTS = ("host", "azureml", "azurite", "host-storage")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Places:
     processes: dict[str, Started]
     emulator_secret: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    #: The Functions host's own account, as in Azure: locks, timers and messages, apart from people's data and the app's state.
+    host_storage: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Places:

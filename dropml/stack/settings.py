@@ -34,7 +34,7 @@ def app_settings(places: Places, label: str, budget_seconds: float, extra: dict[
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PYTHON_THREADPOOL_THREAD_COUNT": "110",
-        "AzureWebJobsStorage": places.storage,
+        "AzureWebJobsStorage": places.host_storage or places.storage,
         "DATA_STORAGE": places.storage,
         "INCOMING_CONTAINER": "incoming",
         "BLOB_SOURCE": "LogsAndContainerScan",

@@ -11,8 +11,8 @@ from shared.services.guard import guarded
 from shared.services.run.state_documents import StateDocuments
 
 #: Seconds between two writes of a process for one timer, however often it comes: at the same moments for every timer, for
-#: some accounts (Azurite) write their whole state down after any change. A multiple of the host's renewals of locks.
-WRITE_SECONDS = 96.0
+#: some accounts (Azurite) write their whole state down after any change.
+WRITE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

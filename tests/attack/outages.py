@@ -47,7 +47,7 @@ def storage_away(stand: Stand, *, seconds: float, strangers: int = 100) -> None:
     """Storage stops answering, and strangers ask for health by the hundred."""
     live, tally = stand.live, stand.tally
     flood = Calls("GET", f"{live.running.api}/health", threads=strangers, pause=0.05, timeout=30)
-    with live.paused([live.part("azurite")]), flood:
+    with live.paused([live.part("azurite"), live.part("host-storage")]), flood:
         time.sleep(seconds)
     for one in flood.calls:
         tally.expect(

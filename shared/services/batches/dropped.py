@@ -19,6 +19,7 @@ from shared.domain.problems import Fault, InvalidRows, TooLarge
 from shared.domain.rows.fit import Fit, fit
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches.taking import Batches, copy_of, path_of, with_id_first
+from shared.services.quiet import stir
 from shared.services.run.listed_batches import WAITING
 
 
@@ -94,6 +95,7 @@ class DroppedFiles:
         if batch.status == "waiting":
             mark = f"{WAITING}{batch.slug}~{batch.id}"
             self._batches.documents.mark(mark, {"until": str(batch.waits_until)})
+            stir(self._batches.documents, WAITING)
         elif batch.status == "queued":
             self._batches.open.add(key, batch.created_at)
         self._batches.finish(batch)

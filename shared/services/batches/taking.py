@@ -38,7 +38,8 @@ from shared.services.batches.ports import BatchFiles
 from shared.services.documents import Documents
 from shared.services.guard import guarded
 from shared.services.open_index import OpenIndex
-from shared.services.run.listed_batches import ListedBatches
+from shared.services.quiet import Quiet
+from shared.services.run.listed_batches import WAITING, ListedBatches
 from shared.services.scoring.asking import check_classes
 from shared.services.scoring.proxy import Scoring
 
@@ -66,6 +67,11 @@ class Batches:
     max_upload: int = MAX_UPLOAD
     #: Whether cells that a spreadsheet would run are made text in the output.
     neutralise: bool = True
+    #: Whether no batch waits for a first model.
+    none_wait: Quiet = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.none_wait = Quiet(self.documents, WAITING)
 
     @property
     def open(self) -> OpenIndex:

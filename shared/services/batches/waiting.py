@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def start_waiting(batches: Batches) -> None:
-    """A listing call where nothing waits, one more where something does; documents are read of what can be moved alone.
+    """Mostly one read where nothing waits, two listings where something does; documents are read of what can be moved alone.
 
     What keeps it from being done is told, and is the next tick's to try again.
     """
@@ -27,9 +27,9 @@ def start_waiting(batches: Batches) -> None:
 
 
 def _start(batches: Batches) -> None:
-    marks = list(_marks(batches))
-    if not marks:
+    if batches.none_wait.still():
         return
+    marks = list(_marks(batches))
     now = batches.clock()
     served = "serving/"
     live = {path.removeprefix(served).removesuffix(".json") for path in batches.documents.list(served)}

@@ -73,7 +73,7 @@ def timer(name: str, schedule: str, ticks: Ticks, clock: Callable[[], float] = t
             return Finding(
                 check, "failed", f"It came last {age / 60:.0f} minutes ago; it should by {schedule}.", restart
             )
-        return ok(check, f"came {age:.0f} s ago ({schedule}; written down every other minute).")
+        return ok(check, f"came {age:.0f} s ago ({schedule}; written down every five minutes).")
 
     return look
 

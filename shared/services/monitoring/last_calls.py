@@ -11,8 +11,10 @@ from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Documents
 from shared.services.guard import guarded
+from shared.services.quiet import stir
 
-CALLS, WAKE, OPEN = "calls/", "wake/", "open/runs/"
+CALLS, WAKE, MARKS = "calls/", "wake/", "open/"
+OPEN = f"{MARKS}runs/"
 #: A call is in state so many seconds later at the latest; one that found the endpoint asleep is, at once, once in so many.
 WRITE_SECONDS, WAKE_SECONDS = 300.0, 5.0
 
@@ -48,6 +50,7 @@ class LastCalls:
         paths = (f"{CALLS}{entry.slug}", f"{WAKE}{entry.slug}", f"{OPEN}{entry.slug}")
         if self._due(f"{WAKE}{entry.slug}", WAKE_SECONDS):
             self._mark(paths)
+            guarded(self._log, "nobody is told of a call", partial(stir, self._documents, MARKS))
 
     def _due(self, path: str, seconds: float) -> bool:
         now = self._monotonic()

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.domain.errors import Conflict
-from shared.services.documents import entries
+from shared.services.documents import Documents, entries
+from shared.services.quiet import Quiet, stir
 from shared.services.run.dataset_store import DatasetStore
 
-OPEN = "open/runs/"
+MARKS = "open/"
+OPEN = f"{MARKS}runs/"
 
 
 class OpenDatasets(DatasetStore):
     """The datasets, and which of them may have open runs."""
 
+    def __init__(self, documents: Documents, clock: Callable[[], float]) -> None:
+        super().__init__(documents, clock)
+        self._quiet = Quiet(documents, MARKS)
+
     def mark_open(self, slug: str) -> None:
         """Have the next tick look at this dataset."""
         self.documents.mark(f"{OPEN}{slug}", {})
+        stir(self.documents, MARKS)
 
     def anything_open(self) -> bool:
-        """Whether a dataset or a pipeline may have something to be advanced: one listing call."""
-        return bool(self.documents.page("open/", 1)[0])
+        """Whether a dataset or a pipeline may have something to be advanced: mostly one read."""
+        return not self._quiet.still()
 
     def open_datasets(self) -> dict[str, str]:
         """Slugs of the datasets that may have open runs, each with its mark's ETag: one listing call a 5,000."""

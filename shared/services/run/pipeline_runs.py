@@ -16,16 +16,18 @@ from shared.domain.run.pipeline_run import PipelineParameters, PipelineRun
 from shared.services import conditional
 from shared.services.documents import entries
 from shared.services.guard import guarded, told
+from shared.services.quiet import stir
 from shared.services.run.aside import given_up, keep, over
 from shared.services.run.context import Context
 from shared.services.run.index import Index, Page
+from shared.services.run.open_datasets import MARKS
 from shared.services.run.pipeline_steps import kept, refused, taken, wished
 from shared.services.run.pipeline_views import PipelineRunView, short, view
 from shared.services.run.ports import Pipelines
 from shared.services.run.retraining import latest_data
 from shared.services.run.trouble import STRIKES
 
-OPEN = "open/pipelines/"
+OPEN = f"{MARKS}pipelines/"
 #: A mark whose pipeline run never came into being is taken away after so many seconds.
 LOST_SECONDS = 3600.0
 
@@ -88,7 +90,7 @@ class PipelineRuns:
     def _asked(self, asked: PipelineRun) -> PipelineRunView:
         latest_data(asked.slug, self._ctx)
         asked = replace(asked, paced_at=self._ctx.active())
-        self._docs.mark(f"{OPEN}{asked.slug}~{asked.id}", {"at": str(asked.created_at)})
+        self._mark(asked)
         try:
             self._docs.create(_path(asked.slug, asked.id), to_json(asked))
         except Conflict:
@@ -96,6 +98,11 @@ class PipelineRuns:
             return view(found or asked)
         self.put_in_index(asked)
         return view(asked)
+
+    def _mark(self, asked: PipelineRun) -> None:
+        """Have the next tick look at it."""
+        self._docs.mark(f"{OPEN}{asked.slug}~{asked.id}", {"at": str(asked.created_at)})
+        stir(self._docs, MARKS)
 
     def cancel(self, dataset: str, request_id: str, act: Act) -> PipelineRunView:
         """Its job and the run that came of it are ended, too. Raises NotFound, and Refused where it has ended otherwise."""
@@ -109,7 +116,7 @@ class PipelineRuns:
             before = pipeline_run_of(found[0])
             after = wished(before, act)
             if after != before:
-                self._docs.mark(f"{OPEN}{slug}~{request_id}", {"at": str(before.created_at)})
+                self._mark(before)
                 self._docs.replace(path, to_json(after), found[1])
             return after
 
