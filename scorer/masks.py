@@ -96,9 +96,14 @@ class Masks:
             at += size + 2
         return edges, starts, np.concatenate(tables)
 
-    def row(self, x: Floats) -> Floats:
-        """Sums for one row (features,): of all outputs of the first ensemble, then of the next."""
-        values = x.tolist()
+    def rows(self, x: Floats) -> Floats:
+        """Sums (rows, outputs) of rows (rows, features): of all outputs of the first ensemble, then of the next."""
+        sums = np.empty((len(x), len(self._sums)))
+        for number, values in enumerate(x.tolist()):
+            self._row(values, sums[number])
+        return sums
+
+    def _row(self, values: list[float], sums: Floats) -> None:
         spans = []
         for feature, edges, start in zip(self._features, self._edges, self._starts, strict=True):
             value = values[feature]
@@ -110,8 +115,7 @@ class Masks:
                 spans.append(start + bisect_left(edges, value))
         left = np.bitwise_and.reduce(self._table.take(spans, axis=0), axis=0)
         left &= np.negative(left)
-        sums: Floats = np.add.reduceat(self._values.take(self._numbered(left) + self._trees), self._sums)
-        return sums
+        np.add.reduceat(self._values.take(self._numbered(left) + self._trees), self._sums, out=sums)
 
     def _numbered(self, lowest: NDArray[Any]) -> Whole:
         """Of words with one bit, another number for each bit, as an index. Writes into them."""

@@ -29,7 +29,7 @@ def both(x: Floats, *models: tuple[str, int]) -> tuple[Floats, Floats]:
     """What masks find of each row, and what LightGBM does."""
     walked = [Trees(text, outputs, x.shape[1]).raw(x) for text, outputs in models]
     found = read(*models)
-    return np.array([found.row(row) for row in x]), np.concatenate(walked, axis=1)
+    return found.rows(x), np.concatenate(walked, axis=1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -110,10 +110,10 @@ def test_several_threads_at_once() -> None:
     rng = np.random.default_rng(5)
     found = read((flat.model_text([grown(rng, 31) for _ in range(200)], 1, WIDTH), 1))
     x = rows(rng, 50, WIDTH)
-    due = [found.row(row).tolist() for row in x]
+    due = found.rows(x).tolist()
     with ThreadPoolExecutor(4) as pool:
-        for _ in range(20):
-            assert [sums.tolist() for sums in pool.map(found.row, x)] == due
+        for sums in pool.map(found.rows, [x] * 50):
+            assert sums.tolist() == due
 
 
 def boosted(size: int, **more: Any) -> str:
