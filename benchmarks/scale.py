@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--idle-seconds", type=float, default=30.0)
     sizes = Sizes(**vars(parser.parse_args(argv)))
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="dropml-scale-") as name:
         folder = Path(name)
         process.install()
