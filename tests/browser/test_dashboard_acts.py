@@ -242,6 +242,7 @@ def test_a_lost_notification_is_sent_again_and_whoever_leaves_is_out(person: Per
     )
     state = person.live.storage.get_container_client("dropml-state")
     state.upload_blob(path_of(DEAD, lost.id), json.dumps(to_json(lost)), overwrite=True)
+    time.sleep(2.5)  # what waits to be told is listed once in two seconds
     assert person.press("/system", "Send again", "Send again") == "It is sent again within a minute."
     page = person.visit.page
     page.get_by_role("button", name="Sign out").click()
