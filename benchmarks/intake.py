@@ -65,7 +65,7 @@ def _row(rng: random.Random) -> str:
 
 
 def by_intake(path: Path) -> None:
-    from shared.adapters.packed_rows import pack
+    from shared.adapters.packed_rows import RowEngine
     from shared.domain.config import DatasetConfig
     from shared.domain.table.holdout import NEWEST, HoldoutRule
     from shared.services.intake.staging import stage
@@ -78,7 +78,7 @@ def by_intake(path: Path) -> None:
             DatasetConfig(imbalance="off"),
             HoldoutRule("bench", version=NEWEST),
             "bench",
-            pack=pack,
+            engine=RowEngine(),
         )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.adapters.ledger import LedgerStore
     from shared.adapters.serving_directory import StoredServing
     from shared.adapters.telemetry import NoTelemetry
-    from shared.domain.table.packed import Pack
+    from shared.domain.table.packed import Engine
     from shared.services.batches.taking import Batches
     from shared.services.bulkhead import Bulkhead
     from shared.services.monitoring.tallies import CanaryWatch
@@ -205,13 +205,13 @@ def context() -> Context:
 
 
 @Once
-def row_engine() -> Pack | None:
+def row_engine() -> Engine | None:
     """What reads clean rows fast; without numpy there is none, and all rows are read the exact way."""
     try:
-        from shared.adapters.packed_rows import pack
+        from shared.adapters.packed_rows import RowEngine
     except ImportError:
         return None
-    return pack
+    return RowEngine()
 
 
 @Once

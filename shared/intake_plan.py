@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from shared.domain.config_owner import Owner
 from shared.domain.config_sources import defaults
-from shared.domain.table.packed import Pack
+from shared.domain.table.packed import Engine
 from shared.services.intake.ports import IntakePlan
 from shared.settings import Settings
 
 
-def plan(now: Settings, pack: Pack | None = None) -> IntakePlan:
+def plan(now: Settings, engine: Engine | None = None) -> IntakePlan:
     """Containers and limits, the configuration of a dataset that says nothing, and what its owner leaves to a file; an engine for
     clean rows.
     """
@@ -29,5 +29,5 @@ def plan(now: Settings, pack: Pack | None = None) -> IntakePlan:
         defaults(now.dataset_defaults),
         owner,
         "regression" if now.task_auto == "regression" else "ask",
-        pack,
+        engine,
     )

@@ -18,7 +18,7 @@ COLUMNS = [[f"b{i}" for i in range(2000)], [f"a{i}" for i in range(2000)]]
 
 
 def held(rule: HoldoutRule, names: list[str], columns: list[list[str]]) -> list[bool]:
-    return Splitter(rule, names).held(block(columns))
+    return list(map(bool, Splitter(rule, names).held(block(columns))))
 
 
 def block(columns: list[list[str]]) -> Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.adapters.packed_rows import pack
+from shared.adapters.packed_rows import RowEngine
 from shared.domain.config import DatasetConfig
 from shared.domain.table.foreign_quotes import bare
 from shared.services.intake.staging import stage
@@ -54,7 +54,8 @@ def test_one_plain_value_far_below_makes_the_marks_part_of_the_text() -> None:
 def test_an_engine_for_clean_rows_changes_nothing(last: str) -> None:
     raw = (table("'{}'", rows=30_000) + f"{last},1,no\n").encode()
     done = [
-        stage([raw], MemoryArea(), DatasetConfig(), RULE, "people", pack=engine) for engine in (pack, None)
+        stage([raw], MemoryArea(), DatasetConfig(), RULE, "people", engine=engine)
+        for engine in (RowEngine(), None)
     ]
     assert done[0] == done[1]
     assert ("CSV does not know" in " ".join(done[0].warnings)) == (last == "'Oslo'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.adapters.packed_rows import pack
+from shared.adapters.packed_rows import RowEngine
 from shared.domain.config import DatasetConfig
 from shared.domain.table.task import task_of
 from shared.services.intake.staging import BAD_ROWS, stage
@@ -106,7 +106,8 @@ def test_a_row_of_units_does_not_make_up_the_fewest_rows() -> None:
 def test_an_engine_for_clean_rows_changes_nothing(second: str) -> None:
     raw = table(second, rows=9000).encode()
     done = [
-        stage([raw], MemoryArea(), DatasetConfig(), RULE, "people", pack=engine) for engine in (pack, None)
+        stage([raw], MemoryArea(), DatasetConfig(), RULE, "people", engine=engine)
+        for engine in (RowEngine(), None)
     ]
     assert done[0] == done[1]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 
 from shared.domain.table.packed import Packed
@@ -49,11 +50,18 @@ class Block:
         found = self.packed.texts(column) if self.packed else None
         return self.columns[column] if found is None else found
 
+    def counts(self, column: int, held: Sequence[int]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """How often each value of one column occurs, and how often in rows that are held out."""
+        found = self.packed.counts(column, held) if self.packed else None
+        if found is not None:
+            return found
+        values = self.texts(column)
+        return Counter(values), Counter(compress(values, held))
+
     def rows(self, places: Sequence[int]) -> list[Sequence[str]]:
         """The values of some rows."""
         if self.packed:
-            lines = self.lines()
-            return [lines[place].split(",") for place in places]
+            return list[Sequence[str]](self.packed.rows(places))
         return [[column[place] for column in self.columns] for place in places]
 
     def replace(self, column: int, values: list[str]) -> None:
@@ -72,9 +80,12 @@ class Block:
     def lines(self) -> list[str]:
         """The rows as RFC 4180 text with commas, without the newline at the end."""
         if self.ready is None:
-            rows = zip(*self.columns, strict=True)
-            self.ready = list(map(",".join, rows)) if self.plain else csv_lines(rows)
+            self.ready = self.packed.lines() if self.packed else self._joined()
         return self.ready
+
+    def _joined(self) -> list[str]:
+        rows = zip(*self.columns, strict=True)
+        return list(map(",".join, rows)) if self.plain else csv_lines(rows)
 
 
 def csv_lines(rows: Iterable[Sequence[str]]) -> list[str]:

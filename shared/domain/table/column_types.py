@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.domain.schema import Column, ColumnType
+from shared.domain.table.blocks import Block
 from shared.domain.table.foreign_quotes import ForeignQuotes
 from shared.domain.table.notations import Notations
 from shared.domain.table.number_notation import COMMA, Notation
@@ -145,6 +146,13 @@ class ColumnStats:
             if self.type in ("integer", "number", "datetime"):
                 self._note_spoiler(distinct, mostly=False)
             self.type = "string"
+
+    def place(self, block: Block, at: int) -> None:
+        """Note the lines of values that may have to be named, after `update` with those of the block's column `at`."""
+        if self.quotes.sought:
+            self.quotes.place(block.texts(at), block.starts)
+        if self.notations.sought:
+            self.notations.place(block.texts(at), block.starts)
 
     def _note_ways(self, found: ColumnType, values: set[str]) -> None:
         """In which ways numbers are written, and whether words stand in foreign quotation marks."""

@@ -54,9 +54,14 @@ class ForeignQuotes:
             self.alive = all(bare(value) is not None for value in values)
             self.example = self.example or min(values, default="")
 
+    @property
+    def sought(self) -> bool:
+        """Whether it is still to be told where the example stands."""
+        return self.alive and bool(self.example) and not self._line
+
     def place(self, cells: Sequence[str], starts: Sequence[int]) -> None:
         """Where the example stands, if among these cells of a block."""
-        if self.alive and self.example and not self._line and self.example in cells:
+        if self.sought and self.example in cells:
             self._line = starts[cells.index(self.example)]
 
     def told(self) -> str:

@@ -8,11 +8,12 @@ second, third ... are hashed with their number, or a table of few distinct rows 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.table.blocks import Block
-from shared.domain.table.row_sums import RowSums, stirred
+from shared.domain.table.packed import Engine, Repeats
+from shared.domain.table.row_sums import MASK, RowSums, stirred
 
 #: Between the values of a row in what is hashed (ASCII unit separator), and before the number of a repeated row.
 SEPARATOR, REPEATED = "\x1f", "\x1e"
@@ -37,42 +38,49 @@ class Splitter:
     A row forgotten is counted from one again, so that a row that occurs once is never on another side than it was.
     """
 
-    def __init__(self, rule: HoldoutRule, names: Sequence[str]) -> None:
+    def __init__(self, rule: HoldoutRule, names: Sequence[str], engine: Engine | None = None) -> None:
         self._hash = (_BySum if rule.version == NEWEST else _BySha256)(rule, names)
-        # By the rows' hashes within this process, of 64 bits.
-        self._seen: dict[int, int] = {}
+        self._seen: Repeats = engine.repeats(MAX_COUNTED) if engine else Counted(MAX_COUNTED)
 
-    def held(self, block: Block) -> list[bool]:
+    def held(self, block: Block) -> Sequence[int]:
         """For each row, whether it is held out."""
-        seen = self._seen
-        keys, found, again = self._hash.rows(block)
-        if len(set(keys)) == len(keys) and seen.keys().isdisjoint(keys):
-            seen.update(dict.fromkeys(keys, 1))
-        else:
-            for at, key in enumerate(keys):
-                known = seen.get(key, 0)
-                seen[key] = known + 1
-                if known:
-                    found[at] = again(at, known)
-        if len(seen) > MAX_COUNTED:
-            self._forget()
-        return found
+        return self._hash.held(block, self._seen)
 
     @property
     def counted(self) -> int:
         """Distinct rows whose repetitions are counted now."""
+        return self._seen.counted
+
+
+class Counted:
+    """Rows counted by keys: implements Repeats."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[int, int] = {}
+
+    @property
+    def counted(self) -> int:
         return len(self._seen)
+
+    def add(self, keys: Iterable[int]) -> tuple[list[int], list[int]]:
+        seen, places, counts = self._seen, [], []
+        for at, key in enumerate(keys):
+            known = seen.get(key, 0)
+            seen[key] = known + 1
+            if known:
+                places.append(at)
+                counts.append(known)
+        if len(seen) > self._most:
+            self._forget()
+        return places, counts
 
     def _forget(self) -> None:
         """Keep at most half: the rows that occurred most."""
         least = 1
-        while len(self._seen) > MAX_COUNTED // 2:
+        while len(self._seen) > self._most // 2:
             self._seen = {row: count for row, count in self._seen.items() if count > least}
             least *= 2
-
-
-#: What tells rows apart in this process, whether each is held out, and whether the row at a place is, as its n-th repetition.
-_Rows = tuple[list[int], list[bool], Callable[[int, int], bool]]
 
 
 class _BySha256:
@@ -82,15 +90,13 @@ class _BySha256:
         self._salt = rule.salt + SEPARATOR
         self._limit = _limit(rule.threshold)
 
-    def rows(self, block: Block) -> _Rows:
+    def held(self, block: Block, seen: Repeats) -> Sequence[int]:
         sha256, salt, limit = hashlib.sha256, self._salt, self._limit
         rows = list(map(SEPARATOR.join, zip(*[block.columns[i] for i in self._order], strict=True)))
         found = [sha256((salt + row).encode()).digest() < limit for row in rows]
-
-        def again(at: int, number: int) -> bool:
-            return sha256(f"{salt}{rows[at]}{REPEATED}{number}".encode()).digest() < limit
-
-        return list(map(hash, rows)), found, again
+        for at, number in zip(*seen.add([hash(row) & MASK for row in rows]), strict=True):
+            found[at] = sha256(f"{salt}{rows[at]}{REPEATED}{number}".encode()).digest() < limit
+        return found
 
 
 class _BySum:
@@ -98,18 +104,15 @@ class _BySum:
         self._sums = RowSums(rule.salt, names)
         self._limit = int(min(max(rule.threshold, 0.0), 1.0) * (1 << 64))
 
-    def rows(self, block: Block) -> _Rows:
+    def held(self, block: Block, seen: Repeats) -> Sequence[int]:
         sums, limit = self._sums, self._limit
         if block.packed:
-            found, mask = block.packed.split(sums, limit)
-        else:
-            found = sums.of(block.columns)
-            mask = [stirred(row) < limit for row in found]
-
-        def again(at: int, number: int) -> bool:
-            return stirred(sums.again(found[at], number)) < limit
-
-        return found, mask, again
+            return block.packed.split(sums, limit, seen)
+        rows = sums.of(block.columns)
+        found = [stirred(row) < limit for row in rows]
+        for at, number in zip(*seen.add(rows), strict=True):
+            found[at] = stirred(sums.again(rows[at], number)) < limit
+        return found
 
 
 def _limit(share: float) -> bytes:

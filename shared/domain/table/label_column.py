@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from itertools import compress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from shared.domain.config import Task
 from shared.domain.errors import InvalidTable
@@ -102,21 +101,20 @@ class LabelStats:
                     bad.put_aside(start, "no-label", reason, line)
         return block.keep([value != "" for value in values])
 
-    def update(self, block: Block, column: int, held: Sequence[bool]) -> None:
-        values = block.texts(column)
-        counts = Counter(values)
-        if self._first is None and values:
-            self._first = values[0], block.starts[0]
-        self.rows += len(values)
+    def update(self, block: Block, column: int, held: Sequence[int]) -> None:
+        """Take in rows; `held` tells which are held out."""
+        counts, out = block.counts(column, held)
+        if self._first is None and counts:
+            self._first = block.rows([0])[0][column], block.starts[0]
+        self.rows += len(block)
         self.held += sum(held)
         self.column.update(set(counts))
-        self.column.quotes.place(values, block.starts)
-        self.column.notations.place(values, block.starts)
+        self.column.place(block, column)
         if self.task == "regression":
-            self._check_numeric(counts, block, values)
+            self._check_numeric(counts, block, column)
             return
         self.total.update(counts)
-        self.holdout.update(compress(values, held))
+        self.holdout.update(out)
         if len(self.total) > MAX_CLASSES:
             raise InvalidTable(
                 f"The label {self.label!r} has more than {MAX_CLASSES} different values{self._as_numbers()}.",
@@ -125,12 +123,12 @@ class LabelStats:
                 column=self.label,
             )
 
-    def _check_numeric(self, counts: Counter[str], block: Block, values: list[str]) -> None:
+    def _check_numeric(self, counts: Mapping[str, int], block: Block, column: int) -> None:
         """Remember the first value that is no plain number; refuse it at once where no notation reads it."""
         if not self._number:
-            self._number = next((value for value in counts if numbers([value], "\n" + value)), "")
+            self._number = next((value for value in sorted(counts) if numbers([value], "\n" + value)), "")
         if self._odd is None and numbers(counts, "\n" + "\n".join(counts)) is None:
-            lines = zip(values, block.starts, strict=True)
+            lines = zip(block.texts(column), block.starts, strict=True)
             self._odd = next(odd for odd in lines if numbers([odd[0]], "\n" + odd[0]) is None)
         if self._odd is not None and not self.column.readings.alive:
             raise self._not_numeric(*self._odd)

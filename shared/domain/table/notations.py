@@ -98,9 +98,14 @@ class Notations:
         if what not in self.lines:
             self.firsts[what] = min(self.firsts.get(what, value), value)
 
+    @property
+    def sought(self) -> set[str]:
+        """What is still to be found a line for."""
+        return self.firsts.keys() - self.lines.keys()
+
     def place(self, cells: Sequence[str], starts: Sequence[int]) -> None:
         """Where the values stand that came with these cells of a block."""
-        for what in self.firsts.keys() - self.lines.keys():
+        for what in self.sought:
             if self.firsts[what] in cells:
                 self.lines[what] = starts[cells.index(self.firsts[what])]
 

@@ -17,7 +17,7 @@ from shared.domain.table.blocks import Block, csv_lines
 from shared.domain.table.dialect import SAMPLE, WINDOW, Dialect, detect, past_blank_rows, said
 from shared.domain.table.header import check_header
 from shared.domain.table.not_csv import other_format
-from shared.domain.table.packed import Pack
+from shared.domain.table.packed import Engine
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
 from shared.domain.table.titles import titled
@@ -30,9 +30,9 @@ _commas = methodcaller("count", ",")
 class Table:
     """The header, then the rows. Reading it raises InvalidTable with the line of what is wrong."""
 
-    def __init__(self, text: TextReader, bad: BadRows | None = None, pack: Pack | None = None) -> None:
-        """With `bad`, rows that can't be read are put there; without it they are raised. `pack` is an engine's."""
-        self._bad, self._pack = bad, pack
+    def __init__(self, text: TextReader, bad: BadRows | None = None, engine: Engine | None = None) -> None:
+        """With `bad`, rows that can't be read are put there; without it they are raised. `engine` reads clean ones."""
+        self._bad = bad
         #: Rows without any value, passed over.
         self.blank = 0
         self.formulas = TextFormulas()
@@ -59,6 +59,7 @@ class Table:
         try:
             self.dialect = Dialect(told[0] if told else detect(first, self._line), text.bom)
             self._pending = self._take_header(first)
+            self._pack = engine.packer(len(self.header), self.dialect.delimiter) if engine else None
         except InvalidTable as error:
             error.remedy += self.title
             error.example = None if self.title else error.example
@@ -101,7 +102,7 @@ class Table:
                 pending = next(self._blocks, "")
                 if not pending:
                     return
-            split = self._split(pending)
+            split = self._packed(pending) or self._split(pending)
             if split is not None and self._bad is not None:
                 self._bad.read += len(split)
             block = split or self._slow(pending)
@@ -120,6 +121,16 @@ class Table:
         count = len(self.units)
         self._good = list(block.rows([count])[0])
         return block.keep([False] * count + [True] * (len(block) - count))
+
+    def _packed(self, text: str) -> Block | None:
+        """The block as the engine holds it; None where there is none, or the text is not clean."""
+        packed = self._pack(text) if self._pack else None
+        if packed is None:
+            return None
+        self._good = self._good or packed.rows([0])[0]
+        starts = range(self._line, self._line + packed.size)
+        self._line += packed.size
+        return Block(packed, starts, plain=True)
 
     def _split(self, text: str) -> Block | None:
         """The block by plain splitting; None where that might not be what a CSV parser reads."""
@@ -142,12 +153,11 @@ class Table:
             if not _simply_quoted(text):
                 return None
             text = text.replace('"', "")
+            if _has_blank_row(text, "," * (width - 1)):
+                return None
             lines = text[:-1].split("\n")
         starts = range(self._line, self._line + len(lines))
         self._line += len(lines)
-        packed = self._pack(text, width) if self._pack else None
-        if packed:
-            return Block(packed, starts, plain=True, ready=lines)
         self._good = self._good or lines[0].split(",")
         cells = text.replace("\n", ",").split(",")
         del cells[-1]

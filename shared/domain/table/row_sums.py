@@ -24,12 +24,12 @@ def number_of(value: str) -> int:
 
 
 class RowSums:
-    """Sums of a table's rows. `factors` are the columns', in the order of the table."""
+    """Sums of a table's rows. `factors` are the columns', in the order of the table, `repeated` that of repetitions."""
 
     def __init__(self, salt: str, names: Sequence[str]) -> None:
         self.factors = [_factor(salt + SEPARATOR + name) for name in names]
         self.base = _factor(salt)
-        self._repeated = _factor(salt + REPEATED)
+        self.repeated = _factor(salt + REPEATED)
 
     def of(self, columns: Sequence[Sequence[str]]) -> list[int]:
         """The sum of each row."""
@@ -42,7 +42,7 @@ class RowSums:
 
     def again(self, row: int, number: int) -> int:
         """The sum of a row that came `number` times before."""
-        return (row + number * self._repeated) & MASK
+        return (row + number * self.repeated) & MASK
 
 
 def stirred(row: int) -> int:

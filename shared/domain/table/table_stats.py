@@ -66,11 +66,10 @@ class TableStats:
     def _count_spoiler(self, block: Block, i: int, values: set[str] | None) -> None:
         """Where the word that makes text of a column of numbers stands, and how often."""
         column = self.columns[i]
-        if i != self._at and values is not None:
-            column.quotes.place(block.texts(i), block.starts)
-        if i != self._at and column.notations.firsts.keys() - column.notations.lines.keys():
-            column.notations.place(block.texts(i), block.starts)
-        if i == self._at or column.spoiler is None:
+        if i == self._at:
+            return
+        column.place(block, i)
+        if column.spoiler is None:
             return
         there = values is None or column.spoiler in values
         if values is None and block.packed:
@@ -102,7 +101,7 @@ class TableStats:
             return [set(column) for column in block.columns]
         found: list[set[str] | None] = []
         for i, column in enumerate(self.columns):
-            if i != self._at and column.learn(packed, i) and not self._profiler.lists(i):
+            if i != self._at and not self._profiler.lists(i) and column.learn(packed, i):
                 found.append(None)
             else:
                 values = packed.distinct(i)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.domain.config import DatasetConfig
 from shared.domain.config_owner import Owner
-from shared.domain.table.packed import Pack
+from shared.domain.table.packed import Engine
 from shared.domain.table.task import Numbers
 from shared.services.intake.staging import Area
 
@@ -61,4 +61,4 @@ class IntakePlan:
     owner: Owner = field(default_factory=Owner)
     #: What a label of many distinct numbers is, where nobody says the task.
     many_numbers: Numbers = "ask"
-    pack: Pack | None = None
+    engine: Engine | None = None

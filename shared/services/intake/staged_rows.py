@@ -45,17 +45,28 @@ class StagedRows:
         _write_lines(train, [f"{self._header}{weight}"])
         _write_lines(held, [self._header])
 
-    def write(self, block: Block, mask: Sequence[bool], train: Writer, held: Writer) -> None:
+    def write(self, block: Block, mask: Sequence[int], train: Writer, held: Writer) -> None:
         """Rows whose mask is true are held out, the others train."""
+        mark = self._mark if self._weighted else None
+        sides = block.packed.sides(mask, self._label, mark) if block.packed else None
+        if sides is None:
+            self._write_lines(block, mask, train, held)
+            return
+        for out, rows in zip((train, held), sides, strict=True):
+            if rows:
+                out.write(rows)
+
+    def _mark(self, label: str) -> str:
+        return self._marks.setdefault(label, mltable.mark(len(self._marks)))
+
+    def _write_lines(self, block: Block, mask: Sequence[int], train: Writer, held: Writer) -> None:
         lines, labels = block.lines(), block.texts(self._label)
         if any(mask):
             _write_lines(held, list(compress(lines, mask)))
             keep = [not held_out for held_out in mask]
             lines, labels = list(compress(lines, keep)), list(compress(labels, keep))
         if self._weighted:
-            for name in set(labels) - self._marks.keys():
-                self._marks[name] = mltable.mark(len(self._marks))
-            marks = self._marks
+            marks = {name: self._mark(name) for name in set(labels)}
             lines = [line + marks[name] for line, name in zip(lines, labels, strict=True)]
         _write_lines(train, lines)
 

@@ -8,7 +8,7 @@ place of their weight and with their numbers as they stand; a second pass from b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -25,7 +25,7 @@ from shared.domain.table.header import alike
 from shared.domain.table.headerless import check_first_line
 from shared.domain.table.holdout import HoldoutRule, Splitter
 from shared.domain.table.label_column import MIN_ROWS, find_label
-from shared.domain.table.packed import Pack
+from shared.domain.table.packed import Engine
 from shared.domain.table.profile.parts import TOLD
 from shared.domain.table.reader import Table
 from shared.domain.table.selected import Selected
@@ -80,17 +80,17 @@ def stage(
     holdout: HoldoutRule | None,
     dataset: str,
     before: Schema | None = None,
-    pack: Pack | None = None,
+    engine: Engine | None = None,
 ) -> Staged:
     """Stage `source` into `area`; columns stay of the types that they had `before`, where all values fit them.
 
-    `pack` is an engine for clean rows; the outcome is the same without.
+    `engine` reads clean rows; the outcome is the same without.
 
     Raises InvalidTable, whose `content_hash` is the sha256 of the whole file.
     """
-    text = TextReader(source, config.encoding)
+    text = TextReader(source, config.encoding, engine.newlines if engine else None)
     try:
-        return _Staging(text, area, config, holdout, before, pack).run()
+        return _Staging(text, area, config, holdout, before, engine).run()
     except InvalidTable as error:
         text.drain()
         error.content_hash = text.digest()
@@ -119,7 +119,7 @@ class _Aside:
 class _Buffer:
     """Rows held back until it is sure that enough are left to train on."""
 
-    blocks: list[tuple[Block, list[bool]]] = field(default_factory=list)
+    blocks: list[tuple[Block, Sequence[int]]] = field(default_factory=list)
     training: int = 0
 
 
@@ -131,12 +131,12 @@ class _Staging:
         config: DatasetConfig,
         holdout: HoldoutRule | None,
         before: Schema | None,
-        pack: Pack | None,
+        engine: Engine | None,
     ) -> None:
         self.before = before
         self.text, self.area, self.config = text, area, config
         self.bad = BadRows(config.max_bad_rows)
-        self.source = Table(text, self.bad, pack)
+        self.source = Table(text, self.bad, engine)
         self.table = Selected(self.source, config)
         header = self.table.header
         known = before.named if before and before.label == config.label else ()
@@ -147,7 +147,7 @@ class _Staging:
         self.stats = TableStats(header, self.at, config.task, config.numbers)
         self.weighted = config.task == "classification" and config.imbalance == "weight"
         self.rows = StagedRows(header, self.at, weighted=self.weighted)
-        self.split = Splitter(holdout, header) if holdout else None
+        self.split = Splitter(holdout, header, engine) if holdout else None
         self.waived = False
 
     def run(self) -> Staged:
@@ -249,7 +249,7 @@ class _Staging:
         for block, mask in buffer.blocks:
             self.rows.write(block, [False] * len(mask), train, held)
 
-    def _held(self, block: Block) -> list[bool]:
+    def _held(self, block: Block) -> Sequence[int]:
         return self.split.held(block) if self.split else [False] * len(block)
 
     def _staged(self, warnings: list[str], weights: dict[str, float]) -> Staged:

@@ -160,7 +160,7 @@ class Taker:
         chunks = self._files.stream(source.container, source.blob, source.etag, CHUNK)
         area = self._files.area(self._plan.data, folder)
         before = schema_before(doc, said.config, self._ctx)
-        return stage(chunks, area, said.config, rule_of(doc.holdout), doc.dataset, before, self._plan.pack)
+        return stage(chunks, area, said.config, rule_of(doc.holdout), doc.dataset, before, self._plan.engine)
 
 
 def _with(instead: Instead | None, problem: RunProblem) -> RunProblem:
