@@ -72,8 +72,9 @@ class PackedRows:
         return self._data[LONGEST:-1].tobytes()
 
     def rows(self, places: Sequence[int]) -> list[list[str]]:
-        firsts, ends = self._starts[0], self._ends[-1]
-        return [_text(self._data[firsts[at] : ends[at]]).split(",") for at in places]
+        return [
+            row.split(",") for row in self._texts(self._starts[0], self._ends[-1], np.array(places, np.intp))
+        ]
 
     def gaps(self, column: int) -> int:
         return len(self._lengths[column]) - int(np.count_nonzero(self._lengths[column]))
@@ -203,8 +204,11 @@ class PackedRows:
         return (sides[1], sides[0]) if out[0] else sides
 
     def _texts_at(self, column: int, rows: Places) -> list[str]:
-        starts, ends = self._starts[column][rows].tolist(), self._ends[column][rows].tolist()
-        return [_text(self._data[start:end]) for start, end in zip(starts, ends, strict=True)]
+        return self._texts(self._starts[column], self._ends[column], rows)
+
+    def _texts(self, starts: Places, ends: Places, rows: Places) -> list[str]:
+        pairs = zip(starts[rows].tolist(), ends[rows].tolist(), strict=True)
+        return [_text(self._data[start:end]) for start, end in pairs]
 
 
 class RowEngine:

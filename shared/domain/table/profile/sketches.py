@@ -50,10 +50,13 @@ class RowSample:
                 self._next = self.size - 1
                 self._skip()
         first, self.seen = self.seen, self.seen + len(block)
+        places, instead = [], []
         while len(self._rows) == self.size and self._next < self.seen:
-            row = self._next - first
-            self._rows[self._chance.randrange(self.size)] = _cut(block.rows([row])[0])
+            places.append(self._next - first)
+            instead.append(self._chance.randrange(self.size))
             self._skip()
+        for at, row in zip(instead, block.rows(places), strict=True):
+            self._rows[at] = _cut(row)
 
     def _skip(self) -> None:
         """To the next row that takes the place of one in the sample."""
