@@ -45,7 +45,8 @@ def test_a_dropped_file_is_listed_and_told_of_once_for_each_thing_that_happened_
     moves = 3  # validating, registered, training; that it was opened is told with the first of them
     assert calls["append ledger"] == moves
     assert calls["mark index"] == 2 * moves  # of all runs, and of this dataset's
-    assert calls["replace runs"] == 2 * moves + 1  # and what is known of the job
+    assert calls["create runs"] == 1  # not before something has happened to it
+    assert calls["replace runs"] == 2 * moves  # and what is known of the job
     assert [json.loads(line)["event"] for line in world.store.ledger(run_id)] == [
         "opened",
         "state",
@@ -63,7 +64,7 @@ def test_a_step_reads_its_dataset_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counted(world, monkeypatch)
     tick(world, 1)
     assert state(world, run_id) == "training"
-    assert calls["get datasets"] <= 2, "the dataset's own turn, and its run's"
+    assert calls["get datasets"] <= 1, "the dataset's own turn and its run's are one"
 
 
 def test_a_glance_sees_what_its_own_thread_changed_and_ends_with_it() -> None:

@@ -23,8 +23,9 @@ HOLDOUT_SHARE = 0.10
 SUCCEEDED = "succeeded/"
 #: Marks of the datasets of which a run with a deployment has ended: see `shared.services.run.leftovers`.
 ENDED = "ended/"
-#: How long a reading of a dataset serves the looks that follow it within one `glance` (seconds): about what a call takes.
-GLANCE_SECONDS = 0.05
+#: How long a reading of a dataset serves the looks that follow it within one `glance` (seconds): a few calls' time, with all
+#: workers at theirs. Nothing is safe by it: whoever stalls between a look and a write is as late.
+GLANCE_SECONDS = 0.5
 
 
 class _Glance(threading.local):
@@ -46,13 +47,15 @@ class DatasetStore(StateDocuments):
     def glance(self) -> Iterator[None]:
         """Within it, looks at one dataset that follow each other at once are one reading, as if they had come together.
 
-        What is decided by them is safe as before: a change is made to the document as it is then (`change_dataset`).
+        What is decided by them is safe as before: a change is made to the document as it is then (`change_dataset`). One within
+        another goes on with its readings.
         """
-        self._glance.read = {}
+        before = self._glance.read
+        self._glance.read = {} if before is None else before
         try:
             yield
         finally:
-            self._glance.read = None
+            self._glance.read = before
 
     def dataset(self, slug: str) -> Dataset | None:
         read = self._glance.read

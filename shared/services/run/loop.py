@@ -155,7 +155,8 @@ def tick(ctx: Context) -> int:
             return
         rounds.begun(slug, mark, ctx.active())
         before = cut.pop(slug, "") or turn.within.get(slug, "")
-        worked = _dataset(slug, mark, first or before, until, ctx)
+        with ctx.store.glance():
+            worked = _dataset(slug, mark, first or before, until, ctx)
         if worked.left is not None:
             cut[slug] = worked.left
         rounds.shared(slug, now=worked.shared)
@@ -222,8 +223,7 @@ def _dataset(slug: str, mark: str, first: str, deadline: float, ctx: Context) ->
     shared = [dataset.watch is not None]
 
     def go_on(run_id: str) -> None:
-        with ctx.store.glance():
-            shared.append(advance(run_id, ctx, deadline))
+        shared.append(advance(run_id, ctx, deadline))
 
     runs = list(dataset.open)
     at = runs.index(first) if first in runs else 0

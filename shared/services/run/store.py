@@ -89,7 +89,7 @@ class RunStore(OpenDatasets):
         return run_id in dataset.open
 
     def load(self, run_id: str) -> tuple[Run, str]:
-        """The run and its ETag. Raises NotFound."""
+        """The run and its ETag, which is empty where it was claimed and not yet written. Raises NotFound."""
         parsed = names.parse_run_id(run_id)
         path = f"runs/{run_id}.json"
         found = self.documents.get(path) if parsed else None
@@ -98,16 +98,16 @@ class RunStore(OpenDatasets):
             first = dataset.open.get(run_id) if dataset else None
             if first is None:
                 raise NotFound(f"There is no run {run_id[:100]!r}.", remedy="GET /api/runs lists them.")
-            try:
-                return first, self.documents.create(path, to_json(first))
-            except Conflict:
-                return self.load(run_id)
+            return first, ""
         return run_of(found[0]), found[1]
 
     def save(self, run: Run, etag: str) -> tuple[Run, str]:
         """Write the run if nobody else has since `etag` (else Conflict), then bring ledger and index up to date."""
-        etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
-        return self.settle(run, etag)
+        return self.settle(run, self._written(run, etag))
+
+    def _written(self, run: Run, etag: str) -> str:
+        path, doc = f"runs/{run.run_id}.json", to_json(run)
+        return self.documents.replace(path, doc, etag) if etag else self.documents.create(path, doc)
 
     def settle(self, run: Run, etag: str) -> tuple[Run, str]:
         """What follows from the run's document: its pending lines told and appended, its summary listed, its end made known.
@@ -119,7 +119,7 @@ class RunStore(OpenDatasets):
             size = self._append(run)
             self.list_run(run)
             told, run = run, replace(run, ledger_size=size, pending=())
-            etag = self.documents.replace(f"runs/{run.run_id}.json", to_json(run), etag)
+            etag = self._written(run, etag)
             self.signals(told)
         if not run.is_open:
             if run.placement:
