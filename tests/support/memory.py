@@ -505,8 +505,10 @@ class World:
         return self.store.load(run_id)[0]
 
     def runs(self) -> list[Run]:
-        """Every run, in the order of their ids."""
-        return [self.run(run_id) for run_id in self.store.every_run_id()]
+        """Every run, in the order of their ids; one that was just claimed stands with its dataset alone."""
+        datasets = filter(None, map(self.store.dataset, self.store.slugs()))
+        claimed = {run_id for dataset in datasets for run_id in dataset.open}
+        return [self.run(run_id) for run_id in sorted(claimed.union(self.store.every_run_id()))]
 
     def serving(self, slug: str) -> ServingEntry:
         found = self.store.read(f"serving/{slug}.json", ServingEntry)
