@@ -61,6 +61,9 @@ class CompiledScorer:
         self.outputs: int = document["outputs"]
         self._combine = combination(self.combine, self.outputs, classification=self.labels is not None)
         self._few = FewRows(self.members)
+        two = self.outputs == 2 and self.combine["kind"] == "mean"
+        #: Of the members of a mean of two labels' probabilities.
+        self._pair_weights: list[float] = self.combine["weights"] if two else []
 
     def scores(self, rows: list[list[Any]]) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of rows in the signature's order; types are not checked."""
@@ -76,8 +79,16 @@ class CompiledScorer:
 
     def model(self, x: Floats) -> Floats:
         """Probabilities (rows, labels), or (rows, 1), of encoded rows."""
-        return self._combine(
-            self._few.parts(x) if 0 < len(x) < _MANY_ROWS else [m.predict(x) for m in self.members]
+        if not 0 < len(x) < _MANY_ROWS:
+            return self._combine([m.predict(x) for m in self.members])
+        seconds = self._few.seconds(x) if len(x) == 1 and self._pair_weights else None
+        return self._combine(self._few.parts(x)) if seconds is None else self._mean(seconds)
+
+    def _mean(self, seconds: list[float]) -> Floats:
+        """Both labels' probabilities (1, 2), where each member's of the second are known."""
+        pairs = list(zip(self._pair_weights, seconds, strict=True))
+        return np.array(
+            [[sum(weight * (1.0 - p) for weight, p in pairs), sum(weight * p for weight, p in pairs)]]
         )
 
     def encoded(self, columns: list[str], data: list[list[Any]]) -> Floats:

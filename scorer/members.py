@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scorer.errors import UnexplainedError
-from scorer.links import LINKS, Floats
+from scorer.links import LINKS, OF_ONE, Floats
 from scorer.masks import Forest, masks, read_forest
 from scorer.trees import Trees
 
@@ -60,6 +60,10 @@ class TreeMember:
         """The answer where the trees' sums (rows, outputs) are known."""
         return self._link(sums if self._base is None else sums + self._base)
 
+    def second(self, total: float) -> float:
+        """Of two labels the second one's probability, where the one sum of its trees is known."""
+        return OF_ONE[self.link](total if self._base is None else total + float(self._base[0]))
+
     @property
     def outputs(self) -> int:
         return self._trees.outputs
@@ -100,18 +104,29 @@ class TreeMember:
 class FewRows:
     """The members' answers for few rows: trees of few leaves all at once, row by row; anything else member by member."""
 
-    def __init__(self, members: list[Member]) -> None:
+    def __init__(self, members: Sequence[Member]) -> None:
         forests = {m: m.forest() for m in members if isinstance(m, TreeMember)}
         found = [forest for forest in forests.values() if forest]
         self._masks = masks(found) if found else None
         self._ways: list[Callable[[Floats, Floats], Floats]] = []
+        self._seconds: list[Callable[[Floats, list[float]], float]] = []
         at = 0
         for member in members:
             if self._masks and isinstance(member, TreeMember) and forests[member]:
                 self._ways.append(partial(_of_sums, member, at, at + member.outputs))
+                if member.outputs == 1 and member.link in OF_ONE:
+                    self._seconds.append(partial(_second_of_sums, member, at))
                 at += member.outputs
             else:
                 self._ways.append(partial(_by_itself, member))
+                self._seconds.append(partial(_second, member))
+
+    def seconds(self, x: Floats) -> list[float] | None:
+        """Of one row (1, features) the second of two labels' probabilities; None where masks don't know it so."""
+        if self._masks is None or len(self._seconds) < len(self._ways):
+            return None
+        sums: list[float] = self._masks.rows(x)[0].tolist()
+        return [way(x, sums) for way in self._seconds]
 
     def parts(self, x: Floats) -> list[Floats]:
         """Of rows (rows, features)."""
@@ -121,6 +136,14 @@ class FewRows:
 
 def _of_sums(member: TreeMember, first: int, end: int, _: Floats, sums: Floats) -> Floats:
     return member.of_sums(sums[:, first:end])
+
+
+def _second_of_sums(member: TreeMember, at: int, _: Floats, sums: list[float]) -> float:
+    return member.second(sums[at])
+
+
+def _second(member: Member, x: Floats, _: list[float]) -> float:
+    return float(member.predict(x)[0, 1])
 
 
 def _by_itself(member: Member, x: Floats, _: Floats) -> Floats:

@@ -17,13 +17,18 @@ node, both children count by their shares, and nothing is moved.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scorer.links import Floats
 from scorer.nodes import ZERO, Nodes, Truths, Whole, joined
 from scorer.paths import Paths, paths
 
+#: What rows are reckoned in. A row is as quick as its megabytes are read, and seven digits are more than anybody looks at.
+Number = type[np.floating[Any]]
+Numbers = NDArray[np.floating[Any]]
 #: A level costs a dozen calls into NumPy, as much time as so many nodes at one point.
 _LEVEL_COST = 1500
 
@@ -31,11 +36,15 @@ _LEVEL_COST = 1500
 class TreeShap:
     """Of one ensemble: its trees of more than one leaf, and what is expected of any row. Safe to use from several threads."""
 
-    def __init__(self, trees: list[Nodes], base: Floats, n_features: int) -> None:
+    def __init__(
+        self, trees: list[Nodes], base: Floats, n_features: int, number: Number = np.float32
+    ) -> None:
         self._base, self._n_features = base, n_features
         nodes = joined(trees)
         found = paths(nodes)
-        self._groves = [_Grove(nodes, found, of, points, n_features) for of, points in _groups(nodes, found)]
+        self._groves = [
+            _Grove(nodes, found, of, points, n_features, number) for of, points in _groups(nodes, found)
+        ]
 
     def contributions(self, x: Floats) -> Floats:
         """Each feature's part in the sums of rows, and last what is expected of any: (rows, outputs, features + 1)."""
@@ -85,7 +94,10 @@ def _seen(x: Floats) -> tuple[Floats, Truths]:
 class _Grove:
     """Trees that are walked together: nodes with inner children first, level by level, then those with two leaves (twigs)."""
 
-    def __init__(self, nodes: Nodes, found: Paths, of: Truths, points: int, n_features: int) -> None:
+    def __init__(
+        self, nodes: Nodes, found: Paths, of: Truths, points: int, n_features: int, number: Number
+    ) -> None:
+        self._number = number
         twig = (nodes.left < 0) & (nodes.right < 0)
         order = np.flatnonzero(of)
         order = order[np.lexsort((found.level[order], twig[order]))]
@@ -97,18 +109,20 @@ class _Grove:
         self._links(nodes, found, order)
         self._points(found.share[order], points)
         leaves = nodes.values[~np.stack([nodes.left, nodes.right])[:, order[self._inner :]]]
-        self._twig_left, self._twig_drop = leaves[0], leaves[1] - leaves[0]
+        self._twig_left, self._twig_drop = (
+            found.astype(self._number) for found in (leaves[0], leaves[1] - leaves[0])
+        )
         self._free: list[_Sheet] = []  # one for each thread that has asked at the same time
 
     def _turns(self, nodes: Nodes, found: Paths, order: Whole) -> None:
         """By what a row's turns are known, and what they count."""
         left, right = nodes.counts[:, order] / nodes.counts[:, order].sum(axis=0)
         share = found.share[order]
-        self._share, self._share_left = share, share * left
+        self._share, self._share_left = share.astype(self._number), (share * left).astype(self._number)
         self._again = again = np.flatnonzero(found.split[order])
         at = order[again]
         self._low, self._high, self._takes_missing = found.low[at], found.high[at], found.takes_missing[at]
-        self._right_share, self._seen_again = right[again], self._seen[again]
+        self._right_share, self._seen_again = right[again].astype(self._number), self._seen[again]
 
     def _links(self, nodes: Nodes, found: Paths, order: Whole) -> None:
         """Columns of what is passed up, and of what is passed down."""
@@ -117,7 +131,7 @@ class _Grove:
         inner = order[: self._inner]
         children = np.stack([nodes.left[inner], nodes.right[inner]])
         lone = children < 0
-        self._lone = nodes.values[~children[lone]]
+        self._lone = nodes.values[~children[lone]].astype(self._number)
         columns = np.where(lone, 0, place[np.maximum(children, 0)])
         columns[lone] = self._size + np.arange(lone.sum())
         levels = np.arange(found.level[inner].max(initial=-1) + 2)
@@ -133,9 +147,11 @@ class _Grove:
         ways, weights = np.polynomial.legendre.leggauss(points)
         ways = (ways[:, None] + 1.0) / 2.0
         known = 1.0 / (share + (1.0 - share) * ways)
-        self._weights, self._unknown, self._squares = weights / 2.0, known * (1.0 - ways), known * known
+        self._weights, self._unknown, self._squares = (
+            found.astype(self._number) for found in (weights / 2.0, known * (1.0 - ways), known * known)
+        )
 
-    def moves(self, values: Floats, missing: Truths) -> Floats:
+    def moves(self, values: Floats, missing: Truths) -> Numbers:
         """(nodes,): what each node's feature adds by its turn there."""
         steep, level = self._bends(values, missing)
         sheet = self._free.pop() if self._free else _Sheet(self._weights, self._size, self._inner, self._lone)
@@ -151,12 +167,12 @@ class _Grove:
         found *= steep
         return np.negative(found, out=found)
 
-    def _bends(self, values: Floats, missing: Truths) -> tuple[Floats, Floats]:
+    def _bends(self, values: Floats, missing: Truths) -> tuple[Numbers, Numbers]:
         """`s` and `c`: a node answers L + (s g (1 - t) + c) (R - L), and moves with its feature by -s g^2 (R - L)."""
-        left = (values.take(self._seen) <= self._threshold).astype("float64")
+        left = (values.take(self._seen) <= self._threshold).astype(self._number)
         steep = left * self._share
         steep -= self._share_left
-        level = np.subtract(1.0, left, out=left)
+        level = np.subtract(self._number(1.0), left, out=left)
         again = values.take(self._seen_again)
         outside = (again <= self._low) | (again > self._high)
         if missing.any():
@@ -172,8 +188,8 @@ class _Grove:
             np.subtract(below[:, b - a :], left, out=drop)
             np.add(left, sheet.bend[:, a:b] * drop, out=sheet.up[:, a:b])
 
-    def _descend(self, sheet: _Sheet) -> Floats:
-        found, inner = np.empty(self._size), self._inner
+    def _descend(self, sheet: _Sheet) -> Numbers:
+        found, inner = np.empty(self._size, self._number), self._inner
         for a, b in self._levels:
             here = sheet.down.take(self._from[a:b], axis=1, mode="clip")
             np.einsum("qn,qn,qn->n", here, self._squares[:, a:b], sheet.drop[:, a:b], out=found[a:b])
@@ -188,8 +204,8 @@ class _Grove:
 class _Sheet:
     """What one row is reckoned on (points, ...): answers of nodes and lone leaves, their differences, ways down."""
 
-    def __init__(self, weights: Floats, size: int, inner: int, lone: Floats) -> None:
+    def __init__(self, weights: Numbers, size: int, inner: int, lone: Numbers) -> None:
         points = len(weights)
-        self.up, self.down = np.empty((points, size + len(lone))), np.empty((points, 2 * inner + 1))
+        columns = (size + len(lone), 2 * inner + 1, inner, inner)
+        self.up, self.down, self.bend, self.drop = (np.empty((points, n), weights.dtype) for n in columns)
         self.up[:, size:], self.down[:, -1] = lone, weights
-        self.bend, self.drop = np.empty((points, inner)), np.empty((points, inner))

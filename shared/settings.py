@@ -104,7 +104,7 @@ class Settings(CostSettings, WatchingSettings, NotifySettings, JudgingSettings):
         _threshold,
         THRESHOLD_WORDS,
     )
-    step_workers: int = whole(8, "Datasets that one tick works on at a time", 1, 64)
+    step_workers: int = whole(16, "Datasets that one tick works on at a time", 1, 64)
     step_deadline_seconds: float = number(45.0, "How long one tick works on runs", 0.1, 600)
     open_run_hours: float = number(24.0, "After so long in one state a run fails, with an explanation", 0.001)
     settle_seconds: float = number(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from dropml.azureml.automl.model import flat
 from scorer.links import Floats
 from scorer.masks import Masks, masks, read_forest
+from scorer.members import FewRows, TreeMember
 from scorer.trees import Trees
 from tests.scorer.test_explain import WIDTH, grown
 from tests.scorer.test_treeshap import QUIET, rows
@@ -147,3 +149,32 @@ def test_where_a_walk_is_as_quick_there_are_no_masks() -> None:
     assert masks([few]) is None
     assert masks([many]) is not None
     assert masks([many] * 300) is None, "a row would read more of the table than a walk does of the trees"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_one_row_of_two_labels_in_plain_numbers_is_as_many_are(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    rng, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("members")
+    specs: list[dict[str, Any]] = [
+        {"link": "sigmoid"},
+        {"link": "sigmoid", "base": [0.7]},
+        {"link": "probability"},
+    ]
+    members = []
+    for number, (spec, leaves) in enumerate(zip(specs, (31, 15, 200), strict=True)):
+        trees = [grown(rng, leaves) for _ in range(60)]
+        (folder / f"{number}.txt").write_text(flat.model_text(trees, 1, WIDTH))
+        members.append(TreeMember({"file": f"{number}.txt", "outputs": 1, **spec}, folder, WIDTH))
+    few, x = FewRows(members), rows(rng, 6, WIDTH)
+    many = [part[:, 1] for part in few.parts(x)]
+    one = [few.seconds(x[at : at + 1]) for at in range(len(x))]
+    assert np.allclose(np.array(one).T, many, rtol=0, atol=1e-12)
+
+
+def test_three_labels_are_not_two(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    (tmp_path / "0.txt").write_text(flat.model_text([grown(rng, 20) for _ in range(120)], 3, WIDTH))
+    few = FewRows([TreeMember({"file": "0.txt", "outputs": 3, "link": "softmax"}, tmp_path, WIDTH)])
+    assert few.seconds(rows(rng, 1, WIDTH)) is None

@@ -28,7 +28,7 @@ class Pace:
     """How long one tick works (seconds), on how many datasets at a time, and when a run is overdue (hours)."""
 
     tick_seconds: float = 45.0
-    workers: int = 8
+    workers: int = 16
     open_run_hours: float = 24.0
     #: So long (seconds) after it was begun something may be missing: reads lag behind writes.
     settle_seconds: float = 120.0
