@@ -9,7 +9,10 @@ import io
 from contextlib import suppress
 from functools import lru_cache, partial
 from math import isfinite
+from unittest.mock import patch
 
+from shared.adapters import packed_rows
+from shared.adapters.packed_rows import RowEngine
 from shared.domain.config import DatasetConfig
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
@@ -17,6 +20,7 @@ from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import read_csv
 from shared.domain.rows.validation import RowValidator
 from shared.domain.run.serving import ServingEntry
+from shared.domain.table.holdout import NEWEST, HoldoutRule
 from shared.services.batches import showing
 from shared.services.batches.csv_chunks import check_chunk, read_chunks, read_layout
 from shared.services.batches.showing import BatchQuery
@@ -25,22 +29,35 @@ from tests.support.intake_front import Front
 from tests.support.memory_batches import BATCHES
 from tests.support.staging_area import MemoryArea, people, staged
 
+#: As new datasets have it.
+RULE = HoldoutRule("people", 0.1, NEWEST)
+
 
 def verdict(raw: bytes) -> str:
     """`registered`, or the refusal's code. Raises whatever is wrong with the verdict itself."""
+    found, area = _outcome(raw)
+    with patch.object(packed_rows, "FEWEST", 1):
+        other, beside = _outcome(raw, RowEngine())
+    assert area.blobs == beside.blobs, "an engine stages other bytes"
+    if isinstance(found, Staged):
+        assert to_json(found) == to_json(other), "an engine finds something else"
+        _check_staged(found, area)
+        _check_own_rows(raw, found)
+        return "registered"
+    assert isinstance(other, InvalidTable), "an engine takes what is refused"
+    assert found.to_dict() == other.to_dict(), "an engine refuses in other words"
+    assert area.blobs == {}, "refused, and something is staged"
+    assert found.remedy, "no remedy"
+    assert found.content_hash, "no hash"
+    return found.error_code
+
+
+def _outcome(raw: bytes, engine: RowEngine | None = None) -> tuple[Staged | InvalidTable, MemoryArea]:
     area = MemoryArea()
     try:
-        done = staged(raw, DatasetConfig(max_bad_rows=3), area=area, block=1 << 10)
+        return staged(raw, DatasetConfig(max_bad_rows=3), RULE, area, block=1 << 10, engine=engine), area
     except InvalidTable as error:
-        refused = error
-    else:
-        _check_staged(done, area)
-        _check_own_rows(raw, done)
-        return "registered"
-    assert area.blobs == {}, "refused, and something is staged"
-    assert refused.remedy, "no remedy"
-    assert refused.content_hash, "no hash"
-    return refused.error_code
+        return error, area
 
 
 def scored_verdict(raw: bytes) -> str:

@@ -14,6 +14,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.errors import InvalidTable
 from shared.domain.table import text
 from shared.domain.table.holdout import HoldoutRule
+from shared.domain.table.packed import Engine
 from shared.services.intake.staging import Staged, stage
 
 RULE = HoldoutRule("people", 0.1)
@@ -70,12 +71,13 @@ def staged(
     area: MemoryArea | None = None,
     chunk: int = 4096,
     block: int = text.BLOCK,
+    engine: Engine | None = None,
 ) -> Staged:
-    """Stage `data`, arriving in pieces of `chunk` bytes and worked on `block` bytes at a time."""
+    """Stage `data`, arriving in pieces of `chunk` bytes and worked on `block` bytes at a time, clean rows by `engine`."""
     raw = data.encode() if isinstance(data, str) else data
     source = (raw[i : i + chunk] for i in range(0, len(raw), chunk))
     with patch.object(text, "BLOCK", block):
-        return stage(source, area or MemoryArea(), config or DatasetConfig(), rule, "people")
+        return stage(source, area or MemoryArea(), config or DatasetConfig(), rule, "people", engine=engine)
 
 
 def refusal(data: bytes | str, config: DatasetConfig | None = None) -> InvalidTable:
