@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from hypothesis import settings
 
 from dropml.azurite import process as azurite_process
 
+# Begun with `&` or nohup, all of this would be deaf to Ctrl-C, which tests send to what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine is no failure of an example; the tests' own limits say what must be fast.
 settings.register_profile("dropml", deadline=None)
 settings.load_profile("dropml")
@@ -22,6 +26,7 @@ LONG = (
     "tests/functions/test_openapi_contract.py",
     "tests/attack/",
     "tests/soak/",
+    "tests/chaos/",
     "tests/infra/test_promote.py",
 )
 

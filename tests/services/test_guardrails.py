@@ -113,8 +113,6 @@ class TestCaps:
         world = guarded(caps=Caps(runs=5), places=4)
         for n in range(12):
             drop(world, "A", dataset=f"d{n:02}")
-        for run in world.runs():
-            until(world, run.run_id, "registered") if run.state is State.DROPPED else None
         hosts = [threading.Thread(target=lambda: loop.tick(world.context)) for _ in range(4)]
         for host in hosts:
             host.start()
