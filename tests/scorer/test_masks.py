@@ -151,7 +151,7 @@ def test_where_a_walk_is_as_quick_there_are_no_masks() -> None:
     assert masks([many] * 300) is None, "a row would read more of the table than a walk does of the trees"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_one_row_of_two_labels_in_plain_numbers_is_as_many_are(
     tmp_path_factory: pytest.TempPathFactory, seed: int
