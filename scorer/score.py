@@ -32,12 +32,12 @@ def _load_package(folder: Path) -> None:
 if "scorer" not in sys.modules:
     _load_package(Path(__file__).resolve().parent)
 
-from scorer.answer import THRESHOLD, Answer, Served, answer, standing  # noqa: E402
-from scorer.errors import RequestError  # noqa: E402
-from scorer.folder import find_model, model_name  # noqa: E402
-from scorer.forms import load_form  # noqa: E402
-from scorer.request import read  # noqa: E402
-from scorer.swagger import publish  # noqa: E402
+from scorer.answer import THRESHOLD, Answer, Served, answer, standing  # noqa: E402 - found only now that the package is loaded
+from scorer.errors import RequestError  # noqa: E402 - found only now that the package is loaded
+from scorer.folder import find_model, model_name  # noqa: E402 - found only now that the package is loaded
+from scorer.forms import load_form  # noqa: E402 - found only now that the package is loaded
+from scorer.request import read  # noqa: E402 - found only now that the package is loaded
+from scorer.swagger import publish  # noqa: E402 - found only now that the package is loaded
 
 _model: Served | None = None
 _name: str | None = None

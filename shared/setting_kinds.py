@@ -111,10 +111,15 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return parse
 
 
+#: What 64 bits hold: no size, count or time is beyond it.
+_MOST_WHOLE = 2**63 - 1
+
+
 def _within(kind: type[int | float], low: float, high: float | None) -> Callable[[str], float]:
     def parse(raw: str) -> float:
         value = kind(raw)
-        if not math.isfinite(value) or value < low or (high is not None and value > high):
+        most = (math.inf if kind is float else _MOST_WHOLE) if high is None else high
+        if not low <= value <= most or value == math.inf:
             raise ValueError(raw)
         return value
 

@@ -7,12 +7,12 @@ import os
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields
-from functools import lru_cache
 from typing import Any
 
 from shared.domain.automl_names import GATE_METRICS, PRIMARY_METRICS
 from shared.domain.config_values import KEYS, THRESHOLD_WORDS
 from shared.domain.errors import InvalidSetting
+from shared.once import Once
 from shared.setting_kinds import checked, choice, container, datastore_name, number, several, text, url, whole
 from shared.settings_cost import CostSettings
 from shared.settings_judging import JudgingSettings
@@ -287,7 +287,7 @@ def _all(refused: list[Refusal]) -> InvalidSetting:
     )
 
 
-@lru_cache(maxsize=1)
+@Once
 def settings() -> Settings:
     """The process's settings. Read at first use, never at import; what can't be taken is logged and raised."""
     try:

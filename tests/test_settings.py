@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 
 import pytest
 
@@ -103,3 +104,16 @@ def test_the_first_read_of_the_process_logs_what_is_wrong(
         settings()
     assert "CANARY_PERCENT is '250'" in caplog.text
     settings.cache_clear()
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_any_length_is_refused_by_its_name(digits: int) -> None:
+    numbers = [
+        known.metadata["name"] or known.name.upper()
+        for known in fields(Settings)
+        if known.type in ("int", "float")
+    ]
+    assert len(numbers) > 30
+    for name in numbers:
+        with pytest.raises(InvalidSetting, match=name):
+            read({name: "1" * digits})

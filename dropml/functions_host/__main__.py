@@ -128,7 +128,7 @@ def _start_anew(listener: socket.socket, environment: Mapping[str, str], directo
     sys.stderr.flush()
     os.set_inheritable(listener.fileno(), True)
     os.chdir(directory)
-    os.execve(sys.executable, sys.orig_argv, {**environment, LISTEN_FD: str(listener.fileno())})  # noqa: S606
+    os.execve(sys.executable, sys.orig_argv, {**environment, LISTEN_FD: str(listener.fileno())})  # noqa: S606 - the very program that runs, again
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class Host:
             ),
             app.config,
             app.settings,
-            int(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT") or DEFAULT_BODY_LIMIT),
+            _body_limit(os.environ.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT")),
             self._threads_at_once,
         )
         return _Server(
@@ -274,6 +274,15 @@ class Host:
                 _give_back(invocation.log_name, invocation.abandon)
         for lock in self._locks:
             _give_back(lock.name, lock.release)
+
+
+def _body_limit(text: str | None) -> int:
+    """Bytes that a request may have. Raises ConfigError for what is no number."""
+    if not text:
+        return DEFAULT_BODY_LIMIT
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ConfigError(f"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT is {text[:80]!r}; it takes a number of bytes.")
+    return int(text)
 
 
 def _give_back(what: str, action: Callable[[], None]) -> None:

@@ -108,7 +108,7 @@ class Arm:
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=REQUEST) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=REQUEST) as response:  # noqa: S310 - the address is ours, not a caller's
                 return Answer(response.status, _json(response.read()))
         except urllib.error.HTTPError as error:
             with error:

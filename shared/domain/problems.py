@@ -116,6 +116,12 @@ class Busy(Wait):
     code = "endpoint-busy"
 
 
+class Waking(Wait):
+    """The endpoint sleeps, and is being woken."""
+
+    code = "waking"
+
+
 class Overloaded(Wait):
     """More calls of one kind are under way than may hold the app's workers."""
 

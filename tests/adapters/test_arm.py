@@ -179,7 +179,7 @@ def test_retry_after_in_both_its_forms() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=30)
     assert retry_after({"Retry-After": "2.5"}) == 2.5
     assert 25 < retry_after({"Retry-After": format_datetime(soon, usegmt=True)}) <= 30
-    for nonsense in ("", "soon", "-5", "nan", "inf"):
+    for nonsense in ("", "soon", "-5", "nan", "inf", "Mon, 01 Jan 99999999999 00:00:00 GMT"):
         assert retry_after({"Retry-After": nonsense}) == 0
     assert retry_after({}) == 0
 

@@ -64,7 +64,7 @@ class Watch:
 
 def preflight(reads: Reads, watch: Watch | None = None) -> tuple[Preflight, list[str]]:
     said: list[str] = []
-    clock: Callable[[], float] = lambda: (watch or Watch()).now  # noqa: E731
+    clock: Callable[[], float] = lambda: (watch or Watch()).now  # noqa: E731 - typed as what it stands in for
     return Preflight(reads, Place("/ws", "s", "cpu"), 300, lambda text, **_: said.append(text), clock), said
 
 

@@ -159,7 +159,7 @@ class TestShifts:
 
     def test_answers_are_held_against_the_models_own(self) -> None:
         """It answers yes to 60 % of its holdout, though 20 % of the labels were: that is its way, no drift."""
-        habit: Habit = lambda chance: "yes" if chance.random() < 0.6 else "no"  # noqa: E731
+        habit: Habit = lambda chance: "yes" if chance.random() < 0.6 else "no"  # noqa: E731 - typed as what it stands in for
         own = seen(rows(1000, 98, y=habit)).predictions
         found = compared(plan(), seen(rows(300, 5, y=habit)), RULE, own)
         assert not found.drifted

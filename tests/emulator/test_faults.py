@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ import pytest
 import requests
 from cryptography import x509
 
+from dropml.azureml.front import tls
 from dropml.azureml.front.tls import ensure_certificates
 from tests.support.emulator_support import Emulator, emulator, eventually
 
@@ -185,3 +188,31 @@ def test_the_certificates_are_kept_and_renewed_before_they_end(tmp_path: Path) -
     assert "localhost" in names.value.get_values_for_type(x509.DNSName)
     assert "127.0.0.1" in [str(a) for a in names.value.get_values_for_type(x509.IPAddress)]
     assert (tmp_path / "ca.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_renewal_that_dies_halfway_leaves_no_pair_that_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, write = datetime.now(UTC), tls._write
+    for days, lost in ((340, "server.pem"), (0, "ca.key")):  # the leaf alone, and the authority with it
+        for nth in range(4):
+            later, written = now + timedelta(days=days), 0
+            folder = tmp_path / f"{days}-{nth}"
+            ensure_certificates(folder, now)
+            (folder / lost).unlink()
+
+            def dying(path: Path, data: bytes, mode: int = 0o644, nth: int = nth) -> None:
+                nonlocal written
+                if written == nth:
+                    raise KeyboardInterrupt
+                written += 1
+                write(path, data, mode)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(tls, "_write", dying)
+                with contextlib.suppress(KeyboardInterrupt):
+                    ensure_certificates(folder, later)
+            certificate, key = ensure_certificates(folder, later)
+            ssl.create_default_context().load_cert_chain(certificate, key)
+            leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
+            leaf.verify_directly_issued_by(x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes()))

@@ -301,8 +301,8 @@ def test_function_over_its_time_ends_with_its_process_and_the_host_goes_on(tmp_p
             for kind, host in zip(kinds, (sleeping, blocked), strict=True)
         }
         for kind, host in zip(kinds, (sleeping, blocked), strict=True):
-            wait_for(lambda: f"Timeout value of 1 s exceeded by function 'Functions.{kind}" in host.log)  # noqa: B023
-            wait_for(lambda: sum(line.startswith("ready ") for line in host.lines) == 2)  # noqa: B023
+            wait_for(lambda: f"Timeout value of 1 s exceeded by function 'Functions.{kind}" in host.log)  # noqa: B023 - called before the loop goes on
+            wait_for(lambda: sum(line.startswith("ready ") for line in host.lines) == 2)  # noqa: B023 - called before the loop goes on
             asked[kind][0].join(5)
             assert host.get("/api/pid").text == str(
                 host.process.pid

@@ -124,3 +124,28 @@ def test_callers_are_brought_back_while_the_next_challenger_is_slow_to_answer() 
     world.scorer.answers = slow  # type: ignore[method-assign, assignment]
     loop.tick(world.context)
     assert met == [True], "within the tick that the challenger keeps"
+
+
+def test_a_dataset_whose_every_look_is_slow_does_not_keep_the_tick_for_good(monkeypatch: Any) -> None:
+    """Its runs and its callers are looked after in turn: neither look goes on only because of the other."""
+    world = live("A", canary_seconds=30, watch_seconds=6000)
+    world.pace = replace(world.pace, workers=4)
+    drop(world, "B")
+    until(world, "bank-2-a1", "canary")
+    looks = Counter[str]()
+    monkeypatch.setattr("shared.services.run.rounds.AGAIN_SECONDS", 0.05)
+
+    def slow(name: str) -> None:
+        real = getattr(loop, name)
+
+        def looked(*of: Any, **more: Any) -> Any:
+            looks[name] += 1
+            time.sleep(0.2 if looks[name] < 50 else 0)
+            return real(*of, **more)
+
+        monkeypatch.setattr(loop, name, looked)
+
+    slow("_dataset")
+    slow("_live")
+    loop.tick(world.context)
+    assert 1 <= looks["_dataset"] + looks["_live"] < 10

@@ -85,3 +85,21 @@ def test_a_day_without_storage_is_made_up_for(front: Front, monkeypatch: pytest.
         patch.setattr(front.files, "list", away)
         assert front.tidy() == 0
     assert front.world.docs.get("tidied.json") is None
+
+
+def test_a_report_that_cannot_be_deleted_keeps_no_other(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        front.files.put("dropml-quarantine", f"people/{name}/report.json", b"{}")
+    front.world.clock.now += front.plan.quarantine_days * DAYS + EVERY
+    delete = front.files.delete
+
+    def held(container: str, name: str) -> None:
+        if "/a/" in name:
+            raise Transient("There is a legal hold on it.")
+        delete(container, name)
+
+    monkeypatch.setattr(front.files, "delete", held)
+    assert front.tidy() == 2
+    assert [info.name for info in front.files.list("dropml-quarantine")] == ["people/a/report.json"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from shared.domain.errors import Refused, Transient, Upstream
+from shared.domain.problems import KeyReused
 from shared.domain.run.pipeline_run import PipelineParameters
 from shared.domain.spend import Caps
 from shared.services.run import loop
@@ -272,3 +274,69 @@ def test_a_dataset_that_is_paused_meanwhile_starts_no_pipeline_until_it_is_resum
     asking.resume("bank", ANN, story.world.context)
     story.ticks(40)
     assert story.status() == "completed"
+
+
+def test_a_key_that_asked_for_something_else_before_is_refused() -> None:
+    story = Story()
+    story.runs.publish("bank", "k1", "ann")
+    story.runs.trigger("bank", "k2", "ann", SHORT)
+    for again in (
+        lambda: story.runs.trigger("bank", "k1", "ann"),
+        lambda: story.runs.publish("bank", "k2", "ann"),
+        lambda: story.runs.trigger("bank", "k2", "ann", PipelineParameters(timeout_minutes=7)),
+    ):
+        with pytest.raises(KeyReused) as error:
+            again()
+        assert error.value.where["field"] == "Idempotency-Key"
+    assert story.runs.publish("bank", "k1", "bob").only_publish
+    assert story.runs.trigger("bank", "k2", "bob", SHORT).parameters == SHORT
+
+
+def test_what_the_deadline_cuts_comes_first_at_the_next_tick() -> None:
+    story = Story()
+    for name in ("r1", "r2", "r3"):
+        story.runs.trigger("bank", name, "ann")
+    story.world.pace = replace(story.world.pace, workers=1)
+    looked: list[str] = []
+    runs = story.runs
+    seconds = story.world.pace.tick_seconds
+
+    def slowly(slug: str, name: str, *_: object) -> None:
+        looked.append(name)
+        story.world.clock.now += seconds / 2
+
+    runs._looked_at = slowly  # type: ignore[method-assign]
+    runs.tick()
+    assert looked == ["r1", "r2"]
+    runs.tick()
+    assert looked == ["r1", "r2", "r3", "r1"]
+
+
+def test_cancelling_one_works_on_that_one_alone() -> None:
+    """Others may take minutes, and who cancels waits for the answer."""
+    story, looked = Story(), list[str]()
+    for name in ("r1", "r10"):
+        story.runs.trigger("bank", name, "ann")
+    runs = story.runs
+    real = runs._looked_at
+
+    def look(slug: str, name: str, *of: Any) -> None:
+        looked.append(name)
+        real(slug, name, *of)
+
+    runs._looked_at = look  # type: ignore[method-assign]
+    runs.cancel("bank", "r1", ANN)
+    assert looked == ["r1"]
+    story.ticks(40)
+    assert (story.status("r1"), story.status("r10")) == ("cancelled", "completed")
+
+
+def test_newer_data_changes_nothing_about_what_a_started_pipeline_trains_on() -> None:
+    story = Story()
+    story.runs.trigger("bank", "r1", "ann")
+    story.ticks(3)
+    newer = drop(story.world, "B")
+    story.ticks(60)
+    run = story.world.run(str(story.runs.show("bank", "r1").run_id))
+    assert (run.cause, run.source.content_hash) == ("pipeline", "A")
+    assert story.world.run(newer).source.content_hash == "B"

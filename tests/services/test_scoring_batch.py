@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import Transient
+from shared.domain.problems import Busy
 from shared.domain.rows import formulas
 from shared.services.batches import worker
 from tests.conftest import StorageAccount
@@ -25,6 +26,11 @@ from tests.support.scoring_support import Scripted
 def bench(storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     with batch_bench(storage_account, monkeypatch) as bench:
         yield bench
+
+
+def put_to_sleep(bench: Bench, *, asleep: bool) -> None:
+    bench.app.publish(asleep=asleep)
+    bench.app.directory.refresh("bank")
 
 
 def test_a_file_is_scored_whole_and_in_order(bench: Bench) -> None:
@@ -346,3 +352,41 @@ def test_a_dataset_that_hangs_keeps_no_other_waiting(bench: Bench) -> None:
         time.sleep(0.02)
     hung.set()
     tick.join(30)
+
+
+def test_a_batch_waits_for_an_endpoint_that_sleeps_and_its_tries_are_not_counted(bench: Bench) -> None:
+    """It may take longer than eight tries: the monthly file is who needs an endpoint that nobody else calls."""
+    batch = bench.take(bench.upload(rows(20)))
+    put_to_sleep(bench, asleep=True)
+    for _ in range(40):
+        assert bench.work() == 0
+        bench.clock.now += worker.MAX_PAUSE
+    shown = bench.show(batch)
+    assert (shown["status"], shown["error"]["code"]) == ("running", "waking")
+    put_to_sleep(bench, asleep=False)
+    assert bench.work() == 20
+    assert bench.show(batch)["status"] == "completed"
+
+
+def test_a_batch_whose_endpoint_cannot_be_woken_for_a_day_has_failed(bench: Bench) -> None:
+    batch = bench.take(bench.upload(rows(20)))
+    put_to_sleep(bench, asleep=True)
+    bench.clock.now += worker.WAKING_PATIENCE
+    for _ in range(worker.MAX_ATTEMPTS):
+        bench.work()
+        bench.clock.now += worker.MAX_PAUSE
+    assert (bench.show(batch)["status"], bench.show(batch)["error"]["code"]) == ("failed", "waking")
+
+
+def test_no_endpoint_has_a_batch_wait_for_days(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = bench.take(bench.upload(rows(20)))
+
+    def busy(*_: object, **__: object) -> None:
+        raise Busy("Too many calls.", retry_after=1e9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.app.scoring, "predict", busy)
+        assert bench.work() == 0
+    bench.clock.now += worker.MAX_PAUSE
+    assert bench.work() == 20
+    assert bench.show(batch)["status"] == "completed"

@@ -275,7 +275,7 @@ def test_state_cannot_name_what_is_no_endpoint() -> None:
     "uri", ["", "ftp://x/score", "file:///etc/passwd", "https://user@host/score", "/score"]
 )
 def test_an_address_that_is_none_is_told_without_a_key(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer: Callable[..., Any] = lambda *_, **__: {"name": "b", "properties": {"scoringUri": uri}}  # noqa: E731
+    answer: Callable[..., Any] = lambda *_, **__: {"name": "b", "properties": {"scoringUri": uri}}  # noqa: E731 - typed as what it stands in for
     monkeypatch.setattr(Arm, "call", answer)
     keys = EndpointKeys(Arm("https://arm", None), "/w", None)  # type: ignore[arg-type]
     with pytest.raises(Upstream, match="gives no address"):

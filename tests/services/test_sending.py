@@ -164,6 +164,7 @@ def test_the_signature_is_checked_by_node_as_the_page_tells(tmp_path: Path) -> N
         ),
         (Reply(hang_up=True), "closed the connection without an answer"),
         (Reply(429, headers={"Retry-After": "60"}), "It answered 429."),
+        (Reply(503, headers={"Retry-After": "Mon, 01 Jan 99999999999 00:00:00 GMT"}), "It answered 503."),
     ],
 )
 def test_what_is_not_taken_is_tried_again_with_the_same_id(reply: Reply, trouble: str) -> None:

@@ -273,3 +273,16 @@ def test_a_process_that_has_looked_once_looks_again_when_it_may_be_time(
     looks(10)
     scene.ticks(20)
     assert scene.deployments() == []
+
+
+def test_a_call_of_a_dataset_whose_name_begins_alike_wakes_nobody_else() -> None:
+    scene = Scene()
+    scene.sleeps()
+    assert scene.deployments() == []
+    scene.world.docs.mark("wake/bank-2", {})
+    scene.world.store.mark_open("bank")
+    scene.ticks(20)
+    assert scene.deployments() == []
+    assert scene.call() == "waking"
+    scene.ticks(20)
+    assert len(scene.deployments()) == 1

@@ -66,7 +66,7 @@ def api(answers: Answers) -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = _serve  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -57,7 +57,7 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(b"" if self.command == "HEAD" else reply.body)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815 - the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -22,7 +22,7 @@ class Versions(Resources):
     version_name = VERSION_NAME
     container_verbs: tuple[str, ...] = ("GET",)
     #: What a container answers for tags and properties that nobody set.
-    unset: Doc | None = {}  # noqa: RUF012
+    unset: Doc | None = {}  # noqa: RUF012 - replaced, never changed
     #: Properties of the latest version that its container shows, too.
     shown_above: tuple[str, ...] = ()
 

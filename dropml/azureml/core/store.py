@@ -154,13 +154,13 @@ class Store:
             where.append("seq>?" if oldest_first else "seq<?")
             values.append(before)  # type: ignore[arg-type]
         order = "ASC" if oldest_first else "DESC"
-        sql = f"SELECT seq, key, body FROM documents WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        sql = f"SELECT seq, key, body FROM documents WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - of our own words; values are bound
         rows = self.execute(sql, (*values, limit))
         return [(seq, key, json.loads(body)) for seq, key, body in rows]
 
     def count(self, kind: str, parent: str | None = None) -> int:
         extra, values = (" AND parent=?", (kind, parent)) if parent is not None else ("", (kind,))
-        return int(self.execute(f"SELECT count(*) FROM documents WHERE kind=?{extra}", values)[0][0])  # noqa: S608
+        return int(self.execute(f"SELECT count(*) FROM documents WHERE kind=?{extra}", values)[0][0])  # noqa: S608 - of our own words; values are bound
 
     # -- small facts ---------------------------------------------------------------------------------------
 

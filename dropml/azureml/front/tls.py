@@ -68,6 +68,8 @@ def _make_ca(folder: Path, now: datetime) -> None:
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())
     )
+    for old in ("server.pem", "ca.pem"):
+        (folder / old).unlink(missing_ok=True)
     _write(folder / "ca.key", _key_pem(key), 0o600)
     _write(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -93,6 +95,8 @@ def _make_leaf(folder: Path, now: datetime) -> None:
         )
         .sign(ca_key, hashes.SHA256())
     )
+    # Whatever dies in between leaves no pair that doesn't fit.
+    (folder / "server.pem").unlink(missing_ok=True)
     _write(folder / "server.key", _key_pem(key), 0o600)
     _write(folder / "server.pem", certificate.public_bytes(serialization.Encoding.PEM))
 

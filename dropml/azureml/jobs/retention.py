@@ -37,7 +37,7 @@ class Retention:
     def _old(self, kind: str, ended: tuple[str, ...], kept: int) -> list[str]:
         marks = ",".join("?" * len(ended))
         sql = (
-            f"SELECT key FROM documents WHERE kind=? AND parent IS NULL AND status IN ({marks}) "  # noqa: S608
+            f"SELECT key FROM documents WHERE kind=? AND parent IS NULL AND status IN ({marks}) "  # noqa: S608 - of our own words; values are bound
             "ORDER BY seq DESC LIMIT -1 OFFSET ?"
         )
         return [str(row[0]) for row in self._store.execute(sql, (kind, *ended, kept))]

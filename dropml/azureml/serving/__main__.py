@@ -11,9 +11,9 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from dropml.azureml.serving.messages import ConnectionLimits  # noqa: E402
-from dropml.azureml.serving.server import serve  # noqa: E402
-from dropml.azureml.serving.settings import SettingsError, read_settings  # noqa: E402
+from dropml.azureml.serving.messages import ConnectionLimits  # noqa: E402 - once the number of threads is set
+from dropml.azureml.serving.server import serve  # noqa: E402 - once the number of threads is set
+from dropml.azureml.serving.settings import SettingsError, read_settings  # noqa: E402 - once the number of threads is set
 
 _SWITCH_SECONDS = 0.0005  # background threads (loading, telemetry) give way ten times sooner than by default
 

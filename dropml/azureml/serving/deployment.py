@@ -128,7 +128,7 @@ class Deployment:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, asked)
         except RefusalError:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever a model's own code raises is that deployment's failure
             raise run_error(error) from None
 
     async def call(self, head: dict[str, Any], body: bytes) -> Reply:
@@ -172,7 +172,7 @@ class Deployment:
                 self.status = "loading"
                 self._restart = asyncio.create_task(self._revive())
             raise RunError(f"Encountered Exception: {error}") from None
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever a model's own code raises is that deployment's failure
             raise run_error(error) from None
 
     async def _enter(self) -> None:

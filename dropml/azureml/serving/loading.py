@@ -67,7 +67,7 @@ async def _load(deployment: Deployment, cache: ParityCache) -> None:
         try:
             loop = asyncio.get_running_loop()
             deployment.scorer = await loop.run_in_executor(deployment.pool, load_form, model_dir, "compiled")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever a model's own code raises is that deployment's failure
             deployment.note = f"no compiled form ({_sentence(error)}); the reference form serves"
     if deployment.note is None:
         await _use_compiled(deployment)

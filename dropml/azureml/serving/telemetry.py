@@ -101,7 +101,7 @@ class Telemetry:
         request = urllib.request.Request(  # noqa: S310 - the address of the connection string
             self._url, data=body, headers={"Content-Type": "application/json", "Accept": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - the address of the connection string
             answer.read()
 
     def _envelope(self, item: RequestItem) -> dict[str, Any]:

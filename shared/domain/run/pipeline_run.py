@@ -45,6 +45,8 @@ class PipelineRun:
     actor: str = "http"
     job: str | None = None
     run_id: str | None = None
+    #: The run whose data it trains on, the newest as it was asked for; empty in what an earlier release wrote.
+    base: str = ""
     error: RunProblem | None = None
     #: Refusals by the service so far.
     refused: int = 0

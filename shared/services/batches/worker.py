@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.domain.batches import OPEN_STATES, Batch, Layout
 from shared.domain.errors import Conflict, DropMLError, Fatal, Transient
-from shared.domain.problems import Busy, Fault
+from shared.domain.problems import Busy, Fault, Waking
 from shared.domain.rows import formulas
 from shared.domain.rows.wanted import Wanted
 from shared.domain.run.serving import ServingEntry
@@ -32,6 +32,8 @@ CLAIM_SECONDS = 120.0
 ORPHAN_SECONDS = 600.0
 #: Tries of one chunk while the endpoint or storage is unavailable; the pause doubles up to the second figure.
 MAX_ATTEMPTS, MAX_PAUSE = 8, 300.0
+#: After it was taken, a batch waits so long (seconds) for an endpoint that sleeps before its tries are counted.
+WAKING_PATIENCE = 24 * 3600.0
 CHUNK_TIMEOUT = 60.0
 #: Datasets whose batches are worked on at a time.
 AT_ONCE = 2
@@ -220,15 +222,17 @@ class _Work:
         self.batches.files.stage(output.container, output.blob, self.batch.blocks, data)
 
     def _later(self, error: Transient) -> None:
-        attempts = self.batch.attempts + 1
+        now, attempts = self.batches.clock(), self.batch.attempts + 1
+        if isinstance(error, Waking) and now - self.batch.created_at < WAKING_PATIENCE:
+            attempts = 0  # that an endpoint sleeps is no fault of it
         if attempts >= MAX_ATTEMPTS:
             self._fail(error)
             return
-        asked = error.retry_after if isinstance(error, Busy) else 0.0
-        pause = max(asked, min(MAX_PAUSE, 2.0**attempts))
+        asked = error.retry_after if isinstance(error, Busy | Waking) else 0.0
+        pause = min(MAX_PAUSE, max(asked, 2.0**attempts))
         self._save(
             attempts=attempts,
-            not_before=self.batches.clock() + pause,
+            not_before=now + pause,
             claimed_until=0.0,
             error=Fault.of(error),
         )

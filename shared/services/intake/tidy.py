@@ -45,13 +45,16 @@ class Tidy:
         """Refused originals and reports; with a report of a file without a run the memory that it was told."""
         oldest = now - self._plan.quarantine_days * 86400
         for info in self._files.list(self._plan.quarantine):
-            if info.last_modified >= oldest:
-                continue
-            if info.name.startswith(notes.REPORTS):
-                note = info.name.split("/")[1].rpartition("-")[2]
-                self._ctx.store.documents.delete(f"{notes.FOLDER}{note}.json")
-            self._files.delete(self._plan.quarantine, info.name)
-            gone.append(info.name)
+            if info.last_modified < oldest:
+                work = partial(self._report, info.name, gone)
+                guarded(self._ctx.log, "an old report could not be deleted", work, name=info.name)
+
+    def _report(self, name: str, gone: list[str]) -> None:
+        if name.startswith(notes.REPORTS):
+            note = name.split("/")[1].rpartition("-")[2]
+            self._ctx.store.documents.delete(f"{notes.FOLDER}{note}.json")
+        self._files.delete(self._plan.quarantine, name)
+        gone.append(name)
 
     def _uploads(self, now: float, gone: list[str]) -> None:
         for path in self._ctx.store.documents.list(attempts.FOLDER):

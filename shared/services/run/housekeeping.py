@@ -26,6 +26,7 @@ from shared.services.run.idle import Idle
 from shared.services.run.leftovers import Leftovers
 from shared.services.run.levers.outside import OutsideTraffic
 from shared.services.run.listed_batches import ListedBatches
+from shared.services.run.pipeline_views import pipeline_index
 from shared.services.run.previous import Previous
 from shared.services.run.retraining import newest_data
 from shared.services.run.serving_repair import ServingRepair
@@ -86,7 +87,7 @@ class Housekeeping:
     def tick(self) -> None:
         """Repair what is served, follow what was changed in Azure, then a slice of a round where one is due."""
         until = self._ctx.active() + SLICE_SECONDS
-        self._repair.tick(until)
+        guarded(self._ctx.log, "serving not repaired", lambda: self._repair.tick(until))
         guarded(self._ctx.log, "versions before not looked at", lambda: self._previous.tick(until))
         guarded(self._ctx.log, "idle endpoints not looked at", lambda: self._idle.tick(until))
         guarded(self._ctx.log, "leftovers not looked at", lambda: self._leftovers.tick(until))
@@ -204,12 +205,13 @@ class Housekeeping:
     def _old_pipeline_runs(self) -> Iterator[None]:
         documents = self._ctx.store.documents
         for path in self._old_documents("pipelines/", self._keep.days):
-            if self._as_it_is(path).get("status") in PIPELINE_OPEN:
+            found = self._as_it_is(path)
+            if found.get("status") in PIPELINE_OPEN:
                 continue
             slug, _, name = path.removeprefix("pipelines/").removesuffix(".json").partition("/")
-            for listed in list(documents.list(f"index/pipelines/{slug}/")):
-                if listed.endswith(f"~{name}"):
-                    documents.delete(listed)
+            created, listed = found.get("created_at"), pipeline_index(documents, slug)
+            if isinstance(created, int | float):
+                listed.remove(created, name)
             documents.delete(path)
             yield
 

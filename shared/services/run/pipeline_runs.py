@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.domain.documents import InvalidDocument, to_json
 from shared.domain.errors import Conflict, DropMLError, NotFound, Refused, Transient
+from shared.domain.problems import KeyReused
 from shared.domain.run.acts import Act
 from shared.domain.run.documents import Run
 from shared.domain.run.migrations import pipeline_run_of
@@ -19,10 +21,10 @@ from shared.services.guard import guarded, told
 from shared.services.quiet import stir
 from shared.services.run.aside import given_up, keep, over
 from shared.services.run.context import Context
-from shared.services.run.index import Index, Page
+from shared.services.run.index import Page
 from shared.services.run.open_datasets import MARKS
 from shared.services.run.pipeline_steps import kept, refused, taken, wished
-from shared.services.run.pipeline_views import PipelineRunView, short, view
+from shared.services.run.pipeline_views import PipelineRunView, pipeline_index, short, view
 from shared.services.run.ports import Pipelines
 from shared.services.run.retraining import latest_data
 from shared.services.run.trouble import STRIKES
@@ -59,11 +61,15 @@ class PipelineRuns:
         self._ctx, self._pipelines = ctx, pipelines
         self._bounds = bounds or Bounds()
         self._docs = ctx.store.documents
+        #: The mark that a tick begins with: where the one before was cut.
+        self._first = ""
 
     def trigger(
         self, dataset: str, request_id: str, actor: str, parameters: PipelineParameters | None = None
     ) -> PipelineRunView:
-        """Ask for a run; the same `request_id` for the same dataset again is the same run."""
+        """Ask for a run; the same `request_id` for the same dataset again is the same run. Raises KeyReused where that asked
+        for something else.
+        """
         said = parameters or PipelineParameters()
         self._bounds.check(said)
         known = self._ctx.store.find_dataset(dataset)
@@ -88,14 +94,20 @@ class PipelineRuns:
         )
 
     def _asked(self, asked: PipelineRun) -> PipelineRunView:
-        latest_data(asked.slug, self._ctx)
-        asked = replace(asked, paced_at=self._ctx.active())
+        base = latest_data(asked.slug, self._ctx).run_id
+        asked = replace(asked, base=base, paced_at=self._ctx.active())
         self._mark(asked)
         try:
             self._docs.create(_path(asked.slug, asked.id), to_json(asked))
         except Conflict:
-            found = self._read(asked.slug, asked.id)
-            return view(found or asked)
+            found = self._read(asked.slug, asked.id) or asked
+            if (found.only_publish, found.parameters) != (asked.only_publish, asked.parameters):
+                raise KeyReused(
+                    f"{asked.id!r} has asked for something else of {asked.dataset!r} before.",
+                    remedy="Use a new Idempotency-Key for a new request.",
+                    field="Idempotency-Key",
+                ) from None
+            return view(found)
         self.put_in_index(asked)
         return view(asked)
 
@@ -121,7 +133,10 @@ class PipelineRuns:
             return after
 
         done = conditional.write(attempt, path)
-        guarded(self._ctx.log, "pipeline run not worked on", self.tick)
+        mark = f"{OPEN}{slug}~{request_id}"
+        for found in self._open(mark):
+            if found[0] == mark:
+                self._work(*found)
         return view(self._read(slug, request_id) or done)
 
     def show(self, dataset: str, request_id: str) -> PipelineRunView:
@@ -136,14 +151,33 @@ class PipelineRuns:
     def page(self, dataset: str, limit: int, cursor: str | None) -> Page[PipelineRunView]:
         """The dataset's pipeline runs, newest first, as they were when they last moved."""
         slug = self._ctx.store.find_dataset(dataset).slug
-        return self._index(slug).page(limit, cursor)
+        return pipeline_index(self._docs, slug).page(limit, cursor)
 
     def tick(self) -> None:
-        """Each open pipeline run, as far as it goes now; costs what is open."""
-        for path, etag, at in self._open():
-            slug, _, request_id = path.removeprefix(OPEN).partition("~")
-            work = partial(self._looked_at, slug, request_id, path, etag, at)
-            guarded(self._ctx.log, "pipeline run not worked on", work, slug=slug, id=request_id)
+        """Each open pipeline run, as far as it goes now, several at a time; costs what is open.
+
+        What the deadline cuts comes first at the next tick.
+        """
+        found = self._open(OPEN)
+        if not found:
+            return
+        deadline, left = self._ctx.active() + self._ctx.pace.tick_seconds, list[str]()
+
+        def work(mark: str, etag: str, at: float) -> None:
+            if self._ctx.active() >= deadline:
+                left.append(mark)
+            else:
+                self._work(mark, etag, at)
+
+        found.sort(key=lambda one: (one[0] < self._first, one[0]))
+        with ThreadPoolExecutor(self._ctx.pace.workers, thread_name_prefix="dropml-pipeline") as pool:
+            list(pool.map(lambda one: work(*one), found))
+        self._first = next((mark for mark, *_ in found if mark in set(left)), "")
+
+    def _work(self, mark: str, etag: str, at: float) -> None:
+        slug, _, request_id = mark.removeprefix(OPEN).partition("~")
+        look = partial(self._looked_at, slug, request_id, mark, etag, at)
+        guarded(self._ctx.log, "pipeline run not worked on", look, slug=slug, id=request_id)
 
     def _looked_at(self, slug: str, request_id: str, mark: str, etag: str, marked_at: float) -> None:
         try:
@@ -168,8 +202,9 @@ class PipelineRuns:
         self.put_in_index(ended)
         self._docs.delete(f"strikes/{slug}~{request_id}.json")
 
-    def _open(self) -> list[tuple[str, str, float]]:
-        return [(e.path, e.etag, _number(e.metadata.get("at", ""))) for e in entries(self._docs, OPEN)]
+    def _open(self, prefix: str) -> list[tuple[str, str, float]]:
+        """Path, ETag and moment of each mark."""
+        return [(e.path, e.etag, _number(e.metadata.get("at", ""))) for e in entries(self._docs, prefix)]
 
     def _read(self, slug: str, request_id: str) -> PipelineRun | None:
         found = self._docs.get(_path(slug, request_id))
@@ -205,10 +240,7 @@ class PipelineRuns:
         run: Run | None = None
         with contextlib.suppress(InvalidDocument, NotFound):  # the list goes without its state
             run = self._ctx.store.load(found.run_id)[0] if found.run_id else None
-        self._index(found.slug).put(found.created_at, found.id, short(view(found, run)))
-
-    def _index(self, slug: str) -> Index[PipelineRunView]:
-        return Index(self._docs, f"index/pipelines/{slug}/", PipelineRunView)
+        pipeline_index(self._docs, found.slug).put(found.created_at, found.id, short(view(found, run)))
 
     def _stepped(self, before: PipelineRun, *, fresh: bool) -> PipelineRun:
         """What may pass is tried at every tick; what is refused STRIKES times ends the pipeline run."""

@@ -47,7 +47,7 @@ def job_of(now: PipelineRun, base: Run) -> TrainingJob:
 
 def taken(now: PipelineRun, ctx: Context, pipelines: Pipelines, *, fresh: bool) -> PipelineRun:
     """The pipeline run after its step. `fresh`: this very call has written `starting_at`, so nothing was started yet."""
-    base = latest_data(now.slug, ctx)
+    base = ctx.store.load(now.base)[0] if now.base else latest_data(now.slug, ctx)
     if now.in_doubt and not fresh:
         return _found_again(now, base, ctx, pipelines)
     if now.cancelling:

@@ -9,6 +9,8 @@ from shared.domain.run.documents import Run
 from shared.domain.run.parts import Gate, RunProblem
 from shared.domain.run.pipeline_run import PipelineParameters, PipelineRun, PipelineStep
 from shared.domain.run.states import State
+from shared.services.documents import Documents
+from shared.services.run.index import Index
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,8 @@ def view(
 def short(found: PipelineRunView) -> PipelineRunView:
     """As a list shows it: steps, the gate's numbers and smoke answers are read with the run itself."""
     return replace(found, gate=None if found.gate is None else Gate(decision=found.gate.decision), steps=())
+
+
+def pipeline_index(documents: Documents, slug: str) -> Index[PipelineRunView]:
+    """A dataset's pipeline runs."""
+    return Index(documents, f"index/pipelines/{slug}/", PipelineRunView)

@@ -49,9 +49,11 @@ class Rounds:
         AGAIN_SECONDS, a dataset with a new run once, the rest as often as a tick of usual length would. Of those that take their
         time `live` looks at what their callers meet.
 
-        What is begun so may keep the tick by a look of its own, and then begins no further ones but of live traffic.
+        What was not known to share live traffic keeps the tick by a look of its own, and no more of those are begun by then; once
+        there is none left, the tick ends with what is under way.
         """
         working = dict(each)
+        keeping = set(each)
 
         def again(slug: str, mark: str) -> None:
             dataset = ctx.store.dataset(slug)
@@ -65,17 +67,21 @@ class Rounds:
             if not working:
                 return
             places = ctx.pace.workers - len(working)
-            if places <= 0:
+            if places <= 0 or keeping.isdisjoint(working):
                 continue
             busy = set(working.values())
             due = self._due(_marks(ctx) if not working.keys().isdisjoint(each) else {}, busy, ctx)
+            known = set(self._shared)
             jobs = [(at, slug, slug, partial(again, slug, mark)) for at, slug, mark in due]
             for slug in busy:
                 if slug in self._seen and slug + _LIVE not in busy:
                     at = self._lives.get(slug, self._seen[slug][1])
                     jobs.append((at, slug, slug + _LIVE, partial(self._lively, slug, live, ctx)))
             for _, slug, name, job in sorted(jobs, key=itemgetter(0))[:places]:
-                working[pool.submit(guarded, ctx.log, "dataset not worked on", job, slug=slug)] = name
+                begun = pool.submit(guarded, ctx.log, "dataset not worked on", job, slug=slug)
+                working[begun] = name
+                if slug not in known:
+                    keeping.add(begun)
 
     def _lively(self, slug: str, live: Callable[[str], None], ctx: Context) -> None:
         self._lives[slug] = ctx.active()

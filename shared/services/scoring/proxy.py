@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.domain.errors import InvalidInput, NotFound, Upstream
-from shared.domain.problems import ModelRefused, Wait
+from shared.domain.problems import ModelRefused, Waking
 from shared.domain.rows import payloads
 from shared.domain.rows.ids import ids_of
 from shared.domain.rows.payloads import MIN_DEADLINE_MS
@@ -214,19 +214,18 @@ class Scoring:
         return self._ask(entry, live, made, rows, deadline, request_id, wanted)
 
     def _called(self, entry: ServingEntry) -> None:
-        """Raises Wait where its endpoint sleeps, and has it woken."""
+        """Raises Waking where its endpoint sleeps, and has it woken."""
         if not entry.asleep:
             if self.told is not None:
                 self.told.called(entry)
             return
         if self.told is not None:
             self.told.wake(entry)
-        raise Wait(
+        raise Waking(
             f"The endpoint of {entry.dataset!r} was put to sleep because nobody called it, and is being woken: it deploys "
             "its model again, which takes some minutes in Azure.",
             retry_after=WAKING_SECONDS,
             remedy="Call again after Retry-After. IDLE_HOURS=0 keeps endpoints awake.",
-            code="waking",
         )
 
     def _ask(

@@ -18,8 +18,8 @@ import flows
 
 warnings.filterwarnings("ignore")
 
-from azure.ai.ml import Input, MLClient, Output, automl, command, dsl, load_component, load_job  # noqa: E402
-from azure.ai.ml.entities import (  # noqa: E402
+from azure.ai.ml import Input, MLClient, Output, automl, command, dsl, load_component, load_job  # noqa: E402 - once their warnings are off
+from azure.ai.ml.entities import (  # noqa: E402 - once their warnings are off
     AzureBlobDatastore,
     CodeConfiguration,
     CronTrigger,
@@ -30,8 +30,8 @@ from azure.ai.ml.entities import (  # noqa: E402
     ManagedOnlineEndpoint,
     Model,
 )
-from azure.core.exceptions import ResourceNotFoundError  # noqa: E402
-from azure.identity import DefaultAzureCredential  # noqa: E402
+from azure.core.exceptions import ResourceNotFoundError  # noqa: E402 - once their warnings are off
+from azure.identity import DefaultAzureCredential  # noqa: E402 - once their warnings are off
 
 FOLDER = Path(sys.argv[2])
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"

@@ -79,7 +79,7 @@ class XGBoostModel:
     """
 
     BLOCK = 50
-    tuned: dict[str, Any] = {}  # noqa: RUF012
+    tuned: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(
         self, raw: bytes, n_classes: int, rounds: int, target: tuple[float, float] = (0.0, 1.0)
@@ -130,7 +130,7 @@ class SklearnModel:
     """
 
     rounds: int | None = None
-    tuned: dict[str, Any] = {}  # noqa: RUF012
+    tuned: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ class VotingEnsemble:
     """Weighted mean of the members' probabilities (or predictions)."""
 
     rounds: int | None = None
-    tuned: dict[str, Any] = {}  # noqa: RUF012
+    tuned: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, members: list[Model], weights: list[float]) -> None:
         self.members, self.weights = members, weights
@@ -34,7 +34,7 @@ class StackEnsemble:
     """
 
     rounds: int | None = None
-    tuned: dict[str, Any] = {}  # noqa: RUF012
+    tuned: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, members: list[Model], coef: np.ndarray, intercept: np.ndarray, n_classes: int) -> None:
         self.members, self.coef, self.intercept, self.n_classes = members, coef, intercept, n_classes

@@ -14,8 +14,8 @@ from pathlib import Path
 import lightgbm  # noqa: F401  imported ahead of time, once, in the fork server
 import sklearn.ensemble
 import sklearn.linear_model
-import sklearn.metrics  # noqa: F401
-import xgboost  # noqa: F401
+import sklearn.metrics  # noqa: F401 - imported ahead of time, once, in the fork server
+import xgboost  # noqa: F401 - imported ahead of time, once, in the fork server
 
 from dropml.azureml.automl.lifeline import die_with_parent
 from dropml.azureml.automl.model import finish

@@ -67,8 +67,14 @@ def follow(dataset: Dataset, ctx: Context) -> None:
         _fall(dataset, sleep, ctx)
     elif sleep.stage == "waking":
         _rise(dataset, sleep, ctx)
-    elif ctx.store.documents.page(f"{WAKE}{dataset.slug}", 1)[0]:
+    elif _called(dataset.slug, ctx):
         _become(dataset.slug, sleep, replace(sleep, stage="waking", at=ctx.clock()), ctx)
+
+
+def _called(slug: str, ctx: Context) -> bool:
+    """Whether it is to be woken; the mark itself comes before those of datasets whose names begin alike."""
+    first, _ = ctx.store.documents.page(f"{WAKE}{slug}", 1)
+    return any(entry.path == f"{WAKE}{slug}" for entry in first)
 
 
 def lie_down(slug: str, ctx: Context) -> None:
