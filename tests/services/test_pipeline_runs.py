@@ -280,11 +280,12 @@ def test_a_key_that_asked_for_something_else_before_is_refused() -> None:
     story = Story()
     story.runs.publish("bank", "k1", "ann")
     story.runs.trigger("bank", "k2", "ann", SHORT)
-    for again in (
+    others: list[Callable[[], object]] = [
         lambda: story.runs.trigger("bank", "k1", "ann"),
         lambda: story.runs.publish("bank", "k2", "ann"),
         lambda: story.runs.trigger("bank", "k2", "ann", PipelineParameters(timeout_minutes=7)),
-    ):
+    ]
+    for again in others:
         with pytest.raises(KeyReused) as error:
             again()
         assert error.value.where["field"] == "Idempotency-Key"
@@ -305,7 +306,7 @@ def test_what_the_deadline_cuts_comes_first_at_the_next_tick() -> None:
         looked.append(name)
         story.world.clock.now += seconds / 2
 
-    runs._looked_at = slowly  # type: ignore[method-assign]
+    runs._looked_at = slowly  # type: ignore[method-assign, assignment]
     runs.tick()
     assert looked == ["r1", "r2"]
     runs.tick()
@@ -324,7 +325,7 @@ def test_cancelling_one_works_on_that_one_alone() -> None:
         looked.append(name)
         real(slug, name, *of)
 
-    runs._looked_at = look  # type: ignore[method-assign]
+    runs._looked_at = look  # type: ignore[method-assign, assignment]
     runs.cancel("bank", "r1", ANN)
     assert looked == ["r1"]
     story.ticks(40)
