@@ -175,6 +175,7 @@ def test_telemetry_of_a_million_crumbs_is_refused_before_anything_is_made_of_it(
         {"data": {"baseType": "EventData", "baseData": 7}},
         {"tags": {"ai.cloud.role": ["\udfff"]}},
         {"tags": 7},
+        {"data": {"baseType": "EventData", "baseData": {"measurements": {"a": float("nan")}}}},
     ],
 )
 def test_an_envelope_of_any_shape_costs_no_other_one(
@@ -200,6 +201,8 @@ def test_an_envelope_of_any_shape_costs_no_other_one(
     asyncio.run(story())
     kept = emulator.context.store.execute("SELECT count(*) FROM telemetry WHERE name = 'good'")
     assert kept[0][0] >= 2
+    # A number that JSON lacks is kept as its word, or not at all.
+    assert emulator.context.store.execute("SELECT 1 FROM telemetry WHERE NOT json_valid(body)") == []
 
 
 def test_json_that_is_nested_without_end_is_a_wrong_request(emulator: Emulator, tmp_path: Path) -> None:

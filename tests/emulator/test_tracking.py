@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.automl_venvs import VenvError
+from dropml.azureml.core.store import Store
 from tests.conformance import clients
 from tests.support.emulator_sdk import client
-from tests.support.emulator_support import WS, Emulator, emulator, no_schema_download, sdk_environment
+from tests.support.emulator_support import API, WS, Emulator, emulator, no_schema_download, sdk_environment
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,64 @@ def test_runs_come_in_the_order_asked_for_those_without_a_value_last(
     )
     token = first["next_page_token"]
     assert names(running, experiment, order_by=["metrics.auc"], max_results=2, page_token=token) == ["middle"]
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_a_metric_without_a_json_notation_is_told_in_protobufs_words_and_breaks_no_list(
+    running: Emulator, word: str
+) -> None:
+    made = str(post(running, "experiments/create", {"name": f"endless {word}"})["experiment_id"])
+    run = post(running, "runs/create", {"experiment_id": made})["run"]["info"]["run_id"]
+    post(running, "runs/log-metric", {"run_id": run, "key": "loss", "value": word, "timestamp": 5})
+    shown = {"key": "loss", "value": word, "timestamp": 5, "step": 0}
+    assert running.mlflow("runs/get", run_id=run)["run"]["data"]["metrics"] == [shown]
+    assert running.mlflow("metrics/get-history", run_id=run, metric_key="loss")["metrics"] == [shown]
+    found = post(running, "runs/search", {"experiment_ids": [made], "order_by": ["metrics.loss"]})["runs"]
+    assert found[0]["data"]["metrics"] == [shown]
+    assert running.arm("GET", "/jobs").status_code == 200
+    post(running, "runs/log-metric", {"run_id": run, "key": "loss", "value": "high"}, 400)
+
+
+def test_nan_sorts_between_numbers_and_nothing(running: Emulator) -> None:
+    made = str(post(running, "experiments/create", {"name": "sorted"})["experiment_id"])
+    for name, value in (("none", None), ("nan", "NaN"), ("high", 2), ("low", 1)):
+        run = post(running, "runs/create", {"experiment_id": made, "run_name": name})["run"]["info"]["run_id"]
+        if value is not None:
+            post(running, "runs/log-metric", {"run_id": run, "key": "auc", "value": value})
+    assert names(running, made, order_by=["metrics.auc DESC"]) == ["high", "low", "nan", "none"]
+    assert names(running, made, order_by=["metrics.auc ASC"]) == ["low", "high", "nan", "none"]
+
+
+def test_a_run_shows_a_metrics_value_of_the_largest_step(running: Emulator, experiment: str) -> None:
+    run = post(running, "runs/create", {"experiment_id": experiment, "run_name": "steps"})["run"]["info"]
+    for step, moment, value in ((5, 10, 0.5), (3, 20, 0.3), (5, 9, 0.9)):
+        asked = {"run_id": run["run_id"], "key": "loss", "value": value, "timestamp": moment, "step": step}
+        post(running, "runs/log-metric", asked)
+    found = running.mlflow("runs/get", run_id=run["run_id"])["run"]["data"]["metrics"]
+    assert [(m["step"], m["value"]) for m in found] == [(5, 0.5)]
+    assert "steps" in names(running, experiment, filter="metrics.loss = 0.5")
+    post(running, "runs/delete", {"run_id": run["run_id"]})
+
+
+@pytest.mark.parametrize("bare", ["NaN", "-Infinity", "1e999"])
+def test_a_body_with_a_number_that_json_lacks_is_refused(running: Emulator, bare: str) -> None:
+    raw = f'{{"properties": {{"dataType": "uri_file", "dataUri": "https://x/y", "tags": {{"a": {bare}}}}}}}'
+    answer = running.session.put(
+        f"{running.url}{WS}/data/odd/versions/1", data=raw, params={"api-version": API}, timeout=10
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
+
+
+def test_a_state_that_holds_a_bare_nan_already_comes_up_mended(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.put("run", "r", {"type": "Tracked", "metrics": {"loss": [["NaN", 1.0, 0]]}})
+    store.execute("UPDATE documents SET body=replace(body, '\"NaN\"', 'NaN')")
+    store.execute("PRAGMA user_version=0")
+    store.close()
+    store = Store(path)
+    assert store.find("run", except_type="Job")[0][2]["metrics"] == {"loss": [["NaN", 1.0, 0]]}
+    store.close()
 
 
 def test_a_deleted_run_leaves_the_active_view_and_is_restored(running: Emulator, experiment: str) -> None:

@@ -85,7 +85,7 @@ def conflict(message: str, *codes: str) -> ArmError:
 
 
 def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     kind = "error" if status >= 400 else "standard"
     return Response(
         text,

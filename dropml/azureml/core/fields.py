@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from dropml.azureml.core.arm import GatewayError, bad_request
+from dropml.azureml.core.numbers import finite
 from dropml.azureml.core.store import Doc
 
 #: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules and the specs' patterns
@@ -29,7 +30,7 @@ async def json_body(request: Request) -> Doc:
     if not raw:
         return {}
     try:
-        found = json.loads(raw)
+        found = json.loads(raw, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise GatewayError(
             400,

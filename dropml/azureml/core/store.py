@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dropml.azureml.core.numbers import worded
+
 Doc = dict[str, Any]
 
 _SCHEMA = """
@@ -29,6 +31,8 @@ CREATE INDEX IF NOT EXISTS telemetry_by_operation ON telemetry(operation_id);
 
 _LOG_BYTES = 8 * 2**20
 _FREE_PAGES = 4096  # 16 MiB
+#: Of what the documents look like: 1 has numbers without a JSON notation as words.
+_VERSION = 1
 
 
 class Store:
@@ -45,6 +49,7 @@ class Store:
         self._db.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
         self._db.executescript(_SCHEMA)
         self._compact()
+        self._mend_numbers()
         row = self._db.execute("SELECT coalesce(max(seq), 0) FROM documents").fetchone()
         self._seq = int(row[0])
 
@@ -55,6 +60,17 @@ class Store:
         )
         if free > _FREE_PAGES and free > pages / 2:
             self._db.execute("VACUUM")
+
+    def _mend_numbers(self) -> None:
+        """Once a file: documents that an earlier release wrote with a bare NaN, which no JSON reader takes."""
+        if self._db.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+            return
+        with self.transaction():
+            rows = self.execute("SELECT kind, key, body FROM documents WHERE NOT json_valid(body)")
+            for kind, key, body in rows:
+                self.put(kind, key, worded(json.loads(body)))
+            self._db.execute("DELETE FROM telemetry WHERE NOT json_valid(body)")
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
         with self._lock:
@@ -91,7 +107,7 @@ class Store:
 
     def put(self, kind: str, key: str, body: Doc, parent: str | None = None) -> bool:
         """Insert or replace; True if it is new. `status` and `archived` of the body become columns."""
-        text = json.dumps(body, separators=(",", ":"))
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
         status, archived = body.get("status"), int(bool(body.get("archived")))
         with self.transaction():
             done = self._db.execute(

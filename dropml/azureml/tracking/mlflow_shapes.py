@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -34,7 +35,7 @@ def run_shape(runs: Runs, run: Doc) -> Doc:
     }
     if run["end"]:
         info["end_time"] = _ms(run["end"])
-    metrics = [metric_shape(key, values[-1]) for key, values in run["metrics"].items() if values]
+    metrics = [metric_shape(key, latest(values)) for key, values in run["metrics"].items() if values]
     data = {
         "tags": [{"key": k, "value": str(v)} for k, v in run_tags(run).items()],
         "metrics": metrics,
@@ -70,7 +71,17 @@ def experiment_shape(found: Doc) -> Doc:
 
 
 def _ms(moment: float) -> int:
-    return int(moment * 1000)
+    return round(moment * 1000)
+
+
+def latest(values: list[list[Any]]) -> list[Any]:
+    """Of a metric's values the one that a run shows: of the largest step, then time, then value, as MLflow's stores do."""
+
+    def rank(value: list[Any]) -> tuple[int, float, float]:
+        number = float(value[0])
+        return value[2], value[1] or 0, 0.0 if math.isnan(number) else number
+
+    return max(values, key=rank)
 
 
 def metric_shape(key: str, value: list[Any]) -> Doc:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.fields import json_body
+from dropml.azureml.core.numbers import worded
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import TERMINAL, TRACKED, Runs
 from dropml.azureml.tracking.mlflow_errors import Handler, MlflowError, guarded
@@ -77,10 +79,11 @@ class MlflowWrites:
                 )
                 raise MlflowError(400, "INVALID_PARAMETER_VALUE", text)
 
+        metrics = [_metric(m) for m in body.get("metrics") or []]
+
         def apply(found: Doc) -> None:
-            for m in body.get("metrics") or []:
-                value = [float(m["value"]), float(m.get("timestamp") or 0) / 1000, int(m.get("step") or 0)]
-                found["metrics"].setdefault(m["key"], []).append(value)
+            for key, value in metrics:
+                found["metrics"].setdefault(key, []).append(value)
             found["params"] |= {p["key"]: p["value"] for p in body.get("params") or []}
             found["tags"] |= {t["key"]: t["value"] for t in body.get("tags") or []}
 
@@ -152,3 +155,15 @@ class MlflowWrites:
         return [
             Route(f"{base}/{path}", guarded(handler), methods=["POST"]) for path, handler in table.items()
         ]
+
+
+def _metric(given: Doc) -> tuple[str, list[Any]]:
+    """Key, and value, moment and step; a value without a JSON notation is kept as protobuf's word, as it came."""
+    try:
+        value, moment = float(given["value"]), int(given.get("timestamp") or 0) / 1000
+        return given["key"], [worded(value), moment, int(given.get("step") or 0)]
+    except KeyError as error:
+        text = f"Missing value for required parameter {error}."
+    except (TypeError, ValueError) as error:
+        text = f"Invalid value for the metric '{given.get('key')}': {error}."
+    raise MlflowError(400, "INVALID_PARAMETER_VALUE", text)

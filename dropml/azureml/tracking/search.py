@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
 from dropml.azureml.tracking.filters import Key, conditions, orders
 from dropml.azureml.tracking.mlflow_errors import MlflowError
-from dropml.azureml.tracking.mlflow_shapes import run_shape, run_tags
+from dropml.azureml.tracking.mlflow_shapes import latest, run_shape, run_tags
 
 _MOST = 50_000  # max_results of MLflow
 #: `run_view_type`: whether archived runs are left out (False), alone there (True), or both.
@@ -50,18 +51,26 @@ def _page(body: Doc) -> tuple[int, int]:
 
 
 def _sorted(runs: Runs, found: list[Doc], key: Key, largest_first: bool) -> list[Doc]:
-    """Runs without a value come last, whichever way."""
-    values = [(_value_of(runs, run, key), run) for run in found]
-    having = sorted(
-        ((v, run) for v, run in values if v is not None), key=lambda p: p[0], reverse=largest_first
-    )
-    return [run for _, run in having] + [run for value, run in values if value is None]
+    """NaN and then runs without a value come last, whichever way."""
+    having: list[tuple[Any, Doc]] = []
+    nan: list[Doc] = []
+    without: list[Doc] = []
+    for run in found:
+        value = _value_of(runs, run, key)
+        if value is None:
+            without.append(run)
+        elif isinstance(value, float) and math.isnan(value):
+            nan.append(run)
+        else:
+            having.append((value, run))
+    having.sort(key=lambda pair: pair[0], reverse=largest_first)
+    return [*(run for _, run in having), *nan, *without]
 
 
 def _value_of(runs: Runs, run: Doc, key: Key) -> Any:
     if key.kind == "metric":
         values = run["metrics"].get(key.name)
-        return float(values[-1][0]) if values else None
+        return float(latest(values)[0]) if values else None
     if key.kind == "attribute":
         return run_shape(runs, run)["info"].get(key.name)
     found = (run_tags(run) if key.kind == "tag" else run["params"]).get(key.name)

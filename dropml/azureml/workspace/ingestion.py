@@ -116,7 +116,7 @@ def parsed(text: str) -> list[Any]:
     if values > _VALUES:
         raise TooMuchError(f"The body holds more than {_VALUES} values.")
     texts = [text] if text.startswith("[") else text.splitlines()
-    found = [json.loads(line) for line in texts if line.strip()]
+    found = [json.loads(line, parse_constant=str) for line in texts if line.strip()]
     items = list(found[0]) if text.startswith("[") else found
     if len(items) > _ITEMS:
         raise TooMuchError(f"The body holds more than {_ITEMS} items.")
@@ -154,7 +154,7 @@ def _row(item: Doc, now: float) -> Row:
         tags.get("ai.cloud.role"),
         item["iKey"],
     )
-    return now, *map(_column, columns), json.dumps(item, separators=(",", ":"))
+    return now, *map(_column, columns), json.dumps(item, separators=(",", ":"), allow_nan=False)
 
 
 def _column(value: Any) -> str | None:
