@@ -78,17 +78,39 @@ def test_a_conda_file_of_any_shape_is_read_for_the_log(dependencies: Any, told: 
         ("both", {"image": IMAGE, "build": {"contextUri": "https://x/y"}}),
         ("yaml", {"image": IMAGE, "condaFile": "a: [b"}),
         ("mapping", {"image": IMAGE, "condaFile": {"dependencies": ["numpy"]}}),
-        ("kept", {"image": "another"}),
     ],
 )
 def test_an_environment_that_the_service_refuses_is_refused(
     running: Emulator, name: str, properties: dict[str, Any]
 ) -> None:
-    running.arm(
-        "PUT", "/environments/kept/versions/1", {"properties": {"image": IMAGE, "condaFile": str(CONDA)}}
-    )
     answer = running.arm("PUT", f"/environments/{name}/versions/1", {"properties": properties})
     assert answer.status_code == 400, answer.text
+
+
+def test_a_changed_environment_without_a_version_is_the_next_version(ml: Any, running: Emulator) -> None:
+    from azure.ai.ml.entities import Environment
+
+    made = [
+        ml.environments.create_or_update(Environment(name="grows", image=i)).version for i in "aab"
+    ]  # the latest version is tried first: 409 has azure-ai-ml take the next one
+    assert made == ["1", "1", "2"]
+    kept = {"properties": {"image": "another"}}
+    answer = running.arm("PUT", "/environments/grows/versions/1", kept)
+    assert (answer.status_code, "already exists" in answer.text) == (409, True)
+
+
+def test_a_whole_environment_is_archived_and_restored_but_none_of_the_services(
+    ml: Any, running: Emulator
+) -> None:
+    from azure.ai.ml.entities import Environment
+
+    ml.environments.create_or_update(Environment(name="whole", image=IMAGE))
+    ml.environments.archive("whole")
+    assert "whole" not in [e.name for e in ml.environments.list()]
+    ml.environments.restore("whole")
+    assert "whole" in [e.name for e in ml.environments.list()]
+    archived = {"properties": {"isArchived": True}}
+    assert running.arm("PUT", "/environments/AzureML-sklearn-1.5", archived).status_code == 400
 
 
 def test_an_inline_environment_is_kept_with_its_job_whose_log_says_what_is_missing_here(

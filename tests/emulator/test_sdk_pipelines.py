@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.emulator_pipelines import command_component, pipeline_component
 from tests.support.emulator_sdk import client, quick, register_table, sdk_emulator
 from tests.support.emulator_support import Emulator
 
@@ -127,6 +128,41 @@ def test_command_nodes_run_with_their_code_and_inputs_and_are_streamed(
     )
     with pytest.raises(Exception, match=r"exited with code 3\. Its last lines: it broke"):
         ml.jobs.stream(ml.jobs.create_or_update(alone).name)
+
+
+def test_an_unchanged_component_is_registered_twice_and_its_code_is_uploaded_once(
+    ml: Any, tmp_path: Path, running: Emulator
+) -> None:
+    from azure.ai.ml import load_component
+
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "run.py").write_text("print('registered twice')")
+    text = "name: twice\nversion: 2\ntype: command\ncode: src\ncommand: python run.py\nenvironment: "
+    path = tmp_path / "twice.yml"
+    path.write_text(f"{text}azureml:AzureML-sklearn-1.5:1\n")
+    made = [ml.components.create_or_update(load_component(path)) for _ in range(2)]
+    assert [(m.version, m.code) for m in made] == [("2", made[0].code)] * 2
+    path.write_text(f"{text}azureml:AzureML-sklearn-1.5:2\n")
+    with pytest.raises(Exception, match="already exists with another specification"):
+        ml.components.create_or_update(load_component(path))
+
+
+@pytest.mark.parametrize("kind", ["command", "pipeline"])
+def test_a_component_is_archived_and_restored_version_by_version_and_as_a_whole(
+    ml: Any, running: Emulator, kind: str
+) -> None:
+    name = f"stored-{kind}"
+    arm_id = command_component(running, "stored-node" if kind == "pipeline" else name, "true")
+    if kind == "pipeline":
+        pipeline_component(running, name, {"a": {"type": "command", "componentId": arm_id}}, {})
+    ml.components.archive(name, version="1")
+    assert [c.version for c in ml.components.list(name)] == []
+    ml.components.restore(name, version="1")
+    assert [c.version for c in ml.components.list(name)] == ["1"]
+    ml.components.archive(name)
+    assert name not in [c.name for c in ml.components.list()]
+    ml.components.restore(name)
+    assert name in [c.name for c in ml.components.list()]
 
 
 def test_a_schedule_is_made_listed_disabled_and_deleted(ml: Any, data: Any) -> None:

@@ -52,14 +52,15 @@ class Codes(Versions):
         return self.stored(doc, request, new=new)
 
     async def all(self, request: Request) -> Response:
-        """An unknown name has no versions (azure-ai-ml asks before its first upload); `hash` finds equal content."""
+        """An unknown name has no versions. `hash` finds equal content under any name: azure-ai-ml asks so before it
+        uploads, by a name that it has just drawn, and takes name and version of what comes back.
+        """
         wanted = request.query_params.get("hash")
-        found = self.page(request)
-        if wanted:
-            found["value"] = [
-                v for v in found["value"] if v["properties"]["properties"].get("hash_sha256") == wanted
-            ]
-        return reply(found)
+        if not wanted:
+            return reply(self.page(request))
+        codes = (doc for _, _, doc in self.c.store.find(self.kind))
+        same = [d for d in codes if d["properties"]["properties"].get("hash_sha256") == wanted]
+        return reply({"value": [self.shape(doc) for doc in same]})
 
     async def pending_upload(self, request: Request) -> Response:
         """A container of its own and a SAS for it; the asset is PUT once the files are there."""

@@ -19,6 +19,8 @@ _CONTENT = uuid.UUID("5c6f1f0e-8f3b-5f0a-9d43-0a6a2f8b7f11")
 #: Of a component whose version nobody named: azure-ai-ml asks for it by this name.
 _DEFAULT_VERSION = "azureml_default"
 _TYPES = ("command", "pipeline")
+#: Of a specification: what tells where it came from, and what its address tells.
+_NO_CONTENT = ("name", "version", "_source", "sourceJobId")
 
 
 def missing_component(arm_id: str) -> ArmError:
@@ -39,8 +41,21 @@ def _texts(value: Any) -> Any:
     return value
 
 
+def _content(spec: Doc) -> Doc:
+    """What a version keeps for ever, as a GET answers it: azure-ai-ml archives a component by putting that back."""
+    told: Doc = _texts({k: v for k, v in spec.items() if k not in _NO_CONTENT})
+    return {"is_deterministic": "False"} | told
+
+
+def _same(before: Doc, spec: Doc) -> bool:
+    """Whether both are one specification; a pipeline's nodes, which no GET shows, need not be said again."""
+    old, new = _content(before), _content(spec)
+    return old == {"jobs": old["jobs"]} | new if "jobs" in old else old == new
+
+
 class Components(Versions):
     kind, label, segments = "component", "component", ("components", "versions")
+    container_verbs = ("GET", "PUT")
 
     def find(self, key: str) -> Doc:
         name, _, version = key.partition("/")
@@ -76,11 +91,13 @@ class Components(Versions):
             raise bad_request(f"The field 'componentSpec' needs a type of {', '.join(_TYPES)}.")
         self._check_spec(spec)
         anonymous = bool(given.get("isAnonymous"))
-        if anonymous:
+        before = self.get_doc(f"{name}/{version}")
+        if before and _same(before["spec"], spec):
+            spec = before["spec"]
+        elif anonymous:
             content = {k: v for k, v in spec.items() if k not in ("name", "version", "_source")}
             version = str(uuid.uuid5(_CONTENT, json.dumps(content, sort_keys=True)))
-        before = self.get_doc(f"{name}/{version}")
-        if before and not anonymous and before["spec"] != spec:
+        elif before:
             raise bad_request(
                 f"Component {name}:{version} already exists with another specification. A version can't be "
                 "changed: use a new one.",

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dropml.azureml.assets.versions import Versions, common
-from dropml.azureml.core.arm import ArmError, bad_request, not_found
+from dropml.azureml.core.arm import ArmError, bad_request, conflict, not_found
 from dropml.azureml.core.fields import json_body, one_of, properties_of
 from dropml.azureml.core.store import Doc
 
@@ -28,6 +28,7 @@ _PACKAGE = re.compile(
 
 class Environments(Versions):
     kind, label, segments = "environment", "environment", ("environments", "versions")
+    container_verbs = ("GET", "PUT")
     #: azure-ai-ml names an inline environment's version by a hash of 64 characters.
     version_name = re.compile(r"^[a-zA-Z0-9\-_.]{1,64}$")
 
@@ -64,19 +65,14 @@ class Environments(Versions):
 
     async def put(self, request: Request) -> Response:
         name, version = self.named(request)
-        if name.lower().startswith(_CURATED):
-            raise bad_request(
-                f"Environment name {name} can't be used: names that begin with AzureML- are the service's own."
-            )
         given = properties_of(await json_body(request))
         properties = self._normal(given)
         before = self.get_doc(f"{name}/{version}")
         if before and any(before["properties"][k] != properties[k] for k in _CONTENT):
-            raise bad_request(
+            # 409: azure-ai-ml tries the latest version first, and takes the next one for this status alone.
+            raise conflict(
                 f"Environment {name}:{version} already exists with another definition. A version can't be changed: "
-                "use a new one.",
-                "BadArgument",
-                "Immutable",
+                "use a new one."
             )
         doc, new = self.save(name, version, properties)
         return self.stored(doc, request, new=new)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, reply
+from dropml.azureml.core.arm import ArmError, bad_request, reply
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import VERSION_NAME, check_name, json_body, properties_of
 from dropml.azureml.core.resources import Resources, archived
@@ -48,6 +48,14 @@ class Versions(Resources):
         """The container of an asset that every workspace has without anybody's making it."""
         return None
 
+    def own_name(self, name: str) -> None:
+        """400 for a name that is the service's own, or none."""
+        check_name(self.label, name)
+        if self.container_of_the_service(name) is not None:
+            raise bad_request(
+                f"The {self.label} name {name} can't be used: names that begin with AzureML- are the service's own."
+            )
+
     def missing_container(self, name: str) -> ArmError:
         """The 404 of a name that has no version."""
         return self.missing(name)
@@ -55,7 +63,7 @@ class Versions(Resources):
     def named(self, request: Request) -> tuple[str, str]:
         """Name and version of a PUT, checked."""
         name, version = request.path_params["name"], request.path_params["version"]
-        check_name(self.label, name)
+        self.own_name(name)
         check_name(f"{self.label} version", version, self.version_name)
         return name, version
 
@@ -150,7 +158,7 @@ class Containers(Resources):
 
     async def put(self, request: Request) -> Response:
         name = request.path_params["name"]
-        check_name(self.label, name)
+        self._versions.own_name(name)
         given = properties_of(await json_body(request))
         before = self.get_doc(name)
         doc = (before or {"name": name, "highest": 0}) | {
