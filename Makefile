@@ -53,6 +53,7 @@ test: setup-dev ## Checks and tests
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 test-slow: setup-dev ## What takes minutes: a million rows, the bank data, chaos, 50 swaps, 1 GB files
 	@$(BIN)/python -m pytest -m slow --ignore tests/browser
+	@WHOLE_SWEEPS=1 $(BIN)/python -m pytest -m "not slow" -n 2 $$(grep -rlE "^from tests.support import (.*, )?sweeps" tests --include=test_*.py)
 check: setup-dev ## ruff, mypy, the walls between the rooms, the house in figures
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache --no-logo

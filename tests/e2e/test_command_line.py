@@ -101,6 +101,7 @@ def test_the_doctor_finds_a_stack_well_and_its_canary_leaves_nothing(
     assert "dropml-canary.csv" not in list(stack.incoming.list_blob_names())
 
 
+@pytest.mark.slow
 def test_a_run_that_a_person_rejects_is_5(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "asked.csv").write_bytes(small_table(3))
     words = ["drop", "asked.csv", "--set", "approval=required", "--no-wait", *SMALL[:-2]]

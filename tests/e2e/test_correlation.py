@@ -12,7 +12,7 @@ import requests
 
 from tests.support.live_stack import LiveStack, live_stack
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SECONDS = 30.0
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.live_stack import SMALL, LiveStack, live_stack, small_table
 from tests.support.watching import Calls
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROW = {"a": 60, "b": 5}
 #: A serving document is kept in memory for up to 5 s; the rest is a call or two on a busy machine.
 SECONDS = 10.0

@@ -19,6 +19,7 @@ import requests
 from dropml import stack
 from dropml.common import marks
 from dropml.common.processes import start
+from tests.support import sweeps
 from tests.support.host_harness import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -47,8 +48,12 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.5, 3.0])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    sweeps.part(
+        [(number, seconds) for number in (signal.SIGINT, signal.SIGTERM) for seconds in (0.4, 1.5, 3.0)]
+    ),
+)
 def test_interrupted_at_any_moment_it_leaves_nothing(home: Path, seconds: float, number: int) -> None:
     heeded = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # also under nohup and `&`
     starting = subprocess.Popen(

@@ -57,6 +57,7 @@ def job_process(running: Emulator, name: str) -> Any:
     return next((p for p in running.processes() if str(running.folder / "jobs" / name) in p.cmdline()), None)
 
 
+@pytest.mark.slow
 def test_killed_at_random_points_a_job_still_comes_to_its_true_end(running: Emulator) -> None:
     """The engine's process lives on; each new emulator finds it, its trials and its result, and starts no second."""
     points = random.Random(7)

@@ -51,6 +51,7 @@ def test_the_quickstart_trains_deploys_and_scores(running: Emulator, tmp_path: P
     assert "endpoint http://127.0.0.1:" in said
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_served_by_its_script(running: Emulator) -> None:
     said = run(running, "script_deployment.py")
     assert 'answer {"result": [0, 1, 2], "probabilities": [[' in said

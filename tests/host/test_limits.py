@@ -115,6 +115,7 @@ def test_a_head_without_end_is_cut(host: RunningHost) -> None:
         assert said == b"" or said.startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.slow
 def test_hundreds_of_slow_connections_are_cut_and_keep_nobody_out(host: RunningHost) -> None:
     half = [
         b"",

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.infra.facts import ROOT
 from tests.support.emulator_sdk import client, sdk_emulator
 
@@ -37,6 +39,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_model_of_staging_is_registered_in_production_once(tmp_path: Path, azurite: str) -> None:
     from azure.ai.ml.entities import Model
 

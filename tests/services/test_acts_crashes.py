@@ -21,6 +21,7 @@ from shared.services.run.levers.outside import OutsideTraffic
 from tests.services.test_acts import ANN, in_canary, live
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import CONFIG, drop
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 
@@ -141,17 +142,15 @@ def story(name: str, deaths: list[int]) -> tuple[World, int]:
 @pytest.mark.parametrize("name", ACTS)
 def test_dying_before_or_after_any_effect_changes_nothing(name: str) -> None:
     lines = [len(story(name, [])[0].store.ledger(f"bank-{n}-a1")) for n in (1, 2)]
-    point = 0
-    while True:
+    for point in sweeps.places():
         world, died = story(name, [point])
         assert [len(world.store.ledger(f"bank-{n}-a1")) for n in (1, 2)] == lines, point
         if not died:
             break
-        point += 1
     assert point > 8, "there were many places to die at"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=sweeps.examples(40), deadline=None)
 @given(st.sampled_from(sorted(ACTS)), st.lists(st.integers(0, 25), min_size=2, max_size=4))
 def test_dying_again_and_again_changes_nothing(name: str, deaths: list[int]) -> None:
     world, _ = story(name, deaths)
@@ -177,7 +176,7 @@ LEVERS: dict[str, Callable[[World], object]] = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=sweeps.examples(150), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(LEVERS)), st.integers(0, 12)), min_size=1, max_size=8),
     st.lists(st.integers(0, 80), max_size=3),

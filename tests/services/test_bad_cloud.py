@@ -13,6 +13,7 @@ from shared.domain.run.documents import Run
 from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.states import State
 from tests.services.test_lifecycle import drop, state, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 
@@ -230,7 +231,7 @@ class TestASecondAttempt:
             return world
 
         points = 2 * len(story(None).points.seen)
-        for point in range(points):
+        for point in sweeps.part(range(points)):
             world = story(point)
             assert state(world, "bank-1-a1") == "live", point
             assert world.azureml.submissions == (2 if fault == "job" else 1)

@@ -9,13 +9,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from shared.domain.run.states import State
-from shared.services.run import loop
+from shared.services.run import loop, rounds
 from tests.services.test_acts import live, stepped
 from tests.services.test_bad_cloud import until
 from tests.services.test_canary import callers
 from tests.services.test_lifecycle import drop, state, tick
 from tests.support.memory import World
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "AGAIN_SECONDS", 0.2)
 
 
 def kept(world: World, until: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> bool:
@@ -133,7 +140,7 @@ def test_a_dataset_whose_every_look_is_slow_does_not_keep_the_tick_for_good(monk
     drop(world, "B")
     until(world, "bank-2-a1", "canary")
     looks = Counter[str]()
-    monkeypatch.setattr("shared.services.run.rounds.AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(rounds, "AGAIN_SECONDS", 0.05)
 
     def slow(name: str) -> None:
         real = getattr(loop, name)

@@ -17,7 +17,7 @@ from shared.domain.errors import Upstream
 from shared.domain.rows.predictions import Prediction
 from shared.domain.run.serving import ServingEntry
 from shared.services.monitoring.tallies import LATE_SECONDS, CanaryWatch, Counts, observed
-from shared.services.run import loop, serving_documents
+from shared.services.run import loop, rounds, serving_documents
 from tests.services.test_lifecycle import SCHEMA, drop, state, tick
 from tests.support.memory import MemoryDocuments, World
 from tests.support.scoring_support import ROW, App, Endpoint, Scripted, call, request, serve
@@ -496,8 +496,11 @@ def test_the_app_itself_watches(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         assert response.headers["x-dropml-model"] == "bank:1"
 
 
-def test_a_breach_is_acted_on_while_another_dataset_keeps_the_tick(world: World) -> None:
+def test_a_breach_is_acted_on_while_another_dataset_keeps_the_tick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its challenger answers slowly at the gate, or its workspace does; the canary's callers don't wait for that."""
+    monkeypatch.setattr(rounds, "AGAIN_SECONDS", 0.2)
     world.pace = replace(world.pace, workers=4)
     world.azureml.job_status[drop(world, "C", dataset="slow")] = "Running"
     tick(world, 1)

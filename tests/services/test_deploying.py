@@ -12,6 +12,7 @@ from shared.domain.errors import Upstream
 from shared.domain.run.parts import Placement
 from shared.domain.run.serving import Version
 from tests.services.test_lifecycle import drop, state, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 MODES = ["script", "no_code"]
@@ -67,7 +68,7 @@ def test_dying_before_and_after_each_effect_leaves_one_of_everything(mode: str) 
                 world.restart()
         return world
 
-    for point in range(2 * len(story(None).points.seen)):
+    for point in sweeps.part(range(2 * len(story(None).points.seen))):
         world = story(point)
         assert state(world, "bank-1-a1") == "live", point
         (spec,) = only_endpoint(world)["deployments"].values()

@@ -21,6 +21,7 @@ from shared.services.run.levers import approving
 from tests.services.test_acts import entries
 from tests.services.test_holdouts import FLIP, Town, gone, half_shuffled, shuffled, verdict
 from tests.services.test_lifecycle import CONFIG, SCHEMA, drop, state, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 ANN = Act("ann", 1.0, "the label was turned round on purpose")
@@ -339,8 +340,7 @@ def test_dying_before_or_after_any_effect_changes_nothing() -> None:
     whole, second, _ = poisoned(None)
     expected = series(whole), len(whole.store.ledger(second)), "live"
     assert len(expected[0]) == 1
-    point = 0
-    while True:
+    for point in sweeps.places():
         world, run_id, died = poisoned(point)
         found = [replace(each, at=expected[0][0].at) for each in series(world)]
         assert (tuple(found), len(world.store.ledger(run_id)), state(world, run_id)) == expected, point
@@ -349,7 +349,6 @@ def test_dying_before_or_after_any_effect_changes_nothing() -> None:
         assert world.azureml.submissions == len(world.azureml.jobs) == 2
         if not died:
             break
-        point += 1
 
 
 def test_the_step_lists_the_point_once_however_many_hosts_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from shared.services.run import loop, superseding
 from shared.services.run.guardrails import Guardrails, Throttle
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import CONFIG, drop, state, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 DAY = 86400.0
@@ -124,8 +125,7 @@ class TestCaps:
         assert sum(spend(world).runs.values()) == 5
 
     def test_a_host_that_dies_anywhere_counts_it_once(self) -> None:
-        point = 0
-        while True:
+        for point in sweeps.places():
             world = guarded(caps=Caps(runs=1))
             run_id = drop(world, "A")
             world.points.die_at = 2 * len(world.points.seen) + point
@@ -141,7 +141,6 @@ class TestCaps:
             assert sum(spend(world).runs.values()) == world.azureml.submissions == 1, point
             if not died:
                 break
-            point += 1
         assert point > 20
 
     def test_a_count_that_cannot_be_read_is_begun_anew(self) -> None:

@@ -20,6 +20,7 @@ from shared.domain.run.serving import Version
 from shared.domain.run.states import State
 from shared.domain.schema import Column, Schema
 from shared.services.run import loop, retraining, trouble
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 SCHEMA = Schema("y", (Column("x", "integer"),), ("no", "yes"), ({"x": 1}, {"x": 2}))
@@ -385,7 +386,7 @@ EXPECTED = World()
 _two_promotions(EXPECTED)
 
 
-@pytest.mark.parametrize("point", range(COUNT))
+@pytest.mark.parametrize("point", sweeps.part(range(COUNT)))
 def test_dying_before_or_after_any_effect_changes_nothing(point: int) -> None:
     """R1: one data version, one job, one model, one serving deployment, an unbroken ledger, at every crash point."""
     world = World()
@@ -394,7 +395,7 @@ def test_dying_before_or_after_any_effect_changes_nothing(point: int) -> None:
     assert _final(world) == _final(EXPECTED)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sweeps.examples(60), deadline=None)
 @given(st.integers(0, COUNT - 1), st.integers(1, 30))
 def test_dying_twice_changes_nothing(first: int, later: int) -> None:
     world = World()

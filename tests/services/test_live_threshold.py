@@ -26,6 +26,7 @@ from shared.services.run.threshold_views import LiveThresholdView, parsed
 from shared.services.run.thresholds import comparable, curve_path, remark
 from tests.services.test_lifecycle import CONFIG, SCHEMA, drop, state, tick
 from tests.services.test_threshold import F1, put, scorer
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 from tests.support.sure_models import sure_world
 
@@ -373,7 +374,7 @@ def story(die_at: int | None = None) -> World:
 WHOLE = story()
 
 
-@pytest.mark.parametrize("point", range(2 * len(WHOLE.points.seen)))
+@pytest.mark.parametrize("point", sweeps.part(range(2 * len(WHOLE.points.seen))))
 def test_a_death_at_any_moment_loses_nothing_of_what_was_taken(point: int) -> None:
     """Before the dataset's document has it nothing was asked; from then on all of it is done, once."""
     world = story(point)

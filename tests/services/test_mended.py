@@ -13,6 +13,7 @@ from shared.domain.run.ledger import verify
 from shared.domain.run.states import State
 from tests.services.test_contract import BREAKING, table
 from tests.services.test_quarantine import NARROWER, Desk
+from tests.support import sweeps
 from tests.support.memory import Crash
 from tests.support.staging_area import people
 
@@ -149,7 +150,7 @@ def test_a_version_that_came_meanwhile_is_judged_by_its_own_look(desk: Desk) -> 
 
 def dying(begin: Callable[[], Desk], mend: Callable[[Desk], object], end: Callable[[Desk], None]) -> int:
     """Die at one place after the other while it is mended; returns how many there are."""
-    for at in range(10_000):
+    for at in sweeps.places():
         desk = begin()
         desk.world.points.die_at = 2 * len(desk.world.points.seen) + at
         died = True

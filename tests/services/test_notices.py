@@ -19,6 +19,7 @@ from shared.services.run import loop
 from shared.services.run.acting import putting_back
 from tests.services.test_holdouts import FLIP, Town, gone
 from tests.services.test_lifecycle import drop, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 HOOK = Receiver("json", "https://hooks.example.com/secret-path")
@@ -93,7 +94,7 @@ def test_whatever_dies_nothing_is_lost_and_nothing_is_new() -> None:
         for index, label in enumerate(counted.points.seen)
         if "Ledger" in label or "create" in label or "replace" in label
     ]
-    for point in points[::3]:
+    for point in sweeps.part(points[::3]):
         for when in (0, 1):
             world = World(receivers=(HOOK,))
             world.points.die_at = 2 * point + when

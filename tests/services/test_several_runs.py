@@ -9,6 +9,7 @@ from shared.domain.run.ledger import Verification, verify
 from shared.domain.run.states import State
 from shared.services.run import loop
 from tests.services.test_lifecycle import drop
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 #: How the challengers of a dataset turn out: share of wrong answers.
@@ -23,7 +24,7 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[float, int]], list[int]]:
     return drops, deaths
 
 
-@settings(max_examples=120)
+@settings(max_examples=sweeps.examples(120))
 @given(stories())
 def test_they_all_end_and_one_of_them_serves(story: tuple[list[tuple[float, int]], list[int]]) -> None:
     drops, deaths = story

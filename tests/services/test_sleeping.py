@@ -21,6 +21,7 @@ from shared.services.run.looks import LOOK_SECONDS
 from shared.services.scoring.proxy import Scoring
 from tests.services.test_acts import ANN, live
 from tests.services.test_lifecycle import drop, state
+from tests.support import sweeps
 from tests.support.memory import Crash
 from tests.support.memory_files import MemoryFiles
 
@@ -149,8 +150,7 @@ def test_what_the_service_lets_fail_while_it_wakes_is_tried_again() -> None:
 
 
 def test_hosts_that_die_anywhere_wake_and_put_to_sleep_all_the_same() -> None:
-    point = 0
-    while True:
+    for point in sweeps.places():
         scene = Scene()
         world = scene.world
         world.points.die_at = 2 * len(world.points.seen) + point
@@ -169,11 +169,10 @@ def test_hosts_that_die_anywhere_wake_and_put_to_sleep_all_the_same() -> None:
         assert world.store.open_datasets() == {}
         if not fell:
             break
-        point += 1
     assert point > 12
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=sweeps.examples(20), deadline=None)
 @given(
     st.lists(st.sampled_from(["call", "drop", "sleep", "rollback", "tick"]), min_size=2, max_size=8),
     st.lists(st.integers(0, 60), max_size=2),

@@ -15,6 +15,7 @@ from shared.domain.threshold import Cost, Curve, Graded, ThresholdRule, first_ha
 from shared.services.run import threshold_views
 from shared.services.run.thresholds import curve_path
 from tests.services.test_lifecycle import CONFIG, SCHEMA, drop, state, tick
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 from tests.support.sure_models import SureScorer, rare, sure_world, unsure
 
@@ -327,7 +328,7 @@ def story(die_at: int | None = None) -> World:
 WHOLE = story()
 
 
-@pytest.mark.parametrize("point", range(0, 2 * len(WHOLE.points.seen), 3))
+@pytest.mark.parametrize("point", sweeps.part(range(0, 2 * len(WHOLE.points.seen), 2)))
 def test_a_death_at_any_moment_leads_to_the_same_end(point: int) -> None:
     world = story(point)
     assert [state(world, run.run_id) for run in world.runs()] == ["retired", "live"]

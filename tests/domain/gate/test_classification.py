@@ -19,6 +19,7 @@ from shared.domain.gate import (
     judge_first,
 )
 from shared.domain.gate.confusion import METRICS
+from tests.support import sweeps
 
 
 def config(**said: Any) -> GateConfig:
@@ -50,7 +51,7 @@ EVERY_SETTING = [
 # -- what is proven worse never passes -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", EVERY_SETTING)
+@pytest.mark.parametrize("said", sweeps.part(EVERY_SETTING))
 @pytest.mark.parametrize("each", [2, 10, 29, 30, 1000])
 def test_proven_worse_is_never_promoted_whatever_the_settings(said: GateConfig, each: int) -> None:
     truth = rows((each, "yes"), (each, "no"))
@@ -142,7 +143,7 @@ def test_one_lucky_row_is_not_worse_and_not_better() -> None:
 # -- guessing ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", EVERY_SETTING)
+@pytest.mark.parametrize("said", sweeps.part(EVERY_SETTING))
 @pytest.mark.parametrize("each", [1, 5, 29, 30, 500])
 def test_a_constant_first_model_never_passes(said: GateConfig, each: int) -> None:
     truth = rows((each, "yes"), (9 * each, "no"))

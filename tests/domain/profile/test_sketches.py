@@ -107,6 +107,7 @@ def test_gaps_and_distinct_values_are_those_of_the_table(table: list[tuple[str, 
         assert found.distinct[at].count == len(set(column) - {""})
 
 
+@pytest.mark.slow
 def test_a_wide_table_is_sampled_within_the_same_bounds() -> None:
     wide = Sketches(5000)
     draw = random.Random(1)
