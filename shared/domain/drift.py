@@ -130,10 +130,7 @@ def _bins(column: ColumnProfile) -> Bins | None:
         shares = (*binned(column, edges), 0.0)
         return Bins(column.name, tuple(edges), (), shares, column.sampled, "number")
     kind = "number" if column.type in _NUMBERS else str(column.type)
-    before: dict[Key, float] = {}
-    for value, share in shares_of(column).items():
-        key = value.casefold() if kind == "boolean" and isinstance(value, str) else value
-        before[key] = before.get(key, 0.0) + share
+    before = shares_of(column)
     shares = (gaps_of(column), *before.values(), rest_of(column, list(before.values())))
     return Bins(column.name, (), tuple(before), shares, column.sampled, kind)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import log
 
+from shared.domain.schema import ColumnType
 from shared.domain.table.profile.parts import QUANTILES, ColumnProfile
 
 #: Fewer rows of either version tell nothing.
@@ -105,11 +106,18 @@ def _values(before: ColumnProfile, after: ColumnProfile) -> tuple[list[float], l
 
 
 def shares_of(column: ColumnProfile) -> dict[str | float, float]:
-    numeric = column.type in _NUMBERS
-    return {
-        float(found.value) if numeric else found.value: found.count / column.sampled
-        for found in column.frequent
-    }
+    """Of its most frequent values. TRUE is true, however a file spells it."""
+    shares: dict[str | float, float] = {}
+    for found in column.frequent:
+        value = _value(found.value, column.type)
+        shares[value] = shares.get(value, 0.0) + found.count / column.sampled
+    return shares
+
+
+def _value(shown: str, kind: ColumnType) -> str | float:
+    if kind in _NUMBERS:
+        return float(shown)
+    return shown.lower() if kind == "boolean" else shown
 
 
 def rest_of(column: ColumnProfile, shares: Sequence[float]) -> float:
