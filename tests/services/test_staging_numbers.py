@@ -254,7 +254,8 @@ def test_a_label_of_many_decimal_commas_is_a_quantity() -> None:
     values = [f"{i},{i % 9 + 1}" for i in range(ROWS)]
     config = DatasetConfig(label="c")
     assert task_of([table(values).encode()], config, "regression") == "regression"
-    assert task_of([table(["many", *values]).encode()], config, "regression") == "classification"
+    assert task_of([table(["many", *values]).encode()], config, "regression") == "regression"
+    assert task_of([table(["many", "more"]).encode()], config, "regression") == "classification"
     assert task_of([table(["1,5", "2"]).encode()], config, "regression") == "classification"
 
 

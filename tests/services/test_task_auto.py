@@ -43,7 +43,9 @@ def front() -> Front:
         ["1.0", "1.1", "2.0"],
         [f"v{i}" for i in range(100)],
         [*(str(i) for i in range(MANY))],
-        [*(str(i) for i in range(MANY + 30)), "other"],
+        [*(str(i) for i in range(MANY)), "other"],
+        [*(str(i) for i in range(MANY + 30)), *(f"N{i}" for i in range(10))],
+        [f"2024-01-{i:02d}" for i in range(1, 32)] + [f"{i:02d}/02/2024" for i in range(1, 29)],
     ],
 )
 def test_words_and_few_numbers_are_classes(front: Front, labels: list[str]) -> None:
@@ -61,6 +63,43 @@ SWISS = table([f'"1\'{i:03d},5"' for i in range(ROWS)])
 def test_numbers_are_asked_about_however_they_are_written(front: Front, text: str) -> None:
     front.put("a.csv", text)
     assert front.problem(front.drop("a.csv")).code == "task-unclear"
+
+
+@pytest.mark.parametrize(
+    ("odd", "how"),
+    [
+        ("n/k", "leave the cell empty, and its row is put aside"),
+        ("inf", "leave the cell empty"),
+        ("-", "leave the cell empty"),
+        ("<5", "write the number alone, or leave the cell empty"),
+        ("(5)", "write -5 for (5)"),
+        ("5-", "write -5 for 5-"),
+        ("\u22125", "write -5 for \u22125"),
+        ("5 kg", "write 20.5 for 20.5 °C"),
+    ],
+)
+def test_a_word_among_many_numbers_is_named_in_the_question(front: Front, odd: str, how: str) -> None:
+    front.put("a.csv", table([odd if i == 9 else str(i % ROWS) for i in range(2000)]))
+    problem = front.problem(front.drop("a.csv"))
+    assert problem.code == "task-unclear"
+    assert f" distinct numbers in 2,000 rows (such as 0) and, on line 11, {odd!r}: is it" in problem.message
+    assert f"`task: regression` (a quantity; {how}" in problem.remedy
+    assert problem.where["line"] == 11
+    assert problem.example is not None
+    assert (problem.example.bad, problem.example.good) == (odd, "0")
+
+
+def test_a_word_behind_the_first_rows_answers_no_question(front: Front) -> None:
+    front.plan = replace(front.plan, max_upload_bytes=1 << 30)
+    front.put("a.csv", table([str(i % ROWS) for i in range(LOOK_ROWS + 5000)] + ["n/k"]))
+    assert front.problem(front.drop("a.csv")).code == "task-unclear"
+
+
+def test_a_quantity_by_setting_is_refused_for_its_word(front: Front) -> None:
+    front.plan = replace(front.plan, many_numbers="regression")
+    front.put("a.csv", table([*map(str, range(ROWS)), "n/k"]))
+    problem = front.problem(front.drop("a.csv"))
+    assert (problem.code, problem.where["line"]) == ("label-not-numeric", ROWS + 2)
 
 
 @pytest.mark.parametrize("text", [PRICES, COUNTS], ids=["decimals", "whole numbers"])
