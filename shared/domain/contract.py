@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from shared.domain.config import DatasetConfig, SchemaPolicy
 from shared.domain.errors import InvalidTable
+from shared.domain.retyping import in_words
 from shared.domain.run.parts import RunProblem, Snapshot
-from shared.domain.schema_change import Change, schema_changes
+from shared.domain.schema_change import EMPTY, Change, respelt, schema_changes
+from shared.domain.table.column_warnings import Cause
 from shared.domain.table.profile.parts import ColumnProfile, Frequent, Profile
 from shared.domain.table.profile.stability import psi
 
@@ -53,16 +56,29 @@ def refused(found: Sequence[Change], policy: SchemaPolicy) -> list[Change]:
 
 
 def _unfit(change: Change) -> bool:
-    """A date that turns into text breaks no caller, but is no longer what the column was."""
-    return change.kind == "retyped" and (change.before, change.after) != ("integer", "number")
+    """A date that turns into text breaks no caller, but is no longer what the column was; an empty one was nothing."""
+    return (
+        change.kind == "retyped"
+        and (change.before, change.after) != ("integer", "number")
+        and change.before != EMPTY
+    )
 
 
-def problem(found: Sequence[Change], policy: SchemaPolicy, before: str, run_id: str) -> RunProblem | None:
-    """Why the file can't be taken as the next version after the run `before`; None where it can."""
+def problem(
+    found: Sequence[Change],
+    policy: SchemaPolicy,
+    before: str,
+    run_id: str,
+    causes: Mapping[str, Cause] = MappingProxyType({}),
+) -> RunProblem | None:
+    """Why the file can't be taken as the next version after the run `before`; None where it can.
+
+    `causes` tell of columns of another type what made them so.
+    """
     wrong = refused(found, policy)
     if not wrong:
         return None
-    spelt = " ".join(change.message for change in wrong[:_SPELT])
+    spelt = " ".join(_with_cause(change, causes) for change in wrong[:_SPELT])
     more = f" And {len(wrong) - _SPELT} more, listed below." if len(wrong) > _SPELT else ""
     message = f"The file does not fit the version before ({before}). {spelt}{more}"
     remedy = (
@@ -70,12 +86,24 @@ def problem(found: Sequence[Change], policy: SchemaPolicy, before: str, run_id: 
         f"POST /api/quarantine/{run_id}/accept-schema takes it and asks the same of the files that follow; "
         f"POST /api/quarantine/{run_id}/release takes this file alone; `schema: free` in the yaml asks no more."
     )
-    column = next((change.column for change in wrong if change.column), None)
+    first = next((change for change in wrong if change.column), None)
+    cause = causes.get(first.column) if first and first.kind == "retyped" else None
+    line = cause.line if cause and cause.line else None
+    column = first.column if first else None
     if all(change.kind in _DRIFTS for change in wrong):
         error = InvalidTable(message, remedy=remedy, code="data-drift", column=column, before=before)
     else:
-        error = InvalidTable(message, remedy=remedy, code="schema-incompatible", column=column, before=before)
+        error = InvalidTable(
+            message, remedy=remedy, code="schema-incompatible", column=column, line=line, before=before
+        )
+    if cause and cause.value and cause.better:
+        error.showing(cause.value, cause.better)
     return replace(RunProblem.of(error), changes=tuple(found))
+
+
+def _with_cause(change: Change, causes: Mapping[str, Cause]) -> str:
+    cause = causes.get(change.column) if change.kind == "retyped" else None
+    return f"{change.message} {in_words(cause)}" if cause else change.message
 
 
 def warnings(found: Sequence[Change], before: str) -> tuple[str, ...]:
@@ -85,6 +113,8 @@ def warnings(found: Sequence[Change], before: str) -> tuple[str, ...]:
 
 def _label_shift(before: Snapshot, after: Snapshot) -> list[Change]:
     was, now = _counts(before), _counts(after)
+    words = respelt(was, now)
+    was = {words.get(name, name): rows for name, rows in was.items()}
     name = after.schema.label
     if not was or not now or (psi(_profile(name, was), _profile(name, now)) or 0.0) <= MAJOR:
         return []

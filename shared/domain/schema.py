@@ -23,6 +23,8 @@ class Column:
     maximum: float | None = None
     #: How the file writes the column's numbers (`shared.domain.table.number_notation`), where not as programs do.
     notation: str = ""
+    #: Whether no row had a value: its type is nobody's word.
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,11 @@ class Schema:
     def named(self) -> tuple[str, ...]:
         """All columns that a file of it has."""
         return (*(column.name for column in self.columns), *self.passed, self.label)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The schema that a file is held against, and the run that took it."""
+
+    run_id: str
+    schema: Schema

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,8 @@ Kind = Literal[
 ]
 #: Types whose every value the other type takes too.
 _WIDER = {("integer", "number"), ("datetime", "string")}
+#: What a column was before that had no value.
+EMPTY = "empty"
 #: Values named in one change.
 _NAMED = 10
 
@@ -68,7 +70,10 @@ def schema_changes(old: Schema, new: Schema) -> list[Change]:
 
 
 def _retyped(old: Column, new: Column) -> Iterator[Change]:
-    if old.type != new.type:
+    if old.empty and old.type != new.type:
+        message = f'Field "{old.name}" had no value before and is now {new.type}.'
+        yield Change("retyped", old.name, EMPTY, new.type, message)
+    elif old.type != new.type:
         message = f'Field "{old.name}" was {old.type} and is now {new.type}.'
         breaking = (old.type, new.type) not in _WIDER
         yield Change("retyped", old.name, old.type, new.type, message, breaking)
@@ -87,20 +92,25 @@ def _label(old: Schema, new: Schema) -> Iterator[Change]:
         message = f'The label "{new.label}" held {before} and now holds {after}.'
         yield Change("label", new.label, before, after, message, breaking=True)
         return
-    was, now = {canonical_label(c) for c in old.classes}, {canonical_label(c) for c in new.classes}
+    was, now = set(old.classes), set(new.classes)
     if was == now:
         return
     message = f'The label "{new.label}" {_values_changed(was, now)}'
     yield Change("label-values", new.label, _names(was), _names(now), message, breaking=not was & now)
 
 
+def respelt(was: Collection[str], now: Collection[str]) -> dict[str, str]:
+    """By the words that are gone, the new ones that differ from them in case or notation alone: `Yes`, `1.0`, `01`."""
+    gone = {canonical_label(name).casefold(): name for name in sorted(set(was) - set(now))}
+    fresh = {canonical_label(name).casefold(): name for name in sorted(set(now) - set(was))}
+    return {old: fresh[key] for key, old in gone.items() if key in fresh}
+
+
 def _values_changed(was: set[str], now: set[str]) -> str:
     """What became of a label's values, and what follows from it: the end of a sentence, and another one."""
-    fresh, gone = now - was, was - now
-    alike = {name.casefold(): name for name in gone}
-    respelt = [(alike[name.casefold()], name) for name in sorted(fresh) if name.casefold() in alike]
-    if respelt and len(respelt) == len(fresh) == len(gone):
-        pairs = ", ".join(f'"{old[:60]}" is now "{new[:60]}"' for old, new in respelt[:_NAMED])
+    fresh, gone, words = now - was, was - now, respelt(was, now)
+    if words and len(words) == len(fresh) == len(gone):
+        pairs = ", ".join(f'"{old[:60]}" is now "{new[:60]}"' for old, new in [*words.items()][:_NAMED])
         return f"spells its values otherwise: {pairs}. Answers would be spelt so, too."
     said = []
     if fresh:

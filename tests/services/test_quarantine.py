@@ -165,6 +165,21 @@ def test_a_release_of_bad_rows_waives_no_other_rule(desk: Desk) -> None:
     assert second.waived == ("max_bad_rows", "schema")
 
 
+def test_numbers_made_of_text_as_said_are_accepted_and_hold(desk: Desk) -> None:
+    def signed(rows: list[list[str]]) -> list[list[str]]:
+        return [rows[0], *([row[0], f"{row[1]}%", *row[2:]] for row in rows[1:])]
+
+    desk.put("shares.csv", table(signed))
+    desk.drop("shares.csv")
+    run_id = desk.refused(table(signed), "shares.csv", dropml_numbers="percent")
+    desk.act(run_id, "accept-schema")
+    desk.put("shares.csv", table(signed, rows=210), dropml_numbers="percent")
+    run = desk.world.run(str(desk.drop("shares.csv")))
+    assert run.problem is None, run.problem
+    assert run.snapshot is not None
+    assert {column.name: column.type for column in run.snapshot.schema.columns}["age"] == "integer"
+
+
 @pytest.mark.parametrize("action", ["release", "accept-schema"])
 def test_what_cannot_be_taken_says_why(desk: Desk, action: Action) -> None:
     unreadable = desk.refused("PAR1 nothing of a table")

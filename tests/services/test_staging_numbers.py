@@ -16,7 +16,7 @@ from shared.domain.config import DatasetConfig
 from shared.domain.problems import InvalidRows
 from shared.domain.rows.payloads import parse
 from shared.domain.rows.validation import RowValidator
-from shared.domain.schema import Column
+from shared.domain.schema import Column, Earlier
 from shared.domain.table.number_notation import NOTATIONS
 from shared.domain.table.task import task_of
 from shared.services.batches.csv_chunks import check_chunk
@@ -231,10 +231,10 @@ def test_a_column_that_was_text_for_its_commas_stays_text_in_later_versions() ->
     text, area = table(["1,5", "2"]), MemoryArea()
     known = staged(text).schema
     before = replace(known, columns=(Column("c", "string"), known.columns[1]))
-    done = stage([text.encode()], area, DatasetConfig(), None, "people", before)
+    done = stage([text.encode()], area, DatasetConfig(), None, "people", Earlier("people-1-a1", before))
     assert (column(done).type, column(done).notation) == ("string", "")
     assert {row[0] for row in area.rows(TRAIN)[1:]} == {"1,5", "2"}
-    assert any("'c' is text: it holds a decimal comma" in told for told in done.warnings)
+    assert any("'c' was text in people-1-a1 and stays text" in told for told in done.warnings)
 
 
 @pytest.mark.parametrize("imbalance", ["weight", "off"])

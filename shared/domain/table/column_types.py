@@ -7,7 +7,7 @@ integers past 64 bits, are identifiers: as numbers they would lose what makes th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Literal
 
@@ -39,6 +39,13 @@ _FITS: dict[ColumnType | None, tuple[ColumnType, ...]] = {
     "boolean": ("string",),
     "datetime": ("string",),
 }
+ColumnKind = Literal["numbers", "dates", "true and false"]
+_KINDS: dict[ColumnType, ColumnKind] = {
+    "integer": "numbers",
+    "number": "numbers",
+    "datetime": "dates",
+    "boolean": "true and false",
+}
 #: How a column without any value would be spelt.
 _SPELT: dict[ColumnType, set[str]] = {"boolean": {"true", "false"}, "datetime": {"%Y-%m-%d"}}
 _DATETIME = re.compile(
@@ -64,6 +71,14 @@ def datetime_shape(value: str) -> str | None:
     return f"%Y-%m-%d{separator}{time}{'%z' if zone else ''}"
 
 
+#: What each kind of value is known by.
+_IS: dict[ColumnKind, Callable[[str], bool]] = {
+    "numbers": lambda value: numbers([value], f"\n{value}") is not None,
+    "dates": lambda value: datetime_shape(value) is not None,
+    "true and false": lambda value: value.lower() in ("true", "false"),
+}
+
+
 class ColumnStats:
     """Watches one column. Missing values are the empty string by the time they come here."""
 
@@ -80,7 +95,7 @@ class ColumnStats:
         self.spoiler: str | None = None
         self.spoilers: list[str] = []
         self.spoilers_count = 0
-        self.spoilt: Literal["numbers", "dates"] = "numbers"
+        self.spoilt: ColumnKind = "numbers"
         #: How often it stands there, and the line where it does first.
         self.spoiler_count, self.spoiler_line = 0, 0
         #: Numbers and dates in other notations, which make text of the column.
@@ -89,6 +104,10 @@ class ColumnStats:
         #: Ways to read the column as numbers that are written otherwise, and the one that is taken.
         self.readings = Readings()
         self.notation: Notation | None = None
+        #: Whether what is said of numbers made them of it.
+        self._read_as_said = False
+        #: The version before, if the column was text in it; and what its values are, though it stays text.
+        self.text_in, self.kept_text = "", ""
 
     @property
     def constant(self) -> bool:
@@ -143,7 +162,7 @@ class ColumnStats:
         elif {self.type, found} == {"integer", "number"}:
             self.type = "number"
         else:
-            if self.type in ("integer", "number", "datetime"):
+            if self.type != "string":
                 self._note_spoiler(distinct, mostly=False)
             self.type = "string"
 
@@ -208,15 +227,19 @@ class ColumnStats:
             return
         self.notation = self.readings.verdict(said)
         if self.notation is not None:
+            self._read_as_said = self.readings.verdict(()) is None
             found = self.readings.ranges[self.notation.decimal]
             self.type, self._low, self._high = found.type, found.low, found.high
 
     def _note_spoiler(self, values: set[str], mostly: bool) -> None:
         """Remember values that are no numbers, or no dates; with `mostly`, only where most of the values are."""
-        words = [] if self.type == "datetime" else [v for v in values if numbers([v], "\n" + v) is None]
-        if self.type == "datetime" or (mostly and len(words) == len(values)):
-            self.spoilt, words = "dates", [value for value in values if datetime_shape(value) is None]
+        kinds = [_KINDS[self.type]] if self.type else list(_IS)
+        for kind in kinds:
+            words = [value for value in values if not _IS[kind](value)]
+            if len(words) * 2 <= len(values) or not mostly:
+                break
         if words and not (mostly and len(words) * 2 > len(values)):
+            self.spoilt = kind
             self.spoilers, self.spoilers_count = sorted(words)[:MAX_SPOILERS], len(words)
             self.spoiler = self.spoilers[0]
 
@@ -234,16 +257,26 @@ class ColumnStats:
             return datetime_shape(word) is not None
         return word in self._categories if self.type and self._categories is not None else None
 
-    def hold(self, before: Column) -> None:
-        """Stay of the type that the column had, where all values fit it, and as empty as it might be."""
+    def hold(self, before: Column, version: str, *, anew: bool) -> None:
+        """Stay of the type that the column had in `version`, where all values fit it, and as empty as it might be.
+
+        Its type is its own where it is taken `anew`, where it had no value before, and where what is said of numbers
+        makes them of its text.
+        """
+        self.nullable |= before.nullable
+        if before.empty or (self.type and anew):
+            return
         if self.type is None:
             self.nullable = True
             self.spellings |= _SPELT.get(before.type, set())
+        self.text_in = version if before.type == "string" else ""
+        if self.text_in and self._read_as_said:
+            return
         if before.type in _FITS.get(self.type, ()):
+            self.kept_text = _KINDS[self.type] if self.type and self.text_in else ""
             self.type = before.type
         if self.type == "string":
             self.notation = None  # what was text for its commas stays the very text
-        self.nullable |= before.nullable
 
     def column(self) -> Column:
         """The column as the schema has it. One without any value is a nullable string."""
@@ -256,4 +289,5 @@ class ColumnStats:
             minimum=self._low if kind in ("integer", "number") else None,
             maximum=self._high if kind in ("integer", "number") else None,
             notation=self.notation.name if self.notation else "",
+            empty=self.type is None,
         )

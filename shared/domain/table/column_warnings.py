@@ -1,61 +1,97 @@
-"""What is worth knowing about a column once all rows are in, one sentence."""
+"""What is worth knowing about a column once all rows are in: one sentence, and the value that it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from shared.domain.table.column_types import ColumnStats
-from shared.domain.table.notations import notation_of
+from shared.domain.table.notations import in_plain, notation_of
 from shared.domain.table.number_notation import COMMA, POINT
 
 
-def warning(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> str | None:
+@dataclass(frozen=True)
+class Cause:
+    """Why a column is of its type: the end of a sentence, the value, its line (0: not known), and one that is better."""
+
+    sentence: str
+    value: str = ""
+    line: int = 0
+    better: str = ""
+
+
+def cause_of(column: ColumnStats, said: Collection[str], *, by_comma: bool) -> Cause | None:
     """`said` is what the configuration says of numbers; `by_comma`: the file may part decimals by a comma."""
-    name = repr(column.name)
     if column.constant:
         return None  # the profile tells of it
-    if told := _of_numbers(column, said, by_comma):
-        return f"Column {name} {told}"
+    if column.kept_text:
+        return Cause(
+            f"was text in {column.text_in} and stays text, though all its values are {column.kept_text} now. If that is meant "
+            "(identifiers are text), nothing is to do; else say `schema: free` in NAME.yaml beside NAME.csv, and it is read "
+            f"as {column.kept_text}."
+        )
+    if cause := _of_numbers(column, said, by_comma):
+        return cause
     if told := column.quotes.told():
-        return f"Column {name} {told}"
-    return f"Column {name} {_spoilt(column)}" if column.spoiler is not None else None
+        return Cause(told)
+    return _spoilt(column) if column.spoiler is not None else None
 
 
-def _spoilt(column: ColumnStats) -> str:
-    """Which words make text of a column of numbers or dates."""
+def _too(column: ColumnStats) -> str:
+    """What is to be done besides, where the column was text in the version before."""
+    return (
+        f" It was text in {column.text_in}, too, and stays so unless NAME.yaml says `schema: free`."
+        if column.text_in
+        else ""
+    )
+
+
+def _spoilt(column: ColumnStats) -> Cause:
+    """Which words make text of a column of numbers, of dates, or of true and false."""
     first, others = column.spoilers[0], column.spoilers[1:]
     times = "once" if column.spoiler_count == 1 else f"{column.spoiler_count:,} times, first"
     place = f" ({times} on line {column.spoiler_line:,})" if column.spoiler_count else ""
     shown, left = ", ".join(repr(word[:30]) for word in others), column.spoilers_count - len(column.spoilers)
     more = f" and {left:,} more" if left else ""
     beside = f", beside {shown}{more}" if others else ""
-    kind, one = (column.spoilt, column.spoilt[:-1])
+    kind = column.spoilt
     if kind == "numbers" and first.isdecimal():
-        return f"is text: as a number {first[:60]!r}{place} would lose a zero or digits. Identifiers are to stay text."
+        told = f"is text: as a number {first[:60]!r}{place} would lose a zero or digits. Identifiers are to stay text."
+        return Cause(told, first, column.spoiler_line)
     odd = notation_of(first)
     better = f"{odd[1][0].upper()}{odd[1][1:]}. " if odd else ""
-    return (
-        f"is text: it holds {first[:60]!r} among {kind}{place}{beside}. {better}Leave cells without a {one} empty, and it is "
-        f"read as {kind}."
+    empty = (
+        f"Leave cells without a {kind[:-1]} empty"
+        if kind != "true and false"
+        else "Leave all other cells empty"
     )
+    told = f"is text: it holds {first[:60]!r} among {kind}{place}{beside}. {better}{empty}, and it is read as {kind}."
+    told += _too(column)
+    return Cause(told, first, column.spoiler_line, (in_plain(first) or "") if kind == "numbers" else "")
 
 
-def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> str:
+def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> Cause | None:
     """How numbers in an unusual notation were read, or why they were not."""
-    readings, notation = column.readings, column.notation
+    readings, notation, notes = column.readings, column.notation, column.notations
     if notation is not None:
         example = readings.example
-        return f"is read as numbers written like {notation.name}: {example[:60]!r} is {notation.plain(example)[:60]}."
+        told = f"is read as numbers written like {notation.name}: {example[:60]!r} is {notation.plain(example)[:60]}."
+        return Cause(told)
     if column.type == "number":
         doubt = by_comma and column.may_be_thousands and not {COMMA, POINT} & set(said)
         how = f"is read as it stands, {readings.example!r} as a decimal; if its points part thousands, say"
-        return f"{how} `numbers: [{COMMA}]`." if doubt else ""
+        return Cause(f"{how} `numbers: [{COMMA}]`.") if doubt else None
     if column.type != "string":
-        return ""
+        return None
     if doubtful := readings.doubt(said):
-        return f"is text: {doubtful}. Say `numbers: [{COMMA}]` or `numbers: [{POINT}]`, whichever holds."
-    causes = column.notations.causes()
-    if causes and not readings.alive and (both := column.notations.contrary()):
+        told = f"is text: {doubtful}. Say `numbers: [{COMMA}]` or `numbers: [{POINT}]`, whichever holds."
+        told += _too(column)
+        return Cause(told, readings.example)
+    causes = notes.causes()
+    if not causes:
+        return None
+    if not readings.alive and (both := notes.contrary()):
         causes += f" Two notations stand in it, {both}: write all of its numbers alike."
     sign = readings.unsaid(said)
-    return causes + (f" Or say `numbers: [{sign}]`, and they are read." if sign else "") if causes else ""
+    told = causes + (f" Or say `numbers: [{sign}]`, and they are read." if sign else "") + _too(column)
+    return Cause(told, notes.example, notes.line, in_plain(notes.example) or "")

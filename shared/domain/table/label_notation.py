@@ -13,8 +13,7 @@ def written(column: ColumnStats) -> str:
     notes = column.notations
     if column.type != "string" or not (column.readings.alive and notes.alive and notes.found):
         return ""
-    line = next((notes.lines[what] for what in notes.lines if notes.firsts[what] == notes.example), None)
-    where = f", line {line:,}" if line else ""
+    where = f", line {notes.line:,}" if notes.line else ""
     return f"numbers with {' and '.join(sorted(notes.found))} ({notes.example[:60]!r}{where})"
 
 

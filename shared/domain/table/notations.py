@@ -136,6 +136,11 @@ class Notations:
             else:
                 self.point([value])
 
+    @property
+    def line(self) -> int:
+        """Where the example stands; 0 where that is not known."""
+        return next((line for what, line in self.lines.items() if self.firsts[what] == self.example), 0)
+
     def causes(self) -> str:
         """Why the column is text, or nothing where it is plain text."""
         if not self.alive or not self.found or (self.iso and not set(self.found) <= {DATES, OTHER_DATES}):
@@ -145,6 +150,5 @@ class Notations:
             "; ".join(self.found[key] for key in sorted(self.found)),
         )
         beside = " beside dates such as 2024-01-31" if self.iso else ""
-        line = next((self.lines[what] for what in self.lines if self.firsts[what] == self.example), None)
-        where = f" (line {line:,})" if line else ""
+        where = f" (line {self.line:,})" if self.line else ""
         return f"is text: it holds {causes}{beside}, such as {self.example[:60]!r}{where}; {ways}."

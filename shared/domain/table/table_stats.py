@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from shared.domain.config import Task
-from shared.domain.schema import Schema
+from shared.domain.schema import Earlier, Schema
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
-from shared.domain.table.column_warnings import warning
+from shared.domain.table.column_warnings import Cause, cause_of
 from shared.domain.table.label_column import LabelStats
 from shared.domain.table.number_notation import Notation
 from shared.domain.table.profile.parts import Profile
@@ -123,20 +123,23 @@ class TableStats:
         for name, counts in self._missing.items():
             spelt = ", ".join(f"{spelling!r} ({count:,})" for spelling, count in sorted(counts.items()))
             found.append(f"Column {name!r}: read as missing: {spelt}.")
+        return found + [f"Column {name!r} {cause.sentence}" for name, cause in self.causes().items()]
+
+    def causes(self) -> dict[str, Cause]:
+        """By column, why it is of its type, where that is worth knowing."""
         columns = self._numeric()
         by_comma = self._by_comma and not any(
             c.type == "number" and not c.notation and not c.may_be_thousands for c in columns
         )
-        return found + [
-            told for column in columns if (told := warning(column, self._said, by_comma=by_comma))
-        ]
+        found = ((column.name, cause_of(column, self._said, by_comma=by_comma)) for column in columns)
+        return {name: cause for name, cause in found if cause}
 
-    def hold(self, before: Schema) -> None:
-        """Keep the types of the version before where this table's values fit them."""
-        earlier = {column.name: column for column in before.columns}
+    def hold(self, before: Earlier, *, anew: bool) -> None:
+        """Keep the types of the version before where this table's values fit them, unless they are taken `anew`."""
+        earlier = {column.name: column for column in before.schema.columns}
         for i, column in enumerate(self.columns):
             if i != self._at and column.name in earlier:
-                column.hold(earlier[column.name])
+                column.hold(earlier[column.name], before.run_id, anew=anew)
 
     def profile(self) -> Profile:
         """Of all rows that were taken."""

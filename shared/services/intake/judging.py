@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.domain import contract
 from shared.domain.config import DatasetConfig
 from shared.domain.documents import InvalidDocument
 from shared.domain.errors import NotFound
+from shared.domain.retyping import retyped
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem, Snapshot
 from shared.domain.run.states import NO_CONTRACT
-from shared.domain.schema import Schema
+from shared.domain.schema import Earlier
+from shared.domain.table.column_warnings import Cause
 from shared.domain.table.profile.parts import Profile
 from shared.services.run.context import Context
 from shared.services.run.profiles import Profiles
@@ -37,10 +40,10 @@ def contract_of(doc: Dataset, config: DatasetConfig, ctx: Context) -> Run | None
     return None
 
 
-def schema_before(doc: Dataset, config: DatasetConfig, ctx: Context) -> Schema | None:
+def schema_before(doc: Dataset, config: DatasetConfig, ctx: Context) -> Earlier | None:
     """The columns whose types the next table keeps, where its values fit them."""
     before = contract_of(doc, config, ctx)
-    return before.snapshot.schema if before and before.snapshot else None
+    return Earlier(before.run_id, before.snapshot.schema) if before and before.snapshot else None
 
 
 def judged(
@@ -51,9 +54,13 @@ def judged(
     ctx: Context,
     profiles: Profiles,
     *,
+    causes: Mapping[str, Cause],
     waived: bool = False,
 ) -> tuple[Snapshot | None, RunProblem | None]:
-    """The snapshot where it can be the next version, else why not. With `waived` it can, whatever the configuration says."""
+    """The snapshot where it can be the next version, else why not. With `waived` it can, whatever the configuration says.
+
+    `causes` tell, by column, why it is of its type.
+    """
     dataset = ctx.store.dataset(slug)
     before = contract_of(dataset, config, ctx) if dataset else None
     if before is None or before.snapshot is None:
@@ -61,7 +68,8 @@ def judged(
     was, now = (_profile(of.profile_path, profiles) for of in (before.snapshot, snapshot))
     found = contract.changes(before.snapshot, snapshot, was, now)
     policy = "free" if waived else contract.policy_of(config)
-    wrong = contract.problem(found, policy, before.run_id, run_id)
+    causes = retyped(causes, before.snapshot.schema, snapshot.schema)
+    wrong = contract.problem(found, policy, before.run_id, run_id, causes)
     if wrong:
         return None, wrong
     told = (*snapshot.warnings, *contract.warnings(found, before.run_id))

@@ -8,18 +8,20 @@ place of their weight and with their numbers as they stand; a second pass from b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from shared.domain.config import DatasetConfig
+from shared.domain.contract import policy_of
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidTable
 from shared.domain.run.dataset import Holdout
-from shared.domain.schema import Schema
+from shared.domain.schema import Earlier, Schema
 from shared.domain.table import mltable
 from shared.domain.table.bad_rows import HEADER, BadRows
 from shared.domain.table.blocks import Block, csv_lines
+from shared.domain.table.column_warnings import Cause
 from shared.domain.table.dialect import Dialect
 from shared.domain.table.header import alike
 from shared.domain.table.headerless import check_first_line
@@ -66,6 +68,8 @@ class Staged:
     #: Rows of the file, and those of them put aside (in BAD_ROWS): `rows` and these are all of them.
     input_rows: int = 0
     bad_rows: int = 0
+    #: By column, why it is of its type, where that is worth knowing.
+    causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
 def rule_of(holdout: Holdout) -> HoldoutRule:
@@ -79,10 +83,11 @@ def stage(
     config: DatasetConfig,
     holdout: HoldoutRule | None,
     dataset: str,
-    before: Schema | None = None,
+    before: Earlier | None = None,
     engine: Engine | None = None,
 ) -> Staged:
-    """Stage `source` into `area`; columns stay of the types that they had `before`, where all values fit them.
+    """Stage `source` into `area`; columns stay of the types that they had `before`, where all values fit them
+    and the configuration asks for no other ones.
 
     `engine` reads clean rows; the outcome is the same without.
 
@@ -130,7 +135,7 @@ class _Staging:
         area: Area,
         config: DatasetConfig,
         holdout: HoldoutRule | None,
-        before: Schema | None,
+        before: Earlier | None,
         engine: Engine | None,
     ) -> None:
         self.before = before
@@ -139,7 +144,7 @@ class _Staging:
         self.source = Table(text, self.bad, engine)
         self.table = Selected(self.source, config)
         header = self.table.header
-        known = before.named if before and before.label == config.label else ()
+        known = before.schema.named if before and before.schema.label == config.label else ()
         guess = f" {text.guess}" if text.guess and not "".join(header).isascii() else ""
         self.at = find_label(header, config.label, self.table.header_line, self.source.title + guess, known)
         _refuse_weight_column(header, self.table.header_line)
@@ -226,7 +231,7 @@ class _Staging:
             self.bad.refuse_all()
             self.stats.settle(self.table.dialect.delimiter)
             if self.before:
-                self.stats.hold(self.before)
+                self.stats.hold(self.before, anew=policy_of(self.config) == "free")
             warnings = self.stats.label.verdict() + self.bad.warnings()
             warnings += check_first_line(self.stats.columns, self.at, self.table.header_line)
             self._check_sum()
@@ -272,6 +277,7 @@ class _Staging:
             holdout_waived=self.waived,
             input_rows=self.bad.read,
             bad_rows=self.bad.aside,
+            causes=self.stats.causes(),
         )
 
 

@@ -98,7 +98,9 @@ class Taker:
             if staged and problem is None:
                 version = names.model_version(n, attempt)
                 found = snapshot_of(staged, folder, version, said.remarks)
-                snapshot, wrong = judged(found, doc.slug, run_id, said.config, self._ctx, self._profiles)
+                snapshot, wrong = judged(
+                    found, doc.slug, run_id, said.config, self._ctx, self._profiles, causes=staged.causes
+                )
             run = Run(
                 run_id=run_id,
                 dataset=doc.dataset,

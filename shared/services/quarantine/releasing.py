@@ -61,7 +61,14 @@ class Releasing:
             found = snapshot_of(staged, folder, names.model_version(n, attempt))
             free = "schema" in new.waived
             snapshot, wrong = judged(
-                found, run.slug, new.run_id, run.config, self._ctx, self._profiles, waived=free
+                found,
+                run.slug,
+                new.run_id,
+                run.config,
+                self._ctx,
+                self._profiles,
+                causes=staged.causes,
+                waived=free,
             )
             return replace(new, snapshot=snapshot, problem=wrong).opened(new.created_at, decision.actor)
 
