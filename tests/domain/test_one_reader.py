@@ -13,6 +13,7 @@ from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import read_csv
 from shared.domain.table import text
+from shared.domain.table.escapes import unpadded
 from shared.domain.table.inflate import unpacked
 from shared.domain.table.invisible import clean
 from shared.domain.table.reader import Table
@@ -228,6 +229,64 @@ def test_a_delimiter_that_is_said_wins_and_a_strange_one_is_named() -> None:
         by_intake(b"sep=#\na#b\n")
     table = Table(TextReader([b"\nsep=;\n\na;b\n1;2\n"]))
     assert (table.header_line, [list(block.starts) for block in table.blocks()]) == (4, [[5]])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", ":"])
+@pytest.mark.parametrize("end", ENDS)
+def test_blanks_behind_closing_quotation_marks_are_not_there(delimiter: str, end: str) -> None:
+    text = '"a" ,"b%c"   ,label\n"1" , "say ""x"" , or not" ,no \n2,"" ,"yes" \n"two\nlines","x",no\n'
+    text += '"\'" ,5" ,"y"\n"" ,"" ,""  \n'
+    raw = text.replace(",", delimiter).replace("\n", end).encode()
+    found = by_intake(raw)
+    assert found[0] == ["a", "b%c", "label"]
+    assert found[1] == [
+        ["1", f'say "x" {delimiter} or not', "no"],
+        ["2", "", "yes"],
+        ["two\nlines", "x", "no"],
+        ["'", '5"', "y"],
+    ]
+    assert found == read_csv(raw) == by_batch(raw)
+
+
+@pytest.mark.parametrize("row", ['"1" x,2', '"1"x ,2', '"1" "2",3', '"1" ,"2"x', '"1" ,"2', '"1" ""x",2'])
+def test_other_text_behind_a_closing_quotation_mark_is_refused_as_ever(row: str) -> None:
+    with pytest.raises(InvalidTable) as caught:
+        by_intake(f"a,b\n{row}\n".encode())
+    assert caught.value.error_code in ("stray-quote", "unterminated-quote")
+
+
+def test_a_blank_behind_a_value_of_several_lines_is_named_as_the_cause() -> None:
+    with pytest.raises(InvalidTable, match="the row began on line 2") as caught:
+        by_intake(b'a,b\n"x\ny" ,2\n')
+    assert "no blank may stand between its closing quotation mark and the delimiter" in caught.value.remedy
+
+
+def test_a_long_line_of_quotation_marks_and_blanks_takes_no_longer_than_it_is_long() -> None:
+    assert unpadded('"" ,' * 30_000 + '"" x', ",") is None
+    assert unpadded('"' + '"" ' * 30_000 + '" ,' + " " * 30_000 + "x", ",") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "size, cm;y\n1,5;a\n2,5;b\n",
+        "name, first, last;y\nx;1\nz;2\n",
+        "a|b;c\n1|2;3\n4|5;6\n",
+        "id;name,y\n1;Bob,yes\n2;Eve,no\n",
+        "a,b;c\n",
+    ],
+)
+def test_where_several_delimiters_stand_in_the_header_all_three_take_the_same(text: str) -> None:
+    assert by_intake(text.encode()) == read_csv(text.encode()) == by_batch(text.encode())
+
+
+@pytest.mark.parametrize(("said", "other"), [("|", ","), (",", ";"), ("\t", ","), (";", ":")])
+def test_a_said_delimiter_that_cuts_nothing_is_refused_where_it_is_said(said: str, other: str) -> None:
+    with pytest.raises(InvalidTable) as caught:
+        by_intake(f"\nsep={said}\n".encode() + f"age{other}y\n1{other}2\n2{other}3\n".encode())
+    error = caught.value
+    assert (error.error_code, error.where["line"]) == ("no-table", 2)
+    assert f"Write sep={other} there, or take line 2 out" in error.remedy
 
 
 @given(st.lists(st.binary(max_size=2000), min_size=1, max_size=4), st.integers(1, 97))

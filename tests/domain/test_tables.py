@@ -12,7 +12,7 @@ from shared.domain.errors import InvalidTable
 from shared.domain.schema import Column
 from shared.domain.table.blocks import csv_lines
 from shared.domain.table.column_types import ColumnStats, datetime_shape
-from shared.domain.table.dialect import detect
+from shared.domain.table.dialect import best, refuse_uncut
 from shared.domain.table.reader import Table
 from shared.domain.table.text import TextReader
 from shared.domain.table.values import convert
@@ -38,19 +38,23 @@ def column(*blocks: list[str]) -> Column:
         ("\n\na;b\n1;2\n", ";"),
         ("name;city, country;y\nx;Bern, CH;1\nz;Oslo, NO, EU;0\n", ";"),
         ("a,b,c\n1,2,3\n1,2\n1,2,3\n", ","),
+        ("size, cm;y\n1,5;a\n2,5;b\n", ";"),
+        ("name, first|y\nDoe, John|1\nRoe, Jane|0\n", "|"),
+        ("id;name,y\n1;Bob,yes\n2;Eve,no\n", ","),
+        ("size, cm;y\n", ","),
     ],
 )
 def test_the_delimiter_is_the_one_that_makes_a_table(text: str, delimiter: str) -> None:
-    assert detect(text) == delimiter
+    assert best(text) == delimiter
 
 
 def test_a_long_first_row_is_no_reason_to_guess_wrongly() -> None:
-    assert detect('a;b\n"' + "x,y\n" * 40_000 + '";2\n') == ";"
+    assert best('a;b\n"' + "x,y\n" * 40_000 + '";2\n') == ";"
 
 
 def test_where_no_delimiter_fits_the_first_line_is_shown() -> None:
     with pytest.raises(InvalidTable, match="'just one'"):
-        detect("\njust one\n1\n")
+        refuse_uncut(best("\njust one\n1\n"), "\njust one\n1\n", 1)
 
 
 def test_rows_know_their_lines() -> None:

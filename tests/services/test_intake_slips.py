@@ -69,6 +69,36 @@ def test_a_title_above_the_header_is_told_with_the_header_s_line(title: str) -> 
     )
 
 
+@pytest.mark.parametrize("ragged", ["1;2", "1", "1;2;3;4;5"])
+@pytest.mark.parametrize("delimiter", [";", "|", ":"])
+def test_decimal_commas_make_no_title_of_a_sound_header(delimiter: str, ragged: str) -> None:
+    lines = ["age;weight;city;y", *[f"3{i % 10};85,{i % 7};Oslo;{('no', 'yes')[i % 2]}" for i in range(100)]]
+    if delimiter != ":":
+        lines.insert(30, ragged)
+        refused = refusal("\n".join(lines).replace(";", delimiter))
+        assert refused.error_code == "ragged-row"
+        assert "header seems" not in refused.remedy
+    error = refusal("\n".join(lines).replace(";", delimiter), DatasetConfig(label="outcome"))
+    assert error.error_code == "label-missing"
+    assert "header seems" not in error.remedy
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Report, 2024\n",
+        "Report; 2024\n",
+        "Report\n",
+        "Persons, all; Bern\n",
+        "Report\nExported, 2024-01-01\n",
+    ],
+)
+def test_a_title_with_a_delimiter_is_told_above_decimal_commas_all_the_same(title: str) -> None:
+    rows = "".join(f"3{i % 10};85,{i % 7};Oslo;{('no', 'yes')[i % 2]}\n" for i in range(100))
+    line = title.count("\n") + 1
+    assert f"header seems to be on line {line}; remove" in refusal(f"{title}age;weight;city;y\n{rows}").remedy
+
+
 def test_a_line_of_delimiters_above_the_header_is_passed_over_and_told() -> None:
     done = staged(",,,\n;;\n" + people())
     assert done.rows == 200

@@ -79,9 +79,25 @@ def test_a_missing_label_column_lists_the_columns_and_guesses() -> None:
     assert "label:" in error.remedy
 
 
+def test_a_label_that_another_delimiter_would_part_is_told_that() -> None:
+    error = refusal("id;name,age,y\n" + "1;Bern,2,no\n2;Oslo,3,yes\n" * 50, DatasetConfig(label="name"))
+    assert (
+        "It is part of 'id;name': if ';' stands between the columns, say so in a first line sep=;."
+        in error.remedy
+    )
+
+
 def test_a_label_with_one_class() -> None:
     error = refusal(GOOD.replace(",yes\n", ",no\n"))
     assert (error.error_code, error.where["column"]) == ("single-class", "y")
+
+
+@pytest.mark.parametrize("word", ["null", "?", ""])
+def test_a_label_with_one_class_is_told_what_was_left_out(word: str) -> None:
+    error = refusal(GOOD.replace(",no\n", ",0\n").replace(",0\n", f",{word}\n", 30).replace(",yes\n", ",0\n"))
+    assert error.error_code == "single-class"
+    assert "the same value in all 170 rows that have one (30 have none, the first on line 3)" in error.message
+    assert (f"The word {word!r} counts as empty" in error.message) == bool(word)
 
 
 def test_a_regression_label_with_one_value() -> None:
@@ -107,6 +123,7 @@ def test_a_label_that_is_mostly_missing() -> None:
     [
         (GOOD.encode("utf-16-le"), "binary-file", "NUL byte at offset 1"),
         (gzip.compress(GOOD.encode(), mtime=0)[:-20], "broken-archive", "ends in the middle"),
+        (gzip.compress(gzip.compress(GOOD.encode())), "binary-file", "gzip packed twice"),
         (gzip.compress(b"a,y\n" + (b"0" * 997 + b",1\n") * (1 << 17), mtime=0), "archive-too-large", "gzip"),
         (b"PK\x03\x04rest", "binary-file", "Excel"),
         (bytes(range(1, 256)) * 100, "not-utf8", "0x80"),

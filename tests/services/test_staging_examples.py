@@ -37,6 +37,48 @@ def test_a_row_or_a_header_is_shown_as_it_is_and_as_it_may_be(text: str, bad: st
     assert (example.bad, example.good) == (bad, good)
 
 
+def with_semicolons(number: int, text: str) -> str:
+    lines = [line.replace(",", ";").replace(".", ",") for line in people().splitlines()]
+    lines[number - 1] = text
+    return "\n".join(lines) + "\n"
+
+
+GOOD_OF_SEMICOLONS = "00000;20;1000,0;Bern;true;2024-01-01;yes"
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "good"),
+    [
+        (with_semicolons(5, "1,5;2"), "1,5;2", GOOD_OF_SEMICOLONS),
+        (with_semicolons(5, f"{GOOD_OF_SEMICOLONS};"), f"{GOOD_OF_SEMICOLONS};", GOOD_OF_SEMICOLONS),
+        (with_semicolons(1, "a,b;;c;d;e;f;y"), "a,b;;c;d;e;f;y", "a,b;column_2;c;d;e;f;y"),
+        (with_semicolons(1, "a;a;c;d;e;f;y"), "a;a;c;d;e;f;y", "a;a_2;c;d;e;f;y"),
+        (people().replace(",", ";", 6), GOOD, GOOD.replace(",", ";")),
+        (people(200, "|").replace("|", ",", 6), GOOD.replace(",", "|"), GOOD),
+    ],
+)
+def test_what_is_shown_has_the_file_s_own_delimiter(text: str, bad: str, good: str) -> None:
+    example = refusal(text).example
+    assert example is not None
+    assert (example.bad, example.good) == (bad, good)
+
+
+def test_a_header_with_another_delimiter_than_its_rows_is_named_as_the_cause() -> None:
+    error = refusal(people().replace(",", ";", 6))
+    assert (
+        "',' stands between the values of this row, and ';' between the names of the header" in error.remedy
+    )
+
+
+def test_a_first_line_of_data_is_shown_with_the_file_s_own_delimiter() -> None:
+    rows = [f"{('Bern', 'Oslo', 'y')[i % 3]};{('a', 'b')[i % 2]};{('y', 'n')[i % 2]}" for i in range(90)]
+    error = refusal("\n".join(["Oslo;a;y", *rows]))
+    assert (error.error_code, error.example and error.example.good) == (
+        "no-header",
+        "column_1;column_2;label",
+    )
+
+
 def test_what_is_shown_as_right_is_taken() -> None:
     assert staged(with_line(9, '00003,23,1,"Os""lo",true,2024-01-01,no')).rows == 200
     assert staged(with_line(1, f"code,code_2,{TAIL}")).rows == 200

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from itertools import islice
 
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
-from shared.domain.table.dialect import WINDOW, past_blank_rows, rare, said
+from shared.domain.table.dialect import DELIMITERS, WINDOW, best, past_blank_rows, rare, said
+from shared.domain.table.escapes import unpadded
 from shared.domain.table.not_csv import other_format
 from shared.domain.table.text import TextReader
 from shared.domain.table.trimming import trimmed
@@ -34,20 +36,35 @@ def read_csv(body: bytes, most: int | None = None) -> tuple[list[str], list[list
         text = told[1]
     refuse_other(text)
     delimiter = told[0] if told else sniff(first)
-    reader = csv.reader(
-        io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
-    try:
-        told_rows = (row for record in reader if any(row := trimmed(record)))
-        rows = list(islice(told_rows, None if most is None else most + 2))
-    except csv.Error as error:
-        line = reader.line_num + (told is not None)
-        raise MalformedBody(
-            f"The CSV can't be read: {error}, line {line}.", code="invalid-csv", line=line
-        ) from None
+    told_rows = (row for record in _records(text, delimiter, told is not None) if any(row := trimmed(record)))
+    rows = list(islice(told_rows, None if most is None else most + 2))
     if not rows:
         raise MalformedBody("The body arrived empty.", code="empty-body")
     return [name.strip() for name in rows[0]], rows[1:]
+
+
+def _records(text: str, delimiter: str, above: int) -> Iterator[list[str]]:
+    """The rows of the text, `above` which so many lines stood. Raises MalformedBody."""
+    reader = csv.reader(
+        io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    lines: list[str] = []
+    while True:
+        before = reader.line_num
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            lines, line = lines or text.split("\n"), reader.line_num
+            record = unpadded(lines[line - 1], delimiter) if line - before == 1 else None
+            if record is None:
+                raise MalformedBody(
+                    f"The CSV can't be read: {error}, line {line + above}.",
+                    code="invalid-csv",
+                    line=line + above,
+                ) from None
+        if record is None:
+            return
+        yield record
 
 
 def _text(body: bytes) -> str:
@@ -81,12 +98,14 @@ def said_delimiter(line: str) -> str | None:
 
 
 def sniff(text: str, *, complete: bool = True) -> str:
-    """The delimiter of a header line: of comma, semicolon, tab and pipe the one it holds most of outside quotation marks.
+    """The delimiter of a header line: of comma, semicolon, tab and pipe the one that it holds outside quotation marks.
 
-    Where it holds none, colon or caret, if the lines after it agree; `complete`: these are all.
+    Where it holds several, or none, the lines after it tell, as they do intake; `complete`: these are all.
     """
     header = "".join(text.partition("\n")[0].split('"')[::2])
-    found = max(",;\t|", key=header.count)
-    if found in header:
-        return found
-    return rare(text[:WINDOW], complete=complete and len(text) <= WINDOW) or found
+    found = [mark for mark in DELIMITERS if mark in header]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return best(text, complete=complete) or found[0]
+    return rare(text[:WINDOW], complete=complete and len(text) <= WINDOW) or ","

@@ -15,6 +15,7 @@ _PANDAS = "Read it with the library that wrote it, write the table with pandas' 
 _KINDS = tuple(
     (re.compile(pattern, re.DOTALL), kind, remedy)
     for pattern, kind, remedy in (
+        (rb"\x1f\x8b\x08", "gzip packed twice", "Unpack it, and pack it once or not at all"),
         (rb"PK\x03\x04", "an Excel workbook or a zip archive", _EXPORT),
         (rb"\xd0\xcf\x11\xe0", "an old Excel workbook", _EXPORT),
         (

@@ -88,10 +88,10 @@ class Block:
         return list(map(",".join, rows)) if self.plain else csv_lines(rows)
 
 
-def csv_lines(rows: Iterable[Sequence[str]]) -> list[str]:
+def csv_lines(rows: Iterable[Sequence[str]], delimiter: str = ",") -> list[str]:
     sink = _Sink()
     # With another terminator Python before 3.13 would not quote newlines inside values.
-    csv.writer(sink, lineterminator="\n").writerows(rows)
+    csv.writer(sink, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return [line[:-1] for line in sink]
 
 

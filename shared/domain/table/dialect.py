@@ -33,6 +33,8 @@ class Dialect:
 
 #: Signs that programs write between values, though they are no delimiters here.
 _ODD = re.compile(r"[\x01-\x08\x1c-\x1f~#!§¦¬þ¶/\\]|\u2016")
+#: A comma that stands neither between digits nor before a blank.
+_BARE_COMMA = re.compile(r"(?<![0-9]),(?! )|,(?![0-9 ])")
 _SEP = re.compile(r'"?sep=(.)"?[,;\t| ]*\n', re.IGNORECASE)
 _BLANK_ROWS = re.compile(r"(?:[,;|:^\t ]*\n)+")
 
@@ -88,24 +90,37 @@ def _rows(window: str, delimiter: str, complete: bool) -> list[list[str]]:
     return rows if complete or len(rows) < 2 else rows[:-1]
 
 
-def detect(first: str, line: int = 1) -> str:
+def best(first: str, *, complete: bool = True) -> str:
     """The delimiter that cuts the most rows into as many values as the header has; among equals, into the most.
 
-    `first` is the beginning of the file, whole lines, the first of them `line`.
-    Raises InvalidTable where no delimiter gives two columns.
+    Nothing where none gives two columns. `first` is the beginning of the file, whole lines; `complete`: it is all of it.
     """
-    window, complete = first[:WINDOW], len(first) <= WINDOW
-    best: tuple[float, int] | None = None
+    window, complete = first[:WINDOW], complete and len(first) <= WINDOW
+    most: tuple[float, int, bool] | None = None
     found = ""
     for delimiter in DELIMITERS:
         header, *rows = _rows(window, delimiter, complete) or [[]]
         if len(header) < 2:
             continue
         share = sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0
-        if best is None or (share, len(header)) > best:
-            best, found = (share, len(header)), delimiter
-    found = found or rare(window, complete=complete)
-    if not found:
+        cuts = delimiter != "," or not rows or _commas_cut(window)
+        if most is None or (share, len(header), cuts) > most:
+            most, found = (share, len(header), cuts), delimiter
+    return found or rare(window, complete=complete)
+
+
+def _commas_cut(window: str) -> bool:
+    """Whether a comma below the header is none of a number's and none of a sentence's."""
+    return _BARE_COMMA.search(window, window.find("\n", len(window) - len(window.lstrip("\n")))) is not None
+
+
+def refuse_uncut(delimiter: str, first: str, line: int, said_at: int = 0) -> None:
+    """Raises InvalidTable where the delimiter gives no two columns; `said_at` is the line `sep=` that names it, if one does.
+
+    `first` is the beginning of the file, whole lines, the first of them `line`.
+    """
+    window, complete = first[:WINDOW], len(first) <= WINDOW
+    if not delimiter:
         text = window.lstrip("\n").partition("\n")[0]
         raise InvalidTable(
             f"No delimiter among {NAMES} cuts the first line into columns: {text[:120]!r}.",
@@ -114,7 +129,19 @@ def detect(first: str, line: int = 1) -> str:
             code="no-table",
             line=line + len(window) - len(window.lstrip("\n")),
         ).showing(text[:60], ",".join(words) if 1 < len(words := text[:60].split()) < 8 else "age,city,y")
-    return found
+    if said_at and (other := misnamed(delimiter, first)):
+        raise InvalidTable(
+            f"Line {said_at} says sep={delimiter}, but that cuts the header into no columns; {other!r} does.",
+            remedy=f"Write sep={other} there, or take line {said_at} out.",
+            code="no-table",
+            line=said_at,
+        ).showing(f"sep={delimiter}", f"sep={other}")
+
+
+def misnamed(delimiter: str, first: str) -> str:
+    """What cuts the header into columns where this delimiter, which a line `sep=` names, doesn't; else nothing."""
+    header = next(iter(_rows(first[:WINDOW], delimiter, complete=False)), [])
+    return best(first) if len(header) < 2 else ""
 
 
 def rare(window: str, *, complete: bool) -> str:

@@ -1,9 +1,11 @@
-"""Rows that a program wrote by other rules than CSV's: each as a whole in quotation marks, or with backslashes."""
+"""Rows by other rules than CSV's: in quotation marks as a whole, with blanks behind quotation marks, with backslashes."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 _DOUBLED = 'two quotation marks for one inside a value ("")'
@@ -35,6 +37,36 @@ def whole_rows(first: str, second: str) -> str:
         " Each line stands in quotation marks as a whole, so that it is one value: take off the marks at both ends, and make one "
         f"of those that are doubled inside ({inside[:60]}). Spreadsheets write so when lines are pasted into one column."
     )
+
+
+def unpadded(line: str, delimiter: str) -> list[str] | None:
+    """The values of a line with blanks between closing quotation marks and delimiters, which are left out.
+
+    None where anything else stands there, or a value goes on in the next line.
+    """
+    cells: list[str] = []
+    at, more = 0, True
+    while more:
+        match = _cell(delimiter).match(line, at)
+        if match is None or len(match[0]) > csv.field_size_limit():
+            return None
+        cells.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        at, more = match.end(), bool(match[3])
+    return cells
+
+
+@lru_cache
+def _cell(delimiter: str) -> re.Pattern[str]:
+    """A value and the delimiter behind it, if any: in quotation marks, or without one at its beginning."""
+    mark, blanks = re.escape(delimiter), " " if delimiter == "\t" else r" \t"
+    return re.compile(rf' *+(?:"([^"]*+(?:""[^"]*+)*+)"[{blanks}]*+|(?!")([^{mark}]*+))({mark}|\Z)')
+
+
+def blank_behind(text: str, delimiter: str) -> str:
+    """A hint where a blank stands between a closing quotation mark and a delimiter or the line's end."""
+    if not re.search(rf'"[ \t]+(?:{re.escape(delimiter)}|$)', text):
+        return ""
+    return " Where a value has several lines, no blank may stand between its closing quotation mark and the delimiter."
 
 
 def backslash(text: str, delimiter: str) -> str:

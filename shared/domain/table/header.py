@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import csv_lines
 
 MAX_COLUMNS = 5_000
 MAX_NAME = 256
@@ -24,8 +25,8 @@ def like_data(names: Sequence[str]) -> str:
     return f" The first line looks like data (it holds {shown}): put a line with the columns' names above it."
 
 
-def check_header(names: list[str], line: int) -> None:
-    """Raise InvalidTable for unnamed, repeated, over-long or too many columns."""
+def check_header(names: list[str], line: int, delimiter: str = ",") -> None:
+    """Raise InvalidTable for unnamed, repeated, over-long or too many columns; `delimiter` stands between them in the file."""
     if len(names) > MAX_COLUMNS:
         raise InvalidTable(
             f"The header names {len(names):,} columns; at most {MAX_COLUMNS:,} are taken.",
@@ -44,7 +45,7 @@ def check_header(names: list[str], line: int) -> None:
             code="unnamed-columns",
             line=line,
             column=unnamed[0],
-        ).showing(*_lines(names, [name or f"column_{i}" for i, name in enumerate(names, 1)]))
+        ).showing(*csv_lines([names, [name or f"column_{i}" for i, name in enumerate(names, 1)]], delimiter))
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidTable(
@@ -53,7 +54,7 @@ def check_header(names: list[str], line: int) -> None:
             code="duplicate-columns",
             line=line,
             column=repeated[0],
-        ).showing(*_lines(names, _apart(names)))
+        ).showing(*csv_lines([names, _apart(names)], delimiter))
     for i, name in enumerate(names, 1):
         if len(name) > MAX_NAME:
             raise InvalidTable(
@@ -95,10 +96,6 @@ def alike(names: Sequence[str], line: int) -> list[str]:
         for same in groups.values()
         if len(same) > 1
     ]
-
-
-def _lines(bad: Sequence[str], good: Sequence[str]) -> list[str]:
-    return [",".join(names) for names in (bad, good)]
 
 
 def _apart(names: Sequence[str]) -> list[str]:

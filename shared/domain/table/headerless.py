@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from shared.domain.errors import InvalidTable
+from shared.domain.table.blocks import csv_lines
 from shared.domain.table.column_types import ColumnStats
 
 #: Words that a sentence names, and columns that an example does.
 _NAMED, _SHOWN = 3, 6
 
 
-def check_first_line(columns: Sequence[ColumnStats], label: int, line: int) -> list[str]:
+def check_first_line(
+    columns: Sequence[ColumnStats], label: int, line: int, delimiter: str = ","
+) -> list[str]:
     """A warning where many names could be values of their own columns. Raises InvalidTable where all seem to be.
 
     One that is no value of its column (a word above numbers, a name that no row holds) makes it a header; so do
-    numbers that count the columns, as programs write where nobody named them.
+    numbers that count the columns, as programs write where nobody named them. `delimiter` stands between values in the file.
     """
     _refuse_again(columns)
     names = [column.name for column in columns]
@@ -35,7 +38,7 @@ def check_first_line(columns: Sequence[ColumnStats], label: int, line: int) -> l
             "among the rows again is to be removed there.",
             code="no-header",
             line=line,
-        ).showing(",".join(names[:_SHOWN]), ",".join(_better(names, label)[:_SHOWN]))
+        ).showing(*csv_lines([names[:_SHOWN], _better(names, label)[:_SHOWN]], delimiter))
     if not features or 2 * len(features) < len(names) - 1:
         return []
     told = (

@@ -11,6 +11,7 @@ from shared.domain.names import likest
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.dialect import DELIMITERS
 from shared.domain.table.foreign_quotes import in_header
 from shared.domain.table.header import like_data
 from shared.domain.table.label_notation import quantity, warnings, written
@@ -51,7 +52,7 @@ def find_label(
     error = InvalidTable(
         f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
         remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column."
-        + (marked or like_data(header))
+        + (marked or _uncut(header, label) or like_data(header))
         + hint,
         code="label-missing",
         line=line,
@@ -59,6 +60,15 @@ def find_label(
         near=near[0] if near else None,
     )
     raise error.showing(f"label: {label}", f"label: {near[0]}") if near else error
+
+
+def _uncut(header: Collection[str], label: str) -> str:
+    """A hint where the label is part of a name, cut at another delimiter; nothing where it isn't."""
+    for mark in DELIMITERS:
+        found = next((name for name in header if label in [part.strip() for part in name.split(mark)]), "")
+        if found:
+            return f" It is part of {found[:80]!r}: if {mark!r} stands between the columns, say so in a first line sep={mark}."
+    return ""
 
 
 class LabelStats:
@@ -186,7 +196,8 @@ class LabelStats:
         if self.rows < MIN_ROWS:
             extra = f" with a label ({self.unlabelled} without)" if self.unlabelled else ""
             raise InvalidTable(
-                f"The file has {self.rows} row{'s' if self.rows != 1 else ''}{extra}; at least {MIN_ROWS} are needed.",
+                f"The file has {self.rows} row{'s' if self.rows != 1 else ''}{extra}; at least {MIN_ROWS} are needed."
+                f"{self._words()}",
                 remedy="Add rows and drop the file again.",
                 code="too-few-rows",
                 rows=self.rows,
@@ -202,13 +213,13 @@ class LabelStats:
     def _classes(self) -> list[str]:
         if self.task == "regression":
             if self.column.constant:
-                raise _one_value(self.label, self.rows)
+                raise self._one_value()
             if self._odd is not None and self.column.notation is None:
                 raise self._not_numeric(*self._odd)
             return []
         train = self.train
         if len(self.total) < 2:
-            raise _one_value(self.label, self.rows)
+            raise self._one_value()
         if len(train) < 2:
             lost = sorted(set(self.total) - set(train))
             raise InvalidTable(
@@ -252,6 +263,19 @@ class LabelStats:
                 column=self.label,
             )
 
+    def _one_value(self) -> InvalidTable:
+        which = f"all {self.rows:,} rows"
+        if self.unlabelled:
+            which += (
+                f" that have one ({self.unlabelled:,} have none, the first on line {self.first_unlabelled:,})"
+            )
+        return InvalidTable(
+            f"The label {self.label!r} has the same value in {which}; a model needs at least two.{self._words()}",
+            remedy="Name another column as the label, or add rows of another class.",
+            code="single-class",
+            column=self.label,
+        )
+
     def _as_numbers(self) -> str:
         numbers = written(self.column)
         return f", {numbers}" if numbers else ""
@@ -261,12 +285,3 @@ def _few(names: Iterable[str], counts: Counter[str]) -> str:
     """The classes with fewer than FEW rows, as words; nothing where there are none."""
     rare = [f"{name!r} ({counts[name]})" for name in sorted(names) if counts[name] < FEW]
     return ", ".join(rare[:10]) + (f" and {len(rare) - 10} more" if len(rare) > 10 else "")
-
-
-def _one_value(label: str, rows: int) -> InvalidTable:
-    return InvalidTable(
-        f"The label {label!r} has the same value in all {rows:,} rows; a model needs at least two.",
-        remedy="Name another column as the label, or add rows of another class.",
-        code="single-class",
-        column=label,
-    )

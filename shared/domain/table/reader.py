@@ -14,14 +14,15 @@ from operator import methodcaller
 from shared.domain.errors import InvalidTable
 from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block, csv_lines
-from shared.domain.table.dialect import SAMPLE, WINDOW, Dialect, detect, past_blank_rows, said
+from shared.domain.table.dialect import SAMPLE, WINDOW, Dialect, best, past_blank_rows, refuse_uncut, said
+from shared.domain.table.escapes import unpadded
 from shared.domain.table.header import check_header
 from shared.domain.table.not_csv import other_format
 from shared.domain.table.packed import Engine
 from shared.domain.table.row_errors import MAX_ROW, MAX_VALUE, ROW_TOO_LONG, ragged, unparsable
 from shared.domain.table.text import TextReader
 from shared.domain.table.titles import titled
-from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, trimmed
+from shared.domain.table.trimming import BLANKS, SIGN, TextFormulas, may_have_blanks, trimmed
 from shared.domain.table.units_row import UnitsRow, units_rows
 
 _commas = methodcaller("count", ",")
@@ -45,7 +46,7 @@ class Table:
         #: A row that can be read, once there is one.
         self._good: list[str] = []
         first = self._first_block()
-        told = said(first, self._line)
+        told, at = said(first, self._line), self._line
         if told is not None:
             self._line += 1
             first = told[1] if told[1].strip() else self._first_block()
@@ -55,9 +56,11 @@ class Table:
         if other := other_format(first, self._line):
             raise other
         #: A sentence for a remedy where a title seems to stand above the header, else nothing.
-        self.title = titled(first, self._line)
+        delimiter = told[0] if told else best(first)
+        self.title = titled(first, self._line, delimiter)
         try:
-            self.dialect = Dialect(told[0] if told else detect(first, self._line), text.bom)
+            refuse_uncut(delimiter, first, self._line, at if told else 0)
+            self.dialect = Dialect(delimiter, text.bom)
             self._pending = self._take_header(first)
             self._pack = engine.packer(len(self.header), self.dialect.delimiter) if engine else None
         except InvalidTable as error:
@@ -88,7 +91,7 @@ class Table:
             if row:
                 self.header = [name.strip() for name in trimmed(row)]
                 self.header_line = start
-                check_header(self.header, start)
+                check_header(self.header, start, self.dialect.delimiter)
                 self._line = end
                 return feed.rest()
         raise AssertionError("a block that is not blank has a row")
@@ -139,7 +142,7 @@ class Table:
             "\n\n" in text
             or text[0] == "\n"
             or _has_blank_row(text, delimiter * (width - 1))
-            or _may_have_blanks(text, delimiter)
+            or may_have_blanks(text, delimiter)
         ):
             return None
         if delimiter != ",":
@@ -192,6 +195,7 @@ class Table:
     def _parse(self, feed: _Feed) -> Iterator[tuple[list[str], int, int]]:
         """(values, line of its first character, line after it) for each row of the feed's text."""
         reader = csv.reader(feed, delimiter=self.dialect.delimiter, skipinitialspace=True, strict=True)
+        row: list[str] | None
         start = self._line
         while True:
             try:
@@ -200,18 +204,27 @@ class Table:
                 return
             except csv.Error as error:
                 end = self._line + reader.line_num
-                refused = unparsable(error, start, end - 1, feed.line, self.dialect.delimiter)
-                if end - start > 1:  # where a row of several lines ends is anybody's guess
-                    raise refused from error
-                self._put_aside(refused, feed.line)
+                row = self._mended(error, feed.line, start, end)
             else:
                 end = self._line + reader.line_num
+            if row is not None:
                 yield row, start, end
             start = end
             self._parsed = end
             feed.row_done()
             if reader.line_num == feed.total_lines:
                 return
+
+    def _mended(self, error: csv.Error, text: str, start: int, end: int) -> list[str] | None:
+        """The values of a row of one line with blanks behind quotation marks; None where it is put aside."""
+        delimiter = self.dialect.delimiter
+        row = unpadded(text, delimiter) if end - start == 1 else None
+        if row is None:
+            refused = unparsable(error, start, end - 1, text, delimiter)
+            if end - start > 1:  # where a row of several lines ends is anybody's guess
+                raise refused from error
+            self._put_aside(refused, text)
+        return row
 
     def _put_aside(self, error: InvalidTable, row: str) -> None:
         if self._bad is None or not self.header:
@@ -266,17 +279,6 @@ class _Feed:
 
 def _has_blank_row(text: str, row: str) -> bool:
     return text.startswith(f"{row}\n") or f"\n{row}\n" in text
-
-
-def _may_have_blanks(text: str, delimiter: str) -> bool:
-    """Whether a value may begin or end with a blank: one stands beside a delimiter, a quotation mark or a line's end."""
-    if text[0] in BLANKS:
-        return True
-    blanks = " " if delimiter == "\t" else BLANKS
-    return any(
-        blank in text and any(edge + blank in text or blank + edge in text for edge in (delimiter, '"', "\n"))
-        for blank in blanks
-    )
 
 
 def _simply_quoted(text: str) -> bool:

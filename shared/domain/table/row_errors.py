@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import csv_lines
-from shared.domain.table.escapes import backslash, decimal_commas
+from shared.domain.table.dialect import DELIMITERS
+from shared.domain.table.escapes import backslash, blank_behind, decimal_commas
 from shared.domain.table.foreign_quotes import cut_value
 from shared.domain.table.text import MAX_LINE
 
@@ -30,11 +31,15 @@ def ragged(
     cut = cut_value(row, delimiter) if found > expected else ""
     hint = ""
     if found == expected + 1 and not row[-1]:
-        hint = " The row ends with a delimiter: leave that out."
+        hint, good = " The row ends with a delimiter: leave that out.", row[:-1]
     elif found == expected + 1 and row[0] == "1" != good[0]:
-        hint = _NUMBERED
+        hint, good = _NUMBERED, row[1:]
     elif found == 1 and expected > 1 and row[0].count(delimiter) == expected - 1:
         return _whole(line, expected, row[0])
+    elif found == 1 and (others := [mark for mark in DELIMITERS if row[0].count(mark) == expected - 1 > 0]):
+        hint = f" {others[0]!r} stands between the values of this row, and {delimiter!r} between the names of the header: write "
+        hint += "the same in both."
+        good = row[0].split(others[0])
     elif 1 < found < expected:
         cut = " Values at the end of a row that are empty have their delimiters, too."
     elif any(cell.endswith("\\") for cell in row[:-1]) and found > expected:
@@ -49,7 +54,7 @@ def ragged(
         line=line,
         expected=expected,
         found=found,
-    ).showing(*csv_lines([row, (row[1:] if hint is _NUMBERED else row[:-1]) if hint else good]))
+    ).showing(*csv_lines([row, good], delimiter))
 
 
 def _whole(line: int, expected: int, text: str) -> InvalidTable:
@@ -62,12 +67,12 @@ def _whole(line: int, expected: int, text: str) -> InvalidTable:
         line=line,
         expected=expected,
         found=1,
-    ).showing(csv_lines([[text]])[0] if '"' in text or "," in text else f'"{text}"', text)
+    ).showing('"' + text.replace('"', '""') + '"', text)
 
 
 def _quoted_well(text: str, delimiter: str) -> tuple[str, str] | None:
     """Of a line the first value with text behind its closing quotation mark, and how to write it."""
-    for cell in text.split(delimiter):
+    for cell in map(str.strip, text.split(delimiter)):
         if cell.startswith('"') and '"' in cell[1:-1]:
             inner = cell[1:].removesuffix('"').replace('\\"', '"').replace('""', '"').replace('"', '""')
             return cell, f'"{inner}"'
@@ -103,7 +108,7 @@ def unparsable(error: csv.Error, start: int, line: int, text: str = "", delimite
         f"Line {line} has text after a closing quotation mark"
         + (f" (the row began on line {start})." if line > start else "."),
         remedy='A quotation mark inside a value is written twice (""), in a value that stands in quotation marks.'
-        + backslash(text, delimiter),
+        + (backslash(text, delimiter) or (blank_behind(text, delimiter) if line > start else "")),
         code="stray-quote",
         line=line,
     )

@@ -12,16 +12,20 @@ from shared.domain.table.header import like_data
 _LOOK, _MOST, _FEWEST = 200, 0.8, 3
 
 
-def titled(text: str, line: int) -> str:
-    """Where the header seems to be, if lines of another width stand above it; `line` is the first of `text`."""
-    cut = [_rows(text[:WINDOW], delimiter) for delimiter in DELIMITERS]
+def titled(text: str, line: int, delimiter: str = "") -> str:
+    """Where the header seems to be, if lines of another width stand above it; `line` is the first of `text`.
+
+    `delimiter` is what cuts the table, where something does.
+    """
+    cut = [_rows(text[:WINDOW], mark) for mark in dict.fromkeys((*DELIMITERS, *delimiter))]
     if any(map(_from_the_first, cut)):
         return ""
-    for rows in cut:
-        if at := _header_at(rows):
-            where = line + at - 1
-            return f" The header seems to be on line {where}; remove the lines above."
-    return ""
+    found = [header for header in map(_header_at, cut) if header]
+    # Decimal commas cut rows, too: between the pieces stands the delimiter.
+    lines = [at for at, names in found if not delimiter or not any(delimiter in name for name in names)]
+    return (
+        f" The header seems to be on line {line + min(lines) - 1}; remove the lines above." if lines else ""
+    )
 
 
 def _rows(window: str, delimiter: str) -> list[tuple[int, list[str]]]:
@@ -47,8 +51,8 @@ def _from_the_first(rows: list[tuple[int, list[str]]]) -> bool:
     return len(rows) >= _FEWEST and len(widths) == 1 and widths.pop() > 1 and sum(map(bool, rows[0][1])) > 1
 
 
-def _header_at(rows: list[tuple[int, list[str]]]) -> int | None:
-    """The line of the first row of names, where the rows before it fill half of its columns at most."""
+def _header_at(rows: list[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
+    """The first row of names and its line, where the rows before it fill half of its columns at most."""
     widths = [len(row) for _, row in rows]
     width = max(widths, key=widths.count, default=0)
     if width < 2 or widths.count(width) < max(_FEWEST, _MOST * len(rows)):
@@ -57,7 +61,7 @@ def _header_at(rows: list[tuple[int, list[str]]]) -> int | None:
         filled = sum(map(bool, row))
         if len(row) == width and filled == width:
             names = len(set(row)) == width and not like_data(row)
-            return line if i and names else None
+            return (line, row) if i and names else None
         if filled * 2 > width:
             return None
     return None

@@ -37,6 +37,17 @@ def _unwrapped(cell: str) -> str:
     return cell if text is None else text.strip(BLANKS)
 
 
+def may_have_blanks(text: str, delimiter: str) -> bool:
+    """Whether a value may begin or end with a blank: one stands beside a delimiter, a quotation mark or a line's end."""
+    if text[0] in BLANKS:
+        return True
+    blanks = " " if delimiter == "\t" else BLANKS
+    return any(
+        blank in text and any(edge + blank in text or blank + edge in text for edge in (delimiter, '"', "\n"))
+        for blank in blanks
+    )
+
+
 class TextFormulas:
     """Reads rows as `trimmed` does, and remembers what it took out of formulas."""
 

@@ -17,6 +17,7 @@ from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import refuse_other, said_delimiter, sniff
 from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named
 from shared.domain.rows.validation import Row, RowValidator
+from shared.domain.table.escapes import unpadded
 from shared.domain.table.trimming import says_nothing, trimmed
 from shared.services.batches.lines import Lines, ReadRange, reading
 
@@ -28,6 +29,8 @@ _NOTHING = ' \t\n,;|:^"'
 MAX_BLANK = 1 << 20
 #: Lines below the header that are looked at where it alone doesn't tell what they are.
 _LOOK = 50
+#: Lines in which the cause is looked for where the header is not what it should be.
+_BEGINNING = 250
 EXTRA_COLUMNS = ("prediction", "prediction_error")
 
 
@@ -64,12 +67,21 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
     delimiter = delimiter or sniff(first + "".join(coming), complete=len(coming) < _LOOK)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        columns = [name.strip() for name in trimmed(next(reader))]
+        names = next(reader)
     except csv.Error as error:
-        raise MalformedBody(
-            f"The header line can't be read: {error}.", remedy="Check its quotes.", code="invalid-csv"
-        ) from None
+        padded = unpadded(first.rstrip("\n"), delimiter)
+        if padded is None:
+            raise MalformedBody(
+                f"The header line can't be read: {error}.", remedy="Check its quotes.", code="invalid-csv"
+            ) from None
+        names = padded
+    columns = [name.strip() for name in trimmed(names)]
     return replace(layout, columns=columns, delimiter=delimiter), lines.position
+
+
+def first_lines(read: ReadRange, layout: Layout, size: int) -> str:
+    """How the file begins, whatever stands there."""
+    return "".join(Lines(read, layout, 0, size).coming(_BEGINNING))
 
 
 def _next_line(lines: Lines) -> str:
@@ -103,7 +115,7 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
     chunk = Chunk([], position)
     start = position
     try:
-        for record in _records(reader, lines):
+        for record in _records(reader, lines, layout.delimiter):
             chunk.position = lines.position
             if not says_nothing(record):
                 chunk.records.append(record)
@@ -121,7 +133,7 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
         yield chunk
 
 
-def _records(reader: Iterator[list[str]], lines: Lines) -> Iterator[list[str]]:
+def _records(reader: Iterator[list[str]], lines: Lines, delimiter: str) -> Iterator[list[str]]:
     while True:
         before = lines.given
         try:
@@ -129,7 +141,8 @@ def _records(reader: Iterator[list[str]], lines: Lines) -> Iterator[list[str]]:
         except csv.Error as error:
             if lines.given - before != 1 or "expected after" not in str(error):
                 raise
-            record = DamagedRecord([lines.line.rstrip("\n")])
+            text = lines.line.rstrip("\n")
+            record = unpadded(text, delimiter) or DamagedRecord([text])
         if record is None:
             return
         yield record

@@ -233,7 +233,9 @@ class _Staging:
             if self.before:
                 self.stats.hold(self.before, anew=policy_of(self.config) == "free")
             warnings = self.stats.label.verdict() + self.bad.warnings()
-            warnings += check_first_line(self.stats.columns, self.at, self.table.header_line)
+            warnings += check_first_line(
+                self.stats.columns, self.at, self.table.header_line, self.source.dialect.delimiter
+            )
             self._check_sum()
             return warnings
 
