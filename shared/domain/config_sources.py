@@ -5,7 +5,7 @@ Each overrides the one before, within what the owner allows. Every key is checke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader, together
 from shared.domain.config_rules import check
 from shared.domain.config_threshold import threshold_rule
-from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, task_fields
+from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, near, task_fields
 from shared.domain.errors import InvalidConfig
 
 METADATA_PREFIX = "dropml_"
@@ -80,6 +80,26 @@ def effective(
     return Effective(config, (*cut, *met), label_from=label_from, places=places)
 
 
+def encoding_said(
+    owned: DatasetConfig,
+    sidecar: bytes | None,
+    metadata: Mapping[str, str],
+    *,
+    sidecar_name: str,
+    owner: Owner,
+) -> str:
+    """The `encoding` that holds, whatever else is wrong. Raises InvalidConfig where it is wrong itself, or can't be told."""
+    config = owned
+    for reader, said in _sources(sidecar, metadata, sidecar_name):
+        about = {key: value for key, value in said.items() if "encoding" in (key, *near(key, tuple(FIELDS)))}
+        reader.wrong = [error for error in reader.wrong if "'encoding'" in error.message]
+        before, config = config, replace(config, **reader.take(about, FIELDS))
+        _refuse_locked(about, before, config, owner, reader)
+        if reader.wrong:
+            raise together(reader.wrong)
+    return config.encoding
+
+
 def decided(said: Effective, task: Task) -> Effective:
     """What holds once the file's label has decided the task."""
     remarks = said.remarks
@@ -137,7 +157,7 @@ def _keys(said: Mapping[str, object]) -> Iterator[str]:
 
 
 def _refuse_locked(
-    keys: Iterator[str], before: DatasetConfig, after: DatasetConfig, owner: Owner, reader: Reader
+    keys: Iterable[str], before: DatasetConfig, after: DatasetConfig, owner: Owner, reader: Reader
 ) -> None:
     """A locked key may be said only as it is."""
     for path in keys:

@@ -1,4 +1,4 @@
-"""Whether a file's columns are those that a live model takes, and in words what differs. Pure."""
+"""Whether a file's columns are those that a live model takes, in words what differs, and what may be why. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from shared.domain.problems import InvalidRows
 from shared.domain.rows.cells import short
 from shared.domain.rows.validation import RowValidator
+from shared.domain.table.dialect import misnamed, past_blank_rows, said
+from shared.domain.table.header import like_data
+from shared.domain.table.titles import titled
 
 #: Columns of each kind that a sentence names.
 _NAMED = 5
@@ -64,6 +67,20 @@ def fit(columns: Sequence[str], validator: RowValidator) -> Fit:
         tuple(dict.fromkeys(name for name in columns if name not in known)),
         refusal,
     )
+
+
+def cause(text: str, columns: Sequence[str], delimiter: str) -> str:
+    """What makes a file that begins so have columns that nobody knows, and what to do; nothing where nothing shows."""
+    text, above, _ = past_blank_rows(text)
+    told, line = said(text, above + 1), above + 1
+    if told is None:
+        return (titled(text, line, delimiter) or like_data(columns)).strip()
+    if other := misnamed(told[0], told[1]):
+        return (
+            f"Line {line} says sep={told[0]}, but {other!r} seems to stand between the columns: write sep={other} there, or take "
+            f"line {line} out."
+        )
+    return (titled(told[1], line + 1, delimiter) or like_data(columns)).strip()
 
 
 def _told(lacks: tuple[str, ...], besides: tuple[str, ...]) -> str:

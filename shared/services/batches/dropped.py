@@ -16,8 +16,9 @@ from shared.domain.documents import to_json
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.incoming import SCORE
 from shared.domain.problems import Fault, InvalidRows, TooLarge
-from shared.domain.rows.fit import Fit, fit
+from shared.domain.rows.fit import Fit, cause, fit
 from shared.domain.run.serving import ServingEntry
+from shared.services.batches.csv_chunks import first_lines
 from shared.services.batches.taking import Batches, copy_of, path_of, with_id_first
 from shared.services.quiet import stir
 from shared.services.run.listed_batches import WAITING
@@ -35,6 +36,8 @@ class Drop:
     size: int
     modified: float
     encoding: str = ""
+    #: What is wrong with the configuration that says the encoding.
+    wrong: Fault | None = None
 
     @property
     def id(self) -> str:
@@ -160,13 +163,15 @@ class DroppedFiles:
             dropped=f"{drop.container}/{names.shown(drop.blob)}",
             dropped_etag=drop.etag.strip('"'),
         )
+        if drop.wrong:
+            return replace(batch, error=drop.wrong)
         try:
             self._check_size(drop)
             layout, position = self._batches.header(drop.source, drop.encoding)
         except InvalidInput as error:
-            return replace(batch, error=Fault.of(error))
+            return replace(batch, error=_unreadable(error, drop))
         entry = self._batches.live(drop.dataset)
-        wrong = misfit(batch.dropped, layout, entry) if entry else None
+        wrong = misfit(batch, layout, entry, self._batches) if entry else None
         if wrong:
             return replace(batch, layout=layout, error=wrong)
         input_blob = copy_of(drop.slug, drop.id)
@@ -197,16 +202,28 @@ class DroppedFiles:
             )
 
 
-def misfit(dropped: str, layout: Layout, entry: ServingEntry) -> Fault | None:
-    """Why the live model can't score a file of these columns, where it can't."""
+def misfit(batch: Batch, layout: Layout, entry: ServingEntry, batches: Batches) -> Fault | None:
+    """Why the live model can't score a file of these columns, where it can't. What may be the cause is looked for in the file."""
     found = fit(layout.columns, entry.validator)
     if found.taken:
         return None
+    why = cause(
+        first_lines(batches.reads(batch.source), layout, batch.source.size), layout.columns, layout.delimiter
+    )
     return Fault(
         InvalidRows.code,
-        f"The columns of {dropped} don't fit {_model(entry)}: {found.obstacle}.",
-        "Rename or add what is named, then drop the file again; /api/docs shows the model's columns.",
+        f"The columns of {batch.dropped} don't fit {_model(entry)}: {found.obstacle}.",
+        f"{why or 'Rename or add what is named.'} Then drop the file again; /api/docs shows the model's columns.",
     )
+
+
+def _unreadable(error: InvalidInput, drop: Drop) -> Fault:
+    """What is wrong with the file; where `encoding:` would mend it, with that."""
+    fault, encoding = Fault.of(error), error.where.get("encoding")
+    if not encoding:
+        return fault
+    say = f"Say `encoding: {encoding}` in {drop.dataset}.yaml beside it, then drop the file again."
+    return replace(fault, remedy=f"{say} Or: {fault.remedy}")
 
 
 def _instead(found: Fit, entry: ServingEntry, scored: str) -> Instead:

@@ -10,11 +10,14 @@ from contextlib import suppress
 from shared.domain.batches import Layout
 from shared.domain.errors import InvalidTable
 from shared.domain.problems import MalformedBody
+from shared.domain.table.binary_kinds import LONGEST, refuse_binary
 from shared.domain.table.dialect import WINDOW
-from shared.domain.table.encoding import GUESS, mark_of
+from shared.domain.table.encoding import GUESS, Decoder, WrongEncodingError, mark_of, unmarked
 from shared.domain.table.inflate import MAGIC, unpacked
 from shared.domain.table.invisible import clean
 
+#: What is taken for UTF-8 may be Windows-1252; what somebody names is that or nothing.
+_USUAL = "utf-8"
 READ_BYTES = 1024 * 1024
 #: One line (or one quoted cell with line breaks) may not be longer.
 MAX_LINE = 4 * 1024 * 1024
@@ -71,24 +74,20 @@ class Lines:
             raw = raw[found[1] :]
         line = self._decoded(raw, start)
         if "\0" in line:
-            raise MalformedBody(
-                f"The line at byte {start} holds a NUL byte: the file is binary, or UTF-16 without its mark.",
-                remedy="Save it as UTF-8 text.",
-                code="binary-file",
-            )
+            raise _nul(raw, start)
         return clean(line.rstrip("\r\n") + "\n")
 
     def _decoded(self, raw: bytes, start: int) -> str:
         try:
             return raw.decode(self._encoding)
         except UnicodeDecodeError:
-            if not self._wide:
-                try:
+            if self._encoding == _USUAL:
+                with suppress(UnicodeDecodeError):
                     return raw.decode(GUESS)
-                except UnicodeDecodeError:
-                    pass
+        guessed = self._encoding == _USUAL
         raise MalformedBody(
-            f"The line at byte {start} is neither {self._encoding.upper()} nor Windows-1252.",
+            f"The line at byte {start} is "
+            + ("neither UTF-8 nor Windows-1252." if guessed else f"not {self._encoding.upper()}."),
             remedy="Encode the file as UTF-8.",
             code="not-utf8",
         )
@@ -132,6 +131,26 @@ class Lines:
         return [*lines, left] if left else lines
 
 
+def _nul(raw: bytes, start: int) -> MalformedBody:
+    """The refusal of a line with a NUL byte; behind the first one it is text otherwise."""
+    encoding = unmarked(raw) if start == 0 else ""
+    what = (
+        "the file is UTF-16 without its mark"
+        if encoding
+        else "programs leave such where they were cut off or fill space up"
+        if start
+        else "the file is binary, or UTF-16 without its mark"
+    )
+    return MalformedBody(
+        f"The line at byte {start} holds a NUL byte: {what}.",
+        remedy="Have the file written anew, and see if rows are missing."
+        if start
+        else "Save it as UTF-8 text.",
+        code="binary-file",
+        encoding=encoding or None,
+    )
+
+
 class _Unpacked:
     """Ranges of what a gzip file holds. Going on is cheap; going back, or on in another process, unpacks from the start."""
 
@@ -158,7 +177,7 @@ class _Unpacked:
         try:
             return next(self._pieces, b"")
         except InvalidTable as error:
-            raise MalformedBody(error.message, remedy=error.remedy, code=error.error_code) from None
+            raise _as_body(error) from None
 
     def _begin(self) -> Iterator[bytes]:
         return unpacked(self._ranges())
@@ -173,6 +192,21 @@ class _Unpacked:
 def reading(read: ReadRange, size: int, said: str = "") -> Layout:
     """How the file is encoded and packed, by its first bytes or as is said; names and delimiter are still to be found."""
     packed = size >= len(MAGIC) and read(0, len(MAGIC)) == MAGIC
-    head = (_Unpacked(read, size) if packed else read)(0, min(4, size))
+    head = _Unpacked(read, size)(0, LONGEST) if packed else read(0, min(LONGEST, size))
+    try:
+        refuse_binary(head)
+        Decoder(said if said.startswith("utf-16") else "auto").begin(head)
+    except InvalidTable as error:
+        raise _as_body(error) from None
+    except WrongEncodingError as error:
+        raise MalformedBody(
+            f"{error}.",
+            remedy="Name the file's own encoding there, or leave it out where the file is UTF-8.",
+            code="not-utf8",
+        ) from None
     found = mark_of(head)
-    return Layout([], ",", encoding=found[0] if found else said or "utf-8", packed=packed)
+    return Layout([], ",", encoding=found[0] if found else said or _USUAL, packed=packed)
+
+
+def _as_body(error: InvalidTable) -> MalformedBody:
+    return MalformedBody(error.message, remedy=error.remedy, code=error.error_code)

@@ -34,6 +34,7 @@ from shared.domain.rows.wanted import truth
 from shared.domain.run.serving import ServingEntry
 from shared.services.batches import reports
 from shared.services.batches.csv_chunks import read_layout
+from shared.services.batches.lines import ReadRange
 from shared.services.batches.ports import BatchFiles
 from shared.services.documents import Documents
 from shared.services.guard import guarded
@@ -220,12 +221,12 @@ class Batches:
 
     def header(self, source: Source, encoding: str = "") -> tuple[Layout, int]:
         """How the file begins, and the position behind its header line. Raises MalformedBody, NotFound, Conflict."""
+        return read_layout(self.reads(source), source.size, encoding)
 
-        def read(offset: int, length: int) -> bytes:
-            length = min(length, HEADER_BYTES)
-            return self.files.read(source.container, source.blob, source.etag, offset, length)
-
-        return read_layout(read, source.size, encoding)
+    def reads(self, source: Source) -> ReadRange:
+        """Reads the beginning of a file, a little at a time. Raises NotFound, Conflict."""
+        of = partial(self.files.read, source.container, source.blob, source.etag)
+        return lambda offset, length: of(offset, min(length, HEADER_BYTES))
 
     def _upload(self, key: str, body: bytes) -> Source:
         """Under a name of its own: the same request at the same time must not replace what is read already."""

@@ -84,7 +84,7 @@ def _look(batches: Batches, key: str, until: float) -> None:
 def _moved(batches: Batches, batch: Batch, now: float) -> Batch:
     entry = batches.live(batch.dataset)
     if entry is not None:
-        wrong = misfit(batch.dropped, batch.layout, entry)
+        wrong = misfit(batch, batch.layout, entry, batches)
         if wrong:
             return replace(batch, status="failed", error=wrong)
         layout = with_id_first(batch.layout, entry)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from shared.domain.config_reader import MAX_SIDECAR
-from shared.domain.config_sources import Effective, effective
+from shared.domain.config_sources import Effective, effective, encoding_said
 from shared.domain.errors import InvalidConfig, InvalidInput, NotFound
 from shared.domain.incoming import CONFIG, Kind, config_of, recognised
 from shared.domain.near_configs import beginnings, config_stem, meant_for
@@ -27,6 +27,21 @@ def config_for(blob: str, metadata: Mapping[str, str], files: Files, plan: Intak
         return said
     unread = tuple(_unread(recognised(blob).dataset, files, plan))
     return replace(said, remarks=(*said.remarks, *unread), unread=unread)
+
+
+def encoding_for(blob: str, metadata: Mapping[str, str], files: Files, plan: IntakePlan) -> str | None:
+    """The `encoding` that holds, whatever else is wrong; None where the configuration can't be read and names none.
+
+    Raises InvalidConfig where it is wrong, or can't be told.
+    """
+    name = config_of(blob)
+    sidecar = _small(files, plan.incoming, name)
+    try:
+        return encoding_said(plan.defaults, sidecar, metadata, sidecar_name=name, owner=plan.owner)
+    except InvalidConfig as error:
+        if "field" in error.where or b"encod" in (sidecar or b"").replace(b"\0", b"").lower():
+            raise
+        return None
 
 
 def name_files(error: InvalidInput, blob: str, said: Effective) -> None:

@@ -9,11 +9,12 @@ from functools import partial
 from shared.domain import names
 from shared.domain.batches import Batch
 from shared.domain.errors import InvalidConfig
+from shared.domain.problems import Fault
 from shared.domain.run.dataset import Dataset
 from shared.domain.table.encoding import ENCODINGS
 from shared.services.batches.dropped import Drop, DroppedFiles, Instead, Said
 from shared.services.intake.ports import FileInfo, Files, IntakePlan
-from shared.services.intake.sidecars import config_for
+from shared.services.intake.sidecars import config_for, encoding_for
 
 #: Of `encoding:`, what the file's own first bytes tell.
 _BY_MARK = frozenset({"auto", "utf-16"})
@@ -35,12 +36,14 @@ class ToScore:
         """The batch of a file that is named to be scored."""
         drop = self._drop(doc, info)
         try:
-            drop = replace(drop, encoding=self._said(info).encoding)
-        except InvalidConfig:  # told under the configuration's own name; scoring asks for little of it
+            encoding = encoding_for(info.name, info.metadata, self._files, self._plan)
+        except InvalidConfig as error:  # read by guess, the file would be scored as other words
+            return self._dropped.take(replace(drop, wrong=_wrong(error)))
+        if encoding is None:  # told under the configuration's own name; scoring asks for little of it
             self._log(
                 "the configuration can't be read, the file is scored without", blob=names.shown(info.name)
             )
-        return self._dropped.take(drop)
+        return self._dropped.take(replace(drop, encoding=_python(encoding or self._plan.defaults.encoding)))
 
     def instead(self, doc: Dataset, info: FileInfo) -> Instead | None:
         """None where a table of plain name is scored; else what its refusal for the missing label adds."""
@@ -51,8 +54,19 @@ class ToScore:
 
     def _said(self, info: FileInfo) -> Said:
         config = config_for(info.name, info.metadata, self._files, self._plan).config
-        return Said(config.label, "" if config.encoding in _BY_MARK else ENCODINGS[config.encoding])
+        return Said(config.label, _python(config.encoding))
 
     def _drop(self, doc: Dataset, info: FileInfo) -> Drop:
         where = self._plan.incoming
         return Drop(doc.dataset, doc.slug, where, info.name, info.etag, info.size, info.last_modified)
+
+
+def _python(encoding: str) -> str:
+    """Python's name of it; nothing where the file's first bytes tell."""
+    return "" if encoding in _BY_MARK else ENCODINGS[encoding]
+
+
+def _wrong(error: InvalidConfig) -> Fault:
+    fault, line = Fault.of(error), error.where.get("line")
+    message = f"Line {line}: {fault.message}" if line and not error.mistakes else fault.message
+    return replace(fault, message=message, remedy=f"{fault.remedy} Then drop this file again.")
