@@ -9,7 +9,6 @@ jumps through memory once for every node on its way: with thousands of trees, mo
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
@@ -155,33 +154,41 @@ def _joined(forests: list[Forest]) -> Forest:
     return Forest(**whole)
 
 
+#: Of LightGBM's lines `name=values`, those that a tree is made of.
+_READ = (
+    "num_leaves", "num_cat", "is_linear", "decision_type", "leaf_value", "split_feature", "threshold",
+    "left_child", "right_child",
+)  # fmt: skip
+
+
 def read_forest(text: str, outputs: int) -> Forest | None:
     """The trees of LightGBM's text; None where one is of another kind: with categories, linear leaves, more than 64 leaves."""
     text = text.partition("\nend of trees")[0]
-
-    def lines(name: str) -> list[str]:
-        return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
-
-    leaves = np.array(lines("num_leaves"), dtype=np.intp)
-    plain = set(lines("num_cat")) <= {"0"} and set(lines("is_linear")) <= {"0"}
+    lines: dict[str, list[str]] = {name: [] for name in _READ}
+    for line in text.split("\n"):
+        name, _, said = line.partition("=")
+        if name in lines:
+            lines[name].append(said)
+    leaves = np.array(lines["num_leaves"], dtype=np.intp)
+    plain = set(lines["num_cat"]) <= {"0"} and set(lines["is_linear"]) <= {"0"}
     if not plain or "\naverage_output" in text or not len(leaves) or leaves.max() > 64:
         return None
     nodes = leaves - 1
     first = np.cumsum(nodes) - nodes
-    kinds = _wholes(lines("decision_type"))
-    values = _numbers(lines("leaf_value"))
+    kinds = _wholes(lines["decision_type"])
+    values = _numbers(lines["leaf_value"])
     trees = np.arange(len(leaves))
     forest = Forest(
         first=first,
         output=trees % outputs,
         leaves=leaves,
         tree=np.repeat(trees, nodes),
-        feature=_wholes(lines("split_feature")),
-        threshold=_numbers(lines("threshold")),
+        feature=_wholes(lines["split_feature"]),
+        threshold=_numbers(lines["threshold"]),
         missing=kinds >> MISSING,
         default_left=(kinds & DEFAULT_LEFT) > 0,
-        left=_wholes(lines("left_child")),
-        right=_wholes(lines("right_child")),
+        left=_wholes(lines["left_child"]),
+        right=_wholes(lines["right_child"]),
         values=values,
     )
     of_nodes = (forest.feature, forest.threshold, kinds, forest.left, forest.right)
