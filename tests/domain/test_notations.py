@@ -26,6 +26,16 @@ def warned(values: list[str]) -> str:
         (["1,5", "2.25"], "a decimal comma"),
         (["45%", "7.5 %"], "percent signs"),
         (["$1,234.50", "€ 5", "7 EUR"], "currency signs"),
+        (["1 234,5 %", "45 %"], "percent signs"),
+        (["1 234,50 €", "5 €"], "currency signs"),
+        (["1\u00a0234,50 €", "2\u202f234,50 €"], "currency signs"),
+        (["CHF 1'234.50", "CHF 1’234.50", "€ 1 234,50"], "currency signs"),
+        (["(5 €)", "$-5"], "currency signs"),
+        (["3 993 kr", "1 234,50 zł", "Fr. 1'234.50"], "currencies that are not read"),
+        (["12.-", "1'234.—", "12.50"], "a dash in place of cents"),
+        (["12,- €", "CHF 12.-", "1 234,-- kr"], "a dash in place of cents"),
+        (["(1 234)", "−1 234", "1 234-", "- 1 234"], "a minus behind the number"),
+        (["1 234 kg", "<1 000"], "units behind numbers"),
         (["31/01/2024", "01/02/2024"], "day and month"),
         (["1.2.24", "3.4.24"], "day and month"),
     ],
@@ -34,6 +44,16 @@ def test_the_cause_is_named(values: list[str], cause: str) -> None:
     said = warned(values)
     assert cause in said
     assert "write" in said
+
+
+def test_the_setting_that_reads_amounts_with_gaps_is_named() -> None:
+    values = ["1 234,50 €", "5 €"]
+    assert "say `numbers: [currency]`" in warned(values)
+    rows = "".join(f'"{values[i % 2]}",{i % 3 % 2}\n' for i in range(100))
+    assert (
+        staged("c,y\n" + rows, DatasetConfig(numbers=("currency",)), rule=None).schema.columns[0].type
+        == "number"
+    )
 
 
 @pytest.mark.parametrize("values", [["Bern", "1,5"], ["1.5", "2"], ["2024-01-31"], ["yes", "no"]])
@@ -53,6 +73,17 @@ def test_plain_text_and_plain_values_are_not_told_of(values: list[str]) -> None:
         ("$1,234.50", "1234.50"),
         ("($12)", "-12"),
         ("-€ 5", "-5"),
+        ("CHF 1'234.50", "1234.50"),
+        ("1 234,5 %", "1234.5"),
+        ("-1 234,50 zł", "-1234.50"),
+        ("12,- €", "12"),
+        ("(1 234,5)", "-1234.5"),
+        ("−5", "-5"),
+        ("1,10,100", "110100"),
+        ("1,5E+03", "1.5E+03"),
+        ("20.5 °C", "20.5"),
+        ("<5", None),
+        ("12 34 €", None),
         ("31/01/2024", None),
         ("Bern", None),
     ],
@@ -70,7 +101,9 @@ def test_a_number_in_its_columns_notation_is_told_as_json_has_it() -> None:
     assert explain("wrong-type", column, "abc").endswith("without quotation marks.")
 
 
-@pytest.mark.parametrize("text", ["1" * 300_000 + "x", "-" + " " * 300_000 + "x", "1," * 150_000 + "x"])
+@pytest.mark.parametrize(
+    "text", ["1" * 300_000 + "x", "-" + " " * 300_000 + "x", "1," * 150_000 + "x", "1 111" * 60_000]
+)
 def test_a_cell_without_end_is_looked_at_once(text: str) -> None:
     """Read twice over, such a cell would hold the whole process for minutes."""
     assert [name for pattern, name, _ in ODD if pattern.fullmatch(text)] == []

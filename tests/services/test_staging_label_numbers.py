@@ -84,6 +84,38 @@ def test_a_regression_without_the_setting_names_it(form: str) -> None:
     assert "`numbers: [" in error.remedy
 
 
+@pytest.mark.parametrize(
+    ("value", "cause", "good"),
+    [
+        ("(5)", "brackets around numbers below zero", "-5"),
+        ("−5", "a minus that is none of the keyboard's", "-5"),
+        ('"1,10,100"', "commas before every second digit", "110100"),
+        ("5 kg", "units behind numbers", "5"),
+        ("12.-", "a dash in place of cents", "12"),
+        ("45%", "percent signs", "45"),
+    ],
+)
+def test_an_odd_number_in_a_regression_is_told_by_its_notation(value: str, cause: str, good: str) -> None:
+    text = "a,b,y\n" + "".join(f"{i},{i % 7},{i % 300}\n" for i in range(ROWS)) + f"1,2,{value}\n"
+    error = refusal(text, DatasetConfig(task="regression"))
+    bare = value.strip('"')
+    assert (error.error_code, error.where["line"]) == ("label-not-numeric", ROWS + 2)
+    assert f"it has {cause}; regression needs numbers" in error.message
+    assert f"Write {good} for {bare}, or set task" in error.remedy
+    assert error.example is not None
+    assert (error.example.bad, error.example.good) == (bare, good)
+
+
+@pytest.mark.parametrize("value", ["n/k", "00123", "<5"])
+def test_what_stands_for_no_number_in_a_regression_may_be_left_empty(value: str) -> None:
+    text = "a,b,y\n" + "".join(f"{i},{i % 7},{value if i == 9 else i}\n" for i in range(ROWS))
+    error = refusal(text, DatasetConfig(task="regression"))
+    assert "Correct the value, or leave it empty (up to 20% of the rows may lack a label" in error.remedy
+    assert error.example is not None
+    assert error.example.good == "0"
+    assert staged(text.replace(value, ""), DatasetConfig(task="regression")).rows == ROWS - 1
+
+
 @pytest.mark.parametrize("form", ["{}", "v{}", "{}.5", "2024-01-{}", "{}% off", "0{}"])
 def test_plain_numbers_words_and_dates_are_not_told_of(form: str) -> None:
     text = "a,b,y\n" + "".join(f"{i},{i % 7},{form.format(10 + i % 4)}\n" for i in range(ROWS))

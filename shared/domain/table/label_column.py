@@ -15,6 +15,7 @@ from shared.domain.table.dialect import DELIMITERS
 from shared.domain.table.foreign_quotes import in_header
 from shared.domain.table.header import like_data
 from shared.domain.table.label_notation import quantity, warnings, written
+from shared.domain.table.notations import in_plain, notation_of
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
 from shared.domain.table.odd_classes import alike, second_header
@@ -27,6 +28,7 @@ MAX_CLASSES = 500
 MANY_CLASSES, MAX_DISTINCT = 20, 0.5
 #: More rows than this share without a label: the file is not what it seems.
 MAX_UNLABELLED = 0.2
+LEFT_OUT = f"up to {MAX_UNLABELLED:.0%} of the rows may lack a label, and are left out"
 #: Fewer rows of a class than this, to train on or held out: a warning.
 FEW = 10
 
@@ -147,17 +149,25 @@ class LabelStats:
         doubt = self.column.readings.doubt(self.numbers_said)
         sign = self.column.readings.unsaid(self.numbers_said)
         both = "" if self.column.readings.alive else self.column.notations.contrary()
-        why = f"{doubt}; " if doubt else f"two notations of numbers stand in it, {both}; " if both else ""
+        odd = None if doubt else notation_of(value)
+        plain = odd and in_plain(value)
+        why = (
+            doubt
+            or (both and f"two notations of numbers stand in it, {both}")
+            or (odd and f"it has {odd[0]}")
+        )
         say = f", or say `numbers: [{sign}]`" if sign else ""
         say += f", or say `numbers: [{COMMA}]` or `numbers: [{POINT}]`" if doubt else ""
+        how = f"Write {plain[:60]} for {value[:60]}" if plain else "Correct the value"
+        empty = "" if plain or doubt else f", or leave it empty ({LEFT_OUT})"
         return InvalidTable(
-            f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number: {why}"
+            f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number: {f'{why}; ' if why else ''}"
             "regression needs numbers.",
-            remedy=f"Correct the value, or set task: classification{say}.",
+            remedy=f"{how}{empty}, or set task: classification{say}.",
             code="label-not-numeric",
             line=line,
             column=self.label,
-        ).showing(value, self._number or "12.5")
+        ).showing(value, plain or self._number or "12.5")
 
     def _words(self) -> str:
         if not self.spelt:

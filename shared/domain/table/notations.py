@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.table.number_notation import MONEY
-from shared.domain.table.odd_notations import DATES, ODD, OTHER_DATES
+from shared.domain.table.odd_notations import DATES, ODD, OTHER_DATES, number_in
 
+#: Before a sign; with a gap or an apostrophe between thousands, too.
+_AMOUNT = "(?:[0-9.,]|(?<=[0-9])[ ’'](?=[0-9]{3}(?![0-9])))+"
 _NOTATIONS = (
     (
         re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?"),
@@ -26,9 +28,9 @@ _NOTATIONS = (
         "write 1507 for 1 507",
     ),
     (re.compile(r"[-+]?[0-9]*,[0-9]+"), "a decimal comma", "write 1.5 for 1,5"),
-    (re.compile(r"[-+]?[0-9.,]+ ?%"), "percent signs", "write 45 for 45%"),
+    (re.compile(rf"[-+]?{_AMOUNT} ?%"), "percent signs", "write 45 for 45%"),
     (
-        re.compile(rf"[-+(]?(?:{MONEY}) ?-?[0-9.,]+\)?|[-+]?[0-9.,]+ ?(?:{MONEY})"),
+        re.compile(rf"[-+(]?(?:{MONEY} ?[-+]?{_AMOUNT}|{_AMOUNT} ?{MONEY})\)?"),
         "currency signs",
         "write 1234.5 for $1,234.50",
     ),
@@ -66,13 +68,15 @@ def in_plain(value: str) -> str | None:
     if what in ("percent signs", "currency signs"):
         inner = _UNIT.sub("", bare)
         return in_plain(f"-{inner}" if "(" in bare and inner[:1] != "-" else inner)
-    if what == "commas between thousands":
+    if what.startswith("commas "):
         return bare.replace(",", "")
     if what == "points between thousands":
         return bare.replace(".", "").replace(",", ".")
     if what == "gaps between thousands":
         return _GAP.sub("", bare).replace(",", ".")
-    return re.sub("^(-?),", r"\g<1>0.", bare).replace(",", ".") if what == "a decimal comma" else None
+    if what.startswith("a decimal comma"):
+        return re.sub("^(-?),", r"\g<1>0.", bare).replace(",", ".")
+    return in_plain(inner) if (inner := number_in(what, bare)) else None
 
 
 @dataclass
