@@ -79,7 +79,7 @@ def only(req: func.HttpRequest, *known: str) -> None:
     """Raises InvalidInput for a parameter of the query that the call doesn't take, with the one that was probably meant."""
     if not req.params or req.params.keys() <= {*known, *OF_THE_HOST}:
         return
-    from shared.domain.config_values import guess
+    from shared.domain.names import guess
 
     name = next(name for name in req.params if name not in (*known, *OF_THE_HOST))
     names = f"one of {', '.join(known)}" if known else "none"

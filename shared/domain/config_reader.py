@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.config_values import Parse, TakesError, guess, near
+from shared.domain.config_values import Parse, TakesError
 from shared.domain.errors import InvalidConfig
+from shared.domain.names import guess, near
 
 #: Bytes of a configuration file.
 MAX_SIDECAR = 1 << 16
@@ -71,8 +72,8 @@ class Reader:
                 values[key] = parse(value)
             except ValueError as error:
                 message = f"{self.spell(path)} in {self.source} is {reprlib.repr(value)}; it takes {error}."
-                remedy = f"Correct {self.spell(path)}, or leave it out."
-                good = error.good if isinstance(error, TakesError) else ""
+                good, how = (error.good, error.remedy) if isinstance(error, TakesError) else ("", "")
+                remedy = how or f"Correct {self.spell(path)}, or leave it out."
                 wrong = self.error(path, message, remedy, value=True)
                 self.refuse(path, self.example(wrong, path, value, good))
         return values

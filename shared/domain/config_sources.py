@@ -14,8 +14,9 @@ from shared.domain.config_owner import Owner, bounded, settled
 from shared.domain.config_reader import Reader, together
 from shared.domain.config_rules import check
 from shared.domain.config_threshold import threshold_rule
-from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, near, task_fields
+from shared.domain.config_values import FIELDS, GROUPS, LISTS, THRESHOLD, gate_fields, task_fields
 from shared.domain.errors import InvalidConfig
+from shared.domain.names import near
 
 METADATA_PREFIX = "dropml_"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.domain.automl_names import ALGORITHMS, GATE_METRICS, PRIMARY_METRICS
-from shared.domain.names import unwritable
-from shared.domain.table.encoding import ENCODINGS
+from shared.domain.names import guess, near, unwritable
+from shared.domain.table.encoding import ENCODINGS, named
 from shared.domain.table.invisible import clean
 from shared.domain.table.number_notation import SAYINGS
 
@@ -20,11 +19,11 @@ Parse = Callable[[object], object]
 
 
 class TakesError(ValueError):
-    """What a field takes, in words, and one such value."""
+    """What a field takes, in words, and one such value; what to do, where it is not to correct the field or leave it out."""
 
-    def __init__(self, what: str, good: str) -> None:
+    def __init__(self, what: str, good: str, remedy: str = "") -> None:
         super().__init__(what)
-        self.good = good
+        self.good, self.remedy = good, remedy
 
 
 #: What YAML 1.1 and people write for truth values and for nothing.
@@ -36,7 +35,9 @@ def _text(value: object) -> str:
     """A column's name, cleaned as a header's is; it may have lines, as a quoted one may."""
     text = clean(value).strip() if isinstance(value, str) else ""
     if not text:
-        raise ValueError("text that is not empty")
+        raise ValueError(
+            "text that is not empty, in quotation marks where it begins with a sign such as #, [ or {"
+        )
     character = unwritable(text, allowed="\n\t")
     if character:
         raise ValueError(f"text that can be shown, without {character}")
@@ -56,6 +57,17 @@ def choice(*known: str, beside: Sequence[str] = ()) -> Callable[[object], str]:
         return found
 
     return parse
+
+
+def _encoding(value: object) -> str:
+    """No other one is offered in its place: the wrong one reads a file wrongly, and nobody would be told."""
+    found = named(value) if isinstance(value, str) else None
+    if found is None:
+        what = f"one of {', '.join(ENCODINGS)}, or another name of one"
+        raise TakesError(
+            what, "", "Name the file's own encoding, or save the file as UTF-8 and leave `encoding` out."
+        )
+    return found
 
 
 def number(low: float, high: float, what: str, good: str) -> Parse:
@@ -101,17 +113,26 @@ def _flag(value: object) -> bool:
 
 def _names(parse: Callable[[object], str]) -> Parse:
     def parse_all(value: object) -> tuple[str, ...]:
-        if isinstance(value, str) and value.strip():
-            value = [value]
-        if not isinstance(value, list | tuple):
+        listed = [value] if isinstance(value, str) and value.strip() else value
+        if not isinstance(listed, list | tuple):
             raise ValueError("a list of names")
         try:
             # Sorted, without repeats: the order means nothing, so it must not make another configuration.
-            return tuple(sorted({parse(item) for item in value}))
+            return tuple(sorted({parse(item) for item in listed}))
         except TakesError as error:
-            raise TakesError(str(error), f"[{error.good}]") from None
+            told = "a list in brackets" if isinstance(value, str) and "," in value else str(error)
+            items = value.split(",") if isinstance(value, str) else listed
+            raise TakesError(told, f"[{', '.join(_meant(parse, item) for item in items)}]") from None
 
     return parse_all
+
+
+def _meant(parse: Callable[[object], str], item: object) -> str:
+    """The name, or the one that may be meant by what is none."""
+    try:
+        return parse(item)
+    except TakesError as error:
+        return error.good
 
 
 def label(value: object) -> str:
@@ -202,7 +223,7 @@ FIELDS: dict[str, Parse] = {
     "vote_ensemble": _flag,
     "stack_ensemble": _flag,
     "explain": _flag,
-    "encoding": choice(*ENCODINGS),
+    "encoding": _encoding,
     "numbers": _names(choice(*SAYINGS)),
     "drop": _names(_text),
     "id": _optional(_text),
@@ -269,21 +290,3 @@ def gate_fields(task: Task) -> dict[str, Parse]:
 GROUPS: dict[str, dict[str, Parse]] = {"gate": GATE_FIELDS, "retrain": RETRAIN_FIELDS, "drift": DRIFT_FIELDS}
 #: Every key, as one path.
 KEYS = (*FIELDS, THRESHOLD, *(f"{group}.{key}" for group, known in GROUPS.items() for key in known))
-
-
-def near(word: str, known: Sequence[str]) -> list[str]:
-    """Up to three known names that begin so, else the one spelt nearly so or begun by the word's first half; or none."""
-    begun = [name for name in known if word and name.casefold().startswith(word.casefold())]
-    if begun and len(word) > 2:
-        return begun[:3]
-    found = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
-    if found:
-        return [name for name in known if name.casefold() == found[0]][:1]
-    stem = word.casefold()[: max(4, len(word) // 3)]
-    return [name for name in known if len(word) > 3 and name.casefold().startswith(stem)][:1]
-
-
-def guess(word: str, known: Sequence[str]) -> str:
-    """` (did you mean NAME?)` where a known name is near, else nothing."""
-    names = near(word, known)
-    return f" (did you mean {' or '.join(names)}?)" if names else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn, Protocol
 
 import yaml
@@ -17,6 +18,7 @@ import yaml
 from shared.domain.config_reader import MAX_SIDECAR, Place
 from shared.domain.errors import InvalidConfig
 from shared.domain.names import unwritable
+from shared.domain.yaml_words import quoted
 
 #: Mappings and lists inside one another; the deepest known key needs two.
 MAX_DEPTH = 8
@@ -50,8 +52,8 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
         mark = error.problem_mark or error.context_mark
         said = f"{error.problem or error.context}"[:200]
         hint = " Indent with spaces, not with tabs." if "\\t" in said else ""
-        indented = _indented(text, mark)
-        raise _refusal(name, f"is not valid YAML: {said}", mark, indented or _REMEDY + hint) from error
+        remedy = _indented(text, mark) or _REMEDY + hint
+        raise _unquoted(_refusal(name, f"is not valid YAML: {said}", mark, remedy), text) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         at = before.count("\n") + 1, error.position - before.rfind("\n")
@@ -73,6 +75,17 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
     return Sidecar(read.mapping(node, ""), places, tuple(read.wrong))
 
 
+def _unquoted(error: InvalidConfig, text: str) -> InvalidConfig:
+    """The refusal, with the line as it is to be written where a column's name in it should stand in quotation marks."""
+    at = error.where.get("line")
+    line = next(islice(text.splitlines(), at - 1, None), "") if isinstance(at, int) else ""
+    right = quoted(line)
+    if right:
+        error.remedy = f"If that is a column's name, put it in quotation marks: {right[:200]}"
+        error.showing(line.strip(), right)
+    return error
+
+
 def _indented(text: str, mark: _Mark | None) -> str:
     """What to do where a line begins with blanks and belongs to no key above it; nothing where none does."""
     above = ""
@@ -92,7 +105,7 @@ class _Loader(yaml.BaseLoader):
 
     def __init__(self, text: str, name: str) -> None:
         super().__init__(text)
-        self._file, self._depth = name, 0
+        self._file, self._text, self._depth = name, text, 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -114,7 +127,8 @@ class _Loader(yaml.BaseLoader):
 
     def _refuse(self, what: str, event: yaml.Event) -> NoReturn:
         message = f"uses {what}, which a configuration file has no need of"
-        raise _refusal(self._file, message, event.start_mark, "Write each value out where it belongs.")
+        error = _refusal(self._file, message, event.start_mark, "Write each value out where it belongs.")
+        raise _unquoted(error, self._text)
 
 
 class _Read:

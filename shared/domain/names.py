@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 SLUG_MAX = 18
@@ -129,6 +129,24 @@ def likest(name: str, known: Iterable[str], cutoff: float) -> str | None:
     folded = {other.casefold()[:_COMPARED_CHARACTERS]: other for other in islice(known, _COMPARED)}
     found = difflib.get_close_matches(name.casefold()[:_COMPARED_CHARACTERS], folded, 1, cutoff)
     return folded[found[0]] if found else None
+
+
+def near(word: str, known: Sequence[str]) -> list[str]:
+    """Up to three known names that begin so, else the one spelt nearly so or begun by the word's first half; or none."""
+    begun = [name for name in known if word and name.casefold().startswith(word.casefold())]
+    if begun and len(word) > 2:
+        return begun[:3]
+    found = difflib.get_close_matches(word.casefold(), [name.casefold() for name in known], n=1, cutoff=0.6)
+    if found:
+        return [name for name in known if name.casefold() == found[0]][:1]
+    stem = word.casefold()[: max(4, len(word) // 3)]
+    return [name for name in known if len(word) > 3 and name.casefold().startswith(stem)][:1]
+
+
+def guess(word: str, known: Sequence[str]) -> str:
+    """` (did you mean NAME?)` where a known name is near, else nothing."""
+    names = near(word, known)
+    return f" (did you mean {' or '.join(names)}?)" if names else ""
 
 
 def shown(blob: str) -> str:

@@ -14,6 +14,7 @@ from shared.domain.config_reader import MAX_SIDECAR
 from shared.domain.config_sources import defaults, effective
 from shared.domain.config_yaml import MAX_DEPTH, parse_yaml
 from shared.domain.errors import InvalidConfig
+from shared.domain.yaml_words import in_yaml
 
 
 def refused(raw: bytes | str) -> InvalidConfig:
@@ -140,6 +141,67 @@ def test_the_encodings_that_editors_write_are_read(encoding: str) -> None:
 )
 def test_a_column_is_called_by_the_very_words_of_the_file(name: str) -> None:
     assert effective(DatasetConfig(), f"label: {name}\n".encode()).config.label == name
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("label: y: 1", 'label: "y: 1"'),
+        ("label: y:", 'label: "y:"'),
+        ("label: @y", 'label: "@y"'),
+        ("label: `y`  # the column", 'label: "`y`"'),
+        ("label: %y", 'label: "%y"'),
+        ("label: | y", 'label: "| y"'),
+        ("label: - y", 'label: "- y"'),
+        ("id: *y", 'id: "*y"'),
+        ("id: &y", 'id: "&y"'),
+        ("id: !y", 'id: "!y"'),
+        ("drop: [@x, z, w]", 'drop: ["@x", z, w]'),
+        ("  - @x", '- "@x"'),
+    ],
+)
+def test_a_columns_name_that_yaml_refuses_is_told_with_quotation_marks(line: str, right: str) -> None:
+    error = refused(f"max_trials: 3\n{'drop:' if '-' in line[:3] else 'task: auto'}\n{line}\n")
+    assert error.where["line"] == 3
+    assert error.remedy == f"If that is a column's name, put it in quotation marks: {right}"
+    assert error.example is not None
+    assert error.example.good == right
+    key = "drop:\n" if right.startswith("-") else ""
+    config = effective(DatasetConfig(), f"{key}{right}\n".encode()).config
+    assert {config.label, config.id, *config.drop} & {
+        "y: 1",
+        "y:",
+        "@y",
+        "`y`",
+        "%y",
+        "| y",
+        "- y",
+        "*y",
+        "&y",
+        "!y",
+        "@x",
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["gate: margin: 3", "drop: [a, b", 'label: "y', "a: b: c", "label: @" + "y " * 400]
+)
+def test_what_is_no_columns_name_is_told_as_before(line: str) -> None:
+    assert refused(f"{line}\n").remedy == "Write one `key: value` per line."
+
+
+@pytest.mark.parametrize("line", ["label: #y", "label: [y]", "label: {y}", "drop: [a: b]"])
+def test_a_name_that_yaml_reads_as_something_else_is_told_of_quotation_marks(line: str) -> None:
+    assert "in quotation marks where it begins with a sign such as #, [ or {" in refused(f"{line}\n").message
+
+
+@given(st.text(st.sampled_from("ab:#@`%&*!|>{}[],\"' -?")).map(str.strip).filter(bool))
+def test_a_column_is_offered_as_yaml_reads_it(name: str) -> None:
+    said = effective(
+        DatasetConfig(label="-"),
+        f"label: {in_yaml(name)}\ndrop: [{in_yaml(name + '.', listed=True)}]\n".encode(),
+    )
+    assert (said.config.label, said.config.drop) == (name, (f"{name}.",))
 
 
 def test_a_bomb_does_not_go_off() -> None:

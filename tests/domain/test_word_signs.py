@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.config import DatasetConfig
 from shared.domain.config_sources import effective
-from shared.domain.errors import InvalidTable
+from shared.domain.errors import InvalidConfig, InvalidTable
 from shared.domain.table.text import TextReader
 from shared.domain.table.word_signs import WordSigns
 from tests.support.staging_area import refusal, staged
@@ -87,6 +87,43 @@ def test_bytes_that_windows_1252_has_not_are_refused_with_the_encoding_to_try(
 def test_the_usual_spellings_of_it_are_taken(said: str) -> None:
     config = effective(DatasetConfig(), f"encoding: {said}\n".encode(), None, sidecar_name="a.yaml").config
     assert staged(table("Zürich").encode("mac-roman"), config).schema.columns[0].categories == ("Zürich",)
+
+
+@pytest.mark.parametrize(
+    ("said", "codec", "word"),
+    [
+        ("iso-8859-2", "iso8859-2", "Łódź"),
+        ("latin-2", "iso8859-2", "Łódź"),
+        ("cp1250", "cp1250", "Łódź"),
+        ("windows 1252", "cp1252", "Zürich"),
+        ("latin1", "latin-1", "Zürich"),
+        ("latin-9", "iso8859-15", "cœur"),
+        ("ISO-8859-9", "iso8859-9", "İzmir"),
+        ("cp1253", "cp1253", "Αθήνα"),
+        ("KOI8-R", "koi8-r", "Тверь"),
+        ("GB2312", "gb2312", "北京"),
+        ("gb18030", "gb18030", "北京"),
+        ("cp936", "gbk", "北京"),
+        ("EUC_JP", "euc-jp", "東京"),
+        ("sjis", "cp932", "東京"),
+        ("us-ascii", "ascii", "Bern"),
+        ("utf-8-sig", "utf-8-sig", "Zürich"),
+    ],
+)
+def test_encodings_are_taken_under_their_common_names(said: str, codec: str, word: str) -> None:
+    config = effective(DatasetConfig(), f"encoding: {said}\n".encode(), None, sidecar_name="a.yaml").config
+    assert staged(table(word).encode(codec), config).schema.columns[0].categories == (word,)
+    assert config == effective(DatasetConfig(), f"encoding: {config.encoding}\n".encode()).config
+
+
+@pytest.mark.parametrize("said", ["iso-8859-6", "ansi", "utf-7", "rot13", "éutf-8", "x" * 300])
+def test_in_place_of_an_encoding_that_is_not_read_no_other_is_offered(said: str) -> None:
+    """The wrong one, or a guess, reads the file wrongly, and nobody would be told."""
+    with pytest.raises(InvalidConfig) as caught:
+        effective(DatasetConfig(), f"encoding: {said}\n".encode(), None, sidecar_name="a.yaml")
+    assert "did you mean" not in caught.value.message
+    assert "save the file as UTF-8" in caught.value.remedy
+    assert caught.value.example is None
 
 
 def test_damaged_utf8_is_not_taken_for_another_encoding() -> None:

@@ -118,6 +118,16 @@ def test_the_file_that_names_the_label_wrongly_is_named() -> None:
     assert "in a file plain.yaml beside plain.csv" in other
 
 
+def test_a_label_that_yaml_has_cut_is_told_as_it_is_to_be_written() -> None:
+    desk = Desk()
+    desk.put("slips.yaml", "label: y #1\n")
+    found = desk.show(desk.refused(people().replace(",y\n", ",y #1\n", 1), "slips.csv")).problem
+    assert 'slips.yaml says label: y; write label: "y #1"' in found.remedy
+    desk.put("slips.yaml", 'label: "y #1"\n')
+    taken = str(desk.drop("slips.yaml"))
+    assert desk.states()[taken] == "deploying"
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("said", ["auto", "utf-16"])
 def test_utf_16_without_its_mark_is_told_the_word_that_reads_it(encoding: str, said: str) -> None:

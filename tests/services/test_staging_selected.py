@@ -7,6 +7,7 @@ import time
 import pytest
 
 from shared.domain.config import DatasetConfig
+from shared.domain.config_sources import effective
 from shared.domain.problems import InvalidRows
 from shared.domain.rows.validation import RowValidator
 from shared.domain.schema_change import breaking_changes
@@ -55,6 +56,34 @@ def test_one_that_is_not_there_is_told_with_the_one_meant(config: DatasetConfig,
     assert (error.error_code, error.where["line"]) == ("column-missing", 1)
     assert f"`{key}`" in error.message
     assert "Did you mean" in error.message
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("age, income", "[age, income]"),
+        ("age,city, code", "[age, city, code]"),
+        ("age, incme", "[age, income]"),
+    ],
+)
+def test_a_list_without_brackets_is_told_as_that(said: str, right: str) -> None:
+    error = refusal(RAW, DatasetConfig(drop=(said,)))
+    assert error.error_code == "column-missing"
+    assert f"A list stands in brackets: drop: {right}." in error.message
+    assert "Did you mean" not in error.message
+    assert error.example is not None
+    assert (error.example.bad, error.example.good) == (f"drop: {said}", f"drop: {right}")
+
+
+@pytest.mark.parametrize(
+    ("key", "good"), [("drop", '"age #1"'), ("id", '"age #1"'), ("label", 'label: "age #1"')]
+)
+def test_a_name_that_yaml_has_cut_is_told_whole_and_in_quotation_marks(key: str, good: str) -> None:
+    config = effective(DatasetConfig(), f"{key}: age #1\n".encode()).config
+    error = refusal(RAW.replace("age", "age #1", 1), config)
+    assert "Did you mean 'age #1'? In YAML a comment begins at ` #`" in error.message
+    assert error.example is not None
+    assert error.example.good == good
 
 
 def test_thousands_that_are_not_there_are_told_in_a_moment() -> None:

@@ -7,6 +7,9 @@ explains, the file is UTF-8 that was damaged, and reading on would change values
 from __future__ import annotations
 
 import codecs
+import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 
 #: What `encoding:` takes, and Python's name of it.
 ENCODINGS = {
@@ -18,16 +21,22 @@ ENCODINGS = {
     "windows-1250": "cp1250",
     "windows-1251": "cp1251",
     "windows-1252": "cp1252",
+    "windows-1253": "cp1253",
     "windows-1254": "cp1254",
     "iso-8859-1": "latin-1",
+    "iso-8859-2": "iso8859-2",
     "iso-8859-15": "iso8859-15",
     "macroman": "mac-roman",
     "cp850": "cp850",
+    "koi8-r": "koi8-r",
     "shift-jis": "cp932",
+    "euc-jp": "euc-jp",
     "gbk": "gb18030",
     "big5": "big5",
     "euc-kr": "cp949",
 }
+#: Of Python's names, those that the decoder of a wider encoding reads, too.
+_WITHIN = {"ascii": "utf-8", "utf_8_sig": "utf-8", "gb2312": "gbk", "iso8859_9": "windows-1254"}
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -41,6 +50,25 @@ GUESS = "cp1252"
 
 #: In wide text, one of these stands within the first piece of a table: a line end or a delimiter.
 _OF_TABLES = frozenset("\r\n,;\t|")
+
+
+def _python_name(name: str) -> str:
+    plain = normalize_encoding(name).lower()
+    return aliases.get(plain, plain)
+
+
+_BY_PYTHON = {
+    _python_name(name): ours for ours, found in ENCODINGS.items() for name in (found, ours)
+} | _WITHIN
+
+
+def named(name: str) -> str | None:
+    """Which of ENCODINGS is called so, here, by Python or by people; None where there is none."""
+    word = name.strip()[:40].casefold()
+    bare = re.sub("[-_ ]", "", word)
+    own = {ours.replace("-", ""): ours for ours in ENCODINGS}
+    found = own.get(bare) or _BY_PYTHON.get(_python_name(word)) or _BY_PYTHON.get(_python_name(bare))
+    return found if word.isascii() else None
 
 
 class WrongEncodingError(Exception):

@@ -20,6 +20,7 @@ from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
 from shared.domain.table.odd_classes import alike, second_header
 from shared.domain.words import counted, was
+from shared.domain.yaml_words import COMMENT, cut, in_yaml
 
 #: Azure AutoML takes no fewer.
 MIN_ROWS = 50
@@ -43,14 +44,15 @@ def find_label(
     if label in header:
         return header.index(label)
     marked = in_header(header, label)
-    alike = None if marked else likest(label, header, 0.7)
+    behind = cut(label, header)
+    alike = behind or (None if marked else likest(label, header, 0.7))
     near = [alike] if alike else []
     shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
     fresh = [name for name in header if name not in known] if known else []
     if not near and len(fresh) == 1:
         near, guess = fresh, f" The version before had it; new in this file is {fresh[0]!r}."
     else:
-        guess = f" Did you mean {near[0]!r}?" if near else ""
+        guess = f" Did you mean {near[0]!r}?{COMMENT if behind else ''}" if near else ""
     error = InvalidTable(
         f"The label column {label!r} is not in the file. Its columns are: {shown}.{guess}",
         remedy="Name the label in a file NAME.yaml beside NAME.csv (label: COLUMN), or add the column."
@@ -61,7 +63,7 @@ def find_label(
         column=label,
         near=near[0] if near else None,
     )
-    raise error.showing(f"label: {label}", f"label: {near[0]}") if near else error
+    raise error.showing(f"label: {label}", f"label: {in_yaml(near[0])}") if near else error
 
 
 def _uncut(header: Collection[str], label: str) -> str:

@@ -10,6 +10,7 @@ from shared.domain.errors import InvalidTable
 from shared.domain.names import likest
 from shared.domain.table.blocks import Block
 from shared.domain.table.reader import Table
+from shared.domain.yaml_words import COMMENT, cut, in_yaml
 
 #: Absent columns that a message names.
 NAMED = 10
@@ -55,10 +56,16 @@ def _passed(header: Sequence[str], config: DatasetConfig, line: int) -> tuple[st
 
 def _absent(names: Mapping[str, str], header: Sequence[str], line: int) -> InvalidTable:
     """The refusal for columns that are not there, each with the key that keeps it out of training."""
-    near = {name: found for name in islice(names, NAMED) if (found := likest(name, header, 0.7))}
+    behind = {name: found for name in islice(names, NAMED) if (found := cut(name, header))}
+    near = {name: found for name in islice(names, NAMED) if (found := likest(name, header, 0.7))} | behind
+    lists = {name: found for name, key in names.items() if key == "drop" and (found := _listed(name, header))}
     told = " ".join(
         f"The column {name!r}, which `{key}` keeps out of training, is not in the file."
-        + (f" Did you mean {near[name]!r}?" if name in near else "")
+        + (
+            f" A list stands in brackets: {lists[name]}."
+            if name in lists
+            else _guess(near.get(name), name in behind)
+        )
         for name, key in list(names.items())[:NAMED]
     )
     more = f" Nor are {len(names) - NAMED} more." if len(names) > NAMED else ""
@@ -72,4 +79,20 @@ def _absent(names: Mapping[str, str], header: Sequence[str], line: int) -> Inval
         column=next(iter(names)),
         keys=keys,
     )
-    return error.showing(*next(iter(near.items()))) if near else error
+    if lists:
+        return error.showing(f"drop: {next(iter(lists))}", next(iter(lists.values())))
+    bad, good = next(iter(near.items()), ("", ""))
+    return error.showing(bad, in_yaml(good)) if near else error
+
+
+def _guess(near: str | None, cut_off: bool) -> str:
+    return f" Did you mean {near!r}?{COMMENT if cut_off else ''}" if near else ""
+
+
+def _listed(name: str, header: Sequence[str]) -> str:
+    """The entry that was meant, where a name is those of several columns with commas between."""
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) < 2 or not any(part in header for part in parts):
+        return ""
+    meant = [part if part in header else likest(part, header, 0.7) or part for part in parts if part]
+    return f"drop: [{', '.join(in_yaml(part, listed=True) for part in meant)}]"

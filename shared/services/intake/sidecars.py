@@ -11,6 +11,7 @@ from shared.domain.config_sources import Effective, effective, encoding_said
 from shared.domain.errors import InvalidConfig, InvalidInput, NotFound
 from shared.domain.incoming import CONFIG, Kind, config_of, recognised
 from shared.domain.near_configs import beginnings, config_stem, meant_for
+from shared.domain.yaml_words import in_yaml
 from shared.services.intake.ports import Files, IntakePlan
 
 #: Names beside a file that are looked through for one that was meant to be its configuration.
@@ -52,10 +53,11 @@ def name_files(error: InvalidInput, blob: str, said: Effective) -> None:
         error.remedy = error.remedy.replace("in the configuration", _places(list(keys), said))  # type: ignore[call-overload]
     config, label, near = config_of(blob), said.config.label, error.where.pop("near", None)
     if error.error_code == "label-missing" and said.label_from and near:
-        told = f"{said.label_from} says label: {label}; write label: {near}"
+        right = in_yaml(str(near)) if said.label_from == config else near
+        told = f"{said.label_from} says label: {label}; write label: {right}"
         error.remedy = error.remedy.replace(_NAME_LABEL, told)
     elif near:
-        error.remedy = error.remedy.replace("label: COLUMN", f"label: {near}")
+        error.remedy = error.remedy.replace("label: COLUMN", f"label: {in_yaml(str(near))}")
     remedy = error.remedy.replace("NAME.yaml", config).replace("NAME.csv", blob.rpartition("/")[2])
     error.remedy = " ".join((remedy, *said.unread))
 
