@@ -14,6 +14,7 @@ from typing import Literal
 from shared.domain.schema import Column, ColumnType
 from shared.domain.table.blocks import Block
 from shared.domain.table.foreign_quotes import ForeignQuotes
+from shared.domain.table.garbled import Garbled
 from shared.domain.table.notations import Notations
 from shared.domain.table.number_notation import COMMA, Notation
 from shared.domain.table.number_readings import NumberType, Readings
@@ -101,6 +102,8 @@ class ColumnStats:
         #: Numbers and dates in other notations, which make text of the column.
         self.notations = Notations()
         self.quotes = ForeignQuotes()
+        #: Words that were damaged before they came here.
+        self.garbled = Garbled()
         #: Ways to read the column as numbers that are written otherwise, and the one that is taken.
         self.readings = Readings()
         self.notation: Notation | None = None
@@ -118,6 +121,12 @@ class ColumnStats:
         """The largest number without its sign; 0 where there is none."""
         return max(abs(self._low or 0.0), abs(self._high or 0.0))
 
+    @property
+    def _settled(self) -> bool:
+        """Whether it is text, whatever words are still to come, so that nobody looks at them."""
+        ways = self.notations.alive or self.readings.alive or self.quotes.alive
+        return self.type == "string" and self._categories is None and not ways
+
     def learn(self, packed: Packed, at: int) -> bool:
         """Take in a column of a packed block whose values need not be listed; False where they do. Again is no harm."""
         if self._categories is not None:
@@ -131,13 +140,7 @@ class ColumnStats:
                 return False
             self._widen(known.low, known.high)
             self.type = self.type if known.whole else kind
-        elif (
-            self.type != "string"
-            or self.notations.alive
-            or self.readings.alive
-            or self.quotes.alive
-            or packed.holds(at, MISSING)
-        ):
+        elif not self._settled or packed.holds(at, MISSING):
             return False
         self.nullable = self.nullable or packed.gaps(at) > 0
         return True
@@ -149,11 +152,14 @@ class ColumnStats:
             distinct = distinct - {""}
         if not distinct:
             return
+        settled = self._settled
         if self._categories is not None:
             self._categories |= distinct
             if len(self._categories) > MAX_CATEGORIES or max(map(len, distinct)) > MAX_CATEGORY:
                 self._categories = None
         found = "string" if self.type == "string" else self._type_of(distinct)
+        if found == "string" and not settled:
+            self.garbled.update(distinct)
         self._note_ways(found, distinct)
         if self.type in (None, found):
             if self.type is None and found == "string":
@@ -168,10 +174,9 @@ class ColumnStats:
 
     def place(self, block: Block, at: int) -> None:
         """Note the lines of values that may have to be named, after `update` with those of the block's column `at`."""
-        if self.quotes.sought:
-            self.quotes.place(block.texts(at), block.starts)
-        if self.notations.sought:
-            self.notations.place(block.texts(at), block.starts)
+        for watched in (self.quotes, self.garbled, self.notations):
+            if watched.sought:
+                watched.place(block.texts(at), block.starts)
 
     def _note_ways(self, found: ColumnType, values: set[str]) -> None:
         """In which ways numbers are written, and whether words stand in foreign quotation marks."""

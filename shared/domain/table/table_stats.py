@@ -11,6 +11,7 @@ from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import MISSING, MISSING_LABEL, ColumnStats
 from shared.domain.table.column_warnings import Cause, cause_of
+from shared.domain.table.garbled import told
 from shared.domain.table.label_column import LabelStats
 from shared.domain.table.number_notation import Notation
 from shared.domain.table.profile.parts import Profile
@@ -123,7 +124,8 @@ class TableStats:
         for name, counts in self._missing.items():
             spelt = ", ".join(f"{spelling!r} ({count:,})" for spelling, count in sorted(counts.items()))
             found.append(f"Column {name!r}: read as missing: {spelt}.")
-        return found + [f"Column {name!r} {cause.sentence}" for name, cause in self.causes().items()]
+        found += [f"Column {name!r} {cause.sentence}" for name, cause in self.causes().items()]
+        return found + told((column.name, column.garbled) for column in self.columns)
 
     def causes(self) -> dict[str, Cause]:
         """By column, why it is of its type, where that is worth knowing."""
