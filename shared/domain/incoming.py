@@ -4,11 +4,13 @@ to us. Pure.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.errors import InvalidTable
 from shared.domain.names import unwritable
+from shared.domain.table.invisible import INVISIBLE, SPACES, hidden
 
 #: Endings of a table, whatever their case. What they hold is for the reader of tables to find out.
 TABLES = (".csv", ".csv.gz", ".tsv")
@@ -69,6 +71,13 @@ _CLUTTER_ENDS = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".crc"
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
+#: Blanks and invisible characters before a table's or a configuration's ending.
+_UNSEEN = re.compile(
+    rf"[ {SPACES}{INVISIBLE}]+(?=(?:{re.escape(SCORE)}[ {SPACES}{INVISIBLE}]*)?\.(?:csv|csv\.gz|tsv|ya?ml)$)",
+    re.IGNORECASE,
+)
+
+
 class Kind(StrEnum):
     TABLE = "table"
     SCORE = "score"
@@ -89,7 +98,11 @@ class Arrival:
 
 
 def recognised(name: str) -> Arrival:
-    """What the blob `name` is, by its name alone."""
+    """What the blob `name` is, by its name alone. What nobody sees before its ending is not there."""
+    seen = _UNSEEN.sub("", name)
+    if seen != name and seen.endswith(CONFIG):
+        return misnamed(name, seen)
+    name = seen
     unusable = _unusable(name)
     if unusable:
         remedy = (
@@ -164,6 +177,10 @@ def _unusable(name: str) -> str:
     character = unwritable(name)
     if character:
         return f"holds the character {character}, which can't be shown"
+    if character := hidden(name):
+        return f"holds the character U+{ord(character):04X}, which nobody sees"
+    if name.rpartition("/")[2][:1].isspace():
+        return "begins with a blank"
     if "\\" in name:
         return "holds a backslash"
     *folders, last = name.split("/")

@@ -23,7 +23,11 @@ from shared.domain.near_configs import beginnings, config_stem, meant_for
         ("bank.tsv", "bank"),
         ("bank.csv.gz", "bank"),
         ("a//b.csv", "a//b"),
-        ("a b .csv", "a b "),
+        ("a b .csv", "a b"),
+        ("bank\u200b.csv", "bank"),
+        ("bank \u00a0\ufeff.CSV.gz", "bank"),
+        ("می\u200cخواهم.csv", "می\u200cخواهم"),
+        ("👩\u200d💻.csv", "👩\u200d💻"),
         ("größe 🙂.csv", "größe 🙂"),
         ("שלום.csv", "שלום"),
         ("v1.2.csv", "v1.2"),
@@ -43,6 +47,8 @@ def test_tables(blob: str, dataset: str) -> None:
         ("bank.Score.csv.Gz", "bank"),
         ("2024/bank.score.tsv", "2024/bank"),
         ("v1.2.score.csv", "v1.2"),
+        ("bank .score.csv", "bank"),
+        ("bank\u200b.score .csv", "bank"),
         ("n" * MAX_NAME + ".score.csv", "n" * MAX_NAME),
     ],
 )
@@ -94,6 +100,8 @@ def test_a_configuration_is_for_the_dataset_of_its_name() -> None:
         ("bank.yaml.txt", "bank.yaml"),
         ("x/bank.yml.txt", "x/bank.yaml"),
         ("bank.csv.yaml.TXT", "bank.yaml"),
+        ("bank .yaml", "bank.yaml"),
+        ("x/bank\u200b.yml", "x/bank.yaml"),
     ],
 )
 def test_a_configuration_under_a_near_name_is_told_the_right_one(blob: str, right: str) -> None:
@@ -124,8 +132,9 @@ def test_what_is_no_table_is_told_how_to_become_one(blob: str, said: str, remedy
 
 @pytest.mark.parametrize(
     "blob",
-    ["a\x00b.csv", "a\x1b[2J.csv", "a\ufffeb.csv", "a\ud800.csv", "\U0001ffff.csv", "gpj\u202evsc.csv", "a\\b.csv",
-     ".csv", "a/.csv", "a/.CSV.GZ", ".tsv", "a/.yaml",
+    ["a\x00b.csv", "a\x1b[2J.csv", "a\ufffeb.csv", "a\ud800.csv", "\U0001ffff.csv", "gpj\u202evsc.csv", "gpj\u202e.csv",
+     "a\n.csv", "\u200bbank.csv", "\ufeffbank.yaml", "ba\u00adnk.csv", " bank.csv", "x/\u00a0bank.csv", " .csv", "a/\u200b.tsv",
+     "a\\b.csv", ".csv", "a/.csv", "a/.CSV.GZ", ".tsv", "a/.yaml",
      "..\\..\\x.csv", "../x.csv", "a/./b.csv", "...csv", "a/..csv", "a\nb.yaml",
      "n" * (MAX_NAME + 1) + ".csv", "x" * 1020 + ".csv"],
 )  # fmt: skip

@@ -30,6 +30,18 @@ def test_one_that_comes_after_its_data_starts_the_run_anew_once(front: Front) ->
     assert len(front.states()) == 2
 
 
+@pytest.mark.parametrize("name", ["people .csv", "people\u200b.csv"])
+def test_what_nobody_sees_before_an_ending_makes_no_other_dataset(front: Front, name: str) -> None:
+    front.put("people.yaml", "max_trials: 7\n")
+    front.put(name)
+    assert front.drop(name) == "people-1-a1"
+    assert front.world.run("people-1-a1").config.max_trials == 7
+    front.put("people.yaml", "max_trials: 8\n")
+    assert front.drop("people.yaml") == "people-2-a1"
+    front.sweep()
+    assert len(front.states()) == 2
+
+
 def test_each_runs_data_stays_as_its_own_configuration_had_it_staged(front: Front) -> None:
     front.put("people.csv")
     front.drop("people.csv")

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+#: Blanks that are no plain one, and characters that nobody sees but that turn nothing, for use between brackets of a pattern.
+SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+INVISIBLE = "\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff"
+_SPACES = re.compile(f"[{SPACES}]")
 #: Zero-width (non-)joiners mean something between letters that need them (Persian, emoji): there they stay.
 _NOTHING = re.compile(
     "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
@@ -61,6 +64,12 @@ class Cleaner:
         if self.composed:
             done.append("letters with separate accents were composed (Unicode NFC)")
         return [f"{'; '.join(done)}; the first on line {self.first_line}."] if done else []
+
+
+def hidden(text: str) -> str:
+    """The first character that is taken out where a text is cleaned; nothing where there is none."""
+    found = _NOTHING.search(text)
+    return found[0] if found else ""
 
 
 def clean(text: str) -> str:

@@ -170,7 +170,7 @@ class Intake:
         return self._ctx.store.load(of_this[-1])[0] if of_this else run
 
     def _newest_table(self, dataset: str) -> FileInfo | None:
-        beside = self._files.list(self._plan.incoming, f"{dataset}.")
+        beside = self._files.list(self._plan.incoming, dataset)  # blanks may stand before the ending
         tables = [info for info in beside if recognised(info.name) == Arrival(Kind.TABLE, dataset)]
         return max(tables, key=lambda info: info.last_modified, default=None)
 
