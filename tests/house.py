@@ -25,6 +25,8 @@ EVERYWHERE = (*ROOMS, "tests", "benchmarks", "samples", "infra")
 MODULE_LINES = 300
 MEDIAN_LINES = 120
 FUNCTION_LINES = 50
+#: Environments of other programs, which benchmarks make.
+VENVS = ROOT / "benchmarks" / "venvs"
 OPEN_JSON = 4.0  # `dict[str, Any]` per 1,000 lines of shared
 UNEXPLAINED = re.compile(r"#\s*noqa(?::\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*)?\s*$")
 
@@ -42,7 +44,9 @@ class Module:
 
 
 def modules(rooms: tuple[str, ...] = ROOMS) -> list[Module]:
-    paths = (path for room in rooms for path in sorted((ROOT / room).rglob("*.py")))
+    paths = (
+        path for room in rooms for path in sorted((ROOT / room).rglob("*.py")) if VENVS not in path.parents
+    )
     found = (Module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in paths)
     return [module for module in found if module.text.strip()]
 

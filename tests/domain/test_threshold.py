@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.domain.threshold import (
@@ -152,6 +152,7 @@ def test_a_number_that_was_said_needs_no_rows() -> None:
     assert chosen(ThresholdRule(maximise="mcc"), []).why == "there are no rows to choose it on"
 
 
+@example([], [], [], 1)
 @given(ROWS, ROWS, st.lists(st.floats(0, 1), max_size=5), st.integers(0, 30))
 def test_a_curve_is_bounded_ascending_and_keeps_what_it_must(
     choosing: list[tuple[bool, float]], reporting: list[tuple[bool, float]], keep: list[float], most: int

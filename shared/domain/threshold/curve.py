@@ -145,7 +145,7 @@ def _spread(cuts: Sequence[float], whole: Graded, most: int) -> list[float]:
         lower = [bisect_left(rows, cut) / len(rows) for rows in (whole.positive, whole.negative) if rows]
         return sum(lower) / len(lower)
 
-    if most < 1:
+    if most < 1 or not (whole.positive or whole.negative):
         return []
     chosen: list[float] = []
     for cut in cuts:
