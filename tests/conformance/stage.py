@@ -26,7 +26,11 @@ class Stage:
         self._component("2c437327-f707-4c0d-8af2-eae19d1999b5", {"command": "echo hi"})
 
     def _component(self, version: str, spec: dict[str, Any]) -> None:
-        whole = {"name": "azureml_anonymous", "type": "command", "environment": "azureml:any:1"} | spec
+        whole = {
+            "name": "azureml_anonymous",
+            "type": "command",
+            "environment": "azureml:AzureML-any:1",
+        } | spec
         self._put(
             f"/components/azureml_anonymous/versions/{version}",
             {"componentSpec": whole, "isAnonymous": False},

@@ -13,7 +13,7 @@ from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_b
 
 from tests.support.emulator_support import Emulator, emulator, eventually
 
-ANY = "azureml:any:1"
+ANY = "azureml:AzureML-any:1"
 HERE = "azureml://datastores/workspaceblobstore/paths/own"
 
 

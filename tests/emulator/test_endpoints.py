@@ -153,6 +153,7 @@ def test_a_deployment_with_traffic_is_not_deleted(running: Emulator) -> None:
         ({"codeConfiguration": {"scoringScript": "score.py"}}, "needs 'codeId' and 'scoringScript'"),
         ({"codeConfiguration": CODE}, "'environmentId' is required"),
         ({"codeConfiguration": CODE, "environmentId": "e"}, "Code version c:1 not found"),
+        ({"environmentId": "azureml:nope:1"}, "No environment exists for name: nope, version: 1, label: "),
         (
             {"codeConfiguration": CODE | {"scoringScript": "../score.py"}, "environmentId": "e"},
             "a path inside the code",

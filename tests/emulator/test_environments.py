@@ -113,6 +113,55 @@ def test_a_whole_environment_is_archived_and_restored_but_none_of_the_services(
     assert running.arm("PUT", "/environments/AzureML-sklearn-1.5", archived).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ("azureml:nope:4", "name: nope, version: 4, label: "),
+        ("azureml:nope@latest", "name: nope, version: , label: latest"),
+        (f"{WS}/environments/nope/versions/4", "name: nope, version: 4, label: "),
+        (f"{WS}/environments/nope/labels/new", "name: nope, version: , label: new"),
+        ("nope", "name: nope, version: , label: "),
+        (4, None),
+    ],
+)
+def test_an_environment_that_is_not_there_is_refused_by_jobs_and_components(
+    running: Emulator, environment: Any, told: str | None
+) -> None:
+    sentence = f"No environment exists for {told}" if told else "must be named as azureml:NAME:VERSION"
+    job = {"jobType": "Command", "command": "true", "environmentId": environment}
+    spec = {"componentSpec": {"type": "command", "command": "true", "environment": environment}}
+    for path, properties in (("/jobs/refused", job), ("/components/refused/versions/1", spec)):
+        answer = running.arm("PUT", path, {"properties": properties})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "UserError")
+        assert sentence in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        "azureml:gone:1",
+        "azureml:gone@latest",
+        f"{WS}/environments/gone/labels/latest",
+        "azureml:AzureML-sklearn-1.5@latest",
+        "azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
+    ],
+)
+def test_a_pipelines_node_takes_an_environment_for_as_long_as_it_is_there(
+    running: Emulator, environment: str
+) -> None:
+    running.arm("PUT", "/environments/gone/versions/1", {"properties": {"image": IMAGE}})
+    spec = {"type": "command", "command": "true", "environment": environment}
+    name = f"c{abs(hash(environment))}"
+    made = running.arm("PUT", f"/components/{name}/versions/1", {"properties": {"componentSpec": spec}})
+    assert made.status_code == 201, made.text
+    nodes = {"a": {"type": "command", "componentId": made.json()["id"]}}
+    body = {"properties": {"jobType": "Pipeline", "jobs": nodes}}
+    assert running.arm("PUT", f"/jobs/{name}-1", body).status_code == 201
+    assert running.wait_job(f"{name}-1") == "Completed"
+    running.arm("DELETE", "/environments/gone/versions/1")
+    assert running.arm("PUT", f"/jobs/{name}-2", body).status_code == (400 if "gone" in environment else 201)
+
+
 def test_an_inline_environment_is_kept_with_its_job_whose_log_says_what_is_missing_here(
     ml: Any, running: Emulator
 ) -> None:

@@ -19,7 +19,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 def schedule() -> dict[str, Any]:
-    job = {"jobType": "Command", "command": "true", "environmentId": "azureml:any:1"}
+    job = {"jobType": "Command", "command": "true", "environmentId": "azureml:AzureML-any:1"}
     trigger = {"triggerType": "Cron", "expression": "0 3 * * *"}
     return {
         "isEnabled": False,

@@ -49,7 +49,12 @@ def ml(running: Emulator) -> Iterator[Any]:
 
 def command_job(**more: Any) -> dict[str, Any]:
     outputs = {"made": {"jobOutputType": "uri_folder"}, "single": {"jobOutputType": "uri_file"}}
-    job = {"jobType": "Command", "command": COMMAND, "environmentId": "azureml:any:1", "outputs": outputs}
+    job = {
+        "jobType": "Command",
+        "command": COMMAND,
+        "environmentId": "azureml:AzureML-any:1",
+        "outputs": outputs,
+    }
     return job | {"experimentName": "outputs"} | more
 
 

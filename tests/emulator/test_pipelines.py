@@ -96,6 +96,42 @@ def test_cancelling_a_pipeline_cancels_its_nodes(running: Emulator) -> None:
     assert not [p for p in running.processes() if p.name() == "sleep"]
 
 
+def test_a_node_is_cancelled_at_its_timeout_and_its_pipeline_with_it(running: Emulator) -> None:
+    nap = command_component(running, "nap", "sleep 60")
+    limits = {"limits": {"timeout": "PT1S", "job_limits_type": "Command"}}
+    running.arm("PUT", "/jobs/timed-1", pipeline({"nap": node(nap) | limits}))
+    assert running.wait_job("timed-1") == "Canceled"
+    child = children(running, "timed-1")["nap"]
+    assert (child["status"], "limits.timeout of PT1S" in str(child["error"])) == ("Canceled", True)
+    wrong = pipeline({"nap": node(nap) | {"limits": {"timeout": "soon"}}})
+    assert "'soon' of limits.timeout" in running.arm("PUT", "/jobs/timed-2", wrong).text
+
+
+@pytest.mark.parametrize(("timeout", "status"), [(2, "Canceled"), (60, "Completed")])
+def test_a_commands_timeout_counts_what_it_ran_under_an_earlier_emulator(
+    running: Emulator, timeout: int, status: str
+) -> None:
+    name = f"limited-{timeout}"
+    limits = {"jobLimitsType": "Command", "timeout": f"PT{timeout}S"}
+    job = {"jobType": "Command", "command": "sleep 4", "environmentId": "azureml:AzureML-any:1"}
+    assert running.arm("PUT", f"/jobs/{name}", {"properties": job | {"limits": limits}}).status_code == 201
+    eventually(lambda: running.status(name) == "Running", what="the command")
+    running.kill()
+    running.start(running.port)
+    assert running.wait_job(name) == status
+    assert not [p for p in running.processes() if p.name() == "sleep"]
+
+
+def test_a_default_compute_that_is_not_there_is_refused_and_serverless_always_is(running: Emulator) -> None:
+    quick = command_component(running, "quick", "true")
+    absent = pipeline({"a": node(quick)}, settings={"default_compute": f"{WS}/computes/absent"})
+    answer = running.arm("PUT", "/jobs/nowhere-1", absent)
+    assert (answer.status_code, "'absent' of settings.default_compute" in answer.text) == (400, True)
+    anywhere = {"a": node(quick), "b": node(quick) | {"computeId": "serverless"}}
+    running.arm("PUT", "/jobs/anywhere-1", pipeline(anywhere, settings={"default_compute": "serverless"}))
+    assert running.wait_job("anywhere-1") == "Completed"
+
+
 def test_a_running_command_outlives_the_emulator(running: Emulator) -> None:
     slow = command_component(running, "slow", "sleep 1.5; echo done")
     running.arm("PUT", "/jobs/slow-1", pipeline({"slow": node(slow)}))
@@ -120,12 +156,17 @@ def test_a_running_command_outlives_the_emulator(running: Emulator) -> None:
         (
             {"a": {**AUTOML_NODE, "compute": "azureml:absent"}},
             400,
-            "'azureml:absent' of the node 'a' was not found",
+            "'absent' of the node 'a' was not found",
         ),
         (
             {"a": {**AUTOML_NODE, "training_data": "${{parent.jobs.b.outputs.o}}"}},
             400,
             "'b', which is no node",
+        ),
+        (
+            {"a": {**AUTOML_NODE, "limits": {"timeout_minutes": "soon"}}},
+            400,
+            "no number of minutes",
         ),
         ({"a": {"type": "spark"}}, 400, "supported: command, automl, pipeline"),
         ({}, 400, "at least one node"),
@@ -140,7 +181,12 @@ def test_a_pipeline_that_cannot_run_is_refused_at_once(
 
 
 def test_an_anonymous_component_is_addressed_by_its_content(running: Emulator) -> None:
-    spec = {"type": "command", "command": "echo hi", "environment": "azureml:any:1", "is_deterministic": True}
+    spec = {
+        "type": "command",
+        "command": "echo hi",
+        "environment": "azureml:AzureML-any:1",
+        "is_deterministic": True,
+    }
     body = {"properties": {"componentSpec": spec, "isAnonymous": True}}
     path = "/components/azureml_anonymous/versions/"
     first = running.arm("PUT", path + "11111111-1111-1111-1111-111111111111", body)

@@ -15,7 +15,7 @@ import requests
 from dropml.azureml.core.orphans import marked
 from tests.support.emulator_support import Emulator, emulator, eventually
 
-JOB = {"properties": {"jobType": "Command", "command": "echo told", "environmentId": "azureml:any:1"}}
+JOB = {"properties": {"jobType": "Command", "command": "echo told", "environmentId": "azureml:AzureML-any:1"}}
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_a_command_jobs_exit_code_is_kept_over_a_restart(tmp_path: Path) -> None
             "properties": {
                 "jobType": "Command",
                 "command": "touch began; sleep 3; exit 3",
-                "environmentId": f"{WS}/environments/any/versions/1",
+                "environmentId": f"{WS}/environments/AzureML-any/versions/1",
                 "computeId": f"{WS}/computes/cpu-cluster",
             }
         }

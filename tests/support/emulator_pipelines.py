@@ -36,7 +36,9 @@ def pipeline_emulator(folder: Path, azurite: str, container: str) -> Iterator[Em
 
 def command_component(running: Emulator, name: str, command: str, **spec: Any) -> str:
     spec = {"name": name, "version": "1", "type": "command", "command": command} | spec
-    body = {"properties": {"componentSpec": spec | {"environment": "azureml:any:1"}, "isAnonymous": False}}
+    body = {
+        "properties": {"componentSpec": spec | {"environment": "azureml:AzureML-any:1"}, "isAnonymous": False}
+    }
     answer = running.arm("PUT", f"/components/{name}/versions/1", body)
     assert answer.status_code in (200, 201), answer.text
     return str(answer.json()["id"])

@@ -9,8 +9,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dropml.azureml.assets.environments import Environments
 from dropml.azureml.assets.versions import Versions, common
 from dropml.azureml.core.arm import ArmError, bad_request, not_found
+from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import json_body, properties_of
 from dropml.azureml.core.store import Doc
 
@@ -53,9 +55,19 @@ def _same(before: Doc, spec: Doc) -> bool:
     return old == {"jobs": old["jobs"]} | new if "jobs" in old else old == new
 
 
+def _by_content(spec: Doc) -> str:
+    """The version of an anonymous component."""
+    content = {k: v for k, v in spec.items() if k not in ("name", "version", "_source")}
+    return str(uuid.uuid5(_CONTENT, json.dumps(content, sort_keys=True)))
+
+
 class Components(Versions):
     kind, label, segments = "component", "component", ("components", "versions")
     container_verbs = ("GET", "PUT")
+
+    def __init__(self, context: Context, environments: Environments) -> None:
+        super().__init__(context)
+        self.environments = environments
 
     def find(self, key: str) -> Doc:
         name, _, version = key.partition("/")
@@ -89,26 +101,31 @@ class Components(Versions):
         spec = given.get("componentSpec")
         if not isinstance(spec, dict) or spec.get("type") not in _TYPES:
             raise bad_request(f"The field 'componentSpec' needs a type of {', '.join(_TYPES)}.")
-        self._check_spec(spec)
         anonymous = bool(given.get("isAnonymous"))
         before = self.get_doc(f"{name}/{version}")
         if before and _same(before["spec"], spec):
             spec = before["spec"]
-        elif anonymous:
-            content = {k: v for k, v in spec.items() if k not in ("name", "version", "_source")}
-            version = str(uuid.uuid5(_CONTENT, json.dumps(content, sort_keys=True)))
-        elif before:
+        elif before and not anonymous:
             raise bad_request(
                 f"Component {name}:{version} already exists with another specification. A version can't be "
                 "changed: use a new one.",
                 "BadArgument",
                 "Immutable",
             )
+        else:
+            self._check_spec(spec)
+            version = _by_content(spec) if anonymous else version
         properties = {**common(given), "description": None}
         doc, new = self.save(name, version, properties, spec=spec)
         return self.stored(doc, request, new=new or anonymous)
 
+    def runnable(self, spec: Doc) -> None:
+        """400 for a component whose environment isn't there."""
+        if spec.get("environment"):
+            self.environments.required(spec["environment"])
+
     def _check_spec(self, spec: Doc) -> None:
+        self.runnable(spec)
         if spec["type"] == "command" and not spec.get("command"):
             raise bad_request("A command component needs a 'command'.")
         for node in (spec.get("jobs") or {}).values():

@@ -20,6 +20,10 @@ from dropml.azureml.core.store import Doc
 _CONTENT = ("image", "build", "condaFile", "osType", "inferenceConfig")
 #: The service's own: whatever their version, they are there, each from Microsoft's registry of images.
 _CURATED = "azureml-"
+#: Of environments that a registry has, Microsoft's own or another: each is taken to be there.
+_REGISTRY = "azureml://registries/"
+#: Name, and version or label, of what names an environment.
+_NAMED = r"(.*?)(?:(?::|/versions/)(.*)|(?:@|/labels/)(.*))?"
 #: A name, and the version that it is pinned to; addresses, files and options of pip are no packages.
 _PACKAGE = re.compile(
     r"\s*([A-Za-z0-9][\w.\-]*)(?:\s*\[[^\]]*\])?(?=\s*(?:[=<>!~;,@#(]|$))\s*(?:===?\s*([\w.+!]+)(?=\s*(?:[,;#]|$)))?"
@@ -97,6 +101,22 @@ class Environments(Versions):
             "provisioningState": "Succeeded",
             "intellectualProperty": None,
         }
+
+    def required(self, environment: Any) -> None:
+        """400 for an environment that isn't there, in the service's words; any of a registry is."""
+        if not isinstance(environment, str):
+            raise bad_request(
+                "An environment must be named as azureml:NAME:VERSION, azureml:NAME@latest or by its id."
+            )
+        if environment.lower().startswith(_REGISTRY) or self.by_id(environment):
+            return
+        text = environment.rpartition("/environments/")[2].removeprefix("azureml:")
+        name, version, label = re.fullmatch(_NAMED, text, re.DOTALL).groups("")  # type: ignore[union-attr]
+        raise bad_request(
+            f"No environment exists for name: {name}, version: {version}, label: {label}",
+            "NotFound",
+            "EnvironmentNotFound",
+        )
 
     def said(self, environment: str | None) -> list[str]:
         """Sentences for the log of what runs with an environment: what it would have in Azure and hasn't here."""

@@ -31,15 +31,16 @@ class Versions(Resources):
         self.containers = Containers(self)
 
     def by_id(self, arm_id: str) -> Doc | None:
-        """The version that an ARM id, `azureml:name:version` or `name@latest` names."""
+        """The version that an ARM id, also of a label, `azureml:name:version` or `name@latest` names."""
         text = self.c.arm_name(arm_id, self.segments[0])
         if text is None:
             return None
+        text = text.replace("/labels/", "@")
         name, _, version = text.partition("/versions/")
         if not version and "@" in text:
             name, _, label = text.partition("@")
-            found = self.c.store.find(self.kind, parent=name, limit=1) if label == "latest" else []
-            return found[0][2] if found else None
+            latest = (self.containers.get_doc(name) or {}).get("latest") if label == "latest" else None
+            return self.get_doc(f"{name}/{latest}") if latest else None
         if not version:
             name, _, version = text.partition(":")
         return self.get_doc(f"{name}/{version}")

@@ -54,13 +54,7 @@ class BatchDeployments(LongRunning):
         spec = self.components.spec(configuration["componentId"]["assetId"])
         if spec["type"] != "pipeline":
             raise bad_request(f"The component is a {spec['type']}: a pipeline component is needed.")
-        target = configuration["settings"].get("default_compute")
-        if target and not self._computes.exists(self.c.arm_name(target, "computes") or ""):
-            raise bad_request(
-                f"The compute target '{target}' was not found in the workspace.",
-                "BadArgument",
-                "ComputeNotFound",
-            )
+        self._computes.required(configuration["settings"].get("default_compute"))
         before = self.get_doc(self.key(request))
         self.idle(before)
         doc = {

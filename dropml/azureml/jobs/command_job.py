@@ -6,7 +6,7 @@ import re
 import shlex
 
 from dropml.azureml.core.arm import bad_request
-from dropml.azureml.core.fields import one_of
+from dropml.azureml.core.fields import one_of, seconds
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.automl_job import RESOURCES, job_input
 
@@ -57,6 +57,13 @@ def job_outputs(given: Doc | None) -> Doc:
     return found
 
 
+def command_limits(given: Doc | None) -> Doc | None:
+    """The limits of a command job; 400 for a timeout that is no duration."""
+    if given and given.get("timeout"):
+        seconds(given["timeout"], "limits.timeout")
+    return given
+
+
 def command_properties(given: Doc) -> Doc:
     """The ARM properties of a command job."""
     for key in ("command", "environmentId"):
@@ -79,7 +86,7 @@ def command_properties(given: Doc) -> Doc:
         "outputs": job_outputs(given.get("outputs")),
         "distribution": given.get("distribution"),
         "autologgerSettings": given.get("autologgerSettings"),
-        "limits": given.get("limits"),
+        "limits": command_limits(given.get("limits")),
         "parameters": {},
         "queueSettings": {"jobTier": "Null", "priority": None} | (given.get("queueSettings") or {}),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from dropml.azureml.assets.data import Data
 from dropml.azureml.assets.environments import Environments
 from dropml.azureml.assets.models import Models
 from dropml.azureml.core.arm import ArmError
+from dropml.azureml.core.fields import seconds
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.command_job import render
 from dropml.azureml.jobs.nodes import Nodes
@@ -21,6 +23,7 @@ from dropml.azureml.jobs.output_assets import OutputAssets
 from dropml.azureml.jobs.outputs import JobOutputs
 from dropml.azureml.jobs.runs import BUILD_LOG, TERMINAL
 from dropml.azureml.workspace.storage import DataError
+from dropml.common import family
 from dropml.common.logs import bound, tail
 from dropml.common.processes import Caps, Child, find_by_argument, start
 
@@ -194,9 +197,16 @@ class CommandRunner:
         run = self._runs.get(name)
         if run and run["cancel_requested"]:
             await child.stop(5)
+        limits = (run or {})["properties"].get("limits") or {}
+        allowed = seconds(limits["timeout"], "limits.timeout") if limits.get("timeout") else math.inf
         try:
             while child.alive():
                 bound(self._runs.folder(name) / "user_logs" / "std_log.txt")
+                # By its process' age: what it has run under an earlier emulator counts.
+                if family.age(child.started) > allowed:
+                    self._time_out(name, limits["timeout"])
+                    await child.stop(5)
+                    break
                 await asyncio.sleep(_POLL)
         finally:
             self.children.pop(name, None)
@@ -206,6 +216,16 @@ class CommandRunner:
         if run and not run["cancel_requested"] and not run.get("interrupted"):
             wrong = await self._kept(run, self._written_code(name, child.code))
         self._conclude(name, child.code, wrong)
+
+    def _time_out(self, name: str, timeout: str) -> None:
+        """The service cancels a job that runs for longer than its limit; its run tells why."""
+        message = f"The job ran for longer than its limits.timeout of {timeout} and was cancelled."
+
+        def request(found: Doc) -> None:
+            found |= {"cancel_requested": True, "status": "CancelRequested"}
+            found["error"] = {"code": "UserError", "message": message}
+
+        self._runs.edit(name, request)
 
     async def _kept(self, run: Doc, code: int | None) -> str:
         """What kept an output from its place, empty where all are there; a failed job's become no assets."""

@@ -18,6 +18,7 @@ from dropml.azureml.jobs.pipeline_nodes import (
     command_node,
     component_inputs,
     depends_on,
+    node_limits,
     ordered,
 )
 from dropml.azureml.workspace.computes import Computes
@@ -25,7 +26,7 @@ from dropml.azureml.workspace.computes import Computes
 
 class PipelineSpec:
     def __init__(self, context: Context, components: Components, computes: Computes) -> None:
-        self._c, self._components, self._computes = context, components, computes
+        self._c, self.components, self._computes = context, components, computes
 
     # -- the pipeline --------------------------------------------------------------------------------------
 
@@ -48,7 +49,8 @@ class PipelineSpec:
         if given.get("sourceJobId") and not properties["jobs"]:
             properties |= self._of_source(given["sourceJobId"])
         if given.get("componentId") and not properties["jobs"]:
-            properties["jobs"] = self._components.spec(given["componentId"]).get("jobs") or {}
+            properties["jobs"] = self.components.spec(given["componentId"]).get("jobs") or {}
+        self._computes.required(properties["settings"].get("default_compute"), " of settings.default_compute")
         self.check_nodes(properties["jobs"])
         return properties
 
@@ -68,19 +70,14 @@ class PipelineSpec:
                     f"The node '{name}' is of type '{kind}'; supported: command, automl, pipeline."
                 )
             if kind != "automl":
-                self._components.spec(node.get("componentId") or "")
+                self.components.runnable(self.components.spec(node.get("componentId") or ""))
+                node_limits(node, lambda value: value)
             else:
                 automl_node(node, lambda _: {"uri": "azureml:any:1", "jobInputType": "mltable"})
             absent = depends_on(node) - nodes.keys()
             if absent:
                 raise bad_request(f"The node '{name}' takes an output of '{min(absent)}', which is no node.")
-            target = node.get("computeId") or node.get("compute")
-            if target and not self._computes.exists(self._c.arm_name(target, "computes") or ""):
-                raise bad_request(
-                    f"The compute target '{target}' of the node '{name}' was not found in the workspace.",
-                    "BadArgument",
-                    "ComputeNotFound",
-                )
+            self._computes.required(node.get("computeId") or node.get("compute"), f" of the node '{name}'")
         ordered(nodes)
 
     def run_properties(self, properties: Doc) -> dict[str, str]:
@@ -117,7 +114,7 @@ class PipelineSpec:
         if node["type"] == "automl":
             kind, body = "AutoML", automl_node(node, bound)
         else:
-            spec = self._components.spec(node["componentId"])
+            spec = self.components.spec(node["componentId"])
             body = self._component(name, node, spec, bound)
             kind = "Pipeline" if spec["type"] == "pipeline" else "Command"
         settings = properties["settings"]
@@ -139,7 +136,7 @@ class PipelineSpec:
             for key, declared in (spec.get("outputs") or {}).items()
         }
         if spec["type"] != "pipeline":
-            return command_node(node, spec, inputs, outputs)
+            return command_node(node, spec, inputs, outputs, node_limits(node, bound))
         return self.properties(
             {
                 "jobs": spec.get("jobs"),

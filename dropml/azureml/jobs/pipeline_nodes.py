@@ -10,7 +10,7 @@ from typing import Any
 from dropml.azureml.core.arm import bad_request
 from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs import automl_job
-from dropml.azureml.jobs.command_job import command_properties
+from dropml.azureml.jobs.command_job import command_limits, command_properties
 
 _BINDING = re.compile(r"^\$\{\{\s*parent\.(inputs|outputs)\.([\w.\-]+)\s*\}\}$")
 _NODE_OUTPUT = re.compile(r"\$\{\{\s*parent\.jobs\.([\w\-]+)\.outputs\.([\w\-]+)\s*\}\}")
@@ -29,7 +29,12 @@ def _camel(node: Doc, names: dict[str, str]) -> Doc:
 
 
 def _minutes(value: Any) -> str:
-    return f"PT{float(value) * 60:.6f}".rstrip("0").rstrip(".") + "S"
+    try:
+        return f"PT{float(value) * 60:.6f}".rstrip("0").rstrip(".") + "S"
+    except (TypeError, ValueError):
+        raise bad_request(
+            f"The value '{value}' of an AutoML node's timeout is no number of minutes."
+        ) from None
 
 
 def bound_value(value: Any, properties: Doc, output_of: OutputOf) -> Any:
@@ -58,7 +63,18 @@ def component_inputs(name: str, node: Doc, spec: Doc, bound: Callable[[Any], Any
     return inputs
 
 
-def command_node(node: Doc, spec: Doc, inputs: Doc, outputs: Doc) -> Doc:
+def node_limits(node: Doc, bound: Callable[[Any], Any]) -> Doc | None:
+    """A command node's limits in the job's wire form; 400 for a timeout that is none, where it isn't bound later."""
+    timeout = bound((node.get("limits") or {}).get("timeout"))
+    if isinstance(timeout, dict):
+        timeout = timeout.get("value")
+    if timeout is None or _BINDING.match(str(timeout)):
+        return None
+    text = f"PT{timeout}S" if str(timeout).isdecimal() else timeout
+    return command_limits({"jobLimitsType": "Command", "timeout": text})
+
+
+def command_node(node: Doc, spec: Doc, inputs: Doc, outputs: Doc, limits: Doc | None) -> Doc:
     """A node of a command component as a command job."""
     return command_properties(
         {
@@ -71,6 +87,7 @@ def command_node(node: Doc, spec: Doc, inputs: Doc, outputs: Doc) -> Doc:
             },
             "inputs": inputs,
             "outputs": outputs,
+            "limits": limits,
             "componentId": node["componentId"],
         }
     )

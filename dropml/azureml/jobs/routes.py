@@ -42,19 +42,13 @@ class Jobs(Resources):
     def normal(self, given: Doc) -> Doc:
         """A job's properties as the service stores them; 4xx for what it refuses."""
         kind = one_of(given.get("jobType"), ("AutoML", "Command", "Pipeline"), "jobType")
-        target = given.get("computeId")
-        if target:
-            name = self.c.arm_name(target, "computes")
-            if name is None or not self._computes.exists(name):
-                raise bad_request(
-                    f"The compute target '{name or target}' was not found in the workspace.",
-                    "BadArgument",
-                    "ComputeNotFound",
-                )
+        self._computes.required(given.get("computeId"))
         if kind == "AutoML":
             return automl_job.properties(given)
         if kind == "Command":
-            return command_properties(given)
+            properties = command_properties(given)
+            self._pipelines.components.environments.required(properties["environmentId"])
+            return properties
         return self._pipelines.properties(given)
 
     def submit(self, name: str, given: Doc, **extra: Any) -> Doc:

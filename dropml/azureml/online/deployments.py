@@ -64,6 +64,8 @@ class OnlineDeployments(LongRunning):
         model = self._model(properties)
         if code := properties["codeConfiguration"]:
             properties["codeName"] = self._endpoints.scripts.code_name(code["codeId"])
+        if properties["environmentId"]:
+            self._endpoints.scripts.environments.required(properties["environmentId"])
         before = self.get_doc(self.key(request))
         self.idle(before)
         if before is None and self.c.store.count("deployment", endpoint["name"]) >= MAX_DEPLOYMENTS:

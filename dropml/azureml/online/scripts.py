@@ -59,7 +59,7 @@ def shown_variables(properties: Doc, model: str | None) -> dict[str, str]:
 
 class Scripts:
     def __init__(self, context: Context, codes: Codes, environments: Environments) -> None:
-        self._c, self._codes, self._environments = context, codes, environments
+        self._c, self._codes, self.environments = context, codes, environments
 
     def code_name(self, code_id: str) -> str:
         """The folder that the code was uploaded from; 404 where there is no such code asset."""
@@ -101,7 +101,7 @@ class Scripts:
 
     def served(self, properties: Doc, model: Doc | None, mounts: Path) -> Doc:
         """The part of `endpoint.json` that a scoring script or an environment adds."""
-        notes = self._environments.said(properties["environmentId"])
+        notes = self.environments.said(properties["environmentId"])
         code = properties["codeConfiguration"]
         if code is None:
             return {"notes": [*notes, *self._lacking(model)]}

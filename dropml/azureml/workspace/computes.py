@@ -37,6 +37,8 @@ SIZES = {
 #: Cores of a family beyond those of its clusters' nodes.
 _FREE_CORES = 24
 #: 2 to 16 characters for a cluster would refuse names that the service takes: 3 to 32, as the portal says.
+#: The compute target that every workspace has.
+_SERVERLESS = "serverless"
 _NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9\-]{1,30}[a-zA-Z0-9]$")
 
 
@@ -117,10 +119,18 @@ class Computes(LongRunning):
         properties = found["properties"] if found else self._fill({"vmSize": self.c.settings.vm_size})
         cores, memory = size_of(properties["vmSize"])
         nodes = properties["scaleSettings"]["maxNodeCount"]
-        return (name or "serverless", nodes, cores, memory)
+        return (name or _SERVERLESS, nodes, cores, memory)
 
-    def exists(self, name: str) -> bool:
-        return self.get_doc(name) is not None
+    def required(self, target: str | None, of: str = "") -> None:
+        """400 for a compute target that isn't there; none, and `serverless`, always are. `of` names who wants it."""
+        name = self.c.arm_name(target, "computes") if target else _SERVERLESS
+        if name == _SERVERLESS or (name and self.get_doc(name)):
+            return
+        raise bad_request(
+            f"The compute target '{name or target}'{of} was not found in the workspace.",
+            "BadArgument",
+            "ComputeNotFound",
+        )
 
     def missing(self, key: str) -> ArmError:
         return EmptyNotFoundError()

@@ -191,7 +191,9 @@ def automl_job() -> None:
 
 def _component(name: str, text: str) -> object:
     return load_component(
-        source=_file(f"{name}.yml", f"name: {name}{TAG}\ntype: command\n{text}environment: azureml:any:1\n")
+        source=_file(
+            f"{name}.yml", f"name: {name}{TAG}\ntype: command\n{text}environment: azureml:AzureML-any:1\n"
+        )
     )
 
 
