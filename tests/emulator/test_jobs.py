@@ -222,6 +222,29 @@ def test_what_azure_refuses_at_submission_is_refused(
     assert running.arm("GET", "/jobs/refused-1").status_code == 404
 
 
+def test_lists_hold_the_jobs_that_are_asked_for(running: Emulator) -> None:
+    submit(running, "asked-1", trials=1, seconds=0)
+    own: dict[str, Any] = {"jobType": "Command", "command": "true"}
+    own |= {
+        "environmentId": "azureml:AzureML-any:1",
+        "tags": {"t": "1"},
+        "properties": {"p": "v"},
+        "outputs": {"o": {"assetName": "kept"}},
+    }
+    running.arm("PUT", "/jobs/asked-2", {"properties": own})
+
+    def names(**asked: str) -> set[str]:
+        found = running.arm("GET", "/jobs", params=asked).json()["value"]
+        return {job["name"] for job in found} & {"asked-1", "asked-2"}
+
+    assert names(scheduled="false") == {"asked-1", "asked-2"}
+    assert names(jobType="command") == names(tag="t") == names(assetName="kept") == {"asked-2"}
+    assert names(properties="p=v") == names(properties="p", jobType="Command") == {"asked-2"}
+    assert names(jobType="AutoML") == {"asked-1"}
+    for nothing in ({"tag": "zzz"}, {"properties": "p=w"}, {"scheduled": "true"}, {"scheduleId": "s"}):
+        assert names(**nothing) == set()
+
+
 def test_lists_hold_jobs_but_not_their_children_newest_first_in_pages(running: Emulator) -> None:
     for name in ("list-1", "list-2", "list-3"):
         submit(running, name, trials=1, seconds=0)

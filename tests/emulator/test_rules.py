@@ -115,6 +115,59 @@ def test_a_data_version_keeps_its_path_and_its_container_counts_versions(running
     assert [v["name"] for v in running.call("GET", listed["nextLink"]).json()["value"]] == ["1"]
 
 
+@pytest.fixture(scope="module")
+def versions(running: Emulator) -> Emulator:
+    """1 to 4; the second has a tag of another value, the third is changed last."""
+    for version, tag, said in (
+        ("1", "a", "x"),
+        ("2", "b", "y"),
+        ("3", "a", "y"),
+        ("4", "a", "y"),
+        ("3", "a", "z"),
+    ):
+        own = {"dataType": "uri_file", "dataUri": "https://x/y", "description": said, "tags": {"team": tag}}
+        properties = {"properties": own | {"properties": {"n": int(version)}}}
+        assert running.arm("PUT", f"/data/many/versions/{version}", properties).status_code < 300
+    return running
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, ["4", "3", "2", "1"]),
+        ({"$orderBy": "createdtime asc"}, ["1", "2", "3", "4"]),
+        ({"$orderBy": "modifiedtime desc"}, ["3", "4", "2", "1"]),
+        ({"tags": "team=a"}, ["4", "3", "1"]),
+        ({"$tags": "team"}, ["4", "3", "2", "1"]),
+        ({"$tags": "team,other"}, []),
+        ({"properties": "n=2"}, ["2"]),
+        ({"version": "2"}, ["2"]),
+        ({"description": "y"}, ["4", "2"]),
+        ({"stage": "Production"}, []),
+        ({"offset": "1"}, ["3", "2", "1"]),
+        ({"offset": "1", "tags": "team=a", "$orderBy": "createdtime asc"}, ["3", "4"]),
+    ],
+)
+@pytest.mark.parametrize("top", ["1", "2", "100"])
+def test_a_list_holds_what_its_query_asks_for_in_that_order_page_by_page(
+    versions: Emulator, asked: dict[str, str], expected: list[str], top: str
+) -> None:
+    found: list[str] = []
+    answer = versions.arm("GET", "/data/many/versions", params={**asked, "$top": top}).json()
+    while True:
+        assert len(answer["value"]) <= int(top)
+        found += [each["name"] for each in answer["value"]]
+        if "nextLink" not in answer:
+            break
+        answer = versions.call("GET", answer["nextLink"]).json()
+    assert found == expected
+
+
+@pytest.mark.parametrize("asked", [{"$orderBy": "name"}, {"$top": "0"}, {"offset": "-1"}, {"count": "few"}])
+def test_a_query_that_no_list_can_answer_is_refused(running: Emulator, asked: dict[str, str]) -> None:
+    assert running.arm("GET", "/models", params=asked).status_code == 400
+
+
 def test_archived_versions_leave_the_active_view(running: Emulator) -> None:
     put_data(running, "shelf", "1")
     put_data(running, "shelf", "2")

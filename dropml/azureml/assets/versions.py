@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import Route
 from dropml.azureml.core.arm import ArmError, bad_request, reply
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import VERSION_NAME, check_name, json_body, properties_of
+from dropml.azureml.core.listing import Fits, Of, conditions
 from dropml.azureml.core.resources import Resources, archived
 from dropml.azureml.core.store import Doc
 
@@ -86,6 +88,18 @@ class Versions(Resources):
 
     def where(self, request: Request) -> dict[str, Any]:
         return archived(request)
+
+    def filters(self, query: Mapping[str, str]) -> list[Fits]:
+        def of(word: str) -> Of:
+            return lambda doc: doc["properties"].get(word)
+
+        values = {
+            "version": lambda doc: doc["version"],
+            "description": of("description"),
+            "stage": of("stage"),
+        }
+        tags, properties = of("tags"), of("properties")
+        return conditions(query, values, {"tags": tags, "$tags": tags, "properties": properties})
 
     async def all(self, request: Request) -> Response:
         self.containers.find(request.path_params["name"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -10,12 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, resource_type, system_data
+from dropml.azureml.core.arm import ArmError, not_found, reply, resource_type, system_data
 from dropml.azureml.core.context import Context
+from dropml.azureml.core.listing import Asked, Fits, page
 from dropml.azureml.core.operations import Form, Kind, OperationFailedError
 from dropml.azureml.core.store import Doc
-
-_PAGE = 100
 
 
 class Resources:
@@ -94,6 +95,10 @@ class Resources:
         """What a list leaves out, as columns of the store."""
         return {}
 
+    def filters(self, _query: Mapping[str, str]) -> list[Fits]:
+        """What a document must meet to be listed, by the words of the query."""
+        return []
+
     async def get(self, request: Request) -> Response:
         return reply(self.shown(self.find(self.key(request)), request))
 
@@ -101,24 +106,15 @@ class Resources:
         return reply(self.page(request))
 
     def page(self, request: Request) -> Doc:
-        """One page of the collection, newest first; `nextLink` is absolute and only there if more follows."""
+        """One page of the collection, newest first unless asked; `nextLink` is absolute and only there if more follows."""
         query = dict(request.query_params)
-        try:
-            top = int(query.get("$top", _PAGE))
-            token = query.get("$skipToken") or query.get("$skip")
-            before = int(token) if token else None
-        except ValueError:
-            raise bad_request(
-                "The values of $top and $skip must be those of a nextLink, or whole numbers."
-            ) from None
-        if top < 1:
-            raise bad_request(f"$top must be 1 or more, not {top}.")
         inside = {"parent": request.path_params[self.names[0]]} if len(self.names) > 1 else {}
-        rows = self.c.store.find(self.kind, before=before, limit=top + 1, **inside, **self.where(request))
-        answer: Doc = {"value": [self.shown(doc, request) for _, _, doc in rows[:top]]}
-        if len(rows) > top:
+        find = partial(self.c.store.find, self.kind, **inside, **self.where(request))
+        docs, more = page(find, Asked.by(query), self.filters(query))
+        answer: Doc = {"value": [self.shown(doc, request) for doc in docs]}
+        if more:
             query.pop("$skip", None)
-            query["$skipToken"] = str(rows[top - 1][0])
+            query["$skipToken"] = more
             raw = request.scope.get("original_path", request.url.path)
             answer["nextLink"] = f"{self.c.settings.base_url}{raw}?{urlencode(query, safe='$')}"
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, system_data
 from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
+from dropml.azureml.core.listing import Fits, Of, conditions
 from dropml.azureml.core.operations import Form, Kind, OperationFailedError
 from dropml.azureml.core.resources import Resources, archived
 from dropml.azureml.core.store import Doc
@@ -147,6 +149,21 @@ class Jobs(Resources):
         """Runs that MLflow made are no jobs: run history and MLflow list them."""
         return {"top_level": True, "except_type": TRACKED, **archived(request)}
 
+    def filters(self, query: Mapping[str, str]) -> list[Fits]:
+        """`tag` is one key; `scheduleId` is a schedule's name or id."""
+        values: dict[str, Of] = {
+            "jobType": lambda run: run["type"],
+            "scheduled": lambda run: run.get("schedule") is not None,
+            "scheduleId": lambda run: run.get("schedule"),
+        }
+        asked = dict(query) | {"scheduleId": query.get("scheduleId", "").rpartition("/")[2]}
+        found = conditions(asked, values, {"properties": lambda run: run["run_properties"]})
+        if tag := query.get("tag"):
+            found.append(lambda run: tag in run["tags"])
+        if asset := query.get("assetName"):
+            found.append(lambda run: asset in _registered(run))
+        return found
+
     async def patch(self, request: Request) -> Response:
         run = self.find(self.key(request))
         given = properties_of(await json_body(request))
@@ -202,6 +219,11 @@ class Jobs(Resources):
             Route("/ws/jobs/{name}/cancel", self.cancel, methods=["POST"]),
             Route("/_emulator/jobs/{name}", self.debug, methods=["GET"]),
         ]
+
+
+def _registered(run: Doc) -> set[str | None]:
+    """The names of the assets that a job's outputs become."""
+    return {(output or {}).get("assetName") for output in (run["properties"].get("outputs") or {}).values()}
 
 
 def _default_output(name: str) -> Doc:

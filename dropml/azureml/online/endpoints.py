@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import jwt
@@ -15,6 +16,7 @@ from dropml.azureml.assets.models import Models
 from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply
 from dropml.azureml.core.context import Context
 from dropml.azureml.core.fields import ENDPOINT_NAME, check_name, json_body, one_of, properties_of, seconds
+from dropml.azureml.core.listing import Fits, Of, conditions
 from dropml.azureml.core.operations import Form, Kind, OperationFailedError
 from dropml.azureml.core.resources import LongRunning
 from dropml.azureml.core.store import Doc
@@ -41,6 +43,13 @@ class OnlineEndpoints(LongRunning):
         self._models, self.scripts = models, scripts
         self.processes = EndpointProcesses(context, self.served)
         context.operations.register("endpoint.keys", Kind(self.put_form, self.work_put, self.settle_put))
+
+    def filters(self, query: Mapping[str, str]) -> list[Fits]:
+        values: dict[str, Of] = {"name": lambda doc: doc["name"], "computeType": lambda _: "Managed"}
+        pairs: dict[str, Of] = {
+            "tags": lambda doc: doc["tags"], "properties": lambda doc: doc["properties"]["properties"],
+        }  # fmt: skip
+        return conditions(query, values, pairs)
 
     # -- state ---------------------------------------------------------------------------------------------
 
