@@ -17,6 +17,8 @@ _HINT = (
 )
 #: pandas keeps whole numbers beyond these as objects, which MLflow refuses.
 _INT64, _INT32 = range(-(2**63), 2**63), range(-(2**31), 2**31)
+#: JSON's 1e999 is read as one of these.
+_ENDLESS = frozenset((math.inf, -math.inf))
 _NUMPY = {
     "long": "int64",
     "integer": "int32",
@@ -126,6 +128,8 @@ def _integer(name: str, value: Any) -> Any:
 
 def _double(name: str, value: Any) -> Any:
     if type(value) is float:
+        if value in _ENDLESS:
+            raise SignatureError(f"Column {name} holds {value}, and there is no score for what is endless.")
         return value
     if value is None:
         return math.nan

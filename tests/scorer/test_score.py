@@ -277,7 +277,7 @@ class TestACompiledModel:
         assert (status, answer["errors"][0]["column"]) == (400, "income")
 
     @pytest.mark.parametrize("text", ["1e400", "-1e400"])
-    @pytest.mark.parametrize("column", ["age", "job", "member", "joined"])
+    @pytest.mark.parametrize("column", ["age", "income", "job", "member", "joined"])
     def test_endlessness_is_told_in_words_that_json_has(
         self, deploy: Deploy, trained: Path, column: str, text: str
     ) -> None:
