@@ -174,8 +174,14 @@ def test_a_schedule_is_made_listed_disabled_and_deleted(ml: Any, data: Any) -> N
     made = ml.schedules.begin_create_or_update(schedule).result()
     assert (made.name, made.is_enabled, made.trigger.expression) == ("nightly", True, "0 3 * * *")
     assert [s.name for s in ml.schedules.list()] == ["nightly"]
+    triggered = ml.schedules.trigger("nightly")
+    assert triggered.schedule_action_type == "CreateJob"
+    assert [j.name for j in ml.jobs.list(scheduled_job_name="nightly")] == [triggered.job_name]
+    ml.jobs.begin_cancel(triggered.job_name).result()
     with pytest.raises(HttpResponseError, match="disable it"):
         ml.schedules.begin_delete("nightly")
     assert ml.schedules.begin_disable("nightly").result().is_enabled is False
+    with pytest.raises(HttpResponseError, match="enable it before it is triggered"):
+        ml.schedules.trigger("nightly")
     ml.schedules.begin_delete("nightly").result()
     assert list(ml.schedules.list()) == []

@@ -161,6 +161,70 @@ def test_a_deleted_run_leaves_the_active_view_and_is_restored(running: Emulator,
     post(running, "runs/delete", {"run_id": run})
 
 
+@pytest.fixture(scope="module")
+def experiments(running: Emulator) -> list[str]:
+    """The ids of three experiments, the first of which has a tag since it was made and the third got one later."""
+    tags = [{"key": "kind", "value": "steps"}]
+    found = [
+        str(
+            post(running, "experiments/create", {"name": f"searched-{n}", "tags": tags if n == 1 else []})[
+                "experiment_id"
+            ]
+        )
+        for n in (1, 2, 3)
+    ]
+    post(
+        running,
+        "experiments/set-experiment-tag",
+        {"experiment_id": found[2], "key": "kind", "value": "walks"},
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"filter": "name = 'searched-2'"}, [2]),
+        ({"filter": "name LIKE 'searched-%'"}, [3, 2, 1]),
+        ({"filter": "name LIKE 'searched-%'", "order_by": ["creation_time ASC"]}, [1, 2, 3]),
+        ({"filter": "name ILIKE 'SEARCHED-%'", "order_by": ["name"]}, [1, 2, 3]),
+        ({"filter": "attribute.creation_time > 0 AND tags.kind = 'steps'"}, [1]),
+        ({"filter": "tags.kind LIKE '%s'", "view_type": "ALL"}, [3, 1]),
+        ({"filter": "name = 'searched-2'", "view_type": "DELETED_ONLY"}, []),
+    ],
+)
+@pytest.mark.parametrize("most", [1, 2, 1000])
+def test_a_search_of_experiments_holds_what_it_asks_for_page_by_page(
+    running: Emulator, experiments: list[str], asked: dict[str, Any], expected: list[int], most: int
+) -> None:
+    found: list[str] = []
+    token: dict[str, str] = {}
+    while True:
+        answer = post(running, "experiments/search", {**asked, **token, "max_results": most})
+        assert len(answer["experiments"]) <= most
+        found += [each["experiment_id"] for each in answer["experiments"]]
+        if "next_page_token" not in answer:
+            break
+        token = {"page_token": answer["next_page_token"]}
+    assert found == [experiments[n - 1] for n in expected]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filter": "metrics.auc > 1"},
+        {"filter": "status = 'FINISHED'"},
+        {"order_by": ["start_time"]},
+        {"max_results": 0},
+        {"page_token": "x"},
+    ],
+)
+def test_a_search_of_experiments_that_can_not_be_read_is_refused(
+    running: Emulator, wrong: dict[str, Any]
+) -> None:
+    assert post(running, "experiments/search", wrong, 400)["error_code"] == "INVALID_PARAMETER_VALUE"
+
+
 def test_a_tag_is_deleted_once(running: Emulator, experiment: str) -> None:
     run = post(running, "runs/create", {"experiment_id": experiment, "tags": [{"key": "t", "value": "v"}]})[
         "run"

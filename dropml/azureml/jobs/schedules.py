@@ -9,8 +9,9 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from dropml.azureml.core.arm import ArmError, bad_request, not_found, reply, system_data
+from dropml.azureml.core.arm import ArmError, bad_request, conflict, not_found, reply, system_data
 from dropml.azureml.core.clock import stamp
 from dropml.azureml.core.fields import check_name, json_body, one_of, properties_of
 from dropml.azureml.core.loops import contained, every
@@ -111,6 +112,27 @@ class Schedules(LongRunning):
         if doc["properties"]["isEnabled"]:
             raise bad_request(f"The schedule {doc['name']} is enabled: disable it before it is deleted.")
 
+    async def trigger(self, request: Request) -> Response:
+        """One more job of an enabled schedule, as of the time that is asked for."""
+        doc = self.find(self.key(request))
+        if not doc["properties"]["isEnabled"]:
+            raise bad_request(f"The schedule {doc['name']} is disabled: enable it before it is triggered.")
+        text = str((await json_body(request)).get("scheduleTime") or stamp(self.c.clock.now()))
+        try:
+            due = datetime.fromisoformat(text)
+        except ValueError:
+            raise bad_request(f"The scheduleTime '{text}' is no time such as 2026-01-31T09:00:00Z.") from None
+        due = due.astimezone(UTC) if due.tzinfo else due.replace(tzinfo=UTC)
+        name = f"{doc['name']}-{due:%Y%m%dT%H%M%S%f}"
+        if self._jobs.get_doc(name):
+            raise conflict(f"The schedule {doc['name']} was triggered at {text} already.")
+        self._submit(doc, due.timestamp(), name)
+        return reply({"submissionId": name, "scheduleActionType": "CreateJob"})
+
+    def routes(self) -> list[Route]:
+        trigger = Route("/ws/schedules/{name}/trigger", self.trigger, methods=["POST"])
+        return [*super().routes(), trigger]
+
     # -- firing --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -160,14 +182,17 @@ class Schedules(LongRunning):
             self.c.store.update("schedule", doc["name"], lambda d: d.update(next=doc["next"], fired=now))
 
     def _fire(self, doc: Doc, due: float) -> None:
-        text = json.dumps(doc["properties"]["action"]["jobDefinition"])
-        text = text.replace("${{creation_context.trigger_time}}", stamp(due))
-        definition = json.loads(text)
-        definition["experimentName"] = definition.get("experimentName") or "Default"
         name = f"{doc['name']}-{datetime.fromtimestamp(due, UTC):%Y%m%dT%H%M%S}"
         if self.c.store.get("run", name):
             return
         try:
-            self._jobs.submit(name, definition, schedule=doc["name"])
+            self._submit(doc, due, name)
         except ArmError as error:
             log.error("schedule %s: its job can't be submitted: %s", doc["name"], error.message)
+
+    def _submit(self, doc: Doc, due: float, name: str) -> None:
+        text = json.dumps(doc["properties"]["action"]["jobDefinition"])
+        text = text.replace("${{creation_context.trigger_time}}", stamp(due))
+        definition = json.loads(text)
+        definition["experimentName"] = definition.get("experimentName") or "Default"
+        self._jobs.submit(name, definition, schedule=doc["name"])

@@ -1,4 +1,4 @@
-"""MLflow's filter and order of runs: `metrics.auc > 0.9 and tags.x LIKE 'a%'`, `metrics.auc DESC`.
+"""MLflow's filter and order of runs and experiments: `metrics.auc > 0.9 and tags.x LIKE 'a%'`, `metrics.auc DESC`.
 
 https://mlflow.org/docs/latest/search-runs . Conditions are joined by AND; OR and brackets aren't part of it.
 """
@@ -30,7 +30,9 @@ _ATTRIBUTES = {
     "run_id": "run_id", "run_name": "run_name", "status": "status", "user_id": "user_id",
     "artifact_uri": "artifact_uri", "start_time": "start_time", "end_time": "end_time", "created": "start_time",
 }  # fmt: skip
-_NUMERIC = ("start_time", "end_time")
+_NUMERIC = ("start_time", "end_time", "creation_time", "last_update_time")
+#: What can be asked of an experiment; its id can be sorted by, and not searched for.
+_OF_EXPERIMENTS = {n: n for n in ("name", "experiment_id", "creation_time", "last_update_time")}
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,17 @@ def _invalid(message: str) -> MlflowError:
     return MlflowError(400, "INVALID_PARAMETER_VALUE", message)
 
 
-def _key(match: re.Match[str]) -> Key:
+def _key(match: re.Match[str], *, experiments: bool) -> Key:
     name = match["tick"] or match["quoted"] or match["plain"]
     kind = _KINDS.get((match["kind"] or "attribute").lower())
-    if kind is None:
-        raise _invalid(f"Invalid entity type '{match['kind']}': use metric, parameter, tag or attribute.")
+    if kind is None or (experiments and kind not in ("tag", "attribute")):
+        valid = "tag or attribute" if experiments else "metric, parameter, tag or attribute"
+        raise _invalid(f"Invalid entity type '{match['kind']}': use {valid}.")
     if kind == "attribute":
-        known = _ATTRIBUTES.get(name.lower().replace(" ", "_"))
+        attributes = _OF_EXPERIMENTS if experiments else _ATTRIBUTES
+        known = attributes.get(name.lower().replace(" ", "_"))
         if known is None:
-            raise _invalid(f"Invalid attribute key '{name}' specified. Valid keys are {sorted(_ATTRIBUTES)}.")
+            raise _invalid(f"Invalid attribute key '{name}' specified. Valid keys are {sorted(attributes)}.")
         name = known
     return Key(kind, name)
 
@@ -120,14 +124,14 @@ def _unquoted(text: str) -> str:
     return text[1:-1].replace("''", "'") if text[0] == "'" else text[1:-1]
 
 
-def conditions(text: str) -> Iterator[Condition]:
+def conditions(text: str, *, experiments: bool = False) -> Iterator[Condition]:
     """The conditions of a filter; MlflowError names what it can't read."""
     at, end = 0, len(text.rstrip())
     while at < end:
         match = _CONDITION.match(text, at)
         if match is None:
             raise _invalid(f"Invalid clause(s) in filter string: '{text[at:].strip()}'.")
-        key, operator = _key(match), " ".join(match["operator"].upper().split())
+        key, operator = _key(match, experiments=experiments), " ".join(match["operator"].upper().split())
         yield Condition(key, operator, _value(key, operator, match["value"], match[0].strip()))
         at = match.end()
         if at < end:
@@ -139,12 +143,12 @@ def conditions(text: str) -> Iterator[Condition]:
             at = joined.end()
 
 
-def orders(clauses: list[str]) -> list[tuple[Key, bool]]:
+def orders(clauses: list[str], *, experiments: bool = False) -> list[tuple[Key, bool]]:
     """What to sort by, and whether the largest comes first, the first clause deciding."""
     found = []
     for clause in clauses:
         match = _ORDER.match(clause)
         if match is None:
             raise _invalid(f"Invalid order_by clause '{clause}'.")
-        found.append((_key(match), (match["way"] or "ASC").upper() == "DESC"))
+        found.append((_key(match, experiments=experiments), (match["way"] or "ASC").upper() == "DESC"))
     return found

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from dropml.azureml.core.arm import reply
 from dropml.azureml.core.fields import json_body
+from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
 from dropml.azureml.tracking.mlflow_errors import Handler, MlflowError, guarded
 from dropml.azureml.tracking.mlflow_shapes import (
@@ -21,7 +22,7 @@ from dropml.azureml.tracking.mlflow_shapes import (
     metric_shape,
     run_shape,
 )
-from dropml.azureml.tracking.search import search
+from dropml.azureml.tracking.search import search, search_experiments
 
 
 class Mlflow:
@@ -50,16 +51,38 @@ class Mlflow:
         asked = query.get("experiment_id") or query.get("experiment_name")
         raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"Could not find experiment {asked}")
 
-    async def experiments(self, _request: Request) -> Response:
-        return reply({"experiments": [experiment_shape(e) for _, _, e in self._c.store.find("experiment")]})
+    async def experiments(self, request: Request) -> Response:
+        body = await json_body(request)
+        if request.method == "GET":
+            query = request.query_params
+            body = dict(query) | {"order_by": query.getlist("order_by")}
+        return reply(await asyncio.to_thread(search_experiments, self._runs, body))
 
     async def create_experiment(self, request: Request) -> Response:
-        name = (await json_body(request)).get("name")
+        body = await json_body(request)
+        name = body.get("name")
         if not name:
             raise MlflowError(400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'.")
         if self._c.store.get("experiment", name):
             raise MlflowError(400, "RESOURCE_ALREADY_EXISTS", f"Experiment '{name}' already exists.")
-        return reply({"experiment_id": self._runs.experiment(name)["id"]})
+        made = self._runs.experiment(name)
+        if tags := {tag["key"]: tag["value"] for tag in body.get("tags") or []}:
+            self._c.store.update("experiment", name, lambda found: found.update(tags=tags))
+        return reply({"experiment_id": made["id"]})
+
+    async def tag_experiment(self, request: Request) -> Response:
+        body = await json_body(request)
+        wanted = body.get("experiment_id")
+        name = next((n for _, n, e in self._c.store.find("experiment") if e["id"] == wanted), None)
+        if name is None:
+            raise MlflowError(404, "RESOURCE_DOES_NOT_EXIST", f"Could not find experiment {wanted}")
+
+        def apply(found: Doc) -> None:
+            found["tags"] = (found.get("tags") or {}) | {str(body.get("key")): body.get("value")}
+            found["modified"] = self._c.clock.now()
+
+        self._c.store.update("experiment", name, apply)
+        return reply({})
 
     def routes(self) -> list[Route]:
         base = "/mlflow/api/2.0/mlflow"
@@ -73,5 +96,6 @@ class Mlflow:
             ("/experiments/search", self.experiments, "GET"),
             ("/experiments/list", self.experiments, "GET"),
             ("/experiments/create", self.create_experiment, "POST"),
+            ("/experiments/set-experiment-tag", self.tag_experiment, "POST"),
         ]
         return [Route(base + path, guarded(handler), methods=[verb]) for path, handler, verb in table]

@@ -58,15 +58,14 @@ def run_tags(run: Doc) -> dict[str, str]:
 
 
 def experiment_shape(found: Doc) -> Doc:
-    moment = _ms(found["created"])
     return {
         "experiment_id": found["id"],
         "name": found["name"],
         "artifact_location": "",
         "lifecycle_stage": "active",
-        "creation_time": moment,
-        "last_update_time": moment,
-        "tags": [],
+        "creation_time": _ms(found["created"]),
+        "last_update_time": _ms(found.get("modified") or found["created"]),
+        "tags": [{"key": k, "value": str(v)} for k, v in (found.get("tags") or {}).items()],
     }
 
 

@@ -1,4 +1,4 @@
-"""MLflow's search of runs: filtered, sorted, page by page."""
+"""MLflow's searches of runs and experiments: filtered, sorted, page by page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dropml.azureml.core.store import Doc
 from dropml.azureml.jobs.runs import Runs
 from dropml.azureml.tracking.filters import Key, conditions, orders
 from dropml.azureml.tracking.mlflow_errors import MlflowError
-from dropml.azureml.tracking.mlflow_shapes import latest, run_shape, run_tags
+from dropml.azureml.tracking.mlflow_shapes import experiment_shape, latest, run_shape, run_tags
 
 _MOST = 50_000  # max_results of MLflow
 #: `run_view_type`: whether archived runs are left out (False), alone there (True), or both.
@@ -31,8 +31,31 @@ def search(runs: Runs, body: Doc) -> Doc:
         if run["experiment"] in names and all(term.holds(_value_of(runs, run, term.key)) for term in terms)
     ]
     for key, largest_first in reversed(order):
-        found = _sorted(runs, found, key, largest_first)
+        found = _sorted([(_value_of(runs, run, key), run) for run in found], largest_first)
     answer: Doc = {"runs": [run_shape(runs, run) for run in found[start : start + limit]]}
+    if len(found) > start + limit:
+        answer["next_page_token"] = str(start + limit)
+    return answer
+
+
+def search_experiments(runs: Runs, body: Doc) -> Doc:
+    """Experiments/search, newest first. None is ever deleted here."""
+    terms = list(conditions(body.get("filter") or "", experiments=True))
+    order = orders(body.get("order_by") or [], experiments=True)
+    limit, start = _page(body)
+    shapes = [experiment_shape(found) for _, _, found in runs.c.store.find("experiment")]
+    if body.get("view_type") == "DELETED_ONLY":
+        shapes = []
+
+    def value(shape: Doc, key: Key) -> Any:
+        if key.kind == "attribute":
+            return shape[key.name]
+        return next((tag["value"] for tag in shape["tags"] if tag["key"] == key.name), None)
+
+    found = [shape for shape in shapes if all(term.holds(value(shape, term.key)) for term in terms)]
+    for key, largest_first in reversed(order):
+        found = _sorted([(value(shape, key), shape) for shape in found], largest_first)
+    answer: Doc = {"experiments": found[start : start + limit]}
     if len(found) > start + limit:
         answer["next_page_token"] = str(start + limit)
     return answer
@@ -40,8 +63,8 @@ def search(runs: Runs, body: Doc) -> Doc:
 
 def _page(body: Doc) -> tuple[int, int]:
     try:
-        limit, start = int(body.get("max_results") or 1000), int(body.get("page_token") or 0)
-    except ValueError:
+        limit, start = int(body.get("max_results", 1000)), int(body.get("page_token") or 0)
+    except (TypeError, ValueError):
         raise MlflowError(400, "INVALID_PARAMETER_VALUE", "Invalid page token or max_results.") from None
     if not 0 < limit <= _MOST or start < 0:
         raise MlflowError(
@@ -50,13 +73,12 @@ def _page(body: Doc) -> tuple[int, int]:
     return limit, start
 
 
-def _sorted(runs: Runs, found: list[Doc], key: Key, largest_first: bool) -> list[Doc]:
-    """NaN and then runs without a value come last, whichever way."""
+def _sorted(found: list[tuple[Any, Doc]], largest_first: bool) -> list[Doc]:
+    """By the value beside each; NaN and then what has no value come last, whichever way."""
     having: list[tuple[Any, Doc]] = []
     nan: list[Doc] = []
     without: list[Doc] = []
-    for run in found:
-        value = _value_of(runs, run, key)
+    for value, run in found:
         if value is None:
             without.append(run)
         elif isinstance(value, float) and math.isnan(value):
