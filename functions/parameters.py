@@ -9,6 +9,7 @@ from collections.abc import Callable
 import azure.functions as func
 
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.names import is_request_id
 from shared.domain.problems import UnsupportedMedia
 
 #: Longest query parameter. A cursor is the longest of ours; and Python refuses to read an integer of over 4,300 digits.
@@ -26,7 +27,6 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 #: A person's name: visible ASCII and single blanks.
 _ACTOR = re.compile(r"[!-~]+(?: [!-~]+)*")
 MAX_ACTOR = 80
-_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _named(value: str) -> bool:
@@ -134,7 +134,7 @@ def request_id(req: func.HttpRequest) -> str:
 def idempotency_key(req: func.HttpRequest) -> str | None:
     """The Idempotency-Key, where there is one. Raises InvalidInput."""
     given: str | None = req.headers.get("idempotency-key")
-    if given is not None and not _IDEMPOTENCY_KEY.fullmatch(given):
+    if given is not None and not is_request_id(given):
         raise InvalidInput(
             "The Idempotency-Key must be 1 to 64 letters, digits, dashes and underscores.",
             remedy="Use a UUID.",

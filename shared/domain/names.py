@@ -25,6 +25,8 @@ _COMPARED, _COMPARED_CHARACTERS = 2000, 60
 #: Characters that turn the direction of what follows, and so show another name than there is.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _DEPLOYMENT = re.compile(r"m(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)(?:-r2)?")
+#: What a caller may name a request by; it becomes part of paths in state.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RUN_ID = re.compile(r"^(?P<slug>[a-z][a-z0-9-]{0,17})-(?P<n>[1-9]\d*)-a(?P<attempt>[1-9]\d*)$")
 
 
@@ -36,6 +38,11 @@ def digest(*parts: str) -> str:
         h.update(f"{len(raw)}:".encode())
         h.update(raw)
     return h.hexdigest()
+
+
+def is_request_id(text: str) -> bool:
+    """1 to 64 letters, digits, dashes and underscores: an Idempotency-Key, or what a form is sent once by."""
+    return _REQUEST_ID.fullmatch(text) is not None
 
 
 def slugs(dataset: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from shared.services.notify import showing
 from shared.services.run import endpoint_views
 from shared.ui.desk import Desk, Visit
-from shared.ui.questions import Question, act_of
+from shared.ui.questions import Question, act_of, once_of
 
 # -- quarantine ---------------------------------------------------------------------------------------------------------
 
@@ -62,7 +62,7 @@ def ask_pipeline(desk: Desk, name: str) -> Question:
 
 
 def pipeline(desk: Desk, visit: Visit, name: str) -> str:
-    found = desk.pipelines().trigger(name, visit.said.get("once") or "", visit.session.name)
+    found = desk.pipelines().trigger(name, once_of(visit), visit.session.name)
     return f"/pipelines/{found.slug}/{quote(found.id)}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.names import is_request_id
 from shared.domain.rows import remarks
 from shared.domain.run.acts import Act
 from shared.ui.desk import Desk, Visit
@@ -54,6 +55,18 @@ def act_of(desk: Desk, visit: Visit) -> Act:
     if len(note) > remarks.MOST:
         raise InvalidInput(f"A note has at most {remarks.MOST} characters.", field="note")
     return Act(visit.session.name, round(desk.now, 3), note)
+
+
+def once_of(visit: Visit) -> str:
+    """What names this answer to the question, however often it is sent. Raises InvalidInput."""
+    once = visit.said.get("once", "")
+    if not is_request_id(once):
+        raise InvalidInput(
+            f"The form's field once is {once[:40]!a}; it must be 1 to 64 letters, digits, dashes and underscores.",
+            remedy="Open the page again and press the button there.",
+            field="once",
+        )
+    return once
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,19 @@ def test_a_pipeline_is_asked_for_once_however_often_the_button_is_pressed(guest:
     assert "people" in guest.page("/pipelines").text
 
 
+@pytest.mark.parametrize(
+    "once", [None, "", "a/b", "../../runs/x", "a\x00", "a\x1b[2J", "x" * 65, "\u00fc", "a b", "%2e%2e"]
+)
+def test_a_form_names_itself_as_a_request_may_be_named(once: str | None, house: Front, guest: Guest) -> None:
+    fields = guest.page("/ask/pipelines/people/run").fields()
+    before = dict(house.world.docs.blobs)
+    sent = {name: value for name, value in (fields | {"once": once}).items() if value is not None}
+    answer = guest.post("/ask/pipelines/people/run", sent)
+    assert answer.status_code == 400
+    assert "press the button there" in answer.get_body().decode()
+    assert house.world.docs.blobs == before
+
+
 def test_the_link_of_every_notification_is_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     house = Front()
     house.world.receivers = (Receiver("json", "https://hooks.example.com/x"),)
