@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http import answer, door
+from functions.http import answer, door_with
 from shared import bootstrap
 from shared.settings import settings
 
@@ -12,7 +12,7 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
 @bp.route(route="endpoints", methods=["GET"])
-@door
+@door_with("limit", "cursor")
 def list_endpoints(req: func.HttpRequest) -> func.HttpResponse:
     """By slug; `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.run import endpoint_costs

@@ -65,18 +65,30 @@ def respond(
 
 
 def door(handler: Handler) -> Handler:
-    """A function's handler behind the door; it may hold a worker of those that are there for all but scoring."""
+    """A function's handler behind the door; it may hold a worker of those that are there for all but scoring.
 
-    def bounded(req: func.HttpRequest) -> func.HttpResponse:
-        if len(req.get_body()) > MAX_WORDS:
-            raise TooLarge(
-                f"The body has {len(req.get_body()):,} bytes; at most {MAX_WORDS:,} are taken here.",
-                remedy="Leave out what the call doesn't take; GET /api/swagger.json describes it.",
-                code="body-too-large",
-            )
-        return handler(req)
+    It takes no parameters in its query: `door_with` names those of a handler that does.
+    """
+    return door_with()(handler)
 
-    return _placed(handler, bounded)
+
+def door_with(*query: str) -> Callable[[Handler], Handler]:
+    """As `door`, for a handler that reads the parameters `query`; any other is refused, for it would be overlooked."""
+
+    def behind(handler: Handler) -> Handler:
+        def bounded(req: func.HttpRequest) -> func.HttpResponse:
+            parameters.only(req, *query)
+            if len(req.get_body()) > MAX_WORDS:
+                raise TooLarge(
+                    f"The body has {len(req.get_body()):,} bytes; at most {MAX_WORDS:,} are taken here.",
+                    remedy="Leave out what the call doesn't take; GET /api/swagger.json describes it.",
+                    code="body-too-large",
+                )
+            return handler(req)
+
+        return _placed(handler, bounded)
+
+    return behind
 
 
 def wide_door(handler: Handler) -> Handler:

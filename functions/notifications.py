@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http import answer, door
+from functions.http import answer, door, door_with
 from shared import bootstrap, teller
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -17,7 +17,7 @@ def notify(timer: func.TimerRequest) -> None:
 
 
 @bp.route(route="notifications", methods=["GET"])
-@door
+@door_with("state", "limit")
 def list_notifications(req: func.HttpRequest) -> func.HttpResponse:
     """Of one `state`: pending (the default), dead or sent; `limit` of them (1 to 500, default 50)."""
     from shared.services.notify import showing

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import azure.functions as func
 
 from shared.domain.errors import InvalidInput, NotFound
-from shared.domain.names import is_request_id
+from shared.domain.names import guess, is_request_id
 from shared.domain.problems import UnsupportedMedia
 
 #: Longest query parameter. A cursor is the longest of ours; and Python refuses to read an integer of over 4,300 digits.
@@ -17,8 +17,8 @@ MAX_QUERY = 2000
 #: The headers that are read and have no stricter rule of their own, and the longest that one may be.
 HEADERS = ("content-type", "accept", "if-none-match")
 MAX_HEADER = 1000
-#: Parameters that the Functions host itself looks for: a key, and whose it is.
-OF_THE_HOST = ("code", "clientId")
+#: Parameters that the Functions host itself looks for, in any case: a key, and whose it is.
+OF_THE_HOST = ("code", "clientid")
 _SEE = "GET /api/swagger.json describes what each call takes."
 _SLASH = re.compile("%2f", re.IGNORECASE)
 #: https://www.w3.org/TR/trace-context/#traceparent-header-field-values; zeros alone are no id.
@@ -77,11 +77,9 @@ def check(req: func.HttpRequest) -> None:
 
 def only(req: func.HttpRequest, *known: str) -> None:
     """Raises InvalidInput for a parameter of the query that the call doesn't take, with the one that was probably meant."""
-    if not req.params or req.params.keys() <= {*known, *OF_THE_HOST}:
+    name = next((name for name in req.params if name not in known and name.lower() not in OF_THE_HOST), None)
+    if name is None:
         return
-    from shared.domain.names import guess
-
-    name = next(name for name in req.params if name not in (*known, *OF_THE_HOST))
     names = f"one of {', '.join(known)}" if known else "none"
     raise InvalidInput(
         f"There is no parameter {name[:40]!a}{guess(name[:40], known)}.",

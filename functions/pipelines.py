@@ -9,7 +9,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door
+from functions.http import answer, door, door_with
 from shared import bootstrap
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -45,7 +45,7 @@ def _location(dataset: str, request_id: str) -> dict[str, str]:
 
 
 @bp.route(route="pipelines/{dataset}/runs", methods=["GET"])
-@door
+@door_with("limit", "cursor")
 def list_pipeline_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.run.views import PageQuery

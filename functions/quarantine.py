@@ -7,14 +7,14 @@ from typing import Literal
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, respond
+from functions.http import answer, door, door_with, respond
 from shared import front
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
 @bp.route(route="quarantine", methods=["GET"])
-@door
+@door_with("dataset", "decided", "limit", "cursor")
 def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` and `decided` narrow it, `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.quarantine.listing import RefusedQuery

@@ -5,14 +5,14 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, respond
+from functions.http import answer, door, door_with, respond
 from shared import bootstrap, bootstrap_upkeep
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
 
 @bp.route(route="runs", methods=["GET"])
-@door
+@door_with("dataset", "state", "limit", "cursor")
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` and `state` narrow it, `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.run import views
@@ -105,7 +105,7 @@ def retry_run(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="datasets", methods=["GET"])
-@door
+@door_with("limit", "cursor")
 def list_datasets(req: func.HttpRequest) -> func.HttpResponse:
     """By name; `limit` and `cursor` page it."""
     from shared.services.run import views
@@ -123,7 +123,7 @@ def show_dataset(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="datasets/{dataset}/drift", methods=["GET"])
-@door
+@door_with("limit")
 def show_drift(req: func.HttpRequest) -> func.HttpResponse:
     """Windows of what was scored against what was trained on, newest first; `limit` (1 to 500, default 50)."""
     from shared.services.run import views

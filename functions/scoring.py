@@ -11,7 +11,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, page, pass_through, respond, wide_door
+from functions.http import answer, door, door_with, page, pass_through, respond, wide_door
 from shared import bootstrap
 from shared.correlation import EXCHANGES, Exchange
 from shared.domain.errors import NotFound
@@ -120,12 +120,11 @@ def show_batch(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="batches", methods=["GET"])
-@door
+@door_with("dataset", "limit", "cursor")
 def list_batches(req: func.HttpRequest) -> func.HttpResponse:
     """Newest first; `dataset` narrows it, `limit` (1 to 500, default 50) and `cursor` page it."""
     from shared.services.batches import showing
 
-    parameters.only(req, "dataset", "limit", "cursor")
     found, etag = showing.page(bootstrap.batches(), showing.BatchQuery.parse(req.params))
     if req.headers.get("if-none-match") == etag:
         return respond(None, "application/json", 304, {"ETag": etag})
@@ -154,7 +153,7 @@ def show_endpoint(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="endpoints/{name}/logs", methods=["GET"])
-@door
+@door_with("deployment")
 def show_endpoint_log(req: func.HttpRequest) -> func.HttpResponse:
     """The end of the log of `deployment`, or of the live one."""
     from shared.services.run import endpoint_views
@@ -164,7 +163,7 @@ def show_endpoint_log(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="endpoints/{name}/traffic", methods=["GET"])
-@door
+@door_with("hours")
 def show_endpoint_traffic(req: func.HttpRequest) -> func.HttpResponse:
     """Calls, errors and latency of the last `hours` (1 to 168, default 24), by the hour."""
     from shared.services.monitoring import hours
@@ -187,7 +186,7 @@ def set_app_insights(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="endpoints/{name}/swagger.json", methods=["GET"])
-@door
+@door_with("version")
 def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
     found = bootstrap.endpoints().swagger(req.route_params["name"], req.params.get("version", ""))
     return respond(found.body, "application/json")

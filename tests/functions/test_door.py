@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from functions import acts, health, pipelines, runs, scoring
+from functions import acts, health, parameters, pipelines, runs, scoring
 from functions.http import MAX_WORDS, SECURITY_HEADERS
 from functions.parameters import ROUTE
 from shared import bootstrap
@@ -26,6 +26,7 @@ from shared.services.bulkhead import Bulkhead
 from shared.services.monitoring.probe import Probe
 from shared.services.rate_limit import MAX_KEYS, RateLimit
 from shared.settings import read, settings
+from tests.functions.test_openapi import DOCUMENT, resolved
 from tests.support.indexed import indexed_functions
 from tests.support.scoring_support import SCHEMA, body_of, call, request
 
@@ -96,6 +97,56 @@ def test_every_parameter_of_a_route_has_a_rule() -> None:
 def test_a_query_parameter_without_measure_is_refused(params: dict[str, str]) -> None:
     response = call(runs.list_runs, request(method="GET", params=params))
     assert problem(response) == (400, "invalid-parameter")
+
+
+def keyed() -> list[tuple[Callable[..., Any], str, str]]:
+    """Of each function that is asked with a key: itself, its method and its route."""
+    found = []
+    for function in indexed_functions():
+        for binding in (each.get_dict_repr() for each in function.get_bindings()):
+            if binding["type"] == "httpTrigger" and binding["authLevel"].name == "FUNCTION":
+                found.append((function.get_user_function(), binding["methods"][0].name, binding["route"]))
+    return found
+
+
+def asked_with(route: str, method: str, params: dict[str, str]) -> Any:
+    """A request at that route, whose path names something."""
+    named = {"n": "1"}
+    parts = {part[1:-1]: named.get(part[1:-1], "x") for part in route.split("/") if part.startswith("{")}
+    return request(method=method, route=parts, params=params)
+
+
+@pytest.mark.parametrize(("function", "method", "route"), keyed())
+def test_a_parameter_that_a_call_does_not_read_is_refused(
+    function: Callable[..., Any], method: str, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sate", "Limit", "nextcursor"):
+        answer = call(function, asked_with(route, method, {name: "x"}))
+        assert problem(answer) == (400, "unknown-parameter")
+        assert body_of(answer)["field"] == name
+    told: list[set[str]] = []
+
+    def only(req: Any, *known: str) -> None:
+        told.append(set(known))
+        raise NotFound("No further.")
+
+    monkeypatch.setattr(parameters, "only", only)
+    call(function, asked_with(route, method, {}))
+    if f"/api/{route}" in DOCUMENT["paths"]:  # scoring and its batches are described by dataset
+        described = resolved(DOCUMENT["paths"][f"/api/{route}"][method.lower()].get("parameters", []))
+        assert told == [{each["name"] for each in described if each["in"] == "query"}]
+
+
+@pytest.mark.parametrize("name", ["code", "Code", "clientId", "CLIENTID"])
+def test_what_the_host_reads_itself_is_taken_everywhere(name: str) -> None:
+    parameters.only(request(params={name: "x"}))
+
+
+def test_a_misspelt_parameter_is_told_with_the_one_that_was_meant() -> None:
+    for name, meant in (("sate", "state"), ("State", "state"), ("datset", "dataset")):
+        told = body_of(call(runs.list_runs, request(method="GET", params={name: "live"})))
+        assert f"(did you mean {meant}?)" in told["detail"]
+        assert "dataset, state, limit, cursor" in told["remedy"]
 
 
 @pytest.mark.parametrize("value", ["text/csv\r\nX: y", "a" * 1001, "text/\x00csv", "text/ä"])
