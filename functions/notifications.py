@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from functions import parameters
 from functions.http import answer, door, door_with
 from shared import bootstrap, teller
 
@@ -32,4 +33,5 @@ def resend_notification(req: func.HttpRequest) -> func.HttpResponse:
     """202; it goes out with the next turn, under its own id."""
     from shared.services.notify import showing
 
+    parameters.no_body(req)
     return answer(showing.resend(bootstrap.store().outbox, req.route_params["id"]), 202)

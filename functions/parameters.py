@@ -89,6 +89,14 @@ def only(req: func.HttpRequest, *known: str) -> None:
     )
 
 
+def no_body(req: func.HttpRequest) -> None:
+    """Raises InvalidInput for a body that says anything, where none is read: what it says would be overlooked."""
+    if req.get_body().strip() not in (b"", b"{}"):
+        raise InvalidInput(
+            "This call reads no body, and one came with it.", remedy=f"Send none. {_SEE}", field="(body)"
+        )
+
+
 def _beyond(kind: str, name: str, most: int) -> str:
     return f"The {kind} {name[:40]!a} is longer than {most} characters or holds some that it can't."
 

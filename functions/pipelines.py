@@ -31,6 +31,7 @@ def trigger_pipeline(req: func.HttpRequest) -> func.HttpResponse:
 @door
 def publish_pipeline(req: func.HttpRequest) -> func.HttpResponse:
     """202; the pipeline is published as the dataset's configuration is now, and nothing is started."""
+    parameters.no_body(req)
     request_id, dataset = _request_id(req), parameters.dataset(req)
     asked = bootstrap.pipeline_runs().publish(dataset, request_id, parameters.actor(req))
     return answer(asked, 202, _location(dataset, request_id))

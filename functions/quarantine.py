@@ -55,7 +55,10 @@ def discard_refused(req: func.HttpRequest) -> func.HttpResponse:
 def _decided(
     req: func.HttpRequest, action: Literal["release", "accept-schema", "discard"]
 ) -> func.HttpResponse:
-    done = front.quarantine().act(req.route_params["id"], action, parameters.actor(req))
+    from shared.domain.rows import remarks
+
+    note = remarks.parse(req.get_body(), ("note",)).get("note", "")
+    done = front.quarantine().act(req.route_params["id"], action, parameters.actor(req), note)
     if done.run_id is None:
         return answer(done)
     return answer(done, 202, {"Location": f"/api/runs/{done.run_id}"})

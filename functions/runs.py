@@ -98,9 +98,11 @@ def show_log(req: func.HttpRequest) -> func.HttpResponse:
 @door
 def retry_run(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the run of the next attempt; asking twice starts one."""
+    from shared.domain.rows import remarks
     from shared.services.run import retraining
 
-    new = retraining.retry(req.route_params["id"], parameters.actor(req), bootstrap.context())
+    note = remarks.parse(req.get_body(), ("note",)).get("note", "")
+    new = retraining.retry(req.route_params["id"], parameters.actor(req), bootstrap.context(), note)
     return answer({"run_id": new}, 202, {"Location": f"/api/runs/{new}"})
 
 

@@ -196,6 +196,7 @@ def endpoint_swagger(req: func.HttpRequest) -> func.HttpResponse:
 @door
 def rotate_key(req: func.HttpRequest) -> func.HttpResponse:
     """202 with the rotation; asked for again while one is open, that one is meant."""
+    parameters.no_body(req)
     name = req.route_params["name"]
     taken = bootstrap.rotations().request(name, parameters.idempotency_key(req))
     return answer(taken, 202, {"Location": f"/api/endpoints/{name}/rotation"})

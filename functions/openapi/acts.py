@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.openapi.parts import (
     ACTOR,
+    NOTE,
     Doc,
     idempotency,
     json_answer,
@@ -12,19 +13,12 @@ from functions.openapi.parts import (
     path_parameter,
     ref,
     responses,
+    words,
 )
-from shared.domain.rows.remarks import MOST
 
 _RUN = path_parameter("id", "The run's id.", "bankmarketing-2-a1")
 _DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
-_TEXT: Doc = {"type": "string", "maxLength": MOST}
-_TO: Doc = {**_TEXT, "description": "The run to go back to; left out, the one before the live one."}
-
-
-def _body(**more: Doc) -> Doc:
-    said: Doc = {"note": {**_TEXT, "description": "Why, for the ledger."}, **more}
-    schema: Doc = {"type": "object", "properties": said, "additionalProperties": False}
-    return {"required": False, "content": {"application/json": {"schema": schema}}}
+_TO: Doc = {**NOTE, "description": "The run to go back to; left out, the one before the live one."}
 
 
 def _act(
@@ -48,7 +42,7 @@ def _act(
             "acts",
             summary,
             parameters=[where, ACTOR, *parameters],
-            requestBody=body or _body(),
+            requestBody=body or words(note=NOTE),
             responses=responses(json_answer(answered, ref(view), links=links), *refusals, status=status),
         )
     }
@@ -63,7 +57,7 @@ PATHS: Doc = {
         _DATASET,
         refusals=(404, 409, 502),
         parameters=(idempotency("Repeating the request with the same key rolls back once for good."),),
-        body=_body(to=_TO),
+        body=words(note=NOTE, to=_TO),
     ),
     "/api/datasets/{dataset}/pause": _act(
         "pauseDataset",

@@ -17,6 +17,7 @@ from shared.domain.problems import (
     UnsupportedMedia,
     problem,
 )
+from shared.domain.rows.remarks import MOST
 
 Doc = dict[str, object]
 
@@ -115,6 +116,12 @@ def idempotency(description: str) -> Doc:
     )
 
 
+def words(**fields: Doc) -> Doc:
+    """A body that may be left out, and so may each of its fields."""
+    schema: Doc = {"type": "object", "properties": fields, "additionalProperties": False}
+    return {"required": False, "content": {"application/json": {"schema": schema}}}
+
+
 def operation(operation_id: str, tag: str, summary: str, **rest: object) -> Doc:
     return {"operationId": operation_id, "tags": [tag], "summary": summary, **rest}
 
@@ -135,6 +142,7 @@ ACTOR = header_parameter(
 )
 NUMBER: Doc = {"type": "number"}
 TEXT: Doc = {"type": "string"}
+NOTE: Doc = {"type": "string", "maxLength": MOST, "description": "Why, for the ledger."}
 MAYBE_TEXT: Doc = {"type": ["string", "null"]}
 OBJECT: Doc = {"type": "object"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functions.openapi.parts import (
     ACTOR,
     MAYBE_TEXT,
+    NOTE,
     PAGE,
     REQUEST_ID,
     TEXT,
@@ -18,13 +19,13 @@ from functions.openapi.parts import (
     record,
     ref,
     responses,
+    words,
 )
-from shared.domain.rows.remarks import MOST
 
 DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
 
 
-_PARAMETERS: Doc = {
+_PARAMETERS: dict[str, Doc] = {
     "timeout_minutes": {
         "type": "number",
         "minimum": 0.1,
@@ -38,12 +39,6 @@ _PARAMETERS: Doc = {
         "description": "Most trials; at most MAX_TRIALS.",
     },
 }
-_NOTE: Doc = {"note": {"type": "string", "maxLength": MOST, "description": "Why, for the ledger."}}
-
-
-def _body(said: Doc) -> Doc:
-    schema: Doc = {"type": "object", "properties": said, "additionalProperties": False}
-    return {"required": False, "content": {"application/json": {"schema": schema}}}
 
 
 def _shown(id_: str, description: str) -> Doc:
@@ -77,7 +72,7 @@ PATHS: Doc = {
                 ACTOR,
                 REQUEST_ID,
             ],
-            requestBody=_body(_PARAMETERS),
+            requestBody=words(**_PARAMETERS),
             responses=responses(
                 json_answer(
                     "Taken; Location says where to look.",
@@ -107,7 +102,7 @@ PATHS: Doc = {
             "pipelines",
             "End a pipeline run, its job and the run that came of it",
             parameters=[DATASET, path_parameter("id", "The pipeline run's id."), ACTOR],
-            requestBody=_body(_NOTE),
+            requestBody=words(note=NOTE),
             responses=responses(
                 json_answer("As it is by now.", ref("PipelineRun")), 400, 404, 409, status=202
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.openapi.parts import (
     ACTOR,
+    NOTE,
     PAGE,
     TEXT,
     Doc,
@@ -14,6 +15,7 @@ from functions.openapi.parts import (
     query_parameter,
     ref,
     responses,
+    words,
 )
 
 _ID = path_parameter("id", "The id of its run, or of its report where it got no run.", "bankmarketing-2-a1")
@@ -30,6 +32,7 @@ def _action(operation_id: str, summary: str, answered: str, status: int) -> Doc:
             "quarantine",
             summary,
             parameters=[_ID, ACTOR],
+            requestBody=words(note=NOTE),
             responses=responses(json_answer(answered, ref("Decided"), links=links), 404, 409, status=status),
         )
     }

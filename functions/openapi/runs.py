@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.openapi.parts import (
     ACTOR,
+    NOTE,
     PAGE,
     TEXT,
     Doc,
@@ -15,6 +16,7 @@ from functions.openapi.parts import (
     record,
     ref,
     responses,
+    words,
 )
 
 RUN_ID = path_parameter("id", "The run's id.", "bankmarketing-1-a1")
@@ -85,6 +87,7 @@ PATHS: Doc = {
             "runs",
             "Try a failed, rejected or cancelled run again",
             parameters=[RUN_ID, ACTOR],
+            requestBody=words(note=NOTE),
             responses=responses(
                 json_answer(
                     "The next attempt; asking twice starts one.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.openapi.parts import (
     ACTOR,
+    NOTE,
     Doc,
     json_answer,
     link,
@@ -14,13 +15,11 @@ from functions.openapi.parts import (
     responses,
 )
 from functions.openapi.runs import RUN_ID
-from shared.domain.rows.remarks import MOST
 from shared.domain.threshold.counts import METRICS
 
 _DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
 _SHARE: Doc = {"type": "number", "minimum": 0, "maximum": 1}
 _PRICE: Doc = {"type": "number", "minimum": 0, "maximum": 1e12}
-_NOTE: Doc = {"type": "string", "maxLength": MOST, "description": "Why, for the ledger."}
 _POSITIVE: Doc = {
     "type": "string",
     "description": "The class that the rule speaks of; the rarer one by default.",
@@ -30,7 +29,7 @@ _CURVE: Doc = {"curve": link("showCurve", "What there is to choose from.", id="$
 
 def _rule(name: str, schema: Doc) -> Doc:
     """Exactly one rule."""
-    return record({name: schema}, positive=_POSITIVE, note=_NOTE) | {"additionalProperties": False}
+    return record({name: schema}, positive=_POSITIVE, note=NOTE) | {"additionalProperties": False}
 
 
 SCHEMAS: Doc = {
@@ -38,7 +37,7 @@ SCHEMAS: Doc = {
         "oneOf": [
             record(
                 {"threshold": {"type": ["number", "null"], "minimum": 0, "maximum": 1}},
-                note=_NOTE,
+                note=NOTE,
             )
             | {
                 "additionalProperties": False,

@@ -32,16 +32,15 @@ def ask_refused(action: str) -> Callable[[Desk, str], Question]:
         word, what, risky = _REFUSED[action]
         says = f"The file {view.source.blob} {what}"
         back, hold = f"/quarantine/{name}", view.obstacles.get(action, "")
-        return Question(
-            f"{word} {view.source.blob}?", says, word, back, risky=risky, note=False, obstacle=hold
-        )
+        return Question(f"{word} {view.source.blob}?", says, word, back, risky=risky, obstacle=hold)
 
     return ask
 
 
 def refused(action: Literal["release", "accept-schema", "discard"]) -> Callable[[Desk, Visit, str], str]:
     def do(desk: Desk, visit: Visit, name: str) -> str:
-        done = desk.quarantine().act(name, action, visit.session.name)
+        act = act_of(desk, visit)
+        done = desk.quarantine().act(name, action, act.actor, act.note)
         return f"/runs/{done.run_id}" if done.run_id else f"/quarantine/{name}"
 
     return do

@@ -26,11 +26,12 @@ def ask_retry(desk: Desk, name: str) -> Question:
         "has passed the gate."
     )
     hold = hindered(lambda: retraining.may_retry(run))
-    return Question(f"Retry {name}?", says, "Retry", f"/runs/{name}", note=False, obstacle=hold)
+    return Question(f"Retry {name}?", says, "Retry", f"/runs/{name}", obstacle=hold)
 
 
 def retry(desk: Desk, visit: Visit, name: str) -> str:
-    return f"/runs/{retraining.retry(name, visit.session.name, desk.context())}"
+    act = act_of(desk, visit)
+    return f"/runs/{retraining.retry(name, act.actor, desk.context(), act.note)}"
 
 
 def ask_cancel(desk: Desk, name: str) -> Question:

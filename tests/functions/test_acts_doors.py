@@ -9,14 +9,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from functions import acts, quarantine, runs
-from shared import bootstrap, front
+from functions import acts, notifications, pipelines, quarantine, runs, scoring
+from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
-from shared.domain.run.parts import Action
-from shared.services.quarantine.deciding import Decided
+from shared.services.run import loop
 from tests.functions.test_openapi import DOCUMENT, resolved
 from tests.services.test_acts import entries, in_canary, live
 from tests.services.test_lifecycle import tick
+from tests.support.guest import guest_of
+from tests.support.intake_front import Front
 from tests.support.memory import World
 from tests.support.scoring_support import body_of, call, request
 
@@ -128,11 +129,69 @@ def test_what_can_not_be_read_changes_nothing(
     assert world.docs.blobs == before
 
 
-def test_a_name_goes_with_a_decision_on_a_refused_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Desk:
-        def act(self, refused: str, action: Action, actor: str) -> Decided:
-            return Decided(refused, action, actor, 1.0)
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> Front:
+    """Two refused files, one of them no table and without a run, and a run that was cancelled."""
+    house = Front()
+    house.put("people.csv")
+    house.drop("people.csv")
+    house.put("broken.csv", "a,y\n1,2,3\n")
+    house.drop("broken.csv")
+    house.put("people.xlsx", "PK")
+    house.drop("people.xlsx")
+    guest_of(house, monkeypatch)
+    call(acts.cancel_run, request(route={"id": "people-1-a1"}))
+    for _ in range(3):
+        loop.tick(house.world.context)
+        house.world.clock.now += 60
+    return house
 
-    monkeypatch.setattr(front, "quarantine", Desk)
-    asked = request(route={"id": "r1"}, headers={"x-dropml-actor": "ann"})
-    assert body_of(call(quarantine.discard_refused, asked))["actor"] == "ann"
+
+def note_id(house: Front) -> str:
+    (found,) = house.world.docs.list("notes/")
+    return str(found).removeprefix("notes/").removesuffix(".json")
+
+
+@pytest.mark.parametrize("file", ["broken-1-a1", "people.xlsx"])
+def test_why_a_refused_file_was_discarded_is_kept_and_shown(file: str, house: Front) -> None:
+    route = {"id": file if file.endswith("-a1") else note_id(house)}
+    for note, actor in (("old export", "ann"), ("another", "bob")):
+        asked = request({"note": note}, route=route, headers={"x-dropml-actor": actor})
+        assert body_of(call(quarantine.discard_refused, asked))["actor"] == "ann"
+    decision = body_of(call(quarantine.show_refused, request(method="GET", route=route)))["decision"]
+    assert (decision["actor"], decision["note"]) == ("ann", "old export")
+
+
+def test_why_a_run_is_tried_again_stands_in_the_ledger_of_the_attempt(house: Front) -> None:
+    asked = request({"note": "more memory"}, route={"id": "people-1-a1"}, headers={"x-dropml-actor": "ann"})
+    new = body_of(call(runs.retry_run, asked))["run_id"]
+    assert new == "people-1-a2"
+    (first, *_) = house.world.run(new).pending or house.world.store.ledger(new)
+    assert (json.loads(first)["actor"], json.loads(first)["detail"]) == ("ann", {"note": "more memory"})
+
+
+@pytest.mark.parametrize("body", [b'{"note": [1,2', b"{", b"[]", b'{"nots": "x"}', b'{"note": 7}'])
+@pytest.mark.parametrize(
+    ("function", "route"),
+    [
+        (quarantine.release_refused, {"id": "broken-1-a1"}),
+        (quarantine.accept_schema, {"id": "broken-1-a1"}),
+        (quarantine.discard_refused, {"id": "broken-1-a1"}),
+        (runs.retry_run, {"id": "people-1-a1"}),
+        (notifications.resend_notification, {"id": "x"}),
+        (pipelines.publish_pipeline, {"dataset": "people"}),
+        (scoring.rotate_key, {"name": "people-abc123"}),
+    ],
+)
+def test_a_body_that_is_not_read_is_refused_and_nothing_is_done(
+    function: Callable[..., Any], route: dict[str, str], body: bytes, house: Front
+) -> None:
+    before = dict(house.world.docs.blobs)
+    answer = call(function, request(body, route=route))
+    assert (answer.status_code, body_of(answer)["code"]) in ((400, "invalid-json"), (400, "invalid-input"))
+    assert house.world.docs.blobs == before
+
+
+def test_an_empty_object_says_nothing_and_is_taken(house: Front) -> None:
+    answer = call(pipelines.publish_pipeline, request(b" {} ", route={"dataset": "people"}))
+    assert answer.status_code == 202

@@ -132,9 +132,10 @@ class Run(RunDetail):
         line = ledger.line(entry, self.ledger_head)
         return replace(self, pending=(*self.pending, line), ledger_head=ledger.line_hash(line))
 
-    def opened(self, at: float, actor: str) -> Run:
+    def opened(self, at: float, actor: str, note: str = "") -> Run:
         """With the first entry of the ledger and the first line of the history."""
-        return replace(self, history=(Moment(self.state, round(at, 3)),)).record(at, "opened", actor)
+        begun = replace(self, history=(Moment(self.state, round(at, 3)),))
+        return begun.record(at, "opened", actor, {"note": note} if note else None)
 
     def advance(
         self,

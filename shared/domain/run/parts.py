@@ -230,6 +230,7 @@ class Decision:
     actor: str
     at: float
     run_id: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

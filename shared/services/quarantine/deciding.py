@@ -48,13 +48,13 @@ class Quarantine(Showing):
         super().__init__(context, files, plan)
         self._releasing = Releasing(context, files, plan)
 
-    def act(self, refused: str, action: Action, actor: str) -> Decided:
-        """Decide, and do what follows. The same again is the same answer.
+    def act(self, refused: str, action: Action, actor: str, note: str = "") -> Decided:
+        """Decide, and do what follows. The same again is the same answer, and keeps the first `note`.
 
         Raises NotFound, and Conflict where something else was decided before or the file can't be taken so.
         """
         if names.parse_run_id(refused) is None:
-            return self._act_on_note(refused, action, actor)
+            return self._act_on_note(refused, action, Decision(action, actor, self._ctx.clock(), note=note))
         now = self._ctx.store.load(refused)[0]
         dataset = self._ctx.store.dataset(now.slug)
         if action != "discard" and not now.decision and not rules.obstacle(now, action, dataset):
@@ -66,8 +66,9 @@ class Quarantine(Showing):
                 return run
             self._ctx.store.documents.mark(f"{OPEN}{refused}", {"action": action})
             at = self._ctx.clock()
-            taken = replace(run, decision=Decision(action, actor, at))
-            return self._ctx.store.save(taken.record(at, action, actor), etag)[0]
+            taken = replace(run, decision=Decision(action, actor, at, note=note))
+            told: dict[str, object] | None = {"note": note} if note else None
+            return self._ctx.store.save(taken.record(at, action, actor, told), etag)[0]
 
         run = conditional.write(attempt, refused)
         held = rules.obstacle(run, action, dataset)
@@ -96,10 +97,10 @@ class Quarantine(Showing):
             )
             self._ctx.store.save(after, etag)
 
-    def _act_on_note(self, refused: str, action: Action, actor: str) -> Decided:
+    def _act_on_note(self, refused: str, action: Action, decision: Decision) -> Decided:
         if held := rules.of_note(note_of(refused, self._ctx)[0], refused, action):
             raise held
-        note, done = decide(refused, Decision(action, actor, self._ctx.clock()), self._ctx)
+        note, done = decide(refused, decision, self._ctx)
         if held := rules.of_note(note, refused, action):
             raise held
         return Decided(refused, action, done.actor, done.at)

@@ -70,6 +70,7 @@ def derive(
     actor: str,
     at: float,
     state: State = State.REGISTERED,
+    note: str = "",
 ) -> Run:
     """A run that starts at the data of `base`, which is registered unless `state` says so."""
     run = Run(
@@ -89,7 +90,7 @@ def derive(
         snapshot=base.snapshot,
         waived=base.waived,
     )
-    return run.opened(at, actor)
+    return run.opened(at, actor, note)
 
 
 def begin(
@@ -136,15 +137,20 @@ def may_retry(run: Run) -> None:
         )
 
 
-def retry(run_id: str, actor: str, ctx: Context) -> str:
+def retry(run_id: str, actor: str, ctx: Context, note: str = "") -> str:
     """The next attempt of a run that failed, was rejected or was cancelled."""
     run, _ = ctx.store.load(run_id)
     may_retry(run)
     state = State.REGISTERED if _registered(run) else State.VALIDATING
+
+    def build(n: int, attempt: int) -> Run:
+        at = ctx.clock()
+        return derive(run, n, attempt, key=run.key, cause="retry", actor=actor, at=at, state=state, note=note)
+
     return ctx.store.claim(
         run.slug,
         run.key,
-        lambda n, a: derive(run, n, a, key=run.key, cause="retry", actor=actor, at=ctx.clock(), state=state),
+        build,
         delivery=f"retry:{run_id}",
         again=True,
     )[0]
