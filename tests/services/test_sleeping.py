@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.errors import Refused
+from shared.domain.documents import to_json
+from shared.domain.errors import InvalidInput, Refused
 from shared.domain.problems import Wait
 from shared.domain.run.serving import ServingEntry
+from shared.services.documents import Page
 from shared.services.monitoring.last_calls import WRITE_SECONDS, LastCalls, last_call
 from shared.services.run import endpoint_costs, loop
 from shared.services.run.acting import putting_back
@@ -233,6 +236,35 @@ def test_the_list_tells_what_is_idle_and_what_it_costs() -> None:
     scene.sleeps()
     (shown,) = endpoint_costs.page(10, None, machines, scene.world.context).items
     assert (shown.asleep, shown.deployments) == (True, ())
+
+
+def test_a_page_of_endpoints_lists_twice_and_its_cursor_leads_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    world, machines = scene.world, endpoint_costs.Machines("Standard_DS3_v2", 1)
+    made = [f"s{k:03d}" for k in range(30)]
+    for at, slug in enumerate(made):
+        world.docs.put(f"serving/{slug}.json", to_json(replace(world.serving("bank"), slug=slug)))
+        world.docs.mark(f"calls/{slug}", {"at": str(at)})
+    world.docs.mark("calls/s002", {"at": "by hand"})
+    listed: list[str] = []
+    page = world.docs.page
+
+    def counted(prefix: str, limit: int, after: str = "") -> Page:
+        listed.append(prefix)
+        return page(prefix, limit, after)
+
+    monkeypatch.setattr(world.docs, "page", counted)
+    first = endpoint_costs.page(25, None, machines, world.context)
+    assert listed == ["serving/", "calls/"]
+    rest = endpoint_costs.page(25, first.cursor, machines, world.context)
+    assert [each.slug for each in (*first.items, *rest.items)] == ["bank", *made]
+    assert [each.last_call for each in (*first.items, *rest.items)][1:6] == [0.0, 1.0, None, 3.0, 4.0]
+    assert rest.cursor is None
+    for cursor in ("x", "%%%", "s001"):
+        with pytest.raises(InvalidInput, match="cursor"):
+            endpoint_costs.page(25, cursor, machines, world.context)
 
 
 def test_one_whose_serving_document_is_lost_sleeps_on() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from shared.domain.errors import DropMLError
 from shared.domain.run.serving import ServingEntry
-from shared.services.documents import Documents
+from shared.services.documents import Documents, Entry, entries
 from shared.services.guard import guarded
 from shared.services.quiet import stir
 
@@ -71,7 +72,23 @@ class LastCalls:
 def last_call(documents: Documents, slug: str) -> float | None:
     """Unix seconds; None where none was written down, or it can't be read."""
     try:
-        found = [entry for entry in documents.page(f"{CALLS}{slug}", 2)[0] if entry.path == f"{CALLS}{slug}"]
-        return float(found[0].metadata["at"]) if found else None
-    except (DropMLError, KeyError, ValueError):
+        found = documents.page(f"{CALLS}{slug}", 2)[0]
+    except DropMLError:
         return None
+    return _times(found).get(slug)
+
+
+def last_calls(documents: Documents) -> dict[str, float]:
+    """Of each dataset that was called, by slug: a listing call a 5,000. None where they can't be read."""
+    try:
+        return _times(entries(documents, CALLS))
+    except DropMLError:
+        return {}
+
+
+def _times(found: Iterable[Entry]) -> dict[str, float]:
+    times = {}
+    for entry in found:
+        with contextlib.suppress(KeyError, ValueError):  # written by hand
+            times[entry.path.removeprefix(CALLS)] = float(entry.metadata["at"])
+    return times

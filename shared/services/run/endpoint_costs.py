@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from shared.domain.run.serving import ServingEntry
-from shared.services.monitoring.last_calls import last_call
+from shared.services.monitoring.last_calls import last_calls
 from shared.services.run.context import Context
+from shared.services.run.index import decoded, encoded
+from shared.services.run.views import READERS
 
 _FOLDER = "serving/"
 
@@ -43,17 +46,20 @@ class EndpointCostList:
 
 
 def page(limit: int, cursor: str | None, machines: Machines, ctx: Context) -> EndpointCostList:
-    """A listing call, and two reads an endpoint; the last call is known to within some minutes."""
+    """Two listing calls, and a read an endpoint, several at a time; the last call is known to within some minutes.
+
+    Raises InvalidInput for a cursor of another make.
+    """
     documents = ctx.store.documents
-    found, after = documents.page(_FOLDER, limit, f"{_FOLDER}{cursor}.json" if cursor else "")
-    entries = [ctx.store.hint(listed.path, ServingEntry) for listed in found]
-    items = tuple(_view(entry, machines, ctx) for entry in entries if entry)
-    last = found[-1].path.removeprefix(_FOLDER).removesuffix(".json") if after and found else None
-    return EndpointCostList(items, last)
+    found, after = documents.page(_FOLDER, limit, decoded(cursor)[0])
+    called = last_calls(documents) if found else {}
+    with ThreadPoolExecutor(READERS, thread_name_prefix="dropml-read") as pool:
+        entries = list(pool.map(lambda listed: ctx.store.hint(listed.path, ServingEntry), found))
+    items = tuple(_view(entry, called.get(entry.slug), machines, ctx) for entry in entries if entry)
+    return EndpointCostList(items, encoded(after, "") if after else None)
 
 
-def _view(entry: ServingEntry, machines: Machines, ctx: Context) -> EndpointCostView:
-    called = last_call(ctx.store.documents, entry.slug)
+def _view(entry: ServingEntry, called: float | None, machines: Machines, ctx: Context) -> EndpointCostView:
     standing = () if entry.asleep else tuple(sorted(entry.deployments))
     nodes = max(1, len(standing)) * machines.count
     cost = (
