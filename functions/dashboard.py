@@ -172,7 +172,7 @@ def _shown(req: func.HttpRequest, path: str) -> func.HttpResponse:
     said = dict(req.params)
     page = router.show(path, _desk(req), Visit(session, said=said))
     tag = etag(page, session.token, said.get("done", "")) if page.live else ""
-    if tag and parameters.header(req, "if-none-match") == tag:
+    if tag and parameters.known(req)(tag):
         return respond(None, "text/html", 304, {**pages.PAGE_HEADERS, "ETag": tag})
     return _rendered(req, page, session, tag, router.said(said.get("done", "")))
 

@@ -53,6 +53,13 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
     return respond(json.dumps(body, default=str), "application/json", status, headers)
 
 
+def tagged(req: func.HttpRequest, body: object | None, etag: str) -> func.HttpResponse:
+    """A document with its ETag; 304 where the caller has it already, or `body` is None for that."""
+    if body is None or parameters.known(req)(etag):
+        return respond(None, "application/json", 304, {"ETag": etag})
+    return answer(body, headers={"ETag": etag})
+
+
 def respond(
     body: str | bytes | None,
     mimetype: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, respond
+from functions.http import answer, door, tagged
 from shared import bootstrap
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -17,9 +17,7 @@ def show_performance(req: func.HttpRequest) -> func.HttpResponse:
     """A point for each new file that a live model has met before training; 304 to the ETag of the answer before."""
     from shared.services.run.performance import performance
 
-    known = parameters.header(req, "if-none-match")
-    found, etag = performance(parameters.dataset(req), bootstrap.store(), known)
-    return _unless_known(found, etag)
+    return tagged(req, *performance(parameters.dataset(req), bootstrap.store(), parameters.known(req)))
 
 
 @bp.route(route="runs/{id}/diff", methods=["GET"])
@@ -28,8 +26,7 @@ def show_diff(req: func.HttpRequest) -> func.HttpResponse:
     """Rows on which challenger and champion differ, and where they are; 304 to the ETag of the answer before."""
     from shared.services.run import what_if
 
-    known = parameters.header(req, "if-none-match")
-    return _unless_known(*what_if.diff(req.route_params["id"], bootstrap.store(), known))
+    return tagged(req, *what_if.diff(req.route_params["id"], bootstrap.store(), parameters.known(req)))
 
 
 @bp.route(route="runs/{id}/gate", methods=["POST"])
@@ -39,9 +36,3 @@ def ask_what_if(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.run import what_if
 
     return answer(what_if.what_if(req.route_params["id"], req.get_body(), bootstrap.store()))
-
-
-def _unless_known(found: object | None, etag: str) -> func.HttpResponse:
-    if found is None:
-        return respond(None, "application/json", 304, {"ETag": etag})
-    return answer(found, headers={"ETag": etag})

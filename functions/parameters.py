@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.names import guess, is_request_id
 from shared.domain.problems import UnsupportedMedia
+
+if TYPE_CHECKING:
+    from shared.services.documents import Known
 
 #: Longest query parameter. A cursor is the longest of ours; and Python refuses to read an integer of over 4,300 digits.
 MAX_QUERY = 2000
@@ -23,6 +27,8 @@ _SEE = "GET /api/swagger.json describes what each call takes."
 _SLASH = re.compile("%2f", re.IGNORECASE)
 #: https://www.w3.org/TR/trace-context/#traceparent-header-field-values; zeros alone are no id.
 _TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+#: Each quoted part, without the `W/` of a weak one.
+_ETAG = re.compile(r'"[^"]*"')
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 #: A person's name: visible ASCII and single blanks.
 _ACTOR = re.compile(r"[!-~]+(?: [!-~]+)*")
@@ -105,6 +111,16 @@ def header(req: func.HttpRequest, name: str) -> str:
     """A header, empty where it is absent. The library's own `get` raises and catches where one is."""
     headers = req.headers
     return str(headers[name]) if name in headers else ""
+
+
+def known(req: func.HttpRequest) -> Known:
+    """Whether the caller has the answer of an ETag already: those of If-None-Match, weak ones, too, or `*` for any.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-if-none-match compares weakly.
+    """
+    given = header(req, "if-none-match").strip()
+    tags = frozenset(_ETAG.findall(given))
+    return lambda etag: given == "*" or etag.removeprefix("W/") in tags
 
 
 def dataset(req: func.HttpRequest) -> str:

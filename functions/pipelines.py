@@ -9,7 +9,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, door_with
+from functions.http import answer, door, door_with, tagged
 from shared import bootstrap
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -48,12 +48,12 @@ def _location(dataset: str, request_id: str) -> dict[str, str]:
 @bp.route(route="pipelines/{dataset}/runs", methods=["GET"])
 @door_with("limit", "cursor")
 def list_pipeline_runs(req: func.HttpRequest) -> func.HttpResponse:
-    """Newest first; `limit` (1 to 500, default 50) and `cursor` page it."""
+    """Newest first; `limit` (1 to 500, default 50) and `cursor` page it; 304 to the ETag of the answer before."""
     from shared.services.run.views import PageQuery
 
     query = PageQuery.parse(req.params)
     page = bootstrap.pipeline_runs().page(parameters.dataset(req), query.limit, query.cursor)
-    return answer(page, headers={"ETag": page.etag})
+    return tagged(req, page, page.etag)
 
 
 @bp.route(route="pipelines/{dataset}/runs/{id}", methods=["GET"])

@@ -7,7 +7,7 @@ from typing import Literal
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, door_with, respond
+from functions.http import answer, door, door_with, tagged
 from shared import front
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -20,9 +20,7 @@ def list_quarantine(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.quarantine.listing import RefusedQuery
 
     found, etag = front.quarantine().page(RefusedQuery.parse(req.params))
-    if req.headers.get("if-none-match") == etag:
-        return respond(None, "application/json", 304, {"ETag": etag})
-    return answer(found, headers={"ETag": etag})
+    return tagged(req, found, etag)
 
 
 @bp.route(route="quarantine/{id}", methods=["GET"])

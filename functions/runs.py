@@ -5,7 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, door_with, respond
+from functions.http import answer, door, door_with, tagged
 from shared import bootstrap, bootstrap_upkeep
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -18,9 +18,7 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.run import views
 
     found, etag = views.runs(views.RunQuery.parse(req.params), bootstrap.store())
-    if req.headers.get("if-none-match") == etag:
-        return respond(None, "application/json", 304, {"ETag": etag})
-    return answer(found, headers={"ETag": etag})
+    return tagged(req, found, etag)
 
 
 @bp.route(route="runs/{id}", methods=["GET"])
@@ -140,11 +138,8 @@ def show_drift(req: func.HttpRequest) -> func.HttpResponse:
 @door
 def show_profile(req: func.HttpRequest) -> func.HttpResponse:
     """What each column of a version holds; 304 to the ETag of the answer before."""
-    known = parameters.header(req, "if-none-match")
-    found, etag = bootstrap.profiles().version(parameters.dataset(req), int(req.route_params["n"]), known)
-    if found is None:
-        return respond(None, "application/json", 304, {"ETag": etag})
-    return answer(found, headers={"ETag": etag})
+    n, known = int(req.route_params["n"]), parameters.known(req)
+    return tagged(req, *bootstrap.profiles().version(parameters.dataset(req), n, known))
 
 
 @bp.route(route="datasets/{dataset}/threshold", methods=["GET"])

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import azure.functions as func
 
 from functions import parameters
-from functions.http import answer, door, door_with, page, pass_through, respond, wide_door
+from functions.http import answer, door, door_with, page, pass_through, respond, tagged, wide_door
 from shared import bootstrap
 from shared.correlation import EXCHANGES, Exchange
 from shared.domain.errors import NotFound
@@ -126,9 +126,7 @@ def list_batches(req: func.HttpRequest) -> func.HttpResponse:
     from shared.services.batches import showing
 
     found, etag = showing.page(bootstrap.batches(), showing.BatchQuery.parse(req.params))
-    if req.headers.get("if-none-match") == etag:
-        return respond(None, "application/json", 304, {"ETag": etag})
-    return answer(found, headers={"ETag": etag})
+    return tagged(req, found, etag)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%LIFECYCLE_SCHEDULE%", use_monitor=False)

@@ -203,6 +203,8 @@ PATHS: Doc = {
                     "headers": {"x-request-id": REQUEST_ID_HEADER},
                     "content": {"text/html": {"schema": TEXT}},
                 },
+                "400": {"$ref": "#/components/responses/400"},
+                "415": {"$ref": "#/components/responses/415"},
                 "500": {"$ref": "#/components/responses/500"},
                 "503": {"$ref": "#/components/responses/503"},
             },

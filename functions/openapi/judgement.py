@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.openapi.parts import Doc, json_answer, link, operation, path_parameter, ref, responses
+from functions.openapi.parts import Doc, json_answer, link, operation, path_parameter, ref, responses, tagged
 from functions.openapi.runs import RUN_ID
 from shared.domain.automl_names import GATE_METRICS
 
@@ -28,14 +28,16 @@ _TERMS: Doc = {
 
 PATHS: Doc = {
     "/api/runs/{id}/diff": {
-        "get": operation(
-            "showDiff",
-            "runs",
-            "Where its model and the live one differ, on the rows that the gate asked both",
-            parameters=[RUN_ID],
-            responses=responses(
-                json_answer("Confusions, up to 200 rows that flip, and segments.", ref("Diff")), 404
-            ),
+        "get": tagged(
+            operation(
+                "showDiff",
+                "runs",
+                "Where its model and the live one differ, on the rows that the gate asked both",
+                parameters=[RUN_ID],
+                responses=responses(
+                    json_answer("Confusions, up to 200 rows that flip, and segments.", ref("Diff")), 404
+                ),
+            )
         )
     },
     "/api/runs/{id}/gate": {
@@ -62,19 +64,21 @@ PATHS: Doc = {
         )
     },
     "/api/datasets/{dataset}/performance": {
-        "get": operation(
-            "showPerformance",
-            "runs",
-            "How its live models did on each new file, before anything was trained on it",
-            parameters=[_DATASET],
-            responses=responses(
-                json_answer(
-                    "The series, in order of time; without points where no new file has met a live model.",
-                    ref("Performance"),
-                    links={"run": link("showRun", "The run.", id="$response.body#/points/0/run_id")},
+        "get": tagged(
+            operation(
+                "showPerformance",
+                "runs",
+                "How its live models did on each new file, before anything was trained on it",
+                parameters=[_DATASET],
+                responses=responses(
+                    json_answer(
+                        "The series, in order of time; without points where no new file has met a live model.",
+                        ref("Performance"),
+                        links={"run": link("showRun", "The run.", id="$response.body#/points/0/run_id")},
+                    ),
+                    404,
                 ),
-                404,
-            ),
+            )
         )
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
 from shared.domain.problems import (
@@ -32,11 +33,11 @@ REFUSALS = {
     422: "Rows that don't fit the model's schema; `errors` names row and field.",
     429: "The function key was used too often; see Retry-After.",
     500: "A fault of ours; the log has it under the request id.",
-    502: "The endpoint or Azure answered with an error.",
+    502: "The endpoint, storage or Azure answered with an error.",
     503: "The endpoint or storage is not available now; see Retry-After.",
     504: "No answer within the deadline.",
 }
-ALWAYS = (400, 401, 413, 429, 500, 503)
+ALWAYS = (400, 401, 413, 415, 429, 500, 502, 503)
 
 
 def literal(text: str) -> str:
@@ -126,6 +127,18 @@ def operation(operation_id: str, tag: str, summary: str, **rest: object) -> Doc:
     return {"operationId": operation_id, "tags": [tag], "summary": summary, **rest}
 
 
+def tagged(operation: Doc) -> Doc:
+    """The operation, whose answer has an ETag, and which answers 304 to it."""
+    documented = cast("dict[str, Doc]", operation["responses"])
+    ok = documented["200"]
+    headers = {**cast("Doc", ok["headers"]), "ETag": _ETAG}
+    unchanged: Doc = {"description": "Nothing has changed since.", "headers": {"ETag": _ETAG}}
+    return operation | {
+        "parameters": [*cast("list[Doc]", operation["parameters"]), _IF_NONE_MATCH],
+        "responses": documented | {"200": ok | {"headers": headers}, "304": unchanged},
+    }
+
+
 REQUEST_ID_HEADER: Doc = {
     "description": "The caller's x-request-id, else the id of its traceparent, else one made here.",
     "schema": {"type": "string"},
@@ -139,6 +152,12 @@ ACTOR = header_parameter(
     "x-dropml-actor",
     "Who asks, for the ledger; `http` where it is left out.",
     {"type": "string", "maxLength": 80, "pattern": "^([!-~]+( [!-~]+)*)?$"},
+)
+_ETAG: Doc = {"description": "Another one once the answer is.", "schema": {"type": "string"}}
+_IF_NONE_MATCH = header_parameter(
+    "If-None-Match",
+    "ETags of answers that you have, or `*`: 304 without a body where this one is among them.",
+    {"type": "string", "maxLength": 1000, "pattern": "^[ -~]*$"},
 )
 NUMBER: Doc = {"type": "number"}
 TEXT: Doc = {"type": "string"}

@@ -19,6 +19,7 @@ from functions.openapi.parts import (
     record,
     ref,
     responses,
+    tagged,
     words,
 )
 
@@ -47,20 +48,22 @@ def _shown(id_: str, description: str) -> Doc:
 
 PATHS: Doc = {
     "/api/pipelines/{dataset}/runs": {
-        "get": operation(
-            "listPipelineRuns",
-            "pipelines",
-            "The dataset's pipeline runs, newest first",
-            parameters=[DATASET, *PAGE],
-            responses=responses(
-                json_answer(
-                    "The pipeline runs.",
-                    record({"items": listing(ref("PipelineRun")), "cursor": MAYBE_TEXT, "etag": TEXT}),
-                    links={"newest": _shown("$response.body#/items/0/id", "The newest one.")},
+        "get": tagged(
+            operation(
+                "listPipelineRuns",
+                "pipelines",
+                "The dataset's pipeline runs, newest first",
+                parameters=[DATASET, *PAGE],
+                responses=responses(
+                    json_answer(
+                        "The pipeline runs.",
+                        record({"items": listing(ref("PipelineRun")), "cursor": MAYBE_TEXT, "etag": TEXT}),
+                        links={"newest": _shown("$response.body#/items/0/id", "The newest one.")},
+                    ),
+                    400,
+                    404,
                 ),
-                400,
-                404,
-            ),
+            )
         ),
         "post": operation(
             "triggerPipeline",
@@ -121,8 +124,8 @@ PATHS: Doc = {
                     headers={"Location": {"schema": TEXT}},
                     links={"progress": _shown("$response.body#/id", "Its progress.")},
                 ),
-                400,
                 404,
+                409,
                 status=202,
             ),
         )

@@ -15,6 +15,7 @@ from functions.openapi.parts import (
     query_parameter,
     ref,
     responses,
+    tagged,
     words,
 )
 
@@ -40,23 +41,27 @@ def _action(operation_id: str, summary: str, answered: str, status: int) -> Doc:
 
 PATHS: Doc = {
     "/api/quarantine": {
-        "get": operation(
-            "listQuarantine",
-            "quarantine",
-            "Refused files, newest first",
-            parameters=[
-                query_parameter("dataset", "Only this dataset's.", TEXT),
-                query_parameter("decided", "Only those that wait, or that this became of.", _DECIDED),
-                *PAGE,
-            ],
-            responses=responses(
-                json_answer(
-                    "The files.",
-                    ref("RefusedList"),
-                    links={"file": link("showRefused", "The newest one.", id="$response.body#/files/0/id")},
+        "get": tagged(
+            operation(
+                "listQuarantine",
+                "quarantine",
+                "Refused files, newest first",
+                parameters=[
+                    query_parameter("dataset", "Only this dataset's.", TEXT),
+                    query_parameter("decided", "Only those that wait, or that this became of.", _DECIDED),
+                    *PAGE,
+                ],
+                responses=responses(
+                    json_answer(
+                        "The files.",
+                        ref("RefusedList"),
+                        links={
+                            "file": link("showRefused", "The newest one.", id="$response.body#/files/0/id")
+                        },
+                    ),
+                    400,
                 ),
-                400,
-            ),
+            )
         )
     },
     "/api/quarantine/{id}": {

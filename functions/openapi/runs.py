@@ -16,6 +16,7 @@ from functions.openapi.parts import (
     record,
     ref,
     responses,
+    tagged,
     words,
 )
 
@@ -30,16 +31,18 @@ _RUN_LINKS: Doc = {
 
 PATHS: Doc = {
     "/api/runs": {
-        "get": operation(
-            "listRuns",
-            "runs",
-            "Runs, newest first",
-            parameters=[
-                query_parameter("dataset", "Only this dataset's.", TEXT),
-                query_parameter("state", "Only those in this state.", ref("State")),
-                *PAGE,
-            ],
-            responses=responses(json_answer("The runs.", ref("RunList"), links=_RUN_LINKS), 400),
+        "get": tagged(
+            operation(
+                "listRuns",
+                "runs",
+                "Runs, newest first",
+                parameters=[
+                    query_parameter("dataset", "Only this dataset's.", TEXT),
+                    query_parameter("state", "Only those in this state.", ref("State")),
+                    *PAGE,
+                ],
+                responses=responses(json_answer("The runs.", ref("RunList"), links=_RUN_LINKS), 400),
+            )
         )
     },
     "/api/runs/{id}": {
@@ -131,15 +134,17 @@ PATHS: Doc = {
         )
     },
     "/api/datasets/{dataset}/versions/{n}/profile": {
-        "get": operation(
-            "showProfile",
-            "runs",
-            "What each column of a version holds, and what is odd about it",
-            parameters=[
-                DATASET,
-                path_parameter("n", "The version: a run's `n`.", "1"),
-            ],
-            responses=responses(json_answer("The profile.", ref("Profile")), 404),
+        "get": tagged(
+            operation(
+                "showProfile",
+                "runs",
+                "What each column of a version holds, and what is odd about it",
+                parameters=[
+                    DATASET,
+                    path_parameter("n", "The version: a run's `n`.", "1"),
+                ],
+                responses=responses(json_answer("The profile.", ref("Profile")), 404),
+            )
         )
     },
 }

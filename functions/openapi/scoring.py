@@ -20,6 +20,7 @@ from functions.openapi.parts import (
     query_parameter,
     ref,
     responses,
+    tagged,
 )
 from functions.openapi.rows import body, only
 from shared.domain.batches import BLOB_PATH_PATTERN, MAX_BLOB_PATH
@@ -34,12 +35,14 @@ BATCH_ID = path_parameter("id", "The batch's id.")
 #: Of all datasets.
 PATHS: Doc = {
     "/api/batches": {
-        "get": operation(
-            "listBatches",
-            "batch",
-            "Batches, newest first: asked for, and of files that were dropped to be scored",
-            parameters=[query_parameter("dataset", "Only this dataset's.", TEXT), *PAGE],
-            responses=responses(json_answer("The batches.", ref("BatchList")), 400),
+        "get": tagged(
+            operation(
+                "listBatches",
+                "batch",
+                "Batches, newest first: asked for, and of files that were dropped to be scored",
+                parameters=[query_parameter("dataset", "Only this dataset's.", TEXT), *PAGE],
+                responses=responses(json_answer("The batches.", ref("BatchList")), 400),
+            )
         )
     }
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +22,15 @@ class Entry:
 Told = dict[str, str] | None
 #: Entries, and where the next page starts ("" after the last).
 Page = tuple[list[Entry], str]
+
+
+#: Whether a caller has the answer of an ETag already.
+Known = Callable[[str], bool]
+
+
+def unseen(_: str) -> bool:
+    """What a caller knows who has no answer yet."""
+    return False
 
 
 class Documents(Protocol):

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shared.domain.documents import InvalidDocument
 from shared.domain.errors import Conflict, DropMLError, InvalidInput
 from shared.services.documents import Documents
 
@@ -174,7 +175,7 @@ class Sessions:
                 found = self._documents.get(_SECRET)
             secret = str(found[0].get("secret") or "") if found else ""
             if len(secret) < 32:
-                raise DropMLError(
+                raise InvalidDocument(
                     "The dashboard's secret can't be read.",
                     remedy=f"Delete {_SECRET} in the state container; everybody signs in anew.",
                     code="dashboard-secret",

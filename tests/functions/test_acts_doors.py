@@ -195,3 +195,14 @@ def test_a_body_that_is_not_read_is_refused_and_nothing_is_done(
 def test_an_empty_object_says_nothing_and_is_taken(house: Front) -> None:
     answer = call(pipelines.publish_pipeline, request(b" {} ", route={"dataset": "people"}))
     assert answer.status_code == 202
+
+
+def test_a_list_of_pipeline_runs_is_not_sent_twice(house: Front) -> None:
+    def listed(**headers: str) -> Any:
+        asked = request(method="GET", route={"dataset": "people"}, headers=headers)
+        return call(pipelines.list_pipeline_runs, asked)
+
+    etag = listed().headers["ETag"]
+    assert listed(**{"if-none-match": etag}).status_code == 304
+    call(pipelines.publish_pipeline, request(route={"dataset": "people"}))
+    assert listed(**{"if-none-match": etag}).status_code == 200

@@ -263,7 +263,7 @@ def test_what_cannot_be_done_is_said_on_a_page(guest: Guest) -> None:
     for path, code in (
         ("/ask/runs/people-1-a1/approve", "not-awaiting-approval"),
         ("/ask/runs/people-1-a1/cancel", "not-open"),
-        ("/ask/runs/people-1-a1/retry", "conflict"),
+        ("/ask/runs/people-1-a1/retry", "not-retryable"),
     ):
         answer = guest.press(path)
         assert answer.status_code == 409

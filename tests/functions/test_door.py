@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from functions import acts, health, parameters, pipelines, runs, scoring
-from functions.http import MAX_WORDS, SECURITY_HEADERS
+from functions.http import MAX_WORDS, SECURITY_HEADERS, tagged
 from functions.parameters import ROUTE
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
@@ -265,6 +265,30 @@ def test_calls_that_wait_for_storage_leave_workers_for_scoring(monkeypatch: pyte
         with workers.place("score bank", "The dataset 'bank'"):
             assert refused == [(503, "overloaded")] * 16, "four places, and room is left"
         release.set()
+
+
+@pytest.mark.parametrize(
+    ("given", "met"),
+    [
+        ('"b"', True),
+        ('"a", "b"', True),
+        ('"a","b"', True),
+        ('W/"b"', True),
+        ('W/"a", W/"b"', True),
+        ("*", True),
+        (" * ", True),
+        ('"a"', False),
+        ('"a,b"', False),
+        ('"a,"b', False),
+        ("b", False),
+        ("", False),
+    ],
+)
+def test_if_none_match_may_name_several_etags_weak_ones_or_any(given: str, met: bool) -> None:
+    headers = {"if-none-match": given}
+    assert tagged(request(headers=headers), {}, '"b"').status_code == (304 if met else 200)
+    assert tagged(request(headers=headers), {}, 'W/"b"').status_code == (304 if met else 200)
+    assert tagged(request(headers=headers), {}, '"b"').headers["ETag"] == '"b"'
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 65, "../k", "k\n"])

@@ -81,6 +81,34 @@ def test_operations_are_complete() -> None:
                 assert "application/problem+json" in resolved(response)["content"], (path, status)
 
 
+def test_what_any_door_answers_stands_at_each() -> None:
+    for path, _, operation in operations():
+        if path not in ("/api/health", "/api/docs"):
+            assert {"400", "401", "413", "415", "429", "500", "502", "503"} <= set(operation["responses"]), (
+                path
+            )
+    assert "409" in DOCUMENT["paths"]["/api/pipelines/{dataset}/publish"]["post"]["responses"]
+
+
+def test_an_answer_with_an_etag_has_a_304_beside_it() -> None:
+    """Each door that gives one is described so, and no other."""
+    described = set()
+    for path, method, operation in operations():
+        if "304" in operation["responses"]:
+            assert "ETag" in operation["responses"]["200"]["headers"]
+            assert "If-None-Match" in [each["name"] for each in operation["parameters"] if "name" in each]
+            described.add((path, method))
+    given = set()
+    for file in (ROOT / "functions").glob("*.py"):
+        for part in file.read_text().split("@bp.route(")[1:]:
+            if "return tagged(" in part and (
+                found := re.match(r'route="([^"]+)", methods=\["(\w+)"\]', part)
+            ):
+                given.add((f"/api/{found[1]}", found[2].lower()))
+    assert described == given
+    assert len(given) == 7
+
+
 def test_it_is_json_and_its_schemas_are_valid() -> None:
     json.dumps(DOCUMENT, allow_nan=False)
     for schema in DOCUMENT["components"]["schemas"].values():

@@ -58,3 +58,4 @@ def test_what_is_under_way_is_no_case_for_a_retry_and_says_what_to_look_at() -> 
     with pytest.raises(Conflict) as refused:
         retraining.retry(run_id, "ann", world.context)
     assert run_id in refused.value.remedy
+    assert refused.value.error_code == "not-retryable", "asking again helps nothing"

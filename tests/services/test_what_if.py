@@ -71,7 +71,7 @@ class TestTheDiff:
     def test_its_etag_spares_the_answer(self) -> None:
         world = two()
         _, etag = what_if.diff("bank-2-a1", world.store)
-        assert what_if.diff("bank-2-a1", world.store, etag) == (None, etag)
+        assert what_if.diff("bank-2-a1", world.store, etag.__eq__) == (None, etag)
 
     def test_one_that_can_not_be_made_holds_no_verdict_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: Any, **__: Any) -> Any:

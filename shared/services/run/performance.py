@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.domain.documents import from_json
 from shared.domain.run.fresh import Point, Series
+from shared.services.documents import Known, unseen
 from shared.services.run.fresh import series_path
 from shared.services.run.store import RunStore
 
@@ -22,12 +23,12 @@ class PerformanceView:
     points: tuple[Point, ...]
 
 
-def performance(name: str, store: RunStore, known: str = "") -> tuple[PerformanceView | None, str]:
-    """The series and its ETag; None where the ETag is the one `known`. Raises NotFound."""
+def performance(name: str, store: RunStore, known: Known = unseen) -> tuple[PerformanceView | None, str]:
+    """The series and its ETag; None where the ETag is `known`. Raises NotFound."""
     dataset = store.find_dataset(name)
     found = store.documents.get(series_path(dataset.slug))
     etag = found[1] if found else NOTHING
-    if etag == known:
+    if known(etag):
         return None, etag
     series = from_json(found[0], Series) if found else Series()
     return PerformanceView(dataset.dataset, dataset.slug, series.points), etag

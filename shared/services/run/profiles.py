@@ -12,6 +12,7 @@ from shared.domain.errors import NotFound
 from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.table.profile.parts import Profile
+from shared.services.documents import Known, unseen
 from shared.services.run.store import RunStore
 
 
@@ -33,8 +34,8 @@ class Profiles:
     def __init__(self, store: RunStore, files: Files, container: str) -> None:
         self._store, self._files, self._container = store, files, container
 
-    def version(self, dataset: str, n: int, known: str = "") -> tuple[Profile | None, str]:
-        """The profile of version `n` and its ETag; no profile where the ETag is the one `known`. Raises NotFound."""
+    def version(self, dataset: str, n: int, known: Known = unseen) -> tuple[Profile | None, str]:
+        """The profile of version `n` and its ETag; no profile where the ETag is `known`. Raises NotFound."""
         found = self._store.find_dataset(dataset)
         run = self._newest(found, n)
         if run is None:
@@ -49,7 +50,7 @@ class Profiles:
             raise _none(run, why)
         try:
             etag = self._files.properties(self._container, path).etag
-            return (None if etag == known else self.read(path, etag)), etag
+            return (None if known(etag) else self.read(path, etag)), etag
         except NotFound as error:
             raise _none(run, "it was deleted with the data") from error
 

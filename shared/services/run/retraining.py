@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from shared.domain import names
 from shared.domain.documents import InvalidDocument
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import NotFound, Refused
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import Snapshot
 from shared.domain.run.states import RETRYABLE, State
@@ -124,16 +124,18 @@ def delivery(occurrence: str) -> str:
 
 
 def may_retry(run: Run) -> None:
-    """Raises Conflict where there is nothing to try again."""
+    """Raises Refused where there is nothing to try again."""
     if run.state not in RETRYABLE:
-        raise Conflict(
+        raise Refused(
             f"The run is {run.state}; only a failed, rejected or cancelled one can be tried again.",
             remedy=f"GET /api/runs/{run.run_id} tells how it goes on.",
+            code="not-retryable",
         )
     if run.snapshot is None:
-        raise Conflict(
+        raise Refused(
             "The file was refused, so there is nothing to train on.",
             remedy=f"Correct it and drop it again; GET /api/quarantine/{run.run_id} tells what else can be done.",
+            code="not-retryable",
         )
 
 

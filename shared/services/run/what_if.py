@@ -16,6 +16,7 @@ from shared.domain.gate import GateConfig, Verdict
 from shared.domain.gate.probabilities import SCORE_METRICS
 from shared.domain.rows import payloads
 from shared.domain.run.documents import Run
+from shared.services.documents import Known, unseen
 from shared.services.run.comparing import diff_path, evidence_path
 from shared.services.run.levers import approving
 from shared.services.run.store import RunStore
@@ -49,13 +50,13 @@ class WhatIfView:
     changed: tuple[str, ...]
 
 
-def diff(run_id: str, store: RunStore, known: str = "") -> tuple[Diff | None, str]:
-    """The prediction diff and its ETag; none where the ETag is the one `known`. Raises NotFound."""
+def diff(run_id: str, store: RunStore, known: Known = unseen) -> tuple[Diff | None, str]:
+    """The prediction diff and its ETag; none where the ETag is `known`. Raises NotFound."""
     run = store.load(run_id)[0]
     found = store.documents.get(diff_path(run_id))
     if found is None:
         raise _none(run, "prediction diff")
-    return (None if found[1] == known else from_json(found[0], Diff)), found[1]
+    return (None if known(found[1]) else from_json(found[0], Diff)), found[1]
 
 
 def what_if(run_id: str, body: bytes, store: RunStore) -> WhatIfView:
