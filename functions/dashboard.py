@@ -29,8 +29,10 @@ bp = func.Blueprint()  # type: ignore[no-untyped-call]
 log = logging.getLogger(__name__)
 
 API, BASE = "/api", "/api/dashboard"
-#: Where somebody may want to go after signing in: a page of ours, and nothing that leads elsewhere.
-_NEXT = re.compile(r"/api/dashboard(?:/[A-Za-z0-9._~%-]+)*/?(?:\?[A-Za-z0-9._~%=&-]*)?")
+#: Where somebody may want to go after signing in: a page of ours, and nothing that leads elsewhere, as `..` does in any spelling
+#: that a browser knows (https://url.spec.whatwg.org/#double-dot-path-segment).
+_DOTS = r"(?!(?:\.|%2[Ee]){1,2}(?:[/?]|\Z))"
+_NEXT = re.compile(rf"/api/dashboard(?:/{_DOTS}[A-Za-z0-9._~%-]+)*/?(?:\?[A-Za-z0-9._~%=&-]*)?")
 Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
 

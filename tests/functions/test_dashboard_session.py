@@ -50,12 +50,35 @@ def test_who_has_not_signed_in_sees_the_way_to_do_it_and_nothing_else(guest: Gue
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["https://evil.example/", "//evil.example", f"{BASE}/\\evil", "/api/docs", f'{BASE}/"onload=x'],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        f"{BASE}/\\evil",
+        "/api/docs",
+        f'{BASE}/"onload=x',
+        f"{BASE}/../../evil",
+        f"{BASE}/..",
+        f"{BASE}/./runs",
+        f"{BASE}/runs/.?x=1",
+        f"{BASE}/%252E./%252e%252e/evil",
+        f"{BASE}/.%252e",
+    ],
 )
 def test_after_signing_in_nobody_is_sent_elsewhere(guest: Guest, elsewhere: str) -> None:
     page = guest.get(f"/sign-in?next={elsewhere.replace('/', '%2F')}")
     (form,) = [attrs for tag, attrs in Seen(page.get_body().decode()).tags if tag == "form"]
     assert form["data-next"] == BASE
+
+
+@pytest.mark.parametrize(
+    "page", ["", "/runs", "/datasets/people?version=1", "/runs/..a/a..", "/why/...", "/x/%252E%252Ea"]
+)
+def test_after_signing_in_one_comes_to_the_page_that_was_asked_for(guest: Guest, page: str) -> None:
+    seen = guest.get(
+        f"/sign-in?next={BASE.replace('/', '%2F')}{page.replace('/', '%2F').replace('?', '%3F').replace('=', '%3D')}"
+    )
+    (form,) = [attrs for tag, attrs in Seen(seen.get_body().decode()).tags if tag == "form"]
+    assert form["data-next"] == f"{BASE}{page.replace('%25', '%')}"
 
 
 def test_a_key_opens_a_session_whose_cookie_no_script_reads(guest: Guest) -> None:

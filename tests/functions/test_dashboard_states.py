@@ -12,7 +12,7 @@ from shared.services.run import loop
 from shared.ui import words
 from tests.functions.test_dashboard import hurt
 from tests.services.test_acts import in_canary
-from tests.support.guest import BASE, HOST, Guest
+from tests.support.guest import BASE, HOST, Guest, guest_of
 from tests.support.intake_front import Front
 
 BOARD = (
@@ -41,6 +41,25 @@ def test_a_canary_of_a_paused_dataset_promises_no_time(house: Front, guest: Gues
         assert "“month's end”" in page.text
         assert "all of it in" not in page.text
     assert "paused" not in guest.page("/runs/bank-1-a1").text, "it is over, and answers"
+
+
+def test_a_run_links_to_its_endpoint_once_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = Front()
+    house.put("people.csv")
+    house.drop("people.csv")
+    guest = guest_of(house, monkeypatch)
+    guest.sign_in()
+    seen = {}
+    for _ in range(40):
+        page = guest.page("/runs/people-1-a1")
+        links = [link.removeprefix(BASE) for link in page.links() if "/endpoints/" in link]
+        for link in links:
+            guest.page(link)
+        if house.world.run("people-1-a1").placement:
+            seen[bool(links)] = "not in service" in page.text
+        loop.tick(house.world.context)
+        house.world.clock.now += 60
+    assert seen == {False: True, True: False}
 
 
 def first_of(guest: Guest, order: str) -> list[str]:
