@@ -6,6 +6,7 @@ A document without `schema` is of version 1. A newer release's document is refus
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from shared.domain.documents import InvalidDocument, from_json
@@ -112,8 +113,11 @@ def run_of(document: Document) -> Run:
 
 
 def dataset_of(document: Document) -> Dataset:
-    """A dataset's document of any release."""
-    return from_json(_current(document, DATASET, "dataset"), Dataset)
+    """A dataset's document of any release. Earlier ones could leave the gate with a run that had ended: nobody has it then."""
+    found = from_json(_current(document, DATASET, "dataset"), Dataset)
+    return (
+        found if found.promoting is None or found.promoting in found.open else replace(found, promoting=None)
+    )
 
 
 def pipeline_run_of(document: Document) -> PipelineRun:

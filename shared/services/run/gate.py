@@ -69,6 +69,8 @@ def gate(run: Run, ctx: Context) -> Run:
     about it: neither a crash nor another host, which has measured other times, can change it.
     """
     dataset = ctx.store.change_dataset(run.slug, lambda found: _claimed(found, run.run_id))
+    if run.run_id not in dataset.open:
+        return run  # another host has ended it meanwhile
     if dataset.promoting != run.run_id:
         before = f"Run {dataset.promoting} of this dataset is before it; it goes on by itself once that one has its verdict."
         return replace(run, waits_for=before)
@@ -129,8 +131,9 @@ def _concluded(run: Run, champion: Run | None, verdict: Verdict, ctx: Context) -
 
 
 def _claimed(dataset: Dataset, run_id: str) -> Dataset:
-    """Be the one run of the dataset that is promoted now, unless another is."""
-    return replace(dataset, promoting=run_id) if dataset.promoting is None else dataset
+    """Be the one run of the dataset that is promoted now, unless another is. One that has ended would hold the gate for good."""
+    free = dataset.promoting is None and run_id in dataset.open
+    return replace(dataset, promoting=run_id) if free else dataset
 
 
 def _held(run: Run, champion: Run | None, accepted: Run | None) -> str | None:
