@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.errors import Transient
+from shared.domain.errors import Transient, Upstream
+from shared.domain.run.ledger import Verification, verify
 from shared.services.run import traffic as traffic_of
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.canary import ASK_SECONDS
@@ -16,7 +17,8 @@ from tests.services.test_acts import ANN, BEN, live, states, traffic
 from tests.services.test_bad_cloud import until
 from tests.services.test_canary import callers
 from tests.services.test_lifecycle import drop, state, tick
-from tests.support.memory import World
+from tests.support import sweeps
+from tests.support.memory import Crash, World
 
 BACK = {"m1-a1": 100}
 
@@ -173,6 +175,84 @@ class TestAPersonActsMeanwhile:
         assert acted
         assert world.serving("bank").traffic == traffic(world) == BACK
         assert state(world, "bank-1-a1") == "live"
+
+
+class TestNoWayBack:
+    """Somebody took the live model's deployment away: the canary ends all the same, and the next model takes its place."""
+
+    def given(self) -> World:
+        """All traffic given to the challenger in Azure, the champion's deployment deleted there."""
+        world = in_canary()
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {"traffic": {"m2-a1": 100}, "wanted": {"m2-a1": 100}}
+        del endpoint["deployments"]["m1-a1"]
+        return world
+
+    def ended(self, world: World, ends: str) -> None:
+        assert (states(world), traffic(world)) == (["live", ends], {})
+        (endpoint,) = world.azureml.endpoints.values()
+        assert not endpoint["deployments"]
+        run_id = drop(world, "C")
+        tick(world, 60)
+        assert state(world, run_id) == "live", world.run(run_id).waits_for
+        assert traffic(world) == world.serving("bank").traffic == {"m3-a1": 100}
+
+    def test_a_breach_ends_it(self) -> None:
+        world = self.given()
+        callers(world, "host-a", "m2-a1", 40, failing=True)
+        tick(world, 20)
+        assert "no deployment of bank-1-a1 stands to go back to: 40 of its 40" in str(
+            world.run("bank-2-a1").gate
+        )
+        self.ended(world, "rejected")
+
+    def test_so_does_who_cancels_it(self) -> None:
+        world = self.given()
+        asking.cancel("bank-2-a1", ANN, world.context)
+        tick(world, 20)
+        self.ended(world, "cancelled")
+
+    def test_traffic_that_is_refused_for_a_while_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = live("A")
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {"traffic": {}, "wanted": {}, "deployments": {}}
+
+        def refuse(*_: Any) -> None:
+            raise Upstream("policy refuses this change")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(world.azureml, "begin_traffic", refuse)
+            until(world, drop(world, "B"), "canary")
+            tick(world, 60)
+        self.ended(world, "rejected")
+
+    @pytest.mark.parametrize("how", ["breach", "cancel"])
+    def test_hosts_that_die_anywhere_end_it_once(self, how: str) -> None:
+        for point in sweeps.places():
+            world, died = self.given(), False
+            if how == "breach":
+                callers(world, "host-a", "m2-a1", 40, failing=True)
+            world.points.die_at = 2 * len(world.points.seen) + point
+            try:
+                if how == "cancel":
+                    asking.cancel("bank-2-a1", ANN, world.context)
+                tick(world, 20)
+            except Crash:
+                died = True
+                world.points.die_at = None
+                world.restart()
+                if how == "cancel":
+                    asking.cancel("bank-2-a1", ANN, world.context)
+                tick(world, 30)
+            world.points.die_at = None
+            self.ended(world, {"breach": "rejected", "cancel": "cancelled"}[how])
+            run = world.run("bank-2-a1")
+            assert verify(world.store.ledger(run.run_id), run.ledger_head, run.pending) == Verification(), (
+                point
+            )
+            if not died:
+                break
+        assert point > 8
 
 
 def _busy(*_: Any) -> None:

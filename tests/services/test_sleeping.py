@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidInput, Refused
 from shared.domain.problems import Wait
+from shared.domain.run.parts import Canary
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Page
 from shared.services.monitoring.last_calls import WRITE_SECONDS, LastCalls, last_call
 from shared.services.run import endpoint_costs, loop
-from shared.services.run.acting import putting_back
+from shared.services.run.acting import asking, putting_back
 from shared.services.run.guardrails import Guardrails
 from shared.services.run.housekeeping import Housekeeping, Keep
 from shared.services.run.idle import Idle
@@ -25,7 +26,7 @@ from shared.services.scoring.proxy import Scoring
 from tests.services.test_acts import ANN, live
 from tests.services.test_lifecycle import drop, state
 from tests.support import sweeps
-from tests.support.memory import Crash
+from tests.support.memory import Crash, World
 from tests.support.memory_files import MemoryFiles
 
 HOUR = 3600.0
@@ -147,6 +148,66 @@ def test_what_the_service_lets_fail_while_it_wakes_is_tried_again() -> None:
     assert scene.call() == "waking"
     scene.ticks(20)
     assert scene.call() == "waking"
+    scene.world.azureml.failed_deployments = set()
+    scene.ticks(20, 60)
+    assert scene.call() == "m2-a1"
+
+
+def unwakeable() -> tuple[Scene, str]:
+    """The live model can't be woken, the next one is a canary, and a person wants no other moves."""
+    scene = Scene()
+    scene.sleeps()
+    world = scene.world
+    world.azureml.failed_deployments, world.scorer.error_rate = {"m2-a1"}, {"m2-a1": 0.1}
+    run_id = drop(world, "C")
+    for _ in range(600):
+        if state(world, run_id) == "canary":
+            break
+        (loop.step(run_id, world.context) if state(world, run_id) == "gate" else loop.tick(world.context))
+        world.clock.now += 30
+    asking.pause("bank", ANN, world.context)
+    scene.ticks(5)
+    (endpoint,) = world.azureml.endpoints.values()
+    assert (state(world, run_id), endpoint["traffic"], scene.call()) == ("canary", {"m3-a1": 100}, "waking")
+    return scene, run_id
+
+
+def breached(world: World, run_id: str) -> None:
+    run, etag = world.store.load(run_id)
+    world.store.save(
+        replace(run, canary=replace(run.canary or Canary(0), breach="40 of its 40 calls failed")), etag
+    )
+
+
+def cancelled(world: World, run_id: str) -> None:
+    asking.cancel(run_id, ANN, world.context)
+
+
+@pytest.mark.parametrize(("end", "ends"), [(cancelled, "cancelled"), (breached, "rejected")])
+def test_a_canary_that_ends_while_it_sleeps_sends_no_caller_to_what_is_not_there(
+    end: Callable[[World, str], None], ends: str
+) -> None:
+    scene, run_id = unwakeable()
+    end(scene.world, run_id)
+    scene.ticks(20)
+    (endpoint,) = scene.world.azureml.endpoints.values()
+    assert (state(scene.world, run_id), endpoint["traffic"], scene.call()) == (ends, {}, "waking")
+    assert "m3-a1" not in scene.deployments()
+    scene.world.azureml.failed_deployments = set()
+    scene.ticks(20, 60)
+    assert scene.call() == "m2-a1"
+
+
+def test_a_failed_deployment_that_has_been_given_all_traffic_is_deployed_anew() -> None:
+    scene, run_id = unwakeable()
+    cancelled(scene.world, run_id)
+    scene.ticks(20)
+    while scene.deployments() != ["m2-a1"]:
+        scene.ticks(1, 20)
+    (endpoint,) = scene.world.azureml.endpoints.values()
+    endpoint |= {"traffic": {"m2-a1": 100}, "wanted": {"m2-a1": 100}}
+    scene.ticks(10, 60)
+    assert endpoint["traffic"] == {}, "with traffic it couldn't be deleted"
     scene.world.azureml.failed_deployments = set()
     scene.ticks(20, 60)
     assert scene.call() == "m2-a1"

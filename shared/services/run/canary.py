@@ -16,6 +16,7 @@ from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.gate import ready, smoke_answers
 from shared.services.run.levers.pausing import waiting
+from shared.services.run.levers.whole import bring_back
 from shared.services.run.ports import Endpoint
 from shared.services.run.thresholds import comparable
 from shared.services.run.traffic import (
@@ -139,16 +140,18 @@ def _asked_again(run: Run, endpoint: Endpoint, late: float, ctx: Context) -> str
 
 
 def _go_back(run: Run, champion: Run, endpoint: Endpoint, breach: str, dataset: Dataset, ctx: Context) -> Run:
-    """All traffic to the champion: at once for callers of the proxy, then at the endpoint itself."""
-    back = {deployment_of(champion): 100}
-    if endpoint.state not in SETTLED or not traffic_is(endpoint, back):
-        serving = ctx.store.hint(f"serving/{run.slug}.json", ServingEntry)
-        if serving is None or serving.traffic != back:
-            write_serving(champion, endpoint, None, ctx, traffic=back)
+    """All traffic to the champion: at once for callers of the proxy, then at the endpoint itself. Where the champion can take
+    none, the challenger loses its own.
+    """
+    back = bring_back(champion, endpoint, dataset, ctx)
+    there = traffic_is(endpoint, back) if back else not endpoint.traffic.get(deployment_of(run))
+    if endpoint.state not in SETTLED or not there:
         if endpoint.state in SETTLED:
             moves.begin(dataset, endpoint.name, back, ctx)
         return run
-    write_serving(champion, endpoint, None, ctx)
+    if back:
+        write_serving(champion, endpoint, None, ctx)
     tallies.forget(ctx.store.documents, run.slug)
-    reason = f"canary breach, traffic went back: {breach}"
+    where = "traffic went back" if back else f"no deployment of {champion.run_id} stands to go back to"
+    reason = f"canary breach, {where}: {breach}"
     return reject(replace(run, gate=replace(run.gate or Gate(), decision="reject", reason=reason)), ctx)

@@ -9,15 +9,16 @@ from dataclasses import replace
 
 from shared.domain import names
 from shared.domain.run.acts import Act
+from shared.domain.run.dataset import Dataset
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import RunProblem
 from shared.domain.run.states import State
 from shared.services.monitoring import tallies
 from shared.services.run import moves
 from shared.services.run.context import Context
-from shared.services.run.levers.whole import serve_all
-from shared.services.run.ports import JOB_DONE
-from shared.services.run.traffic import SETTLED, deployment_of, traffic_is
+from shared.services.run.levers.whole import bring_back
+from shared.services.run.ports import JOB_DONE, Endpoint
+from shared.services.run.traffic import SETTLED, traffic_is
 from shared.services.run.training import training_job
 
 _JOB = frozenset({State.REGISTERED, State.TRAINING})
@@ -88,27 +89,24 @@ def _without_traffic(run: Run, ctx: Context) -> bool:
     name = names.endpoint(run.slug, ctx.workspace_id, run.dataset)
     endpoint = ctx.azureml.endpoint(name)
     mine = names.deployments(run.n, run.attempt)
-    if endpoint is None or not any(endpoint.traffic.get(each) for each in mine):
-        if endpoint is not None and run.state is State.CANARY:
-            if endpoint.state not in SETTLED:
-                return False  # a move that was begun before may still bring some
-            _serve_champion(run, ctx)
+    if endpoint is None:
         return True
+    met = any(endpoint.traffic.get(each) for each in mine)
+    if not met and run.state is not State.CANARY:
+        return True
+    if not met and endpoint.state not in SETTLED:
+        return False  # a move that was begun before may still bring some
     dataset = ctx.store.dataset(run.slug)
-    champion = _serve_champion(run, ctx)
-    wanted = {deployment_of(champion): 100} if champion else {}
-    if dataset and endpoint.state in SETTLED and not traffic_is(endpoint, wanted):
+    wanted = _brought_back(endpoint, dataset, ctx)
+    if met and dataset and endpoint.state in SETTLED and not traffic_is(endpoint, wanted):
         moves.begin(dataset, name, wanted, ctx)
-    return False
+    return not met
 
 
-def _serve_champion(run: Run, ctx: Context) -> Run | None:
-    dataset = ctx.store.dataset(run.slug)
+def _brought_back(endpoint: Endpoint, dataset: Dataset | None, ctx: Context) -> dict[str, int]:
     if dataset is None or dataset.champion is None:
-        return None
-    champion = ctx.store.load(dataset.champion)[0]
-    serve_all(champion, ctx)
-    return champion
+        return {}
+    return bring_back(ctx.store.load(dataset.champion)[0], endpoint, dataset, ctx)
 
 
 def cancelled(run: Run, act: Act) -> Run:

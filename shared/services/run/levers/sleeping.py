@@ -124,6 +124,9 @@ def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
             _deployed(dataset, sleep, champion, ctx)
         return
     if found.state in ("Failed", "Canceled"):
+        if endpoint.traffic.get(name):  # as an earlier release left it: with traffic it can't be deleted
+            moves.begin(dataset, endpoint.name, {}, ctx)
+            return
         ctx.azureml.begin_delete_deployment(endpoint.name, name)
         _not_awake(dataset, sleep, found.error, ctx)
         return
