@@ -213,6 +213,72 @@ class TestRollback:
         assert states(world) == ["retired", "live"]
         assert world.serving("bank").traffic == {"m2-a1": 100}
 
+    @staticmethod
+    def lost(world: World, *deployments: str) -> None:
+        """Rolled back while the endpoint is busy; these deployments are deleted in Azure before its traffic moved."""
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {
+            "state": "Updating",
+            "wanted": dict(endpoint["traffic"]),
+            "changes": endpoint["changes"] + 1,
+        }
+        rollback(world)
+        for name in deployments:
+            del endpoint["deployments"][name]
+
+    def test_whose_target_is_deleted_meanwhile_ends_where_traffic_still_is(self) -> None:
+        world = live()
+        self.lost(world, "m1-a1")
+        tick(world, 20)
+        assert states(world) == ["rolled_back", "live"]
+        assert traffic(world) == world.serving("bank").traffic == {"m2-a1": 100}
+        assert "no deployment of bank-1-a1 stands" in entries(world, "bank-2-a1")[-1]["detail"]["note"]
+        assert world.store.open_datasets() == {}
+        drop(world, "C")
+        tick(world, 40)
+        assert states(world) == ["rolled_back", "retired", "live"]
+
+    def test_with_nothing_left_to_answer_the_next_model_does(self) -> None:
+        world = live()
+        self.lost(world, "m1-a1", "m2-a1")
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {"traffic": {}, "wanted": {}}
+        tick(world, 20)
+        dataset = world.store.dataset("bank")
+        assert dataset is not None
+        assert dataset.shift is not None
+        assert dataset.shift.done_at
+        assert "no such deployment" in str(dataset.shift.trouble)
+        drop(world, "C")
+        tick(world, 40)
+        assert states(world)[2] == "live"
+        assert traffic(world) == world.serving("bank").traffic == {"m3-a1": 100}
+
+    def test_a_canary_that_was_rolled_back_is_not_put_in_force_for_it(self) -> None:
+        world = in_canary()
+        self.lost(world)
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {"traffic": {"m2-a1": 100}, "wanted": {"m2-a1": 100}}
+        del endpoint["deployments"]["m1-a1"]
+        tick(world, 20)
+        assert states(world) == ["live", "rolled_back"]
+        assert world.store.open_datasets() == {}
+
+    def test_a_target_that_one_look_misses_is_gone_to_all_the_same(self) -> None:
+        world = live()
+        self.lost(world)
+        (endpoint,) = world.azureml.endpoints.values()
+        taken = endpoint["deployments"].pop("m1-a1")
+        for _ in range(20):
+            tick(world, 1)
+            dataset = world.store.dataset("bank")
+            if dataset and dataset.shift and dataset.shift.trouble:
+                break
+        endpoint["deployments"]["m1-a1"] = taken
+        tick(world, 10)
+        assert states(world) == ["live", "rolled_back"]
+        assert traffic(world) == {"m1-a1": 100}
+
     def test_while_azure_can_not_be_asked_callers_are_moved_all_the_same(self) -> None:
         world = live()
         asked = (world.azureml.deployment, world.azureml.endpoint)

@@ -21,6 +21,7 @@ from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.levers.whole import serve_all
 from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is
+from shared.services.run.training import placement_of
 
 
 def shifted(dataset: Dataset, shift: Shift) -> Dataset:
@@ -45,7 +46,10 @@ def follow(slug: str, ctx: Context) -> None:
     try:
         there = _moved(target, dataset, ctx)
     except DropMLError as error:
-        _keep(slug, shift, replace(shift, trouble=brief(error.message)), ctx)
+        if shift.trouble and _gone(target, shift, ctx):
+            _given_up(dataset, shift, brief(error.message), ctx)
+        else:
+            _keep(slug, shift, replace(shift, trouble=brief(error.message)), ctx)
         raise
     if there:
         tallies.forget(ctx.store.documents, slug)
@@ -78,6 +82,35 @@ def _moved(target: Run, dataset: Dataset, ctx: Context) -> bool:
         return True
     moves.begin(dataset, endpoint.name, wanted, ctx)
     return False
+
+
+def _gone(target: Run, shift: Shift, ctx: Context) -> bool:
+    """Whether its deployment is gone for good: Azure has refused it traffic twice, and reads lag no more."""
+    if abs(ctx.clock() - shift.at) <= ctx.pace.settle_seconds:
+        return False
+    return ctx.azureml.deployment(*placement_of(target)) is None
+
+
+def _given_up(dataset: Dataset, shift: Shift, trouble: str, ctx: Context) -> None:
+    """Traffic stays with the version that was to lose it, where that was live before and stands. Where nothing stands, the
+    shift is over all the same: the next model then takes all traffic.
+    """
+    away = ctx.store.load(shift.away)[0]
+    found = ctx.azureml.deployment(*placement_of(away))
+    stands = found is not None and found.state not in ("Deleting", "Failed")
+    if not stands or all(moment.state is not State.LIVE for moment in away.history):
+        _keep(dataset.slug, shift, replace(shift, trouble=trouble, done_at=ctx.clock()), ctx)
+        return
+    note = f"no deployment of {shift.to} stands: {trouble}"
+    back = Shift(shift.away, shift.to, "outside", "dropml", ctx.clock(), note)
+
+    def decide(now: Dataset) -> Dataset:
+        if now.shift != shift:
+            return now
+        ctx.store.mark_open(dataset.slug)  # between the reading and the writing of the dataset: see `rest`
+        return shifted(now, back)
+
+    ctx.store.change_dataset(dataset.slug, decide)
 
 
 def _keep(slug: str, before: Shift, after: Shift, ctx: Context) -> None:
