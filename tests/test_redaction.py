@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 from functions import runs
 from shared import bootstrap, redaction
 from shared.adapters import telemetry_envelopes as telemetry
+from shared.adapters.online_endpoints import OnlineEndpoints
 from shared.domain.errors import Upstream
 from shared.redaction import HIDDEN, redact
 from tests.support.scoring_support import call, request
@@ -136,3 +138,18 @@ def test_what_is_remembered_is_bounded() -> None:
     redaction.learn(*(f"secret-{at:08}" for at in range(2000)))
     assert len(redaction._known) == redaction.MOST
     assert redact("secret-00001999") == HIDDEN
+
+
+def test_a_deployments_log_is_shown_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script prints its variables and its calls; whoever may read a log may not read a key."""
+    line = f"{STRING}\nAuthorization: Bearer {CANARY}\nscored 2 rows"
+
+    def get_logs(*_: object, container_type: str = "") -> str:
+        return line if container_type else ""
+
+    client = SimpleNamespace(online_deployments=SimpleNamespace(get_logs=get_logs))
+    monkeypatch.setattr(OnlineEndpoints, "client", client)
+    found = object.__new__(OnlineEndpoints).logs("bank-ep", "m1-a1")
+    assert CANARY not in found
+    assert found.count(HIDDEN) == 2
+    assert found.endswith("scored 2 rows")

@@ -130,12 +130,10 @@ class OnlineEndpoints(Workspace):
         """Of the container that serves; of the one that fetches model and code where that never came to serve."""
         with translated(f"read logs of {deployment}"):
             get = self.client.online_deployments.get_logs
-            served = str(get(deployment, endpoint, lines) or "")
-            return (
-                served
-                if served.strip()
-                else str(get(deployment, endpoint, lines, container_type=_FETCHING) or "")
-            )
+            log = str(get(deployment, endpoint, lines) or "")
+            if not log.strip():
+                log = str(get(deployment, endpoint, lines, container_type=_FETCHING) or "")
+        return redact(log)
 
     def _why_failed(self, found: Resource) -> str:
         """What the operation that made a failed deployment says, image builds included; empty where it says nothing."""

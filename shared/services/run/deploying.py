@@ -13,7 +13,6 @@ from shared.domain.failures import explained
 from shared.domain.run.documents import Run
 from shared.domain.run.parts import MOST_CHARACTERS, Placement, RunProblem, brief
 from shared.domain.run.states import State
-from shared.redaction import redact
 from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.patience import Gone
@@ -148,6 +147,6 @@ def _not_deployed(run: Run, found: Deployment, ctx: Context) -> Run:
 
 def _log_tail(endpoint: str, name: str, ctx: Context) -> str:
     try:
-        return redact(ctx.azureml.logs(endpoint, name)) or "none"
+        return ctx.azureml.logs(endpoint, name) or "none"
     except DropMLError as error:  # what failed is told all the same
         return f"it can't be read: {error.message}"
