@@ -29,7 +29,7 @@ REFUSALS = {
     404: "No such dataset, run, refused file, batch, blob or endpoint.",
     409: "Not in this state, or the same thing is under way.",
     413: "Too many rows or bytes.",
-    415: "Neither JSON nor CSV, or compressed.",
+    415: "Neither JSON nor CSV, compressed, or a CSV in a charset that isn't read.",
     422: "Rows that don't fit the model's schema; `errors` names row and field.",
     429: "The function key was used too often; see Retry-After.",
     500: "A fault of ours; the log has it under the request id.",

@@ -47,4 +47,13 @@ def speller(classes: tuple[str, ...]) -> Callable[[object], str]:
 
 def label_text(value: object) -> str:
     """An answered label as a file shows it: text stays as it is, 1.0 is "1"."""
-    return value if isinstance(value, str) else canonical_label(value)
+    if isinstance(value, str):
+        return value
+    if type(value) is float:  # mostly a regression's, one a row
+        return str(int(value)) if value.is_integer() else str(value)
+    return canonical_label(value)
+
+
+def cell_text(value: object) -> str:
+    """The same in a table, where nothing is an empty cell."""
+    return "" if value is None else label_text(value)

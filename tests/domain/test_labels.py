@@ -92,3 +92,8 @@ def test_a_label_of_very_many_digits_is_read_in_a_moment(end: str) -> None:
     began = time.process_time()
     assert canonical_label("1" * 20_000 + end) == "1" * 20_000 + end
     assert time.process_time() - began < 0.5
+
+
+@given(st.floats())
+def test_a_float_is_spelt_as_its_text_is(value: float) -> None:
+    assert label_text(value) == canonical_label(str(value))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.errors import Upstream
+from shared.domain.errors import InvalidInput, Upstream
 from shared.domain.problems import InvalidRows, MalformedBody, TooLarge, UnsupportedMedia
 from shared.domain.rows import payloads
 from shared.domain.rows.cells import MISSING_CELLS
@@ -146,6 +146,90 @@ def test_a_million_crumbs_are_refused_before_anything_is_made_of_them(body: byte
     tracemalloc.stop()
     assert caught.value.error_code == "too-many-rows"
     assert peak < 50 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b'["' + b'\\"[' * 1_300_000, "application/json", "invalid-json"),
+        (b'["' + b'\\"[' * 100_001 + b"\\", "application/json", "invalid-json"),
+        (gzip.compress(b"\n" * 8_000_000 + b"age,job\n", mtime=0), "text/csv", "no-rows"),
+        (gzip.compress(b"sep=;\n" + b"\n" * 8_000_000, mtime=0), "text/csv", "no-rows"),
+        (gzip.compress(b"age,job\n" + b"\n" * 8_000_000, mtime=0), "text/csv", "too-many-rows"),
+        (gzip.compress(b"age,job\n" + b'""\n' * 2_700_000, mtime=0), "text/csv", "too-many-rows"),
+    ],
+    ids=["text without end", "and a backslash", "blank above", "behind sep=", "blank below", "empty values"],
+)
+def test_no_body_holds_the_process_for_seconds(body: bytes, kind: str, code: str) -> None:
+    """The first took hours, which no other caller was answered in; the others many seconds for a few kilobytes."""
+    began = time.process_time()
+    with pytest.raises(InvalidInput) as caught:
+        payloads.parse(body, kind, max_rows=5000)
+    assert caught.value.error_code == code
+    assert time.process_time() - began < 4
+
+
+def test_blank_rows_among_few_rows_are_passed_over() -> None:
+    body = b"\n\nage,job,euribor3m\n" + b",,\n\n" * 40_000 + b"57,technician,1.3\n"
+    assert rows_of(body, "text/csv") == [[57, "technician", 1.3, None]]
+    with pytest.raises(MalformedBody, match="line 4"):
+        rows_of(b'\nsep=,\nage,job\n57,"a"b\n', "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [
+        ("koi8-r", "koi8-r"),
+        ('"Shift_JIS"', "cp932"),
+        ("ISO-8859-15", "iso8859-15"),
+        ("utf-16le", "utf-16-le"),
+        ("us-ascii", "ascii"),
+        ("utf-8", "cp1252"),
+        ("", "utf-8"),
+    ],
+)
+def test_a_csv_is_read_in_the_charset_that_is_said(charset: str, encoding: str) -> None:
+    """What says UTF-8 is looked at all the same: many programs say it of anything."""
+    job = {"koi8-r": "слесарь", "cp932": "技術者", "iso8859-15": "Œuvre €", "ascii": "x"}.get(
+        encoding, "Köchin"
+    )
+    body = f"age,job,euribor3m\n57,{job},1.3\n".encode(encoding)
+    assert rows_of(body, f"text/csv; header=present; Charset={charset}") == [[57, job, 1.3, None]]
+
+
+@pytest.mark.parametrize(
+    ("charset", "code", "told"),
+    [
+        ("klingon", "unsupported-encoding", "'klingon'"),
+        ("euc-jp", "not-utf8", "EUC-JP"),
+        ("utf-16-le", "not-utf8", "`charset=utf-16-le`"),
+    ],
+)
+def test_a_charset_that_cannot_be_is_told(charset: str, code: str, told: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        rows_of(b"age,job\n57,\xff\xff\n", f"text/csv; charset={charset}")
+    assert caught.value.error_code == code
+    assert told in caught.value.message
+    assert "charset" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"null", "is null"), (b"5", "is a number"), (b"[[1]]", None), (b"true", "is true or")]
+)
+def test_what_a_body_is_stands_in_jsons_own_words(body: bytes, said: str | None) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        rows_of(body)
+    assert said is None or said in caught.value.message
+    assert "NoneType" not in caught.value.message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[NaN]", b"\xff"])
+def test_a_door_of_words_says_what_it_takes_itself(body: bytes) -> None:
+    """Scoring's shapes are no help where somebody pauses a dataset."""
+    with pytest.raises(MalformedBody) as caught:
+        payloads.load_json(body, 'Send {"enabled": true}.')
+    assert "input_data" not in caught.value.remedy
+    assert caught.value.remedy
 
 
 def test_braces_inside_a_text_are_text() -> None:

@@ -204,3 +204,24 @@ def test_names_of_columns_are_unique_and_can_be_shown(names: list[Any], taken: l
         assert name.isprintable()
         assert neutral(name) == name
         assert len(name) < 130
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([True, False], ["true", "false"]),
+        ([1.0, 0.0], ["1", "0"]),
+        ([12.5, 1e22, -3.0], ["12.5", "10000000000000000000000", "-3"]),
+        ([None, "no"], ["", "no"]),
+    ],
+)
+def test_a_label_in_csv_is_spelt_as_in_the_header_beside_it_and_in_a_batch(
+    labels: list[Any], told: list[str]
+) -> None:
+    found = answer(Prediction(labels), "csv", [])
+    assert found.decode().splitlines()[1:] == [one or '""' for one in told]
+
+
+def test_a_column_that_tells_rows_apart_may_be_called_prediction() -> None:
+    found = answer(Prediction(["no"]), "csv", [], Ids("prediction", ["a"]))
+    assert found == b"prediction,prediction_2\r\na,no\r\n"

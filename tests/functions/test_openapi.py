@@ -20,7 +20,7 @@ from shared.domain.documents import from_json
 from shared.domain.problems import InvalidRows
 from shared.domain.run.serving import ServingEntry
 from shared.domain.schema import Column
-from shared.services.batches.taking import allowed
+from shared.services.batches.named import allowed
 from tests.support.scoring_support import ROW, Endpoint, body_of, call, request, serving_document
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -145,8 +145,9 @@ def test_a_misspelt_parameter_is_told_the_one_meant(app: App, name: str, meant: 
 
 
 def test_the_key_in_the_query_is_the_host_s(app: App) -> None:
-    params = {"code": "k", "clientId": "default", "proba": "false"}
-    assert call(doors.score, request([ROW], route={"dataset": "bank"}, params=params)).status_code == 200
+    for key, whose in (("code", "clientId"), ("Code", "clientid")):  # the host takes them in any case
+        params = {key: "k", whose: "default", "proba": "false"}
+        assert call(doors.score, request([ROW], route={"dataset": "bank"}, params=params)).status_code == 200
     assert call(doors.score_only, request([ROW], params={"probe": "1"})).status_code == 400
 
 

@@ -82,6 +82,24 @@ def test_the_answer_comes_in_the_shape_asked_for(app: App) -> None:
     assert problem(score(params={"shape": "table"})) == (400, "unknown-shape")
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_csv"),
+    [
+        ("text/csv, application/json", True),
+        ("application/json, text/csv", False),
+        ("application/json;q=0.1, text/csv", True),
+        ("Text/CSV; header=present; Q=0.9, */*;q=0.1", True),
+        ("text/csv;q=0, application/json", False),
+        ("text/csv;q=0", False),
+        ("text/html, text/csv;q=0.5", True),
+        ("text/csv;q=0.5, */*", False),
+        ("text/csv;q=much", True),
+    ],
+)
+def test_csv_goes_to_whoever_would_rather_have_it(app: App, accept: str, is_csv: bool) -> None:
+    assert score(headers={"accept": accept}).mimetype.startswith("text/csv") is is_csv
+
+
 def test_csv_in(app: App) -> None:
     text = b"job,age,euribor3m,member\ntechnician,57,1.3,\nadmin.,30,4.8,true\n"
     assert body_of(score(text, headers={"content-type": "text/csv"})) == {"result": ["yes", "no"]}

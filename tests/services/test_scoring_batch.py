@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import resource
 import threading
@@ -115,6 +116,29 @@ def test_a_file_that_cannot_be_read_fails_with_a_reason(bench: Bench, data: byte
     shown = bench.show(batch)
     assert (shown["status"], shown["error"]["code"]) == ("failed", code)
     assert bench.batches.open.entries() == {}
+
+
+def test_a_header_above_blank_lines_alone_fails_at_its_end(bench: Bench) -> None:
+    """It completed, with an output of a header, and its caller took that for an answer."""
+    for data in (f"{HEADER}\n\n,,,\n".encode(), gzip.compress(f"{HEADER}\n".encode())):
+        batch = bench.take(bench.upload(data))
+        bench.work()
+        shown = bench.show(batch)
+        assert (shown["status"], shown["error"]["code"]) == ("failed", "no-rows")
+
+
+def test_an_output_that_is_scored_again_has_each_name_once(bench: Bench) -> None:
+    first = bench.take(bench.upload(rows(3)))
+    bench.work()
+    again = bench.take(
+        bench.upload(bench.container.download_blob(bench.show(first)["output"].partition("/")[2]).readall())
+    )
+    bench.work()
+    header = list(bench.output(again)[0])
+    assert header == [
+        *HEADER.split(","),
+        *("prediction", "prediction_error", "prediction_2", "prediction_error_2"),
+    ]
 
 
 def test_work_stops_at_the_deadline_and_goes_on_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

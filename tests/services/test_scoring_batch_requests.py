@@ -54,6 +54,7 @@ def test_over_http_with_an_upload_and_its_progress(bench: Bench) -> None:
         (b"\x00a,\n", (400, "binary-file")),
         (b"x" * 200_000 + b",y\n1,2\n", (400, "invalid-csv")),
         (b"\n \r\r,,\n", (400, "no-rows")),
+        (b"age,job,euribor3m,member\n", (400, "no-rows")),
     ],
 )
 def test_a_wrong_header_is_told_at_once(bench: Bench, data: bytes, expected: tuple[int, str]) -> None:
@@ -192,3 +193,45 @@ def test_a_name_with_a_slash_is_sent_encoded(bench: Bench) -> None:
     assert taken.headers["Location"] == f"/api/score/eu%2Fbank/batch/{body_of(taken)['id']}"
     route = {"dataset": "eu%2fbank", "id": body_of(taken)["id"]}
     assert call(doors.show_batch, request(method="GET", route=route)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "application/octet-stream", "", "application/json"]
+)
+def test_a_csv_under_another_content_type_is_told_what_this_door_takes(
+    bench: Bench, content_type: str
+) -> None:
+    upload = request(rows(3).encode(), headers={"content-type": content_type}, route={"dataset": "bank"})
+    found = body_of(call(doors.create_batch, upload))
+    json_said = content_type in ("", "application/json")
+    assert (found["status"], found["code"]) == (
+        (400, "invalid-json") if json_said else (415, "unsupported-media-type")
+    )
+    assert "text/csv" in found["remedy"]
+    assert '{"data"' not in found["remedy"]
+
+
+@pytest.mark.parametrize("path", [".hidden", "a//b", "a/../b", "", "x" * 1025])
+def test_a_path_that_cannot_be_read_is_told_as_that(bench: Bench, path: str) -> None:
+    blob = f"{bench.container.container_name}/{path}"
+    found = body_of(call(doors.create_batch, request({"blob": blob}, route={"dataset": "bank"})))
+    assert (found["status"], found["code"]) == (400, "blob-not-allowed")
+    assert "path" in found["detail"]
+    other = body_of(call(doors.create_batch, request({"blob": "other/a.csv"}, route={"dataset": "bank"})))
+    assert "container" in other["detail"]
+
+
+def test_an_upload_is_read_in_the_charset_that_is_said(bench: Bench) -> None:
+    text = "age,job,euribor3m,member\n57,слесарь,1.3,\n"
+    route = {"dataset": "bank"}
+    for charset, body in (("koi8-r", text.encode("koi8-r")), ("utf-16-le", text.encode("utf-16-le"))):
+        headers = {"content-type": f"text/csv; charset={charset}"}
+        taken = body_of(call(doors.create_batch, request(body, headers=headers, route=route)))
+        bench.work()
+        assert [row["job"] for row in bench.output(taken)] == ["слесарь"]
+    for charset, status in (("klingon", 415), ("utf-16-le", 400)):
+        headers = {"content-type": f"text/csv; charset={charset}"}
+        found = body_of(call(doors.create_batch, request(text.encode(), headers=headers, route=route)))
+        assert found["status"] == status
+        assert f"charset={charset}" in found["detail"] or charset in found["detail"]
+        assert "encoding:" not in found["detail"]

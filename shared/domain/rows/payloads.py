@@ -18,8 +18,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.domain.problems import MalformedBody, TooLarge, UnsupportedMedia
+from shared.domain.problems import MalformedBody, TooLarge
 from shared.domain.rows.csv_text import read_csv
+from shared.domain.rows.media import encoding_of, kind_of
 from shared.domain.rows.validation import Checked, RowValidator
 
 Shape = Literal["data", "input_data", "records", "csv"]
@@ -30,11 +31,12 @@ SHAPES_HELP = (
 )
 #: Objects and lists of a request: more than twice as many as rows would be none of the shapes.
 MAX_OPENINGS = 100_000
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+#: One without an end goes to the body's: were it none, each quotation mark in it would be looked at to the end again.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 #: Shortest deadline that a caller may ask for, in milliseconds.
 MIN_DEADLINE_MS = 50
-_JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})
-_CSV_TYPES = frozenset({"text/csv", "application/csv"})
+#: JSON's names of what stands where rows should; all else is a number.
+_NAMES = {type(None): "null", bool: "true or false", str: "a text", list: "a list"}
 
 
 def _no_constant(name: str) -> object:
@@ -72,16 +74,11 @@ class Payload:
 
 def parse(body: bytes, content_type: str, *, max_rows: int) -> Payload:
     """Read a scoring request's body. Raises UnsupportedMedia, MalformedBody, TooLarge."""
-    media = content_type.partition(";")[0].strip().lower()
-    if media in _CSV_TYPES:
-        payload = _csv(body, max_rows)
-    elif media in _JSON_TYPES or media.endswith("+json"):  # a form's type is what curl -d sends unless told
+    if kind_of(content_type, "Use application/json or text/csv.") == "csv":
+        payload = _csv(body, max_rows, encoding_of(content_type))
+    else:
         _check_crumbs(body, max_rows)
         payload = _json(body)
-    else:
-        raise UnsupportedMedia(
-            f"The content type {media[:80]!r} is not taken.", remedy="Use application/json or text/csv."
-        )
     if not payload.rows:
         raise MalformedBody("The request holds no rows.", remedy=SHAPES_HELP, code="no-rows")
     if len(payload.rows) > max_rows:
@@ -106,9 +103,9 @@ def _check_crumbs(body: bytes, max_rows: int) -> None:
             raise _too_many(f"more than {most} objects and lists", max_rows)
 
 
-def load_json(body: bytes) -> Any:
-    """Strict JSON: UTF-8, no NaN, no Infinity. Raises MalformedBody with the line and column."""
-    check_arrived(body)
+def load_json(body: bytes, remedy: str = SHAPES_HELP) -> Any:
+    """Strict JSON: UTF-8, no NaN, no Infinity. Raises MalformedBody with the line and column; `remedy` says what to send."""
+    check_arrived(body, remedy)
     try:
         return _decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -118,14 +115,16 @@ def load_json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise MalformedBody(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-            remedy=SHAPES_HELP,
+            remedy=remedy,
             code="invalid-json",
         ) from None
     except (ValueError, RecursionError) as error:  # NaN; an integer of over 4,300 digits; nesting without end
         what = (
             "it is nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
         )
-        raise MalformedBody(f"The body is not JSON we take: {what}.", code="invalid-json") from None
+        raise MalformedBody(
+            f"The body is not JSON we take: {what}.", remedy=remedy, code="invalid-json"
+        ) from None
 
 
 def _json(body: bytes) -> Payload:
@@ -148,7 +147,7 @@ def _kind(doc: object) -> str:
     if isinstance(doc, dict):
         keys = ", ".join(json.dumps(key[:40]) for key in list(doc)[:5])
         return f"an object with {keys or 'no members'}"
-    return f"a JSON {type(doc).__name__}"
+    return _NAMES.get(type(doc), "a number")
 
 
 def _split(table: dict[str, object]) -> Payload:
@@ -172,23 +171,19 @@ def _split_error(name: str, what: str) -> MalformedBody:
     )
 
 
-def check_arrived(body: bytes) -> None:
+def check_arrived(body: bytes, remedy: str = SHAPES_HELP) -> None:
     """Raises MalformedBody for a body of nothing."""
     if not body or body.isspace():
-        raise _nothing()
+        raise MalformedBody(
+            "The body arrived empty.",
+            remedy=f"Send it whole, with a Content-Length: a chunked body does not reach the app. {remedy}",
+            code="empty-body",
+        )
 
 
-def _nothing() -> MalformedBody:
-    return MalformedBody(
-        "The body arrived empty.",
-        remedy=f"Send it whole, with a Content-Length: a chunked body does not reach the app. {SHAPES_HELP}",
-        code="empty-body",
-    )
-
-
-def _csv(body: bytes, max_rows: int) -> Payload:
+def _csv(body: bytes, max_rows: int, encoding: str) -> Payload:
     check_arrived(body)
-    columns, rows = read_csv(body, max_rows)
+    columns, rows = read_csv(body, max_rows, encoding)
     return Payload("csv", rows, columns)
 
 

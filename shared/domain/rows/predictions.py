@@ -186,12 +186,18 @@ def columns_named(kind: str, names: Iterable[object], taken: Iterable[str]) -> l
 
     One that is `taken` or stands already gets a number behind it. None begins like a formula.
     """
+    shown = (
+        "".join(char if char.isprintable() else "_" for char in label_text(one)[:_LONGEST]) for one in names
+    )
+    return names_free((f"{kind}_{name}" for name in shown), taken)
+
+
+def names_free(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """The names of columns of ours: one that is `taken` or stands already gets a number behind it."""
     used = set(taken)
     made = []
-    for one in names:
-        shown = "".join(char if char.isprintable() else "_" for char in label_text(one)[:_LONGEST])
-        name = plain = f"{kind}_{shown}"
-        number = 2
+    for plain in names:
+        name, number = plain, 2
         while name in used:
             name, number = f"{plain}_{number}", number + 1
         used.add(name)

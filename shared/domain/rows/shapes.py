@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from shared.domain.labels import label_text
+from shared.domain.labels import cell_text, label_text
 from shared.domain.problems import RowIssue
 from shared.domain.rows.formulas import neutral
 from shared.domain.rows.payloads import to_text
-from shared.domain.rows.predictions import PROBABILITY, Contributions, Prediction, columns_named
+from shared.domain.rows.predictions import PROBABILITY, Contributions, Prediction, columns_named, names_free
 from shared.domain.rows.wanted import PLAIN, AnswerShape, Wanted
 from shared.domain.schema import Value
 
@@ -94,7 +94,8 @@ def _list(prediction: Prediction, ids: Ids | None, wanted: Wanted) -> list[Any]:
 
 
 def _csv(prediction: Prediction, ids: Ids | None, wanted: Wanted, *, neutralise: bool) -> bytes:
-    lines: list[list[object]] = [[PREDICTION], *([value] for value in prediction.result)]
+    name = names_free([PREDICTION], [ids.name] if ids is not None else [])[0]
+    lines: list[list[object]] = [[cell] for cell in (name, *map(cell_text, prediction.result))]
     if ids is not None:
         lines = [[key, *line] for key, line in zip([ids.name, *ids.values], lines, strict=True)]
     more = [_certainty(prediction)] if wanted.probabilities else []
@@ -127,4 +128,8 @@ def _why(found: Contributions) -> _Columns:
         rows = [[*values, base] for values, base in zip(found.values, found.base, strict=True)]
         return "contribution", [*found.columns, "base"], rows
     of = zip(found.values, found.base, found.of, strict=True)
-    return "contribution", [*found.columns, "base", "of"], [[*values, base, one] for values, base, one in of]
+    return (
+        "contribution",
+        [*found.columns, "base", "of"],
+        [[*values, base, cell_text(one)] for values, base, one in of],
+    )

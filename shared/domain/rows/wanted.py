@@ -12,10 +12,12 @@ CONTENT_TYPES: dict[AnswerShape, str] = {
     "list": "application/json",
     "csv": "text/csv",
 }
+#: Ranges of media types that CSV and JSON are asked for by.
+_CONSIDERED = frozenset({"text/csv", "application/json", "application/*", "*/*"})
 
 
 def answer_shape(shape: str, accept: str) -> AnswerShape:
-    """`?shape=` wins; else CSV for whoever accepts text/csv, else `result`. Raises InvalidInput."""
+    """`?shape=` wins; else CSV for whoever would rather have text/csv than JSON, else `result`. Raises InvalidInput."""
     if shape:
         if shape not in CONTENT_TYPES:
             raise InvalidInput(
@@ -25,7 +27,27 @@ def answer_shape(shape: str, accept: str) -> AnswerShape:
                 field="shape",
             )
         return shape
-    return "csv" if accept.partition(",")[0].partition(";")[0].strip().lower() == "text/csv" else "result"
+    return "csv" if "csv" in accept.lower() and _likes_csv(accept.lower()) else "result"
+
+
+def _likes_csv(accept: str) -> bool:
+    """Whether of JSON and CSV the latter has the higher q, or stands first: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1."""
+    most, found = 0.0, ""
+    for part in accept.split(","):
+        media, *parameters = (each.strip() for each in part.split(";"))
+        q = next((_quality(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
+        if media in _CONSIDERED and q > most:
+            most, found = q, media
+    return found == "text/csv"
+
+
+def _quality(text: str) -> float:
+    """What is no number between 0 and 1 says nothing."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 1.0
+    return value if 0 <= value <= 1 else 1.0
 
 
 class Wanted(NamedTuple):

@@ -13,7 +13,7 @@ _REMEDY = f"It takes {' and '.join(NAMES)}; both may be left out."
 
 def parse(body: bytes) -> PipelineParameters:
     """An empty body says nothing. Raises MalformedBody, InvalidInput."""
-    doc = payloads.load_json(body) if body.strip() else {}
+    doc = payloads.load_json(body, _REMEDY) if body.strip() else {}
     if not isinstance(doc, dict):
         raise InvalidInput("The body must be a JSON object.", remedy=_REMEDY, field="(body)")
     said = {}

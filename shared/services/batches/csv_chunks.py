@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from shared.domain.batches import Layout
-from shared.domain.labels import label_text, speller
+from shared.domain.labels import cell_text, speller
 from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import refuse_other, said_delimiter, sniff
-from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named
+from shared.domain.rows.predictions import PROBABILITY, Prediction, columns_named, names_free
 from shared.domain.rows.validation import Row, RowValidator
 from shared.domain.table.escapes import unpadded
 from shared.domain.table.trimming import says_nothing, trimmed
@@ -77,6 +77,20 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
         names = padded
     columns = [name.strip() for name in trimmed(names)]
     return replace(layout, columns=columns, delimiter=delimiter), lines.position
+
+
+def check_rows(layout: Layout, position: int, size: int) -> None:
+    """Raises MalformedBody for a file that ends with its header; of a packed one, or of blank lines, the worker's end tells."""
+    if not layout.packed and position >= size:
+        raise no_rows()
+
+
+def no_rows() -> MalformedBody:
+    return MalformedBody(
+        "The file holds no rows below its header line.",
+        remedy="Write a row in each line below it, with a value for each column that it names.",
+        code="no-rows",
+    )
 
 
 def first_lines(read: ReadRange, layout: Layout, size: int) -> str:
@@ -206,7 +220,8 @@ class Told:
 
 
 def header_line(layout: Layout, classes: list[str]) -> bytes:
-    first = [*_in_front(layout.columns, layout.first), *EXTRA_COLUMNS]
+    ours = _in_front(layout.columns, layout.first)
+    first = [*ours, *names_free(EXTRA_COLUMNS, ours)]
     return _csv([[*first, *columns_named(PROBABILITY, classes, first)]])
 
 
@@ -224,7 +239,7 @@ def result_lines(
         if isinstance(verdict, str)
         else [
             *_in_front(record, layout.first),
-            label_text(labels[verdict]),
+            cell_text(labels[verdict]),
             "",
             *(shares[verdict] if classes else none),
         ]

@@ -18,7 +18,7 @@ from shared.domain.incoming import SCORE
 from shared.domain.problems import Fault, InvalidRows, TooLarge
 from shared.domain.rows.fit import Fit, cause, fit
 from shared.domain.run.serving import ServingEntry
-from shared.services.batches.csv_chunks import first_lines
+from shared.services.batches.csv_chunks import check_rows, first_lines
 from shared.services.batches.taking import Batches, copy_of, path_of, with_id_first
 from shared.services.quiet import stir
 from shared.services.run.listed_batches import WAITING
@@ -174,6 +174,10 @@ class DroppedFiles:
         wrong = misfit(batch, layout, entry, self._batches) if entry else None
         if wrong:
             return replace(batch, layout=layout, error=wrong)
+        try:
+            check_rows(layout, position, drop.size)
+        except InvalidInput as error:
+            return replace(batch, layout=layout, error=Fault.of(error))
         input_blob = copy_of(drop.slug, drop.id)
         copied = self._batches.files.copy(drop.source, self._batches.container, input_blob)
         batch = replace(

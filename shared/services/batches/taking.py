@@ -9,32 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.domain import names
-from shared.domain.batches import (
-    BLOB_PATH_PATTERN,
-    MAX_BLOB_PATH,
-    Batch,
-    BatchView,
-    Layout,
-    Output,
-    Source,
-    view,
-)
+from shared.domain.batches import Batch, BatchView, Layout, Output, Source, view
 from shared.domain.documents import from_json, to_json
-from shared.domain.errors import Conflict, InvalidInput, NotFound
-from shared.domain.problems import KeyReused, TooLarge, UnsupportedMedia
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.problems import KeyReused, MalformedBody, TooLarge, UnsupportedMedia
 from shared.domain.rows import payloads
+from shared.domain.rows.media import encoding_of, kind_of, told_of
 from shared.domain.rows.wanted import truth
 from shared.domain.run.serving import ServingEntry
+from shared.domain.table.encoding import ENCODINGS
 from shared.services.batches import reports
-from shared.services.batches.csv_chunks import read_layout
+from shared.services.batches.csv_chunks import check_rows, read_layout
 from shared.services.batches.lines import ReadRange
+from shared.services.batches.named import TAKES, blob_named
 from shared.services.batches.ports import BatchFiles
 from shared.services.documents import Documents
 from shared.services.guard import guarded
@@ -49,10 +42,6 @@ log = logging.getLogger(__name__)
 #: Read at a time for the header line.
 HEADER_BYTES = 64 * 1024
 MAX_UPLOAD = 32 * 1024 * 1024
-#: Of a body that names a blob.
-MAX_NAMED = 64 * 1024
-#: A blob's path. No segment begins with a dot: `..` would be resolved on its way to storage and leave the container.
-BLOB_PATH = re.compile(BLOB_PATH_PATTERN)
 
 
 @dataclass
@@ -104,8 +93,10 @@ class Batches:
         if idempotency_key is not None and (found := self.load(key)):
             return _same_request(found[0], request_hash)
         classes = self.classes(entry, demanded)
-        source = self._source(entry, key, body, content_type)
-        layout, position = self._layout(entry, source, key)
+        is_csv = kind_of(content_type, TAKES) == "csv"
+        said = encoding_of(content_type) if is_csv else "auto"
+        source = self._upload(key, body) if is_csv else self._named(body)
+        layout, position = self._layout(entry, source, key, said)
         now = self.clock()
         batch = Batch(
             id=key.partition("/")[2],
@@ -166,31 +157,9 @@ class Batches:
         delete = partial(self.files.delete, self.container, copy_of(batch.slug, batch.id))
         guarded(_warn, "the copy of a dropped file stays", delete, batch=batch.id)
 
-    def _source(self, entry: ServingEntry, key: str, body: bytes, content_type: str) -> Source:
-        if content_type.partition(";")[0].strip().lower() in ("text/csv", "application/csv"):
-            return self._upload(key, body)
-        if len(body) > MAX_NAMED:
-            raise TooLarge(
-                f"The body is {len(body)} bytes; one that names a blob has at most {MAX_NAMED}.",
-                remedy='Send {"blob": "container/path"}, or the CSV itself as text/csv.',
-                code="body-too-large",
-            )
-        doc = payloads.load_json(body)
-        blob = doc.get("blob") if isinstance(doc, dict) and len(doc) == 1 else None
-        if not isinstance(blob, str) or not _encodable(blob):
-            raise InvalidInput(
-                'The body must be {"blob": "container/path"}, or a CSV sent as text/csv.',
-                code="invalid-batch",
-                field="blob",
-            )
-        container, _, path = blob.partition("/")
-        if container not in self.sources or not allowed(path):
-            raise InvalidInput(
-                f"The blob {blob[:120]!r} is not in a container that batches are read from.",
-                remedy=f"Put the file into one of: {', '.join(sorted(self.sources))}.",
-                code="blob-not-allowed",
-                field="blob",
-            )
+    def _named(self, body: bytes) -> Source:
+        container, path = blob_named(body, self.sources)
+        blob = f"{container}/{path}"
         try:
             info = self.files.stat(container, path)
         except NotFound:
@@ -209,13 +178,16 @@ class Batches:
             )
         return Source(container, path, info.etag, info.size)
 
-    def _layout(self, entry: ServingEntry, source: Source, key: str) -> tuple[Layout, int]:
+    def _layout(self, entry: ServingEntry, source: Source, key: str, said: str) -> tuple[Layout, int]:
         """Read the header line now: who sends the wrong file learns it at once. Raises MalformedBody, InvalidRows."""
         try:
-            layout, position = self.header(source)
+            layout, position = self.header(source, "" if said == "auto" else ENCODINGS[said])
             entry.validator.order(layout.columns, others=True)
-        except Exception:
+            check_rows(layout, position, source.size)
+        except Exception as error:
             self._forget(source, key)
+            if isinstance(error, MalformedBody):
+                error.message = told_of(error.message, said)
             raise
         return with_id_first(layout, entry), position
 
@@ -236,7 +208,7 @@ class Batches:
                 remedy='Put the file into a container and send {"blob": "container/path"}.',
                 code="body-too-large",
             )
-        payloads.check_arrived(body)
+        payloads.check_arrived(body, TAKES)
         path = f"{key}/input-{secrets.token_hex(4)}.csv"
         info = self.files.put(self.container, path, body)
         return Source(self.container, path, info.etag, info.size)
@@ -268,18 +240,6 @@ def _batch_id(slug: str, idempotency_key: str | None) -> str:
 def copy_of(slug: str, batch_id: str) -> str:
     """Where the bytes of a dropped file are kept until its batch has ended."""
     return f"{slug}/{batch_id}/input"
-
-
-def allowed(path: str) -> bool:
-    return len(path) <= MAX_BLOB_PATH and BLOB_PATH.fullmatch(path) is not None
-
-
-def _encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def path_of(key: str) -> str:

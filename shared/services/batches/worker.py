@@ -146,6 +146,8 @@ class _Work:
                     return False
                 told, models = self._score(prepared)
                 writer.put(partial(self._write, layout, prepared, told, models))
+        if not self.batch.rows:
+            raise csv_chunks.no_rows()
         self.batches.files.commit(output.container, output.blob, self.batch.blocks)
         return True
 

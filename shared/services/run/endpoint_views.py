@@ -12,6 +12,7 @@ from shared.services.run.traffic import SETTLED
 
 #: Lines of a log that are read.
 LINES = 200
+_SWITCH = 'Send {"enabled": true} or {"enabled": false}.'
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,12 @@ def log(entry: ServingEntry, deployment: str, ctx: Context) -> EndpointLogView:
 
 def parsed(body: bytes) -> bool:
     """`{"enabled": true}`. Raises InvalidInput."""
-    doc = payloads.load_json(body)
+    doc = payloads.load_json(body, _SWITCH)
     wanted = doc.get("enabled") if isinstance(doc, dict) and len(doc) == 1 else None
     if not isinstance(wanted, bool):
         raise InvalidInput(
             'The body must be {"enabled": true} or {"enabled": false}.',
-            remedy='Send {"enabled": true}.',
+            remedy=_SWITCH,
             field="enabled",
         )
     return wanted

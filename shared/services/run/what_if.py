@@ -104,7 +104,7 @@ def _view(run: Run, verdict: Verdict) -> JudgementView:
 
 
 def _said(body: bytes, run: Run) -> dict[str, Any]:
-    doc = payloads.load_json(body) if body.strip() else {}
+    doc = payloads.load_json(body, f"Send {_EXAMPLE}.") if body.strip() else {}
     if not isinstance(doc, Mapping):
         raise _refused(f"The body must be a JSON object, as {_EXAMPLE}.", "(body)")
     for name, value in doc.items():

@@ -17,6 +17,7 @@ from shared.services.scoring.statuses import check
 
 MAX_REQUESTS, MAX_CONCURRENCY, MAX_ROWS, MAX_SECONDS = 500, 8, 100, 20.0
 WARM_UP = 3
+_EXAMPLE = 'Send {"requests": 100, "concurrency": 1, "rows": 2}; each may be left out.'
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class BenchmarkOptions:
     @staticmethod
     def parse(body: bytes) -> BenchmarkOptions:
         """From a JSON object; an empty body takes the defaults. Raises MalformedBody, InvalidInput."""
-        doc = payloads.load_json(body) if body.strip() else {}
+        doc = payloads.load_json(body, _EXAMPLE) if body.strip() else {}
         limits = {"requests": MAX_REQUESTS, "concurrency": MAX_CONCURRENCY, "rows": MAX_ROWS}
         if not isinstance(doc, dict):
-            raise InvalidInput("The options must be a JSON object.", code="invalid-options", field="(body)")
+            raise InvalidInput(
+                "The options must be a JSON object.", remedy=_EXAMPLE, code="invalid-options", field="(body)"
+            )
         for name, value in doc.items():
             limit = limits.get(name)
             whole = type(value) is int or (type(value) is float and value.is_integer())
