@@ -18,7 +18,11 @@ from functions.openapi.parts import (
 
 _RUN = path_parameter("id", "The run's id.", "bankmarketing-2-a1")
 _DATASET = path_parameter("dataset", "The dataset's name or slug.", "bankmarketing")
-_TO: Doc = {**NOTE, "description": "The run to go back to; left out, the one before the live one."}
+_TO: Doc = {
+    **NOTE,
+    "minLength": 1,
+    "description": "The run to go back to; left out, the one before the live one.",
+}
 
 
 def _act(

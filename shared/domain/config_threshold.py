@@ -14,7 +14,7 @@ from shared.domain.threshold import Cost, ThresholdRule
 from shared.domain.threshold.counts import METRICS
 
 _SHARE = number(0.0, 1.0, "a share from 0 to 1", "0.5")
-_PRICE = number(0, 1e12, "a cost from 0 up", "5")
+_PRICE = number(0, 1e12, "a cost from 0 to 1e12", "5")
 _COST: dict[str, Parse | None] = {"false_positive": _PRICE, "false_negative": _PRICE}
 _RULES: dict[str, Parse | None] = {
     "maximise": choice(*METRICS),

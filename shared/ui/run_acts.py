@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from shared.domain.errors import Conflict, InvalidInput
@@ -119,9 +120,7 @@ def ask_rollback(desk: Desk, name: str) -> Question:
 
 
 def rollback(desk: Desk, visit: Visit, name: str) -> str:
-    done = putting_back.rollback(
-        name, visit.said.get("to") or None, act_of(desk, visit), None, desk.context()
-    )
+    done = putting_back.rollback(name, visit.said.get("to"), act_of(desk, visit), None, desk.context())
     return f"/datasets/{done.slug}"
 
 
@@ -163,14 +162,16 @@ def ask_threshold(desk: Desk, name: str) -> Question:
 
 def threshold(desk: Desk, visit: Visit, name: str) -> str:
     said = visit.said.get("threshold", "").strip()
-    try:
-        value = float(said) if said else None
-    except ValueError as error:
-        raise InvalidInput(
-            "The threshold must be a number from 0 to 1, or nothing.",
-            code="invalid-threshold",
-            field="threshold",
-        ) from error
+    value: float | None = None
+    if said:
+        with suppress(ValueError):
+            value = float(said)
+        if value is None or not 0 <= value <= 1:  # NaN neither
+            raise InvalidInput(
+                f"The threshold is {said[:40]!r}; it takes a number from 0 to 1, as 0.3, or nothing.",
+                code="invalid-threshold",
+                field="threshold",
+            )
     body = {"threshold": value} | ({"note": visit.said["note"]} if visit.said.get("note") else {})
     found = threshold_views.set_threshold(name, json.dumps(body).encode(), visit.session.name, desk.context())
     return f"/runs/{found.run_id}/model"

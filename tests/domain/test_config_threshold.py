@@ -105,7 +105,7 @@ def test_metadata_and_settings_say_it_in_words() -> None:
             "threshold: {cost: {false_positive: -1}}",
             1,
             36,
-            "threshold.cost.false_positive in bank.yaml is '-1'; it takes a cost from 0 up",
+            "threshold.cost.false_positive in bank.yaml is '-1'; it takes a cost from 0 to 1e12",
         ),
         (
             "threshold: {cost: {false_positive: 0, false_negative: 0}}",

@@ -119,10 +119,13 @@ def test_every_label_names_a_field(guest: Guest) -> None:
 
 
 def test_an_act_that_failed_leads_back_to_its_question(guest: Guest) -> None:
-    fields = guest.page("/ask/datasets/bank/threshold").fields() | {"threshold": "half"}
-    answer = guest.post("/ask/datasets/bank/threshold", fields)
-    assert answer.status_code == 400
-    assert f'href="{BASE}/ask/datasets/bank/threshold"' in answer.get_body().decode()
+    for said in ("half", "nan", "1e999", "-0.1"):
+        fields = guest.page("/ask/datasets/bank/threshold").fields() | {"threshold": said}
+        answer = guest.post("/ask/datasets/bank/threshold", fields)
+        shown = answer.get_body().decode()
+        assert answer.status_code == 400
+        assert f'href="{BASE}/ask/datasets/bank/threshold"' in shown
+        assert "it takes a number from 0 to 1" in shown
 
 
 def test_the_next_version_is_dropped_with_the_label_of_the_last(house: Front, guest: Guest) -> None:

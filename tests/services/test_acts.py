@@ -312,8 +312,9 @@ class TestRollback:
         assert refused(lambda: rollback(world, to=worse)) == "never-live"
         other = drop(world, "A", dataset="other")
         tick(world)
-        with pytest.raises(InvalidInput):
-            rollback(world, to=other)
+        for wrong in (other, ""):
+            with pytest.raises(InvalidInput):
+                rollback(world, to=wrong)
 
 
 class TestPromote:

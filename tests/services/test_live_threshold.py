@@ -273,6 +273,21 @@ class TestWhatCannotBeAsked:
             ({"threshold": " 50 % "}, "threshold is the text ' 50 % ', not a number.", "threshold"),
             ({"cost": {"false_positive": 2}}, "cost says nothing of false_negative.", "threshold.cost"),
             ({"threshold": {"cost": {}}}, "cost says nothing of false_negative.", "threshold.cost"),
+            (
+                {"cost": {"false_positive": 1, "false_negative": "5"}},
+                "threshold.cost.false_negative is the text '5', not a number.",
+                "threshold.cost.false_negative",
+            ),
+            (
+                {"cost": {"false_positive": 1, "false_negative": 1e308}},
+                "threshold.cost.false_negative in the request is 1e+308; it takes a cost from 0 to 1e12",
+                "threshold.cost.false_negative",
+            ),
+            (
+                {"threshold": {"min_recall": "0.9"}},
+                "threshold.min_recall is the text '0.9', not a number.",
+                "threshold.min_recall",
+            ),
             ({"threshold": True}, "threshold in the request is True", "threshold"),
             ({"threshold": 0.3, "maximise": "f1"}, "The body says threshold and 'maximise'", "threshold"),
             ({"maximise": "auc"}, "threshold.maximise in the request is 'auc'", "threshold.maximise"),

@@ -13,7 +13,7 @@ MOST = 1000
 
 def parse(body: bytes, names: Collection[str]) -> dict[str, str]:
     """Texts by name; an empty body says nothing. Raises MalformedBody, InvalidInput."""
-    doc = payloads.load_json(body) if body.strip() else {}
+    doc = payloads.load_json(body, _remedy(names)) if body.strip() else {}
     if not isinstance(doc, dict):
         raise InvalidInput("The body must be a JSON object.", remedy=_remedy(names), field="(body)")
     for name, value in doc.items():
@@ -28,7 +28,7 @@ def parse(body: bytes, names: Collection[str]) -> dict[str, str]:
                 remedy=_remedy(names),
                 field=shown,
             )
-    return {name: value for name, value in doc.items() if value}
+    return doc
 
 
 def written(text: str) -> bool:
@@ -37,4 +37,5 @@ def written(text: str) -> bool:
 
 
 def _remedy(names: Collection[str]) -> str:
-    return f"It takes {', '.join(names)}; all may be left out."
+    example = ", ".join(f'"{name}": "..."' for name in names)
+    return f"It takes {', '.join(names)}; all may be left out: {{{example}}}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import TypeGuard
 
 from shared.domain.config_reader import Reader
 from shared.domain.config_threshold import threshold_rule, unfit
@@ -121,7 +122,7 @@ def set_threshold(name: str, body: bytes, actor: str, ctx: Context) -> LiveThres
 
 def parsed(body: bytes) -> Asked:
     """From a JSON object. Raises MalformedBody, InvalidInput."""
-    doc = payloads.load_json(body)
+    doc = payloads.load_json(body, f"Send {_EXAMPLE}.")
     if not isinstance(doc, Mapping):
         raise _refused(f"The body must be a JSON object, as {_EXAMPLE}.", "(body)")
     said = dict(doc)
@@ -141,20 +142,28 @@ def parsed(body: bytes) -> Asked:
 
 def _check_numbers(said: Mapping[str, object]) -> None:
     """What a file may leave to be guessed, a program says: a number as one, and what a row missed costs. Raises InvalidInput."""
-    value, inner = said.get("threshold"), said.get("threshold", said)
-    if isinstance(value, str) and value.strip() and not value.strip().strip("0123456789.,+-eE% "):
-        raise _refused(
-            f"threshold is the text {value[:40]!r}, not a number.",
-            "threshold",
-            "Send the number without quotation marks.",
-        )
-    cost = inner.get("cost") if isinstance(inner, Mapping) else None
+    inner = said.get("threshold", said)
+    rule = inner if isinstance(inner, Mapping) else {"": inner}
+    cost = rule.get("cost")
+    prices = {f"cost.{name}": value for name, value in cost.items()} if isinstance(cost, Mapping) else {}
+    for name, value in {**rule, **prices}.items():
+        if name != "positive" and _is_number_as_text(value):
+            path = f"threshold.{name}".rstrip(".")
+            raise _refused(
+                f"{path} is the text {value[:40]!r}, not a number.",
+                path,
+                "Send the number without quotation marks.",
+            )
     if isinstance(cost, Mapping) and "false_negative" not in cost:
         raise _refused(
             "cost says nothing of false_negative.",
             "threshold.cost",
             'Send both, as {"cost": {"false_positive": 1, "false_negative": 5}}.',
         )
+
+
+def _is_number_as_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip()) and not value.strip().strip("0123456789.,+-eE% ")
 
 
 def _refused(message: str, field: str, remedy: str = "") -> InvalidInput:

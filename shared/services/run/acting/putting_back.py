@@ -39,6 +39,12 @@ def rollback(name: str, to: str | None, act: Act, key: str | None, ctx: Context)
     After a rollback, asking again without `to` changes nothing: it never goes back and forth. The same `key` is the same
     wish for good. Raises NotFound, InvalidInput, Conflict.
     """
+    if to == "":
+        raise InvalidInput(
+            "`to` is empty; it takes the id of the run that is to answer.",
+            remedy='Send one, as in {"to": "people-3-a1"}, or leave `to` out for the version before.',
+            field="to",
+        )
     slug = ctx.store.find_dataset(name).slug
     delivery = f"rollback:{key}" if key else None
     moved = False
