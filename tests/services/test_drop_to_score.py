@@ -400,6 +400,7 @@ class TestWhatCannotBeScored:
             ("\0\0\0", "binary-file"),
             ("job,agee\nx,5\n", "invalid-rows"),
             ("age,age,job,euribor3m\n", "invalid-rows"),
+            ("age,job,euribor3m,member\n", "no-rows"),
         ],
     )
     def test_ends_as_a_failed_batch_with_a_report_where_the_answer_would_be(

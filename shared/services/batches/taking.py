@@ -93,9 +93,7 @@ class Batches:
         if idempotency_key is not None and (found := self.load(key)):
             return _same_request(found[0], request_hash)
         classes = self.classes(entry, demanded)
-        is_csv = kind_of(content_type, TAKES) == "csv"
-        said = encoding_of(content_type) if is_csv else "auto"
-        source = self._upload(key, body) if is_csv else self._named(body)
+        source, said = self._source(key, body, content_type)
         layout, position = self._layout(entry, source, key, said)
         now = self.clock()
         batch = Batch(
@@ -156,6 +154,13 @@ class Batches:
             reports.tell(batch, self.files)
         delete = partial(self.files.delete, self.container, copy_of(batch.slug, batch.id))
         guarded(_warn, "the copy of a dropped file stays", delete, batch=batch.id)
+
+    def _source(self, key: str, body: bytes, content_type: str) -> tuple[Source, str]:
+        """With what is said of its encoding; nobody says it of a blob."""
+        if kind_of(content_type, TAKES) == "csv":
+            said = encoding_of(content_type)
+            return self._upload(key, body), said
+        return self._named(body), "auto"
 
     def _named(self, body: bytes) -> Source:
         container, path = blob_named(body, self.sources)
