@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shared.domain.errors import Conflict, DropMLError, NotFound, Upstream
+from shared.domain.errors import Conflict, DropMLError, NotFound, Transient, Upstream
 from shared.domain.run.states import State
 from shared.services.run import loop
+from shared.services.run.acting import asking
 from shared.services.run.leftovers import Leftovers
 from shared.services.run.looks import LOOK_SECONDS
-from tests.services.test_acts import live, states, stepped, traffic
+from tests.services.test_acts import ANN, live, states, stepped, traffic
 from tests.services.test_bad_cloud import until
-from tests.services.test_lifecycle import drop, state, tick
+from tests.services.test_lifecycle import CONFIG, drop, state, tick
+from tests.services.test_sleeping import Scene
+from tests.support import sweeps
 from tests.support.memory import Crash, World
 
 
@@ -85,6 +89,96 @@ def test_a_workspace_that_can_t_delete_anything_holds_no_model_up(error: DropMLE
     world.azureml.begin_delete_deployment = real  # type: ignore[method-assign]
     rounds(world)
     assert deployments(world) == ["m2-a1", "m3-a1"]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_endpoint_that_sleeps_keeps_none(monkeypatch: pytest.MonkeyPatch, marked: bool) -> None:
+    scene = left_behind(monkeypatch, marked=marked)
+    scene.sleeps()
+    assert scene.deployments() in ([], ["m3-a1"])
+    rounds(scene.world)
+    assert scene.deployments() == []
+    assert list(scene.world.docs.list("ended/")) == []
+    assert scene.call() == "waking"
+    scene.ticks(20)
+    assert (scene.call(), scene.deployments()) == ("m2-a1", ["m2-a1"])
+
+
+def test_one_that_can_not_be_deleted_keeps_no_endpoint_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = left_behind(monkeypatch)
+    real = scene.world.azureml.begin_delete_deployment
+
+    def locked(endpoint: str, name: str) -> None:
+        if name == "m3-a1":
+            raise Conflict("409: ScopeLocked")
+        real(endpoint, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.world.azureml, "begin_delete_deployment", locked)
+        scene.sleeps()
+        rounds(scene.world)
+        assert (scene.deployments(), scene.call()) == (["m3-a1"], "waking")
+        scene.ticks(20)
+        assert scene.call() == "m2-a1"
+    rounds(scene.world)
+    assert scene.deployments() == ["m2-a1"]
+
+
+def test_hosts_that_die_anywhere_take_it_away_from_one_that_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for point in sweeps.places():
+        scene = left_behind(monkeypatch)
+        world = scene.world
+        world.points.die_at = 2 * len(world.points.seen) + point
+        scene.sleeps()
+        try:
+            rounds(world)
+        except Crash:
+            world.points.die_at = None
+            world.restart()
+        died, world.points.die_at = world.points.die_at is None, None
+        scene.ticks(20, LOOK_SECONDS)
+        rounds(world)
+        assert scene.deployments() == [], point
+        assert scene.call() == "waking"
+        scene.ticks(20)
+        assert (scene.call(), scene.deployments()) == ("m2-a1", ["m2-a1"]), point
+        if not died:
+            break
+    assert point > 12
+
+
+def left_behind(monkeypatch: pytest.MonkeyPatch, *, marked: bool = True) -> Scene:
+    """A rejected run whose deployment could not be deleted, and nobody calls any more."""
+    scene = Scene()
+
+    def busy(*_: str) -> None:
+        raise Transient("HTTP 429")
+
+    scene.world.scorer.error_rate = {"m3-a1": 0.4}
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.world.azureml, "begin_delete_deployment", busy)
+        drop(scene.world, "C")
+        tick(scene.world, 40)
+    assert (states(scene.world)[-1], scene.deployments()) == ("rejected", ["m1-a1", "m2-a1", "m3-a1"])
+    if not marked:
+        scene.world.docs.delete("ended/bank")
+    return scene
+
+
+def test_what_somebody_has_given_traffic_to_goes_once_that_has_moved_on() -> None:
+    world = live("A")
+    run_id = drop(world, "B", config=replace(CONFIG, approval="required"))
+    until(world, run_id, "awaiting_approval")
+    (endpoint,) = world.azureml.endpoints.values()
+    endpoint |= {"traffic": {"m2-a1": 100}, "wanted": {"m2-a1": 100}}
+    asking.decide(run_id, "rejected", ANN, world.context)
+    tick(world, 5)
+    rounds(world)
+    assert (state(world, run_id), deployments(world)) == ("rejected", ["m1-a1", "m2-a1"])
+    endpoint |= {"traffic": {"m1-a1": 100}, "wanted": {"m1-a1": 100}}
+    rounds(world)
+    assert deployments(world) == ["m1-a1"]
+    assert list(world.docs.list("ended/")) == [], "and nothing is looked at any more"
 
 
 def challenged() -> World:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import Refused
+from shared.domain.run.dataset import UNDEPLOYED
 from shared.domain.run.ledger import Verification, verify
 from shared.services.documents import entries
 from shared.services.run import loop
@@ -18,6 +19,7 @@ from shared.services.run.pipeline_runs import PipelineRuns
 from shared.services.run.previous import Previous
 from shared.services.run.upgrade import upgrade
 from tests.services.test_acts import ANN, live
+from tests.services.test_lifecycle import drop, tick
 from tests.support.memory import Crash, World
 from tests.support.memory_pipelines import MemoryPipelines
 
@@ -63,6 +65,22 @@ def test_it_stays_for_its_hours_then_goes_and_a_rollback_says_why_it_cannot() ->
     assert run.undeployed
     assert '"event":"undeployed"' in lines[-1].replace(" ", "")
     assert verify(lines, run.ledger_head, run.pending) == Verification()
+
+
+def test_after_any_number_of_versions_the_dataset_remembers_the_latest_alone() -> None:
+    world = kept()
+    for number in range(3, UNDEPLOYED + 5):
+        world.clock.now += 25 * HOUR
+        looks(world)
+        drop(world, f"more {number}")
+        tick(world, 30)
+    dataset = world.store.dataset("bank")
+    assert dataset is not None
+    assert len(dataset.undeployed) == UNDEPLOYED
+    assert deployments(world) == [f"m{UNDEPLOYED + 3}-a1", f"m{UNDEPLOYED + 4}-a1"]
+    with pytest.raises(Refused) as refused:
+        putting_back.rollback("bank", "bank-1-a1", ANN, None, world.context)
+    assert refused.value.error_code == "deployment-gone"
 
 
 def test_a_clock_that_jumps_for_a_moment_takes_no_way_back() -> None:

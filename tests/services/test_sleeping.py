@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.domain.documents import to_json
 from shared.domain.errors import InvalidInput, Refused
 from shared.domain.problems import Wait
+from shared.domain.run.dataset import UNDEPLOYED
 from shared.domain.run.parts import Canary
 from shared.domain.run.serving import ServingEntry
 from shared.services.documents import Page
@@ -151,6 +152,36 @@ def test_what_the_service_lets_fail_while_it_wakes_is_tried_again() -> None:
     scene.world.azureml.failed_deployments = set()
     scene.ticks(20, 60)
     assert scene.call() == "m2-a1"
+
+
+def test_a_former_run_that_can_not_be_read_keeps_nothing_awake() -> None:
+    scene = Scene()
+    path = "runs/bank-1-a1.json"
+    scene.world.docs.put(path, {"schema": 99})
+    scene.sleeps()
+    assert (scene.deployments(), scene.call()) == ([], "waking")
+
+
+def test_falling_asleep_costs_the_same_after_any_number_of_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    gone = {f"bank-{n}-a1": float(n) for n in range(100, 160)}
+    scene.world.store.change_dataset("bank", lambda found: replace(found, undeployed=gone))
+    get, read = scene.world.docs.get, list[str]()
+
+    def noted(path: str) -> object:
+        read.append(path)
+        return get(path)
+
+    monkeypatch.setattr(scene.world.docs, "get", noted)
+    scene.sleeps()
+    assert scene.deployments() == []
+    assert {path for path in read if path.startswith("runs/")} == {"runs/bank-2-a1.json"}
+    dataset = scene.world.store.dataset("bank")
+    assert dataset is not None
+    assert (len(dataset.undeployed), list(dataset.undeployed)[-2:]) == (
+        UNDEPLOYED,
+        ["bank-159-a1", "bank-1-a1"],
+    )
 
 
 def unwakeable() -> tuple[Scene, str]:

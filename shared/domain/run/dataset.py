@@ -14,6 +14,8 @@ from shared.domain.upkeep import Upkeep
 T = TypeVar("T")
 #: Remembered deliveries and keys; older ones can no longer be redelivered by any queue.
 REMEMBERED = 500
+#: Remembered runs whose deployment was taken away; of older ones Azure is asked, and has none.
+UNDEPLOYED = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Dataset:
     paused: Act | None = None
     #: Asked of the live model's threshold and not all done yet.
     change: ThresholdChange | None = None
-    #: Runs whose deployment was taken away to save its cost, and when (unix seconds): nothing goes back to them.
+    #: The latest runs whose deployment was taken away to save its cost, and when (unix seconds): nothing goes back to them.
     undeployed: dict[str, float] = field(default_factory=dict)
     #: Its endpoint's sleep, while that lasts.
     sleep: Sleep | None = None
@@ -134,11 +136,16 @@ class Dataset:
         """With one more delivery that was taken."""
         return replace(self, drops=_newest({**self.drops, delivery: run_id})) if delivery else self
 
+    def undeploying(self, run_id: str, at: float) -> Dataset:
+        """With the word that this run's deployment goes, since `at` (unix seconds)."""
+        others = {known: since for known, since in self.undeployed.items() if known != run_id}
+        return replace(self, undeployed=_newest({**others, run_id: at}, UNDEPLOYED))
+
     def closed(self, run_id: str) -> Dataset:
         """Without a run that has ended."""
         left = {k: v for k, v in self.open.items() if k != run_id}
         return replace(self, open=left, promoting=None if self.promoting == run_id else self.promoting)
 
 
-def _newest(memory: dict[str, T]) -> dict[str, T]:
-    return dict(list(memory.items())[-REMEMBERED:])
+def _newest(memory: dict[str, T], most: int = REMEMBERED) -> dict[str, T]:
+    return dict(list(memory.items())[-most:])

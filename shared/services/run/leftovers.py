@@ -43,16 +43,16 @@ class Leftovers:
         ctx, dataset = self._ctx, self._ctx.store.dataset(slug)
         if dataset is None:
             return True
-        if dataset.sleep:
-            return False  # it takes away what is its own, and brings it back
         name = names.endpoint(slug, ctx.workspace_id, dataset.dataset)
         endpoint = ctx.azureml.endpoint(name)
         if endpoint is None:
             return True
         used = {deployment for deployment, share in endpoint.traffic.items() if share}
-        found = spare(slug, name, used | _before(dataset, ctx), ctx)
+        found = spare(slug, name, _before(dataset, ctx), ctx)
         for each in found:
-            if each.state in _SETTLED:
+            if (
+                each.state in _SETTLED and each.name not in used
+            ):  # somebody's traffic keeps it; that may move on
                 ctx.azureml.begin_delete_deployment(name, each.name)
                 ctx.log("deployment-taken-away", slug=slug, endpoint=name, deployment=each.name)
         return not found
@@ -78,14 +78,16 @@ def spare(slug: str, endpoint: str, keep: set[str], ctx: Context, ending: str = 
 
 
 def _in_force(dataset: Dataset) -> set[str]:
-    """Runs that answer callers now, or are about to."""
+    """Runs that answer callers now, or are about to; none while it is asleep."""
+    if dataset.sleep and dataset.sleep.stage == "asleep":
+        return set()
     shift = dataset.shifting
     return {run_id for run_id in (dataset.champion, *((shift.to, shift.away) if shift else ())) if run_id}
 
 
 def _before(dataset: Dataset, ctx: Context) -> set[str]:
-    """The deployment that had the traffic before the champion, kept for a rollback."""
-    if dataset.champion is None:
+    """The deployment that had the traffic before the champion, kept for a rollback unless it sleeps."""
+    if dataset.champion is None or dataset.sleep:
         return set()
     champion, shift = ctx.store.load(dataset.champion)[0], dataset.shift
     before = champion.gate.champion_run if champion.gate else None

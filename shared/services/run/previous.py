@@ -92,4 +92,4 @@ def _taken_away(found: Dataset, run_id: str, at: float) -> Dataset:
     busy = found.open or found.shifting or found.watch or found.promoting or found.change
     if busy or found.champion == run_id or run_id in found.undeployed:
         return found
-    return replace(found, undeployed={**found.undeployed, run_id: at})
+    return found.undeploying(run_id, at)

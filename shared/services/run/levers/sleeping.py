@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.domain import names
 from shared.domain.errors import Conflict, DropMLError, Transient
 from shared.domain.notify.notices import unserved
 from shared.domain.run.acts import Sleep
@@ -32,8 +33,8 @@ def fallen(found: Dataset, at: float, before: str | None) -> Dataset:
     """With the word that its endpoint is to sleep, unless anything is going on. What was kept for a rollback goes with it."""
     if found.busy or found.promoting or found.sleep or found.champion is None:
         return found
-    gone = {**found.undeployed, before: at} if before else found.undeployed
-    return replace(found, sleep=Sleep(found.champion, "falling", at), undeployed=gone)
+    gone = found.undeploying(before, at) if before else found
+    return replace(gone, sleep=Sleep(found.champion, "falling", at))
 
 
 def wake(slug: str, ctx: Context) -> None:
@@ -97,15 +98,24 @@ def _fall(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
     if not traffic_is(endpoint, {}):
         moves.begin(dataset, endpoint.name, {}, ctx)
         return
-    ours = {deployment_of(ctx.store.load(run_id)[0]) for run_id in (sleep.run_id, *dataset.undeployed)}
-    standing = [each for each in ctx.azureml.deployments(endpoint.name) if each.name in ours]
+    ours = {deployment_of(champion)}.union(*map(_deployments, dataset.undeployed))
+    listed = [each for each in ctx.azureml.deployments(endpoint.name) if names.deployed(each.name)]
+    standing = [each for each in listed if each.name in ours]
     for each in standing:
         if each.state in SETTLED:
             ctx.azureml.begin_delete_deployment(endpoint.name, each.name)
             return
     if not standing:
+        if listed:  # of runs that nobody remembers here; what keeps one from being deleted keeps nothing from sleeping
+            ctx.store.mark_ended(dataset.slug)
         ctx.log("endpoint-asleep", slug=dataset.slug, run_id=sleep.run_id, endpoint=endpoint.name)
         _become(dataset.slug, sleep, replace(sleep, stage="asleep", at=ctx.clock()), ctx)
+
+
+def _deployments(run_id: str) -> frozenset[str]:
+    """By its id alone: a run whose document can't be read has its deployment taken away all the same."""
+    parsed = names.parse_run_id(run_id)
+    return names.deployments(*parsed[1:]) if parsed else frozenset()
 
 
 def _rise(dataset: Dataset, sleep: Sleep, ctx: Context) -> None:
