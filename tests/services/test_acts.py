@@ -84,6 +84,19 @@ def stepped(world: World, run_id: str, wanted: State) -> Run:
     raise AssertionError(f"{run_id} never was {wanted}")
 
 
+def lost(world: World, *deployments: str) -> None:
+    """Rolled back while the endpoint is busy; these deployments are deleted in Azure before its traffic moved."""
+    (endpoint,) = world.azureml.endpoints.values()
+    endpoint |= {
+        "state": "Updating",
+        "wanted": dict(endpoint["traffic"]),
+        "changes": endpoint["changes"] + 1,
+    }
+    rollback(world)
+    for name in deployments:
+        del endpoint["deployments"][name]
+
+
 class TestRollback:
     def test_callers_of_the_proxy_meet_the_version_before_at_once(self) -> None:
         world = live()
@@ -213,22 +226,9 @@ class TestRollback:
         assert states(world) == ["retired", "live"]
         assert world.serving("bank").traffic == {"m2-a1": 100}
 
-    @staticmethod
-    def lost(world: World, *deployments: str) -> None:
-        """Rolled back while the endpoint is busy; these deployments are deleted in Azure before its traffic moved."""
-        (endpoint,) = world.azureml.endpoints.values()
-        endpoint |= {
-            "state": "Updating",
-            "wanted": dict(endpoint["traffic"]),
-            "changes": endpoint["changes"] + 1,
-        }
-        rollback(world)
-        for name in deployments:
-            del endpoint["deployments"][name]
-
     def test_whose_target_is_deleted_meanwhile_ends_where_traffic_still_is(self) -> None:
         world = live()
-        self.lost(world, "m1-a1")
+        lost(world, "m1-a1")
         tick(world, 20)
         assert states(world) == ["rolled_back", "live"]
         assert traffic(world) == world.serving("bank").traffic == {"m2-a1": 100}
@@ -240,7 +240,7 @@ class TestRollback:
 
     def test_with_nothing_left_to_answer_the_next_model_does(self) -> None:
         world = live()
-        self.lost(world, "m1-a1", "m2-a1")
+        lost(world, "m1-a1", "m2-a1")
         (endpoint,) = world.azureml.endpoints.values()
         endpoint |= {"traffic": {}, "wanted": {}}
         tick(world, 20)
@@ -256,7 +256,7 @@ class TestRollback:
 
     def test_a_canary_that_was_rolled_back_is_not_put_in_force_for_it(self) -> None:
         world = in_canary()
-        self.lost(world)
+        lost(world)
         (endpoint,) = world.azureml.endpoints.values()
         endpoint |= {"traffic": {"m2-a1": 100}, "wanted": {"m2-a1": 100}}
         del endpoint["deployments"]["m1-a1"]
@@ -266,7 +266,7 @@ class TestRollback:
 
     def test_a_target_that_one_look_misses_is_gone_to_all_the_same(self) -> None:
         world = live()
-        self.lost(world)
+        lost(world)
         (endpoint,) = world.azureml.endpoints.values()
         taken = endpoint["deployments"].pop("m1-a1")
         for _ in range(20):

@@ -18,7 +18,7 @@ from shared.domain.run.states import State
 from shared.services.run import loop
 from shared.services.run.acting import asking, putting_back
 from shared.services.run.levers.outside import OutsideTraffic
-from tests.services.test_acts import ANN, in_canary, live
+from tests.services.test_acts import ANN, in_canary, live, lost
 from tests.services.test_bad_cloud import until
 from tests.services.test_lifecycle import CONFIG, drop
 from tests.support import sweeps
@@ -103,6 +103,11 @@ ACTS: dict[str, tuple[Callable[[], World], Callable[[World], object], list[str]]
         in_canary,
         lambda world: asking.cancel("bank-2-a1", ANN, world.context),
         ["live", "cancelled"],
+    ),
+    "roll back to what is deleted meanwhile": (
+        live,
+        lambda world: lost(world, "m1-a1"),
+        ["rolled_back", "live"],
     ),
     "promote a canary": (
         in_canary,
