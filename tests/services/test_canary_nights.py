@@ -226,6 +226,25 @@ class TestNoWayBack:
             tick(world, 60)
         self.ended(world, "rejected")
 
+    def test_a_live_model_whose_deployment_has_failed_is_nothing_to_share_with(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = live("A")
+        (endpoint,) = world.azureml.endpoints.values()
+        endpoint |= {"traffic": {}, "wanted": {}}
+        world.azureml.failed_deployments = {"m1-a1"}
+        begin = world.azureml.begin_traffic
+
+        def healthy(name: str, shares: dict[str, int]) -> None:
+            if "m1-a1" in shares:
+                raise Upstream("m1-a1 has failed: it can't be given traffic")
+            begin(name, shares)
+
+        monkeypatch.setattr(world.azureml, "begin_traffic", healthy)
+        drop(world, "B")
+        tick(world, 60)
+        assert (states(world), traffic(world)) == (["retired", "live"], {"m2-a1": 100})
+
     @pytest.mark.parametrize("how", ["breach", "cancel"])
     def test_hosts_that_die_anywhere_end_it_once(self, how: str) -> None:
         for point in sweeps.places():

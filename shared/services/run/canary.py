@@ -24,11 +24,11 @@ from shared.services.run.traffic import (
     deployment_of,
     endpoint_of,
     reject,
+    stands,
     take_all,
     traffic_is,
     write_serving,
 )
-from shared.services.run.training import placement_of
 
 #: So long after a canary's time, an answer that may still come is asked for again (seconds).
 ASK_SECONDS = 120.0
@@ -58,18 +58,19 @@ def canary(run: Run, ctx: Context) -> Run:
         return waiting(run, dataset.paused)
     if now.since is None and (before := ready(run, endpoint, ctx)):
         return before
-    if champion and now.percent and now.since is None and not now.passed and _stands(champion, dataset, ctx):
+    new = now.percent and now.since is None and not now.passed
+    if champion and new and _shares(champion, endpoint, dataset, ctx):
         return _begin(run, champion, endpoint, now, dataset, ctx)
     if champion and now.since is not None and not now.passed:
         return _watch(run, champion, endpoint, now, ctx)
     return take_all(run, champion, endpoint, dataset, ctx)
 
 
-def _stands(champion: Run, dataset: Dataset, ctx: Context) -> bool:
+def _shares(champion: Run, endpoint: Endpoint, dataset: Dataset, ctx: Context) -> bool:
     """Whether there is anything to share traffic with: somebody may have taken the live model's deployment away, or it sleeps and
     can't be woken.
     """
-    return dataset.sleep is None and ctx.azureml.deployment(*placement_of(champion)) is not None
+    return dataset.sleep is None and stands(champion, endpoint, ctx)
 
 
 def _begin(run: Run, champion: Run, endpoint: Endpoint, now: Canary, dataset: Dataset, ctx: Context) -> Run:

@@ -42,6 +42,14 @@ def traffic_is(endpoint: Endpoint, wanted: dict[str, int]) -> bool:
     return {k: v for k, v in endpoint.traffic.items() if v} == wanted
 
 
+def stands(run: Run, endpoint: Endpoint, ctx: Context) -> bool:
+    """Whether the run's deployment can take traffic. One that has a share is there: Azure deletes none that has."""
+    if endpoint.traffic.get(deployment_of(run)):
+        return True
+    found = ctx.azureml.deployment(endpoint.name, deployment_of(run))
+    return found is not None and found.state not in ("Deleting", "Failed")
+
+
 def reject(run: Run, ctx: Context, actor: str = "dropml") -> Run:
     """A rejection is a normal outcome: the numbers stay, the deployment goes, where there is one yet."""
     if run.placement:

@@ -20,7 +20,7 @@ from shared.services.monitoring import tallies
 from shared.services.run import moves
 from shared.services.run.context import Context
 from shared.services.run.levers.whole import serve_all
-from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, traffic_is
+from shared.services.run.traffic import SETTLED, deployment_of, endpoint_of, stands, traffic_is
 from shared.services.run.training import placement_of
 
 
@@ -88,7 +88,8 @@ def _gone(target: Run, shift: Shift, ctx: Context) -> bool:
     """Whether its deployment is gone for good: Azure has refused it traffic twice, and reads lag no more."""
     if abs(ctx.clock() - shift.at) <= ctx.pace.settle_seconds:
         return False
-    return ctx.azureml.deployment(*placement_of(target)) is None
+    endpoint = ctx.azureml.endpoint(placement_of(target)[0])
+    return endpoint is None or not stands(target, endpoint, ctx)
 
 
 def _given_up(dataset: Dataset, shift: Shift, trouble: str, ctx: Context) -> None:
@@ -96,9 +97,9 @@ def _given_up(dataset: Dataset, shift: Shift, trouble: str, ctx: Context) -> Non
     shift is over all the same: the next model then takes all traffic.
     """
     away = ctx.store.load(shift.away)[0]
-    found = ctx.azureml.deployment(*placement_of(away))
-    stands = found is not None and found.state not in ("Deleting", "Failed")
-    if not stands or all(moment.state is not State.LIVE for moment in away.history):
+    endpoint = ctx.azureml.endpoint(placement_of(away)[0])
+    there = endpoint is not None and stands(away, endpoint, ctx)
+    if not there or all(moment.state is not State.LIVE for moment in away.history):
         _keep(dataset.slug, shift, replace(shift, trouble=trouble, done_at=ctx.clock()), ctx)
         return
     note = f"no deployment of {shift.to} stands: {trouble}"

@@ -8,7 +8,7 @@ from shared.domain.run.serving import ServingEntry
 from shared.services.run.context import Context
 from shared.services.run.levers.sleeping import lie_down
 from shared.services.run.ports import Endpoint
-from shared.services.run.traffic import deployment_of, write_serving
+from shared.services.run.traffic import deployment_of, stands, write_serving
 
 
 def serve_all(run: Run, ctx: Context) -> None:
@@ -26,13 +26,10 @@ def serve_all(run: Run, ctx: Context) -> None:
 
 def bring_back(champion: Run, endpoint: Endpoint, dataset: Dataset, ctx: Context) -> dict[str, int]:
     """Callers of the proxy meet the champion alone, or are told to come again while it sleeps. Returns what the endpoint's own
-    traffic is to become: none at all where no deployment of the champion can take any. One that has a share stands: Azure
-    deletes none that has.
+    traffic is to become: none at all where no deployment of the champion can take any.
     """
     if dataset.sleep:
         lie_down(dataset.slug, ctx)
         return {}
     serve_all(champion, ctx)
-    name = deployment_of(champion)
-    stands = endpoint.traffic.get(name) or ctx.azureml.deployment(endpoint.name, name) is not None
-    return {name: 100} if stands else {}
+    return {deployment_of(champion): 100} if stands(champion, endpoint, ctx) else {}
