@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from scorer.links import Floats, combination
 from scorer.members import FewRows, read_member
 from scorer.signature import Signature
 
-T = TypeVar("T")
 #: From so many rows on they are taken through the trees together, and shared out to all processors.
 _MANY_ROWS = 100
 
@@ -99,14 +97,6 @@ class CompiledScorer:
     def sources(self) -> list[int]:
         """The place in `columns` of the column that each feature comes from."""
         return self._features.sources
-
-    def beside(self, ask: Callable[[], T]) -> Future[T]:
-        """Begin something that leaves the interpreter free, where there is a second processor; else do it now."""
-        if _processors() > 1:
-            return _pool().submit(ask)
-        done: Future[T] = Future()
-        done.set_result(ask())
-        return done
 
     def predict_proba(self, columns: list[str], data: list[list[Any]]) -> list[list[float]]:
         if self.labels is None:

@@ -8,7 +8,6 @@ margins moves the score is told by average slopes (slopes.py), link by link: to 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +17,6 @@ from scorer.errors import RequestError, UnexplainedError
 from scorer.links import LINKS, Floats, meta_inputs, stack_link
 from scorer.slopes import link_slopes, log_slopes
 
-#: So many times as long as NumPy takes to a leaf, LightGBM's library does.
-_SLOWER = 1.7
 METHOD = "Shapley values of the members' margins (TreeSHAP of trees), through the links by average slopes"
 
 
@@ -46,7 +43,7 @@ def explain(
     if not len(x):
         return answer
     try:
-        parts = _attributed(scorer, x, owners)
+        parts = [member.attributed(x, owners) for member in scorer.members]
     except UnexplainedError:
         message = "the model was saved by a release that kept nothing to explain it by: train it again."
         raise RequestError(400, "no-explanation", message) from None
@@ -62,29 +59,6 @@ def explain(
         answer["base"].append(base)
         answer["values"].append(shares.tolist())
     return answer
-
-
-def _attributed(scorer: CompiledScorer, x: Floats, owners: Floats) -> list[tuple[Floats, Floats]]:
-    """Of each member. Two threads in NumPy would mostly wait for each other, so only LightGBM's walks go to a second."""
-    members = scorer.members
-    others = {
-        number: scorer.beside(partial(members[number].attributed, x, owners, aside=True))
-        for number in _aside([member.leaves for member in members])
-    }
-    mine = {
-        number: member.attributed(x, owners) for number, member in enumerate(members) if number not in others
-    }
-    return [others[number].result() if number in others else mine[number] for number in range(len(members))]
-
-
-def _aside(leaves: list[int]) -> list[int]:
-    """The smallest ensembles, as many as are walked before the others are reckoned."""
-    found: list[int] = []
-    for number in sorted(range(len(leaves)), key=leaves.__getitem__):
-        taken = sum(leaves[one] for one in [*found, number])
-        if leaves[number] and _SLOWER * taken <= sum(leaves) - taken:
-            found.append(number)
-    return found
 
 
 class _Margins(NamedTuple):

@@ -27,16 +27,11 @@ class Member(Protocol):
     def link(self) -> str:
         """What makes probabilities of margins, by its name in LINKS."""
 
-    @property
-    def leaves(self) -> int:
-        """Of its trees, 0 where it has none."""
-
-    def attributed(self, x: Floats, owners: Floats, *, aside: bool = False) -> tuple[Floats, Floats]:
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
         """Shapley values of the margins: of no row in particular (outputs,), and (rows, outputs, columns) of each column.
 
-        `owners` (features, columns): 1 where a feature comes from a column. `aside`: not the quickest way through trees, but
-        one that leaves the interpreter free meanwhile. Raises UnexplainedError where the files lack
-        what it takes.
+        `owners` (features, columns): 1 where a feature comes from a column. Raises UnexplainedError where the files lack what
+        it takes.
         """
 
 
@@ -72,12 +67,11 @@ class TreeMember:
         """Its trees, where masks can take a row through them: see `scorer.masks`."""
         return None if self._fill is not None else read_forest(self._text(), self._trees.outputs)
 
-    def attributed(self, x: Floats, owners: Floats, *, aside: bool = False) -> tuple[Floats, Floats]:
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
         """By TreeSHAP; a column's features are added up."""
         if not self._trees.counted:
             raise UnexplainedError
-        contributions = self._trees.contributions if aside else self._here
-        parts = contributions(self._filled(x))
+        parts = self._contributions(self._filled(x))
         base = parts[0, :, -1]
         return base if self._base is None else base + self._base, parts[:, :, :-1] @ owners
 
@@ -86,7 +80,7 @@ class TreeMember:
         return sum(map(int, re.findall(r"^num_leaves=(\d+)", self._text(), re.MULTILINE)))
 
     @cached_property
-    def _here(self) -> Callable[[Floats], Floats]:
+    def _contributions(self) -> Callable[[Floats], Floats]:
         """Made for the first that asks, from the file again: who doesn't ask pays with neither time nor memory."""
         from scorer.nodes import read_trees
         from scorer.treeshap import TreeShap
@@ -153,8 +147,6 @@ def _by_itself(member: Member, x: Floats, _: Floats) -> Floats:
 class LinearMember:
     """An affine map of features that are filled, centred and scaled."""
 
-    leaves = 0
-
     def __init__(self, spec: dict[str, Any]) -> None:
         self._fill, self._center = np.array(spec["fill"]), np.array(spec["center"])
         self._scale, self._intercept = np.array(spec["scale"]), np.array(spec["intercept"])
@@ -167,7 +159,7 @@ class LinearMember:
     def predict(self, x: Floats) -> Floats:
         return self._link(self._prepared(x) @ self._coef + self._intercept)
 
-    def attributed(self, x: Floats, owners: Floats, *, aside: bool = False) -> tuple[Floats, Floats]:
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
         """A coefficient times how far its feature is from the training rows' mean."""
         means = self._reference()
         parts = (self._prepared(x) - means)[:, None, :] * self._coef.T
@@ -201,7 +193,7 @@ class KernelMember(LinearMember):
         kernels: Floats = np.exp(-self._gamma * np.maximum(squares, 0.0))
         return kernels
 
-    def attributed(self, x: Floats, owners: Floats, *, aside: bool = False) -> tuple[Floats, Floats]:
+    def attributed(self, x: Floats, owners: Floats) -> tuple[Floats, Floats]:
         """A kernel is a product of one factor for each column, whose Shapley values are an integral over a polynomial.
 
         Owen 1972, Multilinear Extensions of Games: the mean, over t from 0 to 1, of what a column adds when every other one

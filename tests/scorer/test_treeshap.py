@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesClassifier
 
 from dropml.azureml.automl.model import flat
-from scorer.explain import _aside
 from scorer.links import Floats
 from scorer.members import TreeMember
 from scorer.nodes import read_trees
@@ -115,18 +114,17 @@ def member(folder: Path, text: str, width: int) -> TreeMember:
 
 
 @pytest.mark.parametrize("kind", ["categorical", "numeric"])
-def test_a_member_answers_the_same_here_and_aside(tmp_path: Path, kind: str) -> None:
+def test_a_member_answers_as_lightgbms_own_walk_does(tmp_path: Path, kind: str) -> None:
     rng = np.random.default_rng(10)
     numeric = flat.model_text([grown(rng, 400) for _ in range(20)], 1, WIDTH)
     width = WIDTH if kind == "numeric" else 2
     one = member(tmp_path, numeric if kind == "numeric" else categorical(), width)
     assert one.leaves > 5000
     x = rows(rng, 8, width) if kind == "numeric" else np.column_stack([np.arange(8.0), rng.normal(size=8)])
-    (base, parts), (due_base, due) = (
-        one.attributed(x, np.eye(width), aside=aside) for aside in (False, True)
-    )
-    assert np.allclose(base, due_base, rtol=0, atol=1e-9)
-    assert np.allclose(parts, due, rtol=0, atol=SINGLE)
+    base, parts = one.attributed(x, np.eye(width))
+    due = one._trees.contributions(x)
+    assert np.allclose(base, due[0, :, -1], rtol=0, atol=1e-9)
+    assert np.allclose(parts, due[:, :, :-1], rtol=0, atol=SINGLE)
     text = (tmp_path / "trees0.txt").read_text()
     assert (read_trees(text, 1) is None) == (kind == "categorical")
 
@@ -135,7 +133,7 @@ def test_threads_that_ask_at_once_do_not_write_on_each_others_sheet(tmp_path: Pa
     rng = np.random.default_rng(11)
     one = member(tmp_path, flat.model_text([grown(rng, 300) for _ in range(20)], 1, WIDTH), WIDTH)
     x = rows(rng, 12, WIDTH)
-    due = one.attributed(x, np.eye(WIDTH), aside=True)[1]
+    due = one._trees.contributions(x)[:, :, :-1]
     off: list[float] = []
     together = Barrier(4)
 
@@ -150,9 +148,3 @@ def test_threads_that_ask_at_once_do_not_write_on_each_others_sheet(tmp_path: Pa
         thread.join()
     assert len(off) == 20
     assert max(off) < SINGLE
-
-
-def test_the_smallest_ensembles_go_aside_while_the_others_are_reckoned() -> None:
-    assert _aside([8_000, 24_000, 25_000, 15_000]) == [0, 3]
-    assert _aside([10_000, 0]) == []  # a linear map takes no time to be beside
-    assert _aside([500]) == []
