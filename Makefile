@@ -50,7 +50,7 @@ watch: ## Follow runs through their states
 
 test: setup-dev ## Checks and tests
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 test-slow: setup-dev ## What takes minutes: a million rows, the bank data, chaos, 50 swaps, 1 GB files
 	@$(BIN)/python -m pytest -m slow --ignore tests/browser
 	@WHOLE_SWEEPS=1 $(BIN)/python -m pytest -m "not slow" -n 2 $$(grep -rlE "^from tests.support import (.*, )?sweeps" tests --include=test_*.py)

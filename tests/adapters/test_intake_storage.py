@@ -156,7 +156,7 @@ def test_a_file_to_score_is_copied_by_storage_once_and_stays_what_it_was(front: 
     front.intake.drop(front.plan.incoming, name)
     front.intake.drop(front.plan.incoming, name)
     (blob,) = front.batch.list_blobs()
-    front.incoming.upload_blob(name, b"another", overwrite=True)
+    front.incoming.upload_blob(name, b"age\n3\n", overwrite=True)
     files, container = front.batch_files, str(front.batch.container_name)
     info = files.stat(container, blob.name)
     copy = files.read(container, blob.name, info.etag, 0, info.size)
