@@ -20,7 +20,7 @@ from functions.http import MAX_WORDS, SECURITY_HEADERS, tagged
 from functions.parameters import ROUTE
 from shared import bootstrap
 from shared.adapters.telemetry import NoTelemetry
-from shared.domain.errors import InvalidSetting, NotFound, Transient
+from shared.domain.errors import InvalidInput, InvalidSetting, NotFound, Transient
 from shared.services import bulkhead
 from shared.services.bulkhead import Bulkhead
 from shared.services.monitoring.probe import Probe
@@ -140,6 +140,8 @@ def test_a_parameter_that_a_call_does_not_read_is_refused(
 @pytest.mark.parametrize("name", ["code", "Code", "clientId", "CLIENTID"])
 def test_what_the_host_reads_itself_is_taken_everywhere(name: str) -> None:
     parameters.only(request(params={name: "x"}))
+    with pytest.raises(InvalidInput, match="There is no parameter"):
+        parameters.only(request(params={name: "x", f"{name}s": "x"}))
 
 
 def test_a_misspelt_parameter_is_told_with_the_one_that_was_meant() -> None:
