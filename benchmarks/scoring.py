@@ -29,7 +29,7 @@ from benchmarks.figure import Figure
 from benchmarks.serving import load
 from benchmarks.serving_model import HOME, NoModelError, data_file, voting_ensemble
 from dropml.azurite import process
-from dropml.common import processes
+from dropml.common import ports, processes
 from shared.domain.schema import Schema
 from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.values import convert
@@ -92,7 +92,7 @@ def endpoint(model_dir: Path, folder: Path) -> Iterator[Endpoint]:
         "deployments": {"m1-a1": deployment},
     }
     (folder / "endpoint.json").write_text(json.dumps(settings))
-    port = processes.free_port()
+    port = ports.free_port()
     arguments = ["dropml.azureml.serving", "--endpoint", str(folder), "--port", str(port)]
     child = processes.start_ready("The endpoint", arguments, folder / "process.log")
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dropml.azureml.shell import Running, kept, load
 from dropml.azurite import process
 from dropml.common import folders, marks, private, processes
+from dropml.common.ports import Ports
 from dropml.common.processes import Child, StartError
 
 #: Where nothing else is said: beside the program that is tried, as a virtual environment is.
@@ -73,13 +74,16 @@ def _start(home: Path, wanted: Wanted, before: Running | None) -> Running:
         process.install(root)
         azurite = process.start(home / "azurite", root=root, env=marks.mark(home))
         storage, children["azurite"] = azurite.connection_string, azurite.child
-    port = _port("--port", wanted.port, before.port if before else 0)
-    http_port = _port("--http-port", wanted.http_port, before.http_port if before else 0)
     header = before.identity_header if before else secrets.token_hex(16)
-    ports = ["--port", str(port), "--http-port", str(http_port)]
-    command = ["dropml.azureml", "serve", *ports, "--data", str(home / "state"), *wanted.options]
-    env = {"DROPML_STORAGE": storage, "DROPML_IDENTITY_HEADER": header} | marks.mark(home)
-    children["emulator"] = processes.start_ready("The emulator", command, home / "logs" / "emulator.log", env)
+    with Ports() as ports:
+        port = _port(ports, "--port", wanted.port, before.port if before else 0)
+        http_port = _port(ports, "--http-port", wanted.http_port, before.http_port if before else 0)
+        options = ["--port", str(port), "--http-port", str(http_port), "--data", str(home / "state")]
+        command = ["dropml.azureml", "serve", *options, *wanted.options]
+        env = {"DROPML_STORAGE": storage, "DROPML_IDENTITY_HEADER": header} | marks.mark(home)
+        children["emulator"] = processes.start_ready(
+            "The emulator", command, home / "logs" / "emulator.log", env
+        )
     return kept(
         Running(
             folder=str(home),
@@ -96,9 +100,9 @@ def _start(home: Path, wanted: Wanted, before: Running | None) -> Running:
     )
 
 
-def _port(option: str, wanted: int, before: int) -> int:
+def _port(ports: Ports, option: str, wanted: int, before: int) -> int:
     """The one that is asked for, else that of the last time, else any. Raises StartError where the first is taken."""
-    found = processes.free_port(wanted or before or None)
+    found = ports.take(wanted or before or None)
     if wanted and found != wanted:
         raise StartError(f"Port {wanted} is taken: give another {option}, or none for any that is free.")
     return found

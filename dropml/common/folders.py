@@ -20,4 +20,9 @@ def azurite_root() -> Path:
     """Azurite is installed below it: in the checkout, or among the user's caches, once for all folders."""
     if CHECKOUT:
         return ROOT
+    return of_user()
+
+
+def of_user() -> Path:
+    """Among the user's caches: what all checkouts and folders share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dropml"

@@ -8,7 +8,6 @@ import ctypes
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -280,16 +279,3 @@ def _limit(pid: int, caps: Caps) -> None:
     bound = caps.memory_mb * 2**20
     resource.prlimit(pid, resource.RLIMIT_DATA, (bound, bound))
     resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-
-
-def free_port(wanted: int | None = None) -> int:
-    """`wanted` if it can be had, else any free port of 127.0.0.1."""
-    for port in (wanted, 0) if wanted else (0,):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise StartError("127.0.0.1 has no free port left.")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dropml.azurite import process
 from dropml.common import family, folders, marks, private, processes
+from dropml.common.ports import Ports
 from dropml.common.processes import Child, StartError
 from dropml.stack import settings
 from dropml.stack.places import PARTS, Places, Stack, load
@@ -104,28 +105,29 @@ def _start_all(
             ("azurite-data", "host-data"),
         )
         azurite, of_host = begun
-    stack = Stack(home, _places(home, azurite.connection_string, previous, wanted))
-    stack = stack.keep(host_storage=of_host.connection_string)
-    stack = stack.note("azurite", azurite.child).note("host-storage", of_host.child)
-    stack = stack.note("azureml", _start_emulator(stack))
-    values = settings.app_settings(
-        stack.places,
-        settings.LABEL if label is None else label,
-        settings.BUDGET_SECONDS if budget is None else budget,
-        extra,
-    )
-    given = settings.chosen(label, budget) | frozenset(extra)
-    merged = _write_settings(stack, values, given)
-    stack = stack.keep(settings={n: v for n, v in values.items() if n not in settings.OWNED})
-    return stack.note("host", _start_host(stack, merged))
+    with Ports() as ports:
+        stack = Stack(home, _places(home, azurite.connection_string, previous, wanted, ports))
+        stack = stack.keep(host_storage=of_host.connection_string)
+        stack = stack.note("azurite", azurite.child).note("host-storage", of_host.child)
+        stack = stack.note("azureml", _start_emulator(stack))
+        values = settings.app_settings(
+            stack.places,
+            settings.LABEL if label is None else label,
+            settings.BUDGET_SECONDS if budget is None else budget,
+            extra,
+        )
+        given = settings.chosen(label, budget) | frozenset(extra)
+        merged = _write_settings(stack, values, given)
+        stack = stack.keep(settings={n: v for n, v in values.items() if n not in settings.OWNED})
+        return stack.note("host", _start_host(stack, merged))
 
 
-def _places(home: Path, storage: str, previous: Places | None, wanted: int | None) -> Places:
-    host_port = processes.free_port(previous.host_port if previous else wanted)
+def _places(home: Path, storage: str, previous: Places | None, wanted: int | None, ports: Ports) -> Places:
+    host_port = ports.take(previous.host_port if previous else wanted)
     return Places(
         storage=storage,
-        emulator_port=processes.free_port(previous.emulator_port if previous else None),
-        ingestion_port=processes.free_port(previous.ingestion_port if previous else None),
+        emulator_port=ports.take(previous.emulator_port if previous else None),
+        ingestion_port=ports.take(previous.ingestion_port if previous else None),
         host_port=host_port,
         host_url=f"http://127.0.0.1:{host_port}",
         ca=str(home / "azureml" / "ca.pem"),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError
 
-from dropml.common import folders, marks, processes
+from dropml.common import folders, marks, ports, processes
 from dropml.common.processes import Child
 from dropml.stack import settings
 from tests.chaos import strangers
@@ -157,7 +157,7 @@ def allowed(kind: str) -> float:
 @contextmanager
 def second_host(live: LiveStack) -> Iterator[tuple[str, Child]]:
     """Another host over the same storage, with the same settings and keys; its URL and its process."""
-    home, port = live.running.home, processes.free_port(None)
+    home, port = live.running.home, ports.free_port()
     file = home / "local.settings.json"
     values = {str(name): str(value) for name, value in settings.read(file)["Values"].items()}
     command = [

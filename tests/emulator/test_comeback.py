@@ -11,7 +11,7 @@ import pytest
 
 from dropml.azureml.online.comeback import Comeback, last_used
 from dropml.common import processors
-from dropml.common.processes import free_port
+from dropml.common.ports import free_port
 
 
 @pytest.fixture(autouse=True)

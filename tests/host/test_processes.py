@@ -16,7 +16,6 @@ from dropml.common.processes import (
     Child,
     StartError,
     find_by_argument,
-    free_port,
     start,
     start_ready,
     working_in,
@@ -116,11 +115,6 @@ def test_nothing_to_rotate_leaves_the_kept_ones_alone(tmp_path: Path) -> None:
     log.touch()
     logs.rotate(log)
     assert [file.name for file in tmp_path.iterdir()] == ["x.log"]
-
-
-def test_a_wanted_port_is_taken_where_it_is_free() -> None:
-    port = free_port()
-    assert free_port(port) == port
 
 
 def test_a_log_is_kept_short_while_it_is_written(tmp_path: Path) -> None:
