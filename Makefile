@@ -77,7 +77,7 @@ attack: setup-dev ## Try to break a stack of its own: files, HTTP, bombs, outage
 	@$(BIN)/python -m tests.attack --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1) --publish
 fuzz-intake: setup-dev ## 20,000 damaged files, one verdict each (FILES=20000, SEED=1)
 	@$(BIN)/python -m tests.fuzz --files $(or $(FILES),20000) --seed $(or $(SEED),1)
-bench-intake: setup-dev ## The pass over a file beside polars, and its memory (MB=1000; needs polars, see requirements-tools.txt)
+bench-intake: setup-dev $(VENV)/.tools ## The pass over a file beside polars, its memory, a drop into a whole stack (MB=1000)
 	@$(BIN)/python -m benchmarks.intake --megabytes $(or $(MB),1000)
 soak: setup-dev ## An hour of kills, outages, clock jumps and promotions under scoring (MINUTES=60, SEED=1); writes docs/reliability.md
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) --publish

@@ -1,6 +1,8 @@
-"""`make bench-intake`: the pass over a dropped file, beside polars' streaming read of the same file, and its peak memory.
+"""`make bench-intake`: the pass over a dropped file, beside polars' streaming read of the same file, and its peak memory;
+then the same file and the bank data dropped into a whole stack (intake_drop.py).
 
-Each measurement is a process of its own, so that one's memory is not another's. `--megabytes 20` is the quick form.
+Each pass is a process of its own, so that one's memory is not another's. `--megabytes 20` is the quick form. Prints
+`figure NAME VALUE TARGET ok|short` and writes benchmarks/results/intake.json.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import intake_drop
 from benchmarks.figure import Figure
+from benchmarks.machine import facts
 
 CHUNK = 1 << 22
 HEADER = "age,job,marital,balance,duration,rate,month,y\n"
 ROWS = 20_000
+RESULTS = Path(__file__).parent / "results" / "intake.json"
 #: Share of polars' speed; peak in MB; growth of the peak from the small file to the large one.
 SHARE, PEAK, GROWTH = 0.5, 300, 0.1
 
@@ -118,18 +123,28 @@ def main() -> int:
         small, large = Path(folder, "small.csv"), Path(folder, "large.csv")
         write_file(small, max(1, asked.megabytes // 10))
         write_file(large, asked.megabytes)
-        size = large.stat().st_size / 1e6
-        few, many = measured("intake", small), measured("intake", large)
-        other = measured("polars", large)
+        figures = [*passes(small, large), *intake_drop.measure(large)]
+    print("\n".join(figure.line() for figure in figures))
+    RESULTS.parent.mkdir(exist_ok=True)
+    document = {
+        "machine": facts("numpy", "polars", "azure-storage-blob"),
+        "megabytes": asked.megabytes,
+        "figures": [figure.to_dict() for figure in figures],
+    }
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def passes(small: Path, large: Path) -> list[Figure]:
+    """The pass over both files, and polars' over the large one."""
+    size = large.stat().st_size / 1e6
+    few, many, other = measured("intake", small), measured("intake", large), measured("polars", large)
     speed, beside = size / many["seconds"], size / other["seconds"]
-    figures = (
+    return [
         Figure("intake-share-of-polars", speed / beside, SHARE, note=f"{speed:.1f} of {beside:.1f} MB/s"),
         Figure("intake-peak-mb", many["peak"], PEAK, at_least=False),
         Figure("intake-peak-growth", many["peak"] / few["peak"] - 1, GROWTH, at_least=False),
-    )
-    for figure in figures:
-        print(figure.line())
-    return 0
+    ]
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from shared.correlation import new_id
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.names import guess, is_request_id
 from shared.domain.problems import UnsupportedMedia
@@ -149,7 +149,7 @@ def request_id(req: func.HttpRequest) -> str:
     if given and _REQUEST_ID.fullmatch(given):
         return given
     trace = _TRACE.fullmatch(header(req, "traceparent"))
-    digits = trace[1] if trace else secrets.token_hex(16)
+    digits = trace[1] if trace else new_id()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -5,6 +5,7 @@ An operation's id is that of a request or of a run. It is in log lines and in te
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,14 @@ from typing import NamedTuple
 
 #: Of this thread's work; empty where it belongs to none.
 OPERATION: ContextVar[str] = ContextVar("operation", default="")
+
+
+def new_id() -> str:
+    """32 hexadecimal digits for a request or a span; no secret.
+
+    `secrets` would call the kernel, which gives up the interpreter to another thread each time.
+    """
+    return f"{random.getrandbits(128):032x}"
 
 
 class Exchange(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING
 
 from shared import bootstrap, front
+from shared.correlation import new_id
 from shared.once import Once
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _scores(dataset: str, body: bytes) -> bytes:
             accept="application/json",
             shape="",
             deadline_ms="",
-            request_id=secrets.token_hex(16),
+            request_id=new_id(),
             proba="",
             explain="",
         )

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -105,7 +105,8 @@ class BoundedConnection(HttpToolsProtocol):
         if declared or chunked:
             self._wait_for_body()
         super().on_headers_complete()
-        self._body_limit = self.limits.body_bytes(dict(self.scope)) if declared or chunked else 0
+        # The same scope that is served: what is told from it here is not told again.
+        self._body_limit = self.limits.body_bytes(cast("Scope", self.scope)) if declared or chunked else 0
         if declared > self._body_limit:
             self._refuse(413)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import threading
 import traceback
 from contextvars import ContextVar
@@ -56,8 +56,9 @@ class TraceContext:
     def begin(cls, parent: str = "", state: str = "") -> TraceContext:
         """A new span, in the caller's trace where the call names one."""
         found = _TRACE_PARENT.fullmatch(parent.strip().lower())
-        trace, flags = found.groups() if found else (secrets.token_hex(16), "00")
-        return cls(f"00-{trace}-{secrets.token_hex(8)}-{flags}", state if found else "")
+        # Ids, no secrets: each call of the kernel for random bytes gives up the interpreter to another thread.
+        trace, flags = found.groups() if found else (f"{random.getrandbits(128):032x}", "00")
+        return cls(f"00-{trace}-{random.getrandbits(64):016x}-{flags}", state if found else "")
 
     @property
     def Traceparent(self) -> str:  # noqa: N802 - the worker's name

@@ -6,10 +6,10 @@ Raw ASGI under uvicorn with httptools, no framework: an echo function costs well
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from dropml.functions_host.admin import AdminApi
@@ -35,7 +35,7 @@ from dropml.functions_host.requests import (
     text_result,
     unauthorized,
 )
-from dropml.functions_host.routes import RouteTable
+from dropml.functions_host.routes import Route, RouteTable
 
 log = logging.getLogger("Host.Http")
 
@@ -45,6 +45,18 @@ KEYLESS_BODY, KEYLESS_BODIES = 2**20, 32 * 2**20
 #: After which a caller may ask again whose call the host's end cut short (seconds).
 STOPPED_RETRY_S = 5
 _HOME = "Your function app is up and running."
+#: Where a request's scope keeps its Call.
+_CALL = "dropml.call"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request with the route that it asks for; whether its key opens that, or any function of the app."""
+
+    request: Request
+    found: tuple[Route, dict[str, str]] | None
+    has_key: bool
+    of_admin: bool = False
 
 
 class HttpFront:
@@ -77,7 +89,8 @@ class HttpFront:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request.from_scope(scope)
+        call = self._call(scope)
+        request = call.request
         extra = self._cors_headers(request) if self._cors.cors else []
         if (
             self._cors.cors
@@ -87,7 +100,7 @@ class HttpFront:
             await respond(send, text_result(204), extra)
             return
         try:
-            result = await self._answer(request, receive)
+            result = await self._answer(call, receive)
         except BodyTooLargeError:
             result = problem(413, "The body is too large.", ((b"connection", b"close"),))
         except NoPlaceError as error:
@@ -104,52 +117,60 @@ class HttpFront:
 
     def body_limit(self, scope: Scope) -> int:
         """The largest body that this request may have, told from its head, before any of it is read."""
-        return self._body_limit if self._has_key(Request.from_scope(scope)) else self._keyless_limit
+        return self._body_limit if self._call(scope).has_key else self._keyless_limit
 
     @property
     def _keyless_limit(self) -> int:
         return min(KEYLESS_BODY, self._body_limit)
 
-    def _has_key(self, request: Request) -> bool:
-        """True if the request carries a key that opens what it asks for, or any function of the app."""
-        if self._admin.serves(request.raw_path):
-            return self._admin.opens(request)
-        found = self._routes.find(request.method, request.raw_path)
-        return found is not None and self._keys.opens("function", found[0].function.name, request.key)
+    def _call(self, scope: Scope) -> Call:
+        """What is told of it from its head, once: the connection asks for its body's bound before it is served."""
+        call: Call | None = scope.get(_CALL)
+        if call is None:
+            call = scope[_CALL] = self._told(Request.from_scope(scope))
+        return call
 
-    async def _answer(self, request: Request, receive: Receive) -> HttpResult:
+    def _told(self, request: Request) -> Call:
         if self._admin.serves(request.raw_path):
-            body = await read_body(request, receive, self._body_limit) if self._admin.opens(request) else b""
-            return await self._admin.answer(request, body)
+            return Call(request, None, self._admin.opens(request), of_admin=True)
         found = self._routes.find(request.method, request.raw_path)
-        if found is None:
+        opens = found is not None and self._keys.opens("function", found[0].function.name, request.key)
+        return Call(request, found, opens)
+
+    async def _answer(self, call: Call, receive: Receive) -> HttpResult:
+        request = call.request
+        if call.of_admin:
+            body = await read_body(request, receive, self._body_limit) if call.has_key else b""
+            return await self._admin.answer(request, body)
+        if call.found is None:
             return text_result(200, _HOME) if request.raw_path == "/" else not_found()
-        route, values = found
+        route, values = call.found
         function = route.function
         if function.disabled and not self._keys.is_master(request.key):
             return not_found()
         level = str(function.trigger.get("authLevel", "function")).lower()
-        if not self._keys.opens(level, function.name, request.key):
+        if not (call.has_key if level == "function" else self._keys.opens(level, function.name, request.key)):
             return unauthorized()
         # A share for each function and what its path names first: one dataset's hung calls are not the others'.
         share = f"{function.name}/{next(iter(values.values()), '')}"
-        async with self._bounded_body(request, receive) as body, self._places.place(share):
-            return await self._run(function, request, values, body)
+        keyless = self._keyless(call)
+        self._keyless_bytes += keyless
+        try:
+            limit = self._body_limit if call.has_key else self._keyless_limit
+            body = await read_body(request, receive, limit)
+            async with self._places.place(share):
+                return await self._run(function, request, values, body)
+        finally:
+            self._keyless_bytes -= keyless
 
-    @contextlib.asynccontextmanager
-    async def _bounded_body(self, request: Request, receive: Receive) -> AsyncIterator[bytes]:
-        """The body. Without a key it counts against a bound on all such bodies while it is held; raises NoPlaceError."""
-        if not has_body(request) or self._has_key(request):
-            yield await read_body(request, receive, self._body_limit)
-            return
-        size = min(int(request.headers.get("content-length") or 0), self._keyless_limit)
+    def _keyless(self, call: Call) -> int:
+        """Bytes of a body without a key, held while it is answered: all of them together are bounded. Raises NoPlaceError."""
+        if call.has_key or not has_body(call.request):
+            return 0
+        size = min(int(call.request.headers.get("content-length") or 0), self._keyless_limit)
         if self._keyless_bytes + size > KEYLESS_BODIES:
             raise NoPlaceError
-        self._keyless_bytes += size
-        try:
-            yield await read_body(request, receive, self._keyless_limit)
-        finally:
-            self._keyless_bytes -= size
+        return size
 
     async def _run(
         self, function: FunctionDefinition, request: Request, values: dict[str, str], body: bytes

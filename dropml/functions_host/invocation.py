@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import threading
 import time
 import uuid
@@ -35,7 +36,7 @@ class Invocation:
     """One run. `abandon` is called if the host must end while it still runs, from another thread."""
 
     definition: FunctionDefinition
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=lambda: str(uuid.UUID(int=random.getrandbits(128), version=4)))
     started: float = field(default_factory=time.monotonic)
     abandon: Callable[[], None] | None = None
     quiet: bool = False  # it runs so often that only its failures are news

@@ -7,9 +7,7 @@ finds a place (dynamic thresholds of Choudhury and Hahne, 1998, with factor 1).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
 
 WAIT_S = 5.0
 
@@ -29,21 +27,26 @@ class Places:
         self._outstanding: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
-    @contextlib.asynccontextmanager
-    async def place(self, key: str) -> AsyncIterator[None]:
-        """A place for one call of `key`, waited for at most `wait_s` from now on. Raises NoPlaceError."""
+    def place(self, key: str) -> Place:
+        """A place for one call of `key`, waited for at most `wait_s` from where it is entered. That raises NoPlaceError."""
+        return Place(self, key)
+
+    async def enter(self, key: str) -> None:
+        """Raises NoPlaceError."""
         if not self._within(self._outstanding, key, self._outstanding_limit):
             raise NoPlaceError
         self._outstanding[key] += 1
         try:
             await self._enter(key)
-            try:
-                yield
-            finally:
-                self._leave(self._running, key)
-                self._wake()
-        finally:
+        except BaseException:
             self._leave(self._outstanding, key)
+            raise
+
+    def leave(self, key: str) -> None:
+        self._leave(self._running, key)
+        self._leave(self._outstanding, key)
+        if self._waiting:
+            self._wake()
 
     @staticmethod
     def _within(counts: Counter[str], key: str, limit: int | None) -> bool:
@@ -54,19 +57,19 @@ class Places:
         if key not in self._waiting and self._within(self._running, key, self._limit):
             self._running[key] += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(key, deque()).append(turn)
+        too_late = loop.call_later(self._wait_s, _refuse, turn)
         try:
-            await asyncio.wait_for(asyncio.shield(turn), self._wait_s)
-        except TimeoutError:
-            if not turn.done():
-                raise NoPlaceError from None
+            await turn
         except asyncio.CancelledError:
-            if turn.done():  # its place had just come
+            if not turn.cancelled() and turn.exception() is None:  # its place had just come
                 self._leave(self._running, key)
                 self._wake()
             raise
         finally:
+            too_late.cancel()
             self._forget(key, turn)
 
     def _forget(self, key: str, turn: asyncio.Future[None]) -> None:
@@ -94,3 +97,23 @@ class Places:
         counts[key] -= 1
         if counts[key] <= 0:
             del counts[key]
+
+
+class Place:
+    """`async with`: one call's place. A class, for `contextlib` takes as long as all else here."""
+
+    __slots__ = ("_key", "_of")
+
+    def __init__(self, of: Places, key: str) -> None:
+        self._of, self._key = of, key
+
+    async def __aenter__(self) -> None:
+        await self._of.enter(self._key)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._of.leave(self._key)
+
+
+def _refuse(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(NoPlaceError())

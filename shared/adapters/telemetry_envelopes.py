@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.correlation import Exchange
+from shared.correlation import Exchange, new_id
 from shared.redaction import redact
 
 #: Characters of an exception that the ingestion takes.
@@ -81,7 +80,7 @@ class Envelopes:
             del tags["ai.operation.id"]
         base = {
             **pattern["data"]["baseData"],
-            "id": secrets.token_hex(16),
+            "id": new_id(),
             "name": arguments["name"],
             "duration": _duration(arguments["duration"]),
             "responseCode": str(arguments["response_code"]),
@@ -96,7 +95,7 @@ class Envelopes:
         above = request["data"]["baseData"]
         base = {
             "ver": 2,
-            "id": secrets.token_hex(16),
+            "id": new_id(),
             "name": f"POST {exchange.endpoint}",
             "type": "HTTP",
             "target": exchange.endpoint,

@@ -215,6 +215,21 @@ def test_however_many_keys_hang_a_new_one_finds_a_place() -> None:
     asyncio.run(story())
 
 
+def test_one_who_leaves_just_as_its_turn_comes_takes_no_place() -> None:
+    async def story() -> None:
+        places, gate = Places(1, 10, wait_s=5), asyncio.Event()
+        async with places.place("a"):
+            waiting = asyncio.create_task(hold(places, "b", gate))
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        async with asyncio.timeout(1), places.place("c"):
+            pass
+
+    asyncio.run(story())
+
+
 def test_those_who_wait_come_in_turn_and_one_who_left_takes_no_place() -> None:
     async def story() -> None:
         places, gate = Places(1, 10, wait_s=5), asyncio.Event()
