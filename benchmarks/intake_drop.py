@@ -26,8 +26,10 @@ from dropml.common.folders import HOME
 BANK_SECONDS, BANK_ROUNDS = 1.0, 5
 #: Of the host's process, in MB, however large the file is.
 HOST_PEAK = 300
+#: Between two looks at the host's memory.
+SAMPLE_SECONDS = 0.02
 #: A file that is not registered by then never will be.
-WAIT_SECONDS, LOOK_SECONDS = 900.0, 0.05
+WAIT_SECONDS, LOOK_SECONDS = 900.0, 0.25
 
 
 class NotRegisteredError(RuntimeError):
@@ -71,7 +73,7 @@ class Peak:
         self._process, self._ended = psutil.Process(pid), threading.Event()
 
     def watch(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
+        while not self._ended.wait(SAMPLE_SECONDS):
             self.megabytes = max(self.megabytes, self._process.memory_info().rss / 1e6)
 
     def end(self) -> None:

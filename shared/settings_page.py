@@ -31,7 +31,11 @@ Read by the Functions host when it indexes the app: `DATA_STORAGE` or its two UR
 
 | setting | what it is |
 |---|---|
-| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |"""
+| `LIFECYCLE_SCHEDULE`, `SWEEP_SCHEDULE`, `RETRAIN_SCHEDULE` | NCRONTAB, six fields |
+
+Read by the C library when the process starts: `MALLOC_ARENA_MAX` (2) and `MALLOC_MMAP_THRESHOLD_` (3000000). With them
+a file's blocks, 4 MB each, go back to the system at once, whichever thread had them; without them the memory of an app
+that takes large files is about half as much again."""
 
 if __name__ == "__main__":
     print(_PAGE.format(table=table()))  # noqa: T201 - a page asked for at a shell

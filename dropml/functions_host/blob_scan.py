@@ -30,9 +30,9 @@ from dropml.functions_host.receipts import ReceiptBook
 log = logging.getLogger("Host.Triggers.Blobs")
 
 BLOBS_PER_POLL = 10_000  # shared by all containers
-#: A poll rests so many times the processor time that its listing took: half a percent of one processor, however many
+#: A poll rests so many times the processor time that its listing took: one percent of one processor, however many
 #: blobs there are; but never longer than the real host does between two polls.
-REST, LONGEST_REST_S = 200.0, 10.0
+REST, LONGEST_REST_S = 100.0, 10.0
 #: How far a blob may be ahead of its service's clock, and how far before it everything is looked at again then.
 SET_BACK, LOOK_BACK = timedelta(seconds=2), timedelta(minutes=5)
 MOST_TOLD = 10_000  # names remembered as told

@@ -34,11 +34,14 @@ def app_settings(places: Places, label: str, budget_seconds: float, extra: dict[
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PYTHON_THREADPOOL_THREAD_COUNT": "110",
+        # Of the C library: buffers of blocks go back to the system at once, whichever thread had them.
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "3000000",
         "AzureWebJobsStorage": places.host_storage or places.storage,
         "DATA_STORAGE": places.storage,
         "INCOMING_CONTAINER": "incoming",
         "BLOB_SOURCE": "LogsAndContainerScan",
-        "DROPML_HOST_BLOB_POLL_SECONDS": "1",
+        "DROPML_HOST_BLOB_POLL_SECONDS": "0.25",
         "DROPML_HOST_MESSAGE_LEASE_SECONDS": "30",
         "LIFECYCLE_SCHEDULE": "* * * * * *",
         "SWEEP_SCHEDULE": "30 * * * * *",

@@ -39,6 +39,9 @@ var settings = {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_THREADPOOL_THREAD_COUNT: '110'
+  // Of the C library: buffers of blocks go back to the system at once, whichever thread had them.
+  MALLOC_ARENA_MAX: '2'
+  MALLOC_MMAP_THRESHOLD_: '3000000'
   BLOB_SOURCE: 'EventGrid'
   EVENT_TOPIC: eventTopic
   INCOMING_CONTAINER: containers.incoming

@@ -27,7 +27,8 @@ class BlockWriter:
     def write(self, data: bytes) -> None:
         self._buffer += data
         while len(self._buffer) >= CHUNK:
-            self._send(bytes(self._buffer[:CHUNK]))
+            with memoryview(self._buffer) as all_of_it, all_of_it[:CHUNK] as block:
+                self._send(block.tobytes())
             del self._buffer[:CHUNK]
 
     def _send(self, block: bytes) -> None:

@@ -72,9 +72,10 @@ class PackedRows:
         return self._data[LONGEST:-1].tobytes()
 
     def rows(self, places: Sequence[int]) -> list[list[str]]:
-        return [
-            row.split(",") for row in self._texts(self._starts[0], self._ends[-1], np.array(places, np.intp))
-        ]
+        return [row.split(",") for row in self.picked(places)]
+
+    def picked(self, places: Sequence[int]) -> list[str]:
+        return self._texts(self._starts[0], self._ends[-1], np.array(places, np.intp))
 
     def gaps(self, column: int) -> int:
         return len(self._lengths[column]) - int(np.count_nonzero(self._lengths[column]))

@@ -31,7 +31,7 @@ RETIRING = re.compile(
     r"Standard_(A\d+m?_v2|B\d+(l|m)?s|DS?\d+(_v2)?|F\d+s?(_v2)?|G\w+|L\d+s(_v2)?)", re.IGNORECASE
 )
 
-#: What the host, its extensions and Azure's own libraries read.
+#: What the host, its extensions, Azure's own libraries and the C library read.
 #: https://learn.microsoft.com/azure/azure-functions/functions-reference#common-properties-for-identity-based-connections
 PLATFORM = frozenset(
     {
@@ -41,6 +41,8 @@ PLATFORM = frozenset(
         "DATA_STORAGE__credential",
         "DATA_STORAGE__clientId",
         "AZURE_CLIENT_ID",
+        "MALLOC_ARENA_MAX",
+        "MALLOC_MMAP_THRESHOLD_",
     }
 )
 #: Not taken on Flex Consumption, where functionAppConfig says it.

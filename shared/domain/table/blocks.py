@@ -64,6 +64,12 @@ class Block:
             return list[Sequence[str]](self.packed.rows(places))
         return [[column[place] for column in self.columns] for place in places]
 
+    def picked(self, places: Sequence[int]) -> list[str | Sequence[str]]:
+        """As `rows`; packed ones as their text, whose values commas part."""
+        if self.packed:
+            return list[str | Sequence[str]](self.packed.picked(places))
+        return list[str | Sequence[str]](self.rows(places))
+
     def replace(self, column: int, values: list[str]) -> None:
         self.columns[column] = values
         self.ready = self.packed = None

@@ -48,6 +48,9 @@ class Packed(Protocol):
     def rows(self, places: Sequence[int]) -> list[list[str]]:
         """The values of some rows."""
 
+    def picked(self, places: Sequence[int]) -> list[str]:
+        """Some rows, their values parted by commas: none is in a value."""
+
     def gaps(self, column: int) -> int:
         """How many values are empty."""
 

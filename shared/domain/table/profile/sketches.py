@@ -25,7 +25,8 @@ class RowSample:
         self.size = max(1, min(MOST_ROWS, MOST_CELLS // width))
         self.seen = 0
         self._width = width
-        self._rows: list[Sequence[str]] = []
+        #: Plain rows as their text, to be cut up at the end: most make room for others before.
+        self._rows: list[str | Sequence[str]] = []
         self._next = 0
         self._weight = 1.0
         self._chance = random.Random()
@@ -35,7 +36,8 @@ class RowSample:
 
     def columns(self) -> list[Sequence[str]]:
         """The sample, column by column. A value too long to be shown is cut, with a digest of all of it at its end."""
-        return list(zip(*self._rows, strict=True)) if self._rows else [()] * self._width
+        rows = (_cut(row.split(",")) if isinstance(row, str) else row for row in self._rows)
+        return list(zip(*rows, strict=True)) if self._rows else [()] * self._width
 
     def update(self, block: Block) -> None:
         """Take in rows; costs next to nothing once the sample is full."""
@@ -45,7 +47,7 @@ class RowSample:
             self._chance.seed("\x1f".join(block.rows([0])[0]))
         room = self.size - len(self._rows)
         if room:
-            self._rows += map(_cut, block.rows(range(min(room, len(block)))))
+            self._rows += map(self._kept, block.picked(range(min(room, len(block)))))
             if room <= len(block):
                 self._next = self.size - 1
                 self._skip()
@@ -55,8 +57,14 @@ class RowSample:
             places.append(self._next - first)
             instead.append(self._chance.randrange(self.size))
             self._skip()
-        for at, row in zip(instead, block.rows(places), strict=True):
-            self._rows[at] = _cut(row)
+        for at, row in zip(instead, block.picked(places), strict=True):
+            self._rows[at] = self._kept(row)
+
+    def _kept(self, row: str | Sequence[str]) -> str | Sequence[str]:
+        """Of one row no more than its values could be shown."""
+        if not isinstance(row, str):
+            return _cut(row)
+        return row if len(row) <= self._width * SHOWN else _cut(row.split(","))
 
     def _skip(self) -> None:
         """To the next row that takes the place of one in the sample."""
