@@ -188,7 +188,7 @@ class ColumnStats:
             self.notations.point(values)
         elif found != "integer":
             self.notations.update(values)
-            self.readings.take(values)
+            self.readings.take(values, one_currency=len(self.notations.currencies) < 2)
 
     def _type_of(self, values: set[str]) -> ColumnType:
         joined = "\n" + "\n".join(values)

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from shared.domain.table.column_types import ColumnStats
-from shared.domain.table.notations import in_plain, notation_of
-from shared.domain.table.number_notation import COMMA, POINT
+from shared.domain.table.notations import Notations, in_plain, notation_of
+from shared.domain.table.number_notation import COMMA, CURRENCY, PERCENT, POINT
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,24 @@ def _of_numbers(column: ColumnStats, said: Collection[str], by_comma: bool) -> C
     causes = notes.causes()
     if not causes:
         return None
-    if not readings.alive and (both := notes.contrary()):
-        causes += f" Two notations stand in it, {both}: write all of its numbers alike."
+    if not readings.alive:
+        causes += _unlike(notes, said)
     sign = readings.unsaid(said)
     told = causes + (f" Or say `numbers: [{sign}]`, and they are read." if sign else "") + _too(column)
     return Cause(told, notes.example, notes.line, in_plain(notes.example) or "")
+
+
+def _unlike(notes: Notations, said: Collection[str]) -> str:
+    """Why numbers that could be read one by one are not: they are not of one kind."""
+    if both := notes.contrary():
+        alike = (
+            "write all of its amounts in one, or each currency into a column of its own"
+            if len(notes.currencies) > 1
+            else "write all of its numbers alike"
+        )
+        return f" {both[0].upper()}{both[1:]}: {alike}."
+    signs = {"percent signs": PERCENT, "currency signs": CURRENCY}
+    known = [sign for what, sign in signs.items() if what in notes.found and sign in said]
+    if not known:
+        return ""
+    return f" `numbers: [{', '.join(known)}]` reads a column once all of its numbers have that sign and are written alike."

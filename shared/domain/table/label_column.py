@@ -153,14 +153,12 @@ class LabelStats:
         both = "" if self.column.readings.alive else self.column.notations.contrary()
         odd = None if doubt else notation_of(value)
         plain = odd and in_plain(value)
-        why = (
-            doubt
-            or (both and f"two notations of numbers stand in it, {both}")
-            or (odd and f"it has {odd[0]}")
-        )
+        why = doubt or both or (odd and f"it has {odd[0]}")
         say = f", or say `numbers: [{sign}]`" if sign else ""
         say += f", or say `numbers: [{COMMA}]` or `numbers: [{POINT}]`" if doubt else ""
         how = f"Write {plain[:60]} for {value[:60]}" if plain else "Correct the value"
+        if len(self.column.notations.currencies) > 1:
+            how = "Write all amounts in one currency, without its sign"
         empty = "" if plain or doubt else f", or leave it empty ({LEFT_OUT})"
         return InvalidTable(
             f"The label {self.label!r} on line {line} is {value[:80]!r}, which is no number: {f'{why}; ' if why else ''}"

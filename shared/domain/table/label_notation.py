@@ -11,7 +11,8 @@ from shared.domain.table.number_notation import COMMA, POINT
 def written(column: ColumnStats) -> str:
     """What is unusual about the numbers, with one and its line; nothing where they are plain, or no numbers."""
     notes = column.notations
-    if column.type != "string" or not (column.readings.alive and notes.alive and notes.found):
+    some = column.readings.alive or len(notes.currencies) > 1
+    if column.type != "string" or not (some and notes.alive and notes.found):
         return ""
     where = f", line {notes.line:,}" if notes.line else ""
     return f"numbers with {' and '.join(sorted(notes.found))} ({notes.example[:60]!r}{where})"

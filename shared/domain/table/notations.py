@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shared.domain.table.number_notation import MONEY
+from shared.domain.table.number_notation import CURRENCIES, MONEY, currency_of
 from shared.domain.table.odd_notations import DATES, ODD, OTHER_DATES, number_in
 
+_AMOUNTS = "currency signs"
 #: Before a sign; with a gap or an apostrophe between thousands, too.
 _AMOUNT = "(?:[0-9.,]|(?<=[0-9])[ ’'](?=[0-9]{3}(?![0-9])))+"
 _NOTATIONS = (
@@ -31,7 +32,7 @@ _NOTATIONS = (
     (re.compile(rf"[-+]?{_AMOUNT} ?%"), "percent signs", "write 45 for 45%"),
     (
         re.compile(rf"[-+(]?(?:{MONEY} ?[-+]?{_AMOUNT}|{_AMOUNT} ?{MONEY})\)?"),
-        "currency signs",
+        _AMOUNTS,
         "write 1234.5 for $1,234.50",
     ),
     (
@@ -65,7 +66,7 @@ def in_plain(value: str) -> str | None:
     if found is None:
         return value.lstrip("+") if _PLAIN.fullmatch(value) else None
     what, bare = found[0], value.lstrip("+")
-    if what in ("percent signs", "currency signs"):
+    if what in ("percent signs", _AMOUNTS):
         inner = _UNIT.sub("", bare)
         return in_plain(f"-{inner}" if "(" in bare and inner[:1] != "-" else inner)
     if what.startswith("commas "):
@@ -88,7 +89,8 @@ class Notations:
     alive: bool = True
     #: Whether some are ISO 8601 dates.
     iso: bool = False
-    #: Of each way to write numbers a value, and the line where it stands; plain ones with a point are `POINT`.
+    #: Of each way to write numbers, and of each currency, a value, and the line where it stands; plain ones with a point are
+    #: `POINT`.
     firsts: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
@@ -113,16 +115,26 @@ class Notations:
             if self.firsts[what] in cells:
                 self.lines[what] = starts[cells.index(self.firsts[what])]
 
+    @property
+    def currencies(self) -> list[str]:
+        """Those that the column's amounts are in."""
+        return sorted(self.firsts.keys() & set(CURRENCIES.values()))
+
     def contrary(self) -> str:
-        """Two numbers of the column, each written as the other can't be, with their lines; nothing where there are none."""
+        """That amounts are in two currencies, or numbers in two notations, with one of each and its line; nothing where none are."""
+        if len(self.currencies) > 1:
+            return f"two currencies stand in it, {self._shown(self.currencies[:2])}"
         of_comma = [what for what in ("points between thousands", "a decimal comma") if what in self.firsts]
         of_point = [what for what in ("commas between thousands", POINT) if what in self.firsts]
         both = [*of_comma[:1], *of_point[:1]] if of_comma and of_point else []
-        shown = [
+        return f"two notations of numbers stand in it, {self._shown(both)}" if both else ""
+
+    def _shown(self, ways: Sequence[str]) -> str:
+        """A value of each, with its line."""
+        return " and ".join(
             f"{self.firsts[what][:60]!r}" + (f" (line {self.lines[what]:,})" if what in self.lines else "")
-            for what in both
-        ]
-        return " and ".join(shown)
+            for what in ways
+        )
 
     def update(self, values: Iterable[str]) -> None:
         for value in values:
@@ -133,6 +145,8 @@ class Notations:
                 self.example = min(self.example, value) if self.example else value
                 self.found[words[0]] = words[1]
                 self._first(words[0], value)
+                if words[0] == _AMOUNTS:
+                    self._first(currency_of(value), value)
             elif _ISO.fullmatch(value):
                 self.iso = True
             elif not _PLAIN.fullmatch(value):

@@ -14,6 +14,8 @@ PERCENT, CURRENCY, COMMA, POINT = "percent", "currency", "decimal-comma", "decim
 #: What a configuration may say of numbers.
 SAYINGS = (PERCENT, CURRENCY, COMMA, POINT)
 MONEY = r"(?:[$€£¥]|USD|EUR|GBP|CHF|JPY)"
+#: What the signs of currencies stand for, as far as a file tells.
+CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "CHF": "CHF"}
 _SIGNS = {"": "", PERCENT: " %", CURRENCY: " ¤"}
 #: With the sign between thousands; what repeats is settled by the first of those that read all values alike.
 _FORMS = (("", "."), ("", ","), (",", "."), (".", ","), (" ", ","), (" ", "."), ("'", "."), ("'", ","))
@@ -21,6 +23,12 @@ _GROUPS = str.maketrans("", "", " '’")
 _WRAPPING = str.maketrans("", "", "%()$€£¥ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 #: One sign between three digits: a decimal to some, a thousand to others.
 _DOUBTFUL = re.compile(r"[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}")
+
+
+def currency_of(amount: str) -> str:
+    """The currency of an amount with the sign of one."""
+    sign = re.findall(MONEY, amount)[0]
+    return CURRENCIES.get(sign, sign)
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,12 @@ class Readings:
     #: Commas and points that occur.
     seen: set[str] = field(default_factory=set)
 
-    def take(self, values: Collection[str]) -> None:
-        """Values that are no plain numbers, or come after such."""
+    def take(self, values: Collection[str], *, one_currency: bool = True) -> None:
+        """Values that are no plain numbers, or come after such. Amounts in several currencies are no quantity."""
         if not self.alive:
             return
-        self.alive = [notation for notation in self.alive if notation.fits(values)]
+        left = (notation for notation in self.alive if one_currency or notation.sign != CURRENCY)
+        self.alive = [notation for notation in left if notation.fits(values)]
         self._learn(values, {notation.decimal for notation in self.alive})
         self._note(values)
 
