@@ -121,7 +121,7 @@ class Notations:
         return sorted(self.firsts.keys() & set(CURRENCIES.values()))
 
     def contrary(self) -> str:
-        """That amounts are in two currencies, or numbers in two notations, with one of each and its line; nothing where none are."""
+        """That amounts are in two currencies, or numbers in two notations, with one of each and its line; nothing where not."""
         if len(self.currencies) > 1:
             return f"two currencies stand in it, {self._shown(self.currencies[:2])}"
         of_comma = [what for what in ("points between thousands", "a decimal comma") if what in self.firsts]

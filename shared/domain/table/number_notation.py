@@ -27,7 +27,8 @@ _DOUBTFUL = re.compile(r"[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 def currency_of(amount: str) -> str:
     """The currency of an amount with the sign of one."""
-    sign = re.findall(MONEY, amount)[0]
+    found = re.search(MONEY, amount)
+    sign = found[0] if found else ""
     return CURRENCIES.get(sign, sign)
 
 
