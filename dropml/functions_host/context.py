@@ -15,6 +15,9 @@ import azure.functions as func
 #: Name of the function that runs in this thread or task, for the category of its log lines.
 current_function: ContextVar[str | None] = ContextVar("current_function", default=None)
 thread_storage = threading.local()
+#: For ids, no secrets: each call of the kernel for random bytes gives up the interpreter to another thread. One of its
+#: own: what a function seeds is the module's.
+CHANCE = random.Random()
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
 
 
@@ -56,9 +59,8 @@ class TraceContext:
     def begin(cls, parent: str = "", state: str = "") -> TraceContext:
         """A new span, in the caller's trace where the call names one."""
         found = _TRACE_PARENT.fullmatch(parent.strip().lower())
-        # Ids, no secrets: each call of the kernel for random bytes gives up the interpreter to another thread.
-        trace, flags = found.groups() if found else (f"{random.getrandbits(128):032x}", "00")
-        return cls(f"00-{trace}-{random.getrandbits(64):016x}-{flags}", state if found else "")
+        trace, flags = found.groups() if found else (f"{CHANCE.getrandbits(128):032x}", "00")
+        return cls(f"00-{trace}-{CHANCE.getrandbits(64):016x}-{flags}", state if found else "")
 
     @property
     def Traceparent(self) -> str:  # noqa: N802 - the worker's name

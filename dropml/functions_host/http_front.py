@@ -91,6 +91,7 @@ class HttpFront:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = self._call(scope)
         request = call.request
+        request.scheme = scope["scheme"]  # a proxy's word for it is heard after the head was read
         extra = self._cors_headers(request) if self._cors.cors else []
         if (
             self._cors.cors

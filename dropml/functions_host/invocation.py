@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import Any
 
 from dropml.functions_host.config import WORKER_THREADS
 from dropml.functions_host.context import (
+    CHANCE,
     InvocationContext,
     RetryContext,
     RpcException,
@@ -36,7 +36,7 @@ class Invocation:
     """One run. `abandon` is called if the host must end while it still runs, from another thread."""
 
     definition: FunctionDefinition
-    id: str = field(default_factory=lambda: str(uuid.UUID(int=random.getrandbits(128), version=4)))
+    id: str = field(default_factory=lambda: str(uuid.UUID(int=CHANCE.getrandbits(128), version=4)))
     started: float = field(default_factory=time.monotonic)
     abandon: Callable[[], None] | None = None
     quiet: bool = False  # it runs so often that only its failures are news

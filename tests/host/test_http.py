@@ -19,6 +19,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import time
 
 import azure.functions as func
@@ -70,6 +71,12 @@ def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response.headers.add("Set-Cookie", "a=1; Path=/")
     response.headers.add("Set-Cookie", "b=2; HttpOnly")
     return response
+
+
+@app.route(route="seeds")
+def seeds(req: func.HttpRequest) -> str:
+    random.seed(7)
+    return "seeded"
 
 
 @app.route(route="size", methods=["POST"])
@@ -156,6 +163,21 @@ def test_function_gets_the_request(host: RunningHost) -> None:
     assert (trace[1], trace[3]) == ("0af7651916cd43dd8448eb211c80319c", "01")
     assert trace[2] != "b7ad6b7169203331", "the function has a span of its own in its caller's trace"
     assert len(seen["invocation"]) == 36
+
+
+def test_the_scheme_that_a_proxy_tells_is_the_urls(host: RunningHost) -> None:
+    for body in (b"", b"{}"):
+        seen = host.post("/api/show/1", data=body, headers={"X-Forwarded-Proto": "https"}).json()
+        assert seen["url"] == host.url.replace("http:", "https:") + "/api/show/1"
+
+
+def test_a_function_that_seeds_chance_has_ids_of_its_own_each_time(host: RunningHost) -> None:
+    seen = []
+    for _ in range(2):
+        assert host.get("/api/seeds").text == "seeded"
+        seen.append(host.get("/api/show/1").json())
+    assert seen[0]["invocation"] != seen[1]["invocation"]
+    assert seen[0]["trace"] != seen[1]["trace"]
 
 
 NOT_FOUND = (
