@@ -189,10 +189,16 @@ def test_rows_with_a_number_that_the_header_does_not_name_are_told_as_r_writes_t
     assert caught.value.example is not None
 
 
-def test_a_row_that_is_one_too_long_among_others_is_not() -> None:
+@pytest.mark.parametrize(
+    "text", ["1,Bern,no\n1,Bern,CH,no\n", "0,Bern,no\n1,Bern,CH,no\n", "1,'Bern,CH',no\n0,Bern,no\n"]
+)
+def test_a_row_that_is_one_too_long_among_others_is_not(text: str) -> None:
+    """Nor is a first one that a value in foreign marks makes too long."""
     with pytest.raises(InvalidTable, match="4 values; the header names 3") as caught:
-        list(Table(TextReader([b"age,city,y\n1,Bern,no\n1,Bern,CH,no\n"])).blocks())
+        list(Table(TextReader([f"age,city,y\n{text}".encode()])).blocks())
     assert "row.names" not in caught.value.remedy
+    assert caught.value.example is not None
+    assert not caught.value.example.good.startswith(("Bern", "'Bern"))
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", " \n", "\u00a0"])

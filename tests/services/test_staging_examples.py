@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from shared.domain.config import DatasetConfig
@@ -12,6 +14,10 @@ from tests.support.staging_area import people, refusal, staged
 TAIL = "income,city,member,joined,y"
 ROW = "00003,23,1,Oslo,true,2024-01-01,no"
 GOOD = "00000,20,1000.0,Bern,true,2024-01-01,yes"
+
+
+HEADER = ["code", "age", *TAIL.split(",")]
+CLOSED = '3,23,1,"Oslo",true,2024-01-01,no'
 
 
 def with_line(number: int, text: str) -> str:
@@ -29,6 +35,13 @@ def with_line(number: int, text: str) -> str:
         (with_line(1, f"code,,{TAIL}"), f"code,,{TAIL}", f"code,column_2,{TAIL}"),
         (with_line(1, f"code,code,{TAIL}"), f"code,code,{TAIL}", f"code,code_2,{TAIL}"),
         ("age city y\n30 Bern no\n", "age city y", "age,city,y"),
+        (with_line(1, f"code,age,{TAIL},"), f"code,age,{TAIL},", f"code,age,{TAIL}"),
+        (with_line(1, f"code,age,{TAIL},,,"), f"code,age,{TAIL},,,", f"code,age,{TAIL}"),
+        (people().replace(",", ",,"), ",,".join(HEADER), ",".join(HEADER)),
+        (re.sub("(?m)^|$", ",", people().strip()), f",{','.join(HEADER)},", ",".join(HEADER)),
+        (with_line(9, '3,23,1,"Oslo,true,2024-01-01,no'), '3,23,1,"Oslo,true,2024-01-01,no', CLOSED),
+        (with_line(9, '3,23,1,"5"",true,2024-01-01,no'), '3,23,1,"5"",true,2024-01-01,no', '3,23,1,"5""",true,2024-01-01,no'),
+        (with_line(201, '"a",23,1,"Oslo'), '"a",23,1,"Oslo', '"a",23,1,"Oslo"'),
     ],
 )  # fmt: skip
 def test_a_row_or_a_header_is_shown_as_it_is_and_as_it_may_be(text: str, bad: str, good: str) -> None:

@@ -55,6 +55,18 @@ def unpadded(line: str, delimiter: str) -> list[str] | None:
     return cells
 
 
+def closed(line: str, delimiter: str) -> str:
+    """The line with the quotation mark closed that it leaves open, before the next delimiter; nothing where it leaves none."""
+    at = 0
+    while match := _cell(delimiter).match(line, at):
+        at = match.end()
+        if not match[3]:
+            return ""
+    value, mark, others = line[at:].partition(delimiter)
+    well = f'{line[:at]}{value.rstrip()}"{mark}{others}'
+    return well if unpadded(well, delimiter) else ""
+
+
 @lru_cache
 def _cell(delimiter: str) -> re.Pattern[str]:
     """A value and the delimiter behind it, if any: in quotation marks, or without one at its beginning."""

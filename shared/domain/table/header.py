@@ -37,7 +37,7 @@ def check_header(names: list[str], line: int, delimiter: str = ",") -> None:
     unnamed = [i for i, name in enumerate(names, 1) if not name]
     if unnamed:
         places = ", ".join(map(str, unnamed[:20]))
-        hint = _unnamed_cause(names, unnamed)
+        hint, well = _unnamed_cause(names, unnamed)
         raise InvalidTable(
             f"{len(unnamed)} of {len(names)} columns {'has' if len(unnamed) == 1 else 'have'} no name: "
             f"column{'' if len(unnamed) == 1 else 's'} {places}.",
@@ -45,7 +45,7 @@ def check_header(names: list[str], line: int, delimiter: str = ",") -> None:
             code="unnamed-columns",
             line=line,
             column=unnamed[0],
-        ).showing(*csv_lines([names, [name or f"column_{i}" for i, name in enumerate(names, 1)]], delimiter))
+        ).showing(*csv_lines([names, well], delimiter))
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidTable(
@@ -66,23 +66,29 @@ def check_header(names: list[str], line: int, delimiter: str = ",") -> None:
             )
 
 
-def _unnamed_cause(names: Sequence[str], unnamed: Sequence[int]) -> str:
-    """Why columns at the ends have no name."""
+def _unnamed_cause(names: Sequence[str], unnamed: Sequence[int]) -> tuple[str, list[str]]:
+    """Why columns have no name, where that shows, and the header as it is to be then."""
     first, last = unnamed[0] == 1, unnamed == list(range(len(names) - len(unnamed) + 1, len(names) + 1))
+    named, numbered = list(filter(None, names)), [name or f"column_{i}" for i, name in enumerate(names, 1)]
     if unnamed == [1, len(names)]:
-        return " A delimiter at both ends of each line makes a column without a name there: leave them out."
+        return (
+            " A delimiter at both ends of each line makes a column without a name there: leave them out.",
+            named,
+        )
     if first and not names[0]:
         return (
             " A first column without a name is often an index: with pandas, write to_csv(..., index=False); in R, "
             "write.csv(x, 'NAME.csv', row.names = FALSE). Or give it a name of its own, and say `id:` or `drop:` with it."
-        )
+        ), numbered
     if last and len(unnamed) == 1:
-        return " A last column without a name often comes from a delimiter at the end of each line."
+        return " A last column without a name often comes from a delimiter at the end of each line.", named
     if last and len(unnamed) * 2 <= len(names):
-        return " Columns without a name at the end are often empty ones that a spreadsheet wrote: delete them there."
+        how = "are often empty ones that a spreadsheet wrote: delete them there"
+        return f" Columns without a name at the end {how}.", named
     if unnamed == list(range(2, len(names), 2)):
-        return " Every second one has none: the delimiter seems to stand twice between values; write it once."
-    return ""
+        how = "the delimiter seems to stand twice between values; write it once"
+        return f" Every second one has none: {how}.", named
+    return "", numbered
 
 
 def alike(names: Sequence[str], line: int) -> list[str]:

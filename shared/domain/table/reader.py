@@ -180,8 +180,9 @@ class Table:
             if not any(row):
                 self.blank += len(row) > 0
             elif len(row) != width:
-                good = self._good or self.header
-                self._put_aside(ragged(start, width, row, good, self.dialect.delimiter), csv_lines([row])[0])
+                good, first = self._good or self.header, not self._good
+                error = ragged(start, width, row, good, self.dialect.delimiter, first=first)
+                self._put_aside(error, csv_lines([row])[0])
             else:
                 self._good = self._good or row
                 rows.append(row)
@@ -204,7 +205,7 @@ class Table:
                 return
             except csv.Error as error:
                 end = self._line + reader.line_num
-                row = self._mended(error, feed.line, start, end)
+                row = self._mended(error, feed, start, end)
             else:
                 end = self._line + reader.line_num
             if row is not None:
@@ -215,12 +216,12 @@ class Table:
             if reader.line_num == feed.total_lines:
                 return
 
-    def _mended(self, error: csv.Error, text: str, start: int, end: int) -> list[str] | None:
+    def _mended(self, error: csv.Error, feed: _Feed, start: int, end: int) -> list[str] | None:
         """The values of a row of one line with blanks behind quotation marks; None where it is put aside."""
-        delimiter = self.dialect.delimiter
+        delimiter, text = self.dialect.delimiter, feed.line
         row = unpadded(text, delimiter) if end - start == 1 else None
         if row is None:
-            refused = unparsable(error, start, end - 1, text, delimiter)
+            refused = unparsable(error, start, end - 1, text, delimiter, feed.first)
             if end - start > 1:  # where a row of several lines ends is anybody's guess
                 raise refused from error
             self._put_aside(refused, text)
@@ -246,8 +247,8 @@ class _Feed:
         #: Whether there may be text formulas in it.
         self.formulas = SIGN in text
         self._open = len(text)
-        #: The line last given.
-        self.line = ""
+        #: The line last given, and the one that the row began on.
+        self.line = self.first = ""
 
     def __iter__(self) -> _Feed:
         return self
@@ -267,10 +268,11 @@ class _Feed:
                 raise csv.Error(ROW_TOO_LONG)
             line = next(self._lines)
         self.line = line.rstrip("\n")
+        self.first = self.first or self.line
         return line
 
     def row_done(self) -> None:
-        self._open = self._size
+        self._open, self.first = self._size, ""
 
     def rest(self) -> str:
         """What is left unread of the text read so far."""

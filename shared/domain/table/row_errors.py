@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blocks import csv_lines
 from shared.domain.table.dialect import DELIMITERS
-from shared.domain.table.escapes import backslash, blank_behind, decimal_commas
+from shared.domain.table.escapes import backslash, blank_behind, closed, decimal_commas
 from shared.domain.table.foreign_quotes import cut_value
 from shared.domain.table.text import MAX_LINE
 
@@ -24,15 +24,21 @@ _NUMBERED = (
 
 
 def ragged(
-    line: int, expected: int, row: Sequence[str], good: Sequence[str], delimiter: str = ","
+    line: int,
+    expected: int,
+    row: Sequence[str],
+    good: Sequence[str],
+    delimiter: str = ",",
+    *,
+    first: bool = True,
 ) -> InvalidTable:
-    """`good` is a row of the right width, or the header."""
+    """`good` is a row of the right width, or the header, where it is the `first` row."""
     found = len(row)
     cut = cut_value(row, delimiter) if found > expected else ""
     hint = ""
     if found == expected + 1 and not row[-1]:
         hint, good = " The row ends with a delimiter: leave that out.", row[:-1]
-    elif found == expected + 1 and row[0] == "1" != good[0]:
+    elif found == expected + 1 and first and not cut and row[0] == "1":
         hint, good = _NUMBERED, row[1:]
     elif found == 1 and expected > 1 and row[0].count(delimiter) == expected - 1:
         return _whole(line, expected, row[0])
@@ -79,16 +85,20 @@ def _quoted_well(text: str, delimiter: str) -> tuple[str, str] | None:
     return None
 
 
-def unparsable(error: csv.Error, start: int, line: int, text: str = "", delimiter: str = ",") -> InvalidTable:
-    """`text` is the line last read."""
+def unparsable(
+    error: csv.Error, start: int, line: int, text: str = "", delimiter: str = ",", first: str = ""
+) -> InvalidTable:
+    """`text` is the line last read, `first` the one that the row began on."""
     message = str(error)
     if "unexpected end of data" in message or ("field limit" in message and line > start):
-        return InvalidTable(
+        unclosed = InvalidTable(
             f"A quotation mark opened in the row on line {start} is never closed.",
             remedy='Close it; a quotation mark inside a value is written twice ("").',
             code="unterminated-quote",
             line=start,
         )
+        well = closed(first, delimiter)
+        return unclosed.showing(first, well) if well else unclosed
     if "field limit" in message:
         return InvalidTable(
             f"A value on line {start} is longer than {MAX_VALUE:,} characters.",
