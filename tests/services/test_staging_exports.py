@@ -74,6 +74,7 @@ def column(values: list[str]) -> tuple[Column, str]:
             "write 2024-01-31",
         ),
         (["20240105T101112Z", "20240106T101112Z"], "dates in another form", "write 2024-01-31"),
+        (["5‰", "7.5 ‰"], "units behind numbers", "write 20.5"),
     ],
 )
 def test_a_column_that_is_text_for_its_form_is_told_so(values: list[str], cause: str, example: str) -> None:

@@ -8,7 +8,7 @@ from shared.domain.errors import InvalidTable
 
 #: First bytes that tell a file's kind, in one piece.
 LONGEST = 512
-_UNPACK = "Unpack it, and drop the table that it holds as CSV (UTF-8)"
+_UNPACK = "Unpack it, write the table that it holds as CSV (UTF-8)"
 _EXPORT = "Export the table as CSV (UTF-8)"
 _STATA = f"{_EXPORT}; in Stata: export delimited using NAME.csv"
 _PANDAS = "Read it with the library that wrote it, write the table with pandas' to_csv(..., index=False)"

@@ -37,13 +37,15 @@ ENCODINGS = {
 }
 #: Of Python's names, those that the decoder of a wider encoding reads, too.
 _WITHIN = {"ascii": "utf-8", "utf_8_sig": "utf-8", "gb2312": "gbk", "iso8859_9": "windows-1254"}
+#: UTF-8's mark, read as Windows-1252 and written anew.
+_ANEW = "ï»¿".encode()
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF8, "utf-8"),
-    ("ï»¿".encode(), "utf-8"),  # the mark read as Windows-1252 and written anew
+    (_ANEW, "utf-8"),
 )
 GUESS = "cp1252"
 
@@ -108,6 +110,8 @@ class Decoder:
         self._auto = encoding == "auto"
         self.name = ENCODINGS[encoding]
         self.bom = self.guessed = False
+        #: Whether its mark was one that a program had taken for letters.
+        self.anew = False
         self._plain = True
         self._begun = False
         self._decoder = codecs.getincrementaldecoder(self.name)("strict")
@@ -125,6 +129,7 @@ class Decoder:
             self._check_wide(head)
             return head
         self.name, length = found
+        self.anew = head.startswith(_ANEW)
         self.bom = True
         self._decoder = codecs.getincrementaldecoder(self.name)("strict")
         return head[length:]

@@ -44,7 +44,7 @@ def _members(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
             piece = engine.decompress(data, PIECE)
         except zlib.error as error:
-            raise _broken(packed, str(error)) from error
+            raise _broken(packed, _why(str(error))) from error
         out += len(piece)
         if out > MAX_UNPACKED or (out > FREE and out > MAX_RATIO * packed):
             raise _bloated(packed, out)
@@ -62,6 +62,15 @@ def _members(head: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
                 raise _broken(packed, "it ends in the middle")
         if engine.eof:
             engine = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+
+def _why(said: str) -> str:
+    """What zlib says, in words."""
+    if "header check" in said:
+        return "something else than gzip stands there"
+    if "data check" in said or "length check" in said:
+        return "what it holds does not fit its check sum, so it was damaged on the way"
+    return "it is damaged there"
 
 
 def _broken(at: int, why: str) -> InvalidTable:

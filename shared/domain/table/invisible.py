@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from shared.domain.words import counted, was
+
 #: Blanks that are no plain one, and characters that nobody sees but that turn nothing, for use between brackets of a pattern.
 SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 INVISIBLE = "\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufeff"
@@ -56,11 +58,11 @@ class Cleaner:
         """What was cleaned, in a sentence, or nothing."""
         done = []
         if self.removed:
-            done.append(
-                f"{self.removed:,} invisible characters (zero-width, soft hyphens, marks) were removed"
-            )
+            kinds = "(zero-width, soft hyphens, marks)"
+            done.append(f"{counted(self.removed, 'invisible character')} {kinds} {was(self.removed)} removed")
         if self.spaces:
-            done.append(f"{self.spaces:,} non-breaking or special spaces became plain ones")
+            plain = "a plain one" if self.spaces == 1 else "plain ones"
+            done.append(f"{counted(self.spaces, 'non-breaking or special space')} became {plain}")
         if self.composed:
             done.append("letters with separate accents were composed (Unicode NFC)")
         return [f"{'; '.join(done)}; the first on line {self.first_line}."] if done else []

@@ -8,7 +8,7 @@ from shared.domain.table.number_notation import MONEY
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+|[ '’][0-9]{3}(?![0-9]))*"
 _UNIT = (
-    r"(?:°[CF]?|(?:k|m|[µμ])g|lbs?|(?:k|c|m|d)m[²³]?|m[²³]|m[lL]|kWh?|(?:m|k)[VAW]|(?:k|M|G)?Hz|(?:k|h)?Pa|m?bar|ppm|min|ms|"
+    r"(?:‰|°[CF]?|(?:k|m|[µμ])g|lbs?|(?:k|c|m|d)m[²³]?|m[²³]|m[lL]|kWh?|(?:m|k)[VAW]|(?:k|M|G)?Hz|(?:k|h)?Pa|m?bar|ppm|min|ms|"
     r"km/h|m/s|mph|(?:k|M|G)B|[kKM]|hrs?|yrs?|years?|days?|hours?| (?:[gmlLVAWhs]|oz|in|ft))"
 )
 _MONEY = (

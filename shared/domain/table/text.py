@@ -30,7 +30,13 @@ _SOME = "windows-1250, windows-1251, gbk, shift-jis, euc-kr ..."
 _WHAT = "it is binary, or UTF-16 text without its mark"
 #: Bytes without a NUL from which on it is text that holds one.
 _MANY = 100
+#: Control characters among the bytes of a text with a NUL.
+_IN_TEXT = b"\0\t\n\r\f\x1a"
 _WITHOUT_NUL = "Have the file written anew, or take them out (tr -d '\\000' < FILE > NAME.csv) and see if rows are missing."
+_MARK_ANEW = (
+    "The file begins with 'ï»¿': a byte order mark that was read as Windows-1252 and saved anew. It was taken off; other letters "
+    "may be damaged alike, so export the file anew from its source if words look wrong."
+)
 _NAME_IT = f"If you know the file's encoding, `encoding:` names it ({_SOME})."
 
 
@@ -78,7 +84,8 @@ class TextReader:
 
     def warnings(self) -> list[str]:
         """What was guessed and what was cleaned, a sentence each."""
-        return [self.guess] * bool(self.guess) + self._cleaner.warnings()
+        anew = [_MARK_ANEW] * self._decoder.anew
+        return [self.guess] * bool(self.guess) + anew + self._cleaner.warnings()
 
     @property
     def guess(self) -> str:
@@ -206,7 +213,7 @@ class TextReader:
         line = self._line_at(carry, text[: text.index("\0")])
         offset = done - len(piece) + piece.find(b"\0") if not self._decoder.wide else None
         place = "" if offset is None else f" at offset {offset:,}"
-        plain = b"\0" not in self._head and len(self._head) > _MANY
+        plain = _but_for_nul(self._head)
         what = "programs leave such where they were cut off or fill space up" if plain else _WHAT
         raise InvalidTable(
             f"The file holds a NUL byte{place} (line {line}): {what}.",
@@ -219,6 +226,15 @@ class TextReader:
     def _line_at(self, carry: str, before: str) -> int:
         plain = before.replace("\r\n", "\n").replace("\r", "\n")
         return self._lines + carry.count("\n") + plain.count("\n") + 1
+
+
+def _but_for_nul(head: bytes) -> bool:
+    """Whether a file's first bytes are those of text, its first line without a NUL at least."""
+    if b"\0" not in head:
+        return len(head) > _MANY
+    return b"\0" not in head.partition(b"\n")[0] and not any(
+        byte < 32 and byte not in _IN_TEXT for byte in head
+    )
 
 
 def _without_mark(head: bytes) -> str:

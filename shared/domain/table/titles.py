@@ -46,9 +46,12 @@ def _rows(window: str, delimiter: str) -> list[tuple[int, list[str]]]:
 
 
 def _from_the_first(rows: list[tuple[int, list[str]]]) -> bool:
-    """Whether all rows have as many values as the first, two at least: what else cuts them is no delimiter."""
+    """Whether all rows have as many values as the first, two at least: what else cuts them is no delimiter.
+
+    A first row that fills half of its columns at most may be a title that a spreadsheet wrote.
+    """
     widths = {len(row) for _, row in rows}
-    return len(rows) >= _FEWEST and len(widths) == 1 and widths.pop() > 1 and sum(map(bool, rows[0][1])) > 1
+    return len(rows) >= _FEWEST and len(widths) == 1 and sum(map(bool, rows[0][1])) * 2 > widths.pop() > 1
 
 
 def _header_at(rows: list[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
