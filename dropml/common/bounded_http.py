@@ -7,11 +7,13 @@ bounds none of these itself. Figures are Kestrel's where it has one, stricter wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 log = logging.getLogger(__name__)
@@ -39,9 +41,14 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """One connection. What breaks a limit is answered 400, 408, 413, 431 or 503, and hung up on."""
+    """One connection. What breaks a limit is answered 400, 408, 413, 431 or 503, and hung up on.
+
+    An offer to go on in another protocol is passed over, as Kestrel does: Java's client makes it (h2c) to every server.
+    """
 
     limits: Limits
+    #: URL and headers of a request while its parser is replaced.
+    _kept: tuple[bytes, list[tuple[bytes, bytes]]] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,22 +85,57 @@ class BoundedConnection(HttpToolsProtocol):
         from_body = self._in_body
         if not from_body and self._deadline is None:
             self._wait_for_head()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._in_head and not from_body and not self._refused:
             # Of a head that isn't complete the parser tells nothing, and keeps all of it.
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self._refuse(431)
 
+    def _feed(self, data: bytes) -> None:
+        while not self._refused:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._framing() + data[offer.args[0] :]
+                self._new_parser()
+            except httptools.HttpParserError as error:
+                self.logger.warning("Invalid HTTP request received.")
+                self.send_400_response(str(error))
+                return
+            else:
+                return
+
+    def _framing(self) -> bytes:
+        """A head that says how the body comes, and nothing else."""
+        framing = [pair for pair in self.headers if pair[0] in (b"content-length", b"transfer-encoding")]
+        return b"".join([b"POST / HTTP/1.1\r\n", *(b"%s: %s\r\n" % pair for pair in framing), b"\r\n"])
+
+    def _new_parser(self) -> None:
+        """For the parser HTTP ends with the head of an offer: the body is read by another one, after a head without it."""
+        self._kept, self.headers = (self.url, self.headers), []
+        self.parser = httptools.HttpRequestParser(self)
+        with contextlib.suppress(AttributeError):  # as uvicorn; httptools before 0.6.3
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def _should_upgrade(self) -> bool:
+        return False
+
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP at all; the parser's words for it stay in the log."""
         self._refuse(400)
 
     def on_message_begin(self) -> None:
+        if self._kept:
+            return
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self._kept:
+            (self.url, self.headers), self._kept = self._kept, None
+            return
         self._in_head, self._in_body = False, True
         self._disarm()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -120,6 +162,8 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():  # its body is still to come
+            return
         self._disarm()
         self._in_body = False
         if not self._refused:

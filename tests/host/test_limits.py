@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -82,13 +83,19 @@ def test_a_large_body_without_a_key_is_refused_by_its_length_alone(
     assert said.count(b"HTTP/1.1") == 1
 
 
+OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
+
+
+@pytest.mark.parametrize("offer", [(), OFFER])
 @pytest.mark.parametrize("path", ["/api/size", "/admin/host/status", "/nowhere", "/runtime/webhooks/blobs"])
-def test_a_body_in_chunks_is_bounded_while_it_is_read(host: RunningHost, path: str) -> None:
+def test_a_body_in_chunks_is_bounded_while_it_is_read(
+    host: RunningHost, path: str, offer: tuple[str, ...]
+) -> None:
     piece = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     memory = psutil.Process(host.process.pid).memory_info
     before, deadline = memory().rss, time.monotonic() + 15
     with connect(host) as connection:
-        connection.sendall(head("POST", path, "Transfer-Encoding: chunked"))
+        connection.sendall(head("POST", path, "Transfer-Encoding: chunked", *offer))
         hung_up = False
         while not hung_up and time.monotonic() < deadline:
             try:
@@ -97,6 +104,35 @@ def test_a_body_in_chunks_is_bounded_while_it_is_read(host: RunningHost, path: s
                 hung_up = True
     assert hung_up
     assert memory().rss - before < 32 * 2**20
+
+
+def test_an_offer_of_another_protocol_is_passed_over_and_its_body_read(host: RunningHost) -> None:
+    chunked = ("Transfer-Encoding: chunked", *OFFER)
+    said = b"".join(
+        [
+            head("POST", "/api/size", "Content-Length: 5", *OFFER) + b"GET /",
+            head("GET", "/api/score/bank", *OFFER),
+            head("POST", "/api/size", *chunked) + b"5\r\nGET /\r\n0\r\n\r\n",
+            head("POST", "/api/size", "Content-Length: 3", "Connection: close") + b"abc",
+        ]
+    )
+    for step in (1, 7, len(said)):
+        with connect(host) as connection:
+            for position in range(0, len(said), step):
+                connection.sendall(said[position : position + step])
+            told = answer(connection)
+        assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200"] * 4
+        assert re.findall(rb"\r\n\r\n([a-z0-9]+)", told) == [b"5", b"scored", b"0", b"3"]
+
+
+@pytest.mark.parametrize("offer", [OFFER, ("Connection: Upgrade", "Upgrade: websocket")])
+def test_a_body_behind_an_offer_is_bounded_as_any(host: RunningHost, offer: tuple[str, ...]) -> None:
+    with connect(host) as connection:
+        connection.sendall(head("POST", "/api/size", f"Content-Length: {2**21}", *offer))
+        assert answer(connection).startswith(b"HTTP/1.1 413")
+    with connect(host) as connection:
+        connection.sendall(head("POST", "/api/size", "Transfer-Encoding: chunked", *offer) + b"no chunk\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 400")
 
 
 def test_with_a_key_a_large_body_is_taken(host: RunningHost) -> None:
