@@ -18,6 +18,7 @@ import yaml
 from shared.domain.config_reader import MAX_SIDECAR, Place
 from shared.domain.errors import InvalidConfig
 from shared.domain.names import unwritable
+from shared.domain.yaml_slips import Slip, unclosed, unspaced
 from shared.domain.yaml_words import quoted
 
 #: Mappings and lists inside one another; the deepest known key needs two.
@@ -28,8 +29,10 @@ _REMEDY = "Write one `key: value` per line."
 class _Mark(Protocol):
     """PyYAML's place of a thing: line and column, both from 0."""
 
-    line: int
-    column: int
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if slip := _slip(text, error):
+            raise _slipped(name, slip) from error
         said = f"{error.problem or error.context}"[:200]
         hint = " Indent with spaces, not with tabs." if "\\t" in said else ""
         remedy = _indented(text, mark) or _REMEDY + hint
@@ -69,10 +74,26 @@ def parse_yaml(raw: bytes, name: str) -> Sidecar:
     if node is None or (isinstance(node, yaml.ScalarNode) and node.value == ""):
         return Sidecar({}, places)
     if not isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.ScalarNode) and (slip := unspaced(text, node.end_mark.line + 1)):
+            raise _slipped(name, slip)
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise _refusal(name, f"must hold keys and values, not {kind}", node.start_mark, _REMEDY)
     read = _Read(name, places)
     return Sidecar(read.mapping(node, ""), places, tuple(read.wrong))
+
+
+def _slip(text: str, error: yaml.MarkedYAMLError) -> Slip | None:
+    """The slip of a person that YAML stumbled over some lines later."""
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark
+    if mark is None:
+        return None
+    left_open = unclosed(text, error.context, begun.line, begun.column, mark.line) if begun else None
+    return left_open or unspaced(text, mark.line + 1)
+
+
+def _slipped(name: str, slip: Slip) -> InvalidConfig:
+    error = _refusal(name, f"is not valid YAML: {slip.said}", slip, slip.remedy)
+    return error.showing(slip.bad, slip.good)
 
 
 def _unquoted(error: InvalidConfig, text: str) -> InvalidConfig:

@@ -43,7 +43,7 @@ def place(error: InvalidConfig) -> tuple[object, object]:
         ("label: y\nmax_trials: 3\nlabel: z\n", (3, 1), "first in line 1"),
         ("gate: {margin: 0, margin: 0}\n", (1, 19), "says 'margin' twice"),
         ("? [a]\n: b\n", (1, 3), "no text"),
-        ("label: [y\n", (2, 1), "not valid YAML"),
+        ("label: [y\n", (1, 8), "the bracket is never closed"),
         ("a: b: c\n", (1, 5), "not valid YAML"),
         ("\tlabel: y", (1, 1), "not valid YAML"),
         ("gate:\n\tmargin: 0\n", (2, 1), "not valid YAML"),
@@ -183,9 +183,7 @@ def test_a_columns_name_that_yaml_refuses_is_told_with_quotation_marks(line: str
     }
 
 
-@pytest.mark.parametrize(
-    "line", ["gate: margin: 3", "drop: [a, b", 'label: "y', "a: b: c", "label: @" + "y " * 400]
-)
+@pytest.mark.parametrize("line", ["gate: margin: 3", "a: b: c", "label: @" + "y " * 400])
 def test_what_is_no_columns_name_is_told_as_before(line: str) -> None:
     assert refused(f"{line}\n").remedy == "Write one `key: value` per line."
 
