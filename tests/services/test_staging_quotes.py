@@ -66,10 +66,13 @@ def test_an_empty_cell_is_no_plain_value() -> None:
     assert "(line 3)" in said
 
 
-def test_a_class_with_and_without_marks_is_told_as_one_that_may_be_meant() -> None:
-    text = "a,n,y\n" + "".join(f"{i % 7},{i},{['yes', 'no', '“yes”'][i % 3]}\n" for i in range(120))
+@pytest.mark.parametrize(
+    ("cell", "told"), [("“yes”", "'yes' and '“yes”'"), ('"""yes"""', """'"yes"' and 'yes'""")]
+)
+def test_a_class_with_and_without_marks_is_told_as_one_that_may_be_meant(cell: str, told: str) -> None:
+    text = "a,n,y\n" + "".join(f"{i % 7},{i},{['yes', 'no', cell][i % 3]}\n" for i in range(120))
     [said] = [sentence for sentence in staged(text).warnings if "differ in case or notation" in sentence]
-    assert "'yes' and '“yes”'" in said
+    assert told in said
 
 
 @pytest.mark.parametrize("mark", ["'{}'", "“{}”", "«{}»"])
@@ -93,6 +96,16 @@ def test_a_header_in_such_marks_is_named_where_the_label_is_looked_for(mark: str
     assert error.error_code == "label-missing"
     assert f"The header says {mark.format(label)}, marks and all" in error.remedy
     assert f'write "{label}" or {label} there' in error.remedy
+
+
+@pytest.mark.parametrize("mark", ["“{}”", "«{}»", "’{}’"])
+@pytest.mark.parametrize("label", ["y", "outcome"])
+def test_a_label_that_is_named_in_such_marks_is_told_without_them(mark: str, label: str) -> None:
+    rows = "".join(f"{i},{i % 7},{i % 2}\n" for i in range(120))
+    error = refusal(f"a,b,{label}\n{rows}", DatasetConfig(label=mark.format(label)))
+    assert f"Did you mean '{label}'?" in error.message
+    assert error.example is not None
+    assert (error.example.bad, error.example.good) == (f"label: {mark.format(label)}", f"label: {label}")
 
 
 @pytest.mark.parametrize(

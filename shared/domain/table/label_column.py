@@ -12,7 +12,7 @@ from shared.domain.table.bad_rows import BadRows
 from shared.domain.table.blocks import Block
 from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.dialect import DELIMITERS
-from shared.domain.table.foreign_quotes import in_header
+from shared.domain.table.foreign_quotes import bare, in_header
 from shared.domain.table.header import like_data
 from shared.domain.table.label_notation import quantity, warnings, written
 from shared.domain.table.notations import in_plain, notation_of
@@ -45,7 +45,8 @@ def find_label(
         return header.index(label)
     marked = in_header(header, label)
     behind = cut(label, header)
-    alike = behind or (None if marked else likest(label, header, 0.7))
+    inside = bare(label)
+    alike = behind or (inside if inside in header else None if marked else likest(label, header, 0.7))
     near = [alike] if alike else []
     shown = ", ".join(header[:50]) + (f" and {len(header) - 50} more" if len(header) > 50 else "")
     fresh = [name for name in header if name not in known] if known else []

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
 from shared.domain.labels import canonical_label
 from shared.domain.table.foreign_quotes import bare
 
-#: Letters of other scripts that nobody tells from Latin ones, as keyboards of two scripts mix them.
+#: Letters of other scripts that nobody tells from Latin ones, as keyboards of two scripts mix them; dashes and apostrophes
+#: that word processors put in place of those of the keyboard.
 _LOOKALIKES = str.maketrans(
-    "АВЕКМНОРСТУХЅІЈаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
-    "ABEKMHOPCTYXSIJaeopcyxsijABEZHIKMNOPTYXo",
+    "АВЕКМНОРСТУХЅІЈаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "‐‑‒–—−﹣－" + "’‘ʼ´`＇",
+    "ABEKMHOPCTYXSIJaeopcyxsijABEZHIKMNOPTYXo" + "-" * 8 + "'" * 6,
 )
+#: What stands between two words: `in-person` beside `in_person` and `in person`.
+_BETWEEN = re.compile(r"(?<=[^\W\d_])[-_ ]+(?=[^\W\d_])")
 
 
 def alike(label: str, names: Iterable[str]) -> list[str]:
-    """A warning of classes that differ in case, in how a number is written, or in letters that look the same, alone."""
+    """A warning of classes that differ in case, in how a number is written, in signs at their ends or between their words, or in
+    letters that look the same, alone.
+    """
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(_look(name), []).append(name)
@@ -30,9 +36,11 @@ def alike(label: str, names: Iterable[str]) -> list[str]:
 
 
 def _look(name: str) -> str:
-    word = " ".join((bare(name) or name).split())
-    word = word.rstrip(".") or word  # "yes." beside "yes"
-    return canonical_label(unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)).casefold()
+    inside = name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else bare(name)
+    word = " ".join((inside or name).split())
+    word = word.rstrip(".,;:") or word  # "yes." beside "yes"
+    plain = unicodedata.normalize("NFKC", word.translate(_LOOKALIKES)).translate(_LOOKALIKES)
+    return canonical_label(_BETWEEN.sub(" ", plain)).casefold()
 
 
 def _shown(name: str) -> str:
