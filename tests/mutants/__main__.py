@@ -42,7 +42,17 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/gate/latency.py": ("tests/domain/gate/test_latency.py",),
     "shared/domain/evidence/*.py": ("tests/domain/evidence",),
     "shared/services/run/fresh.py": ("tests/services/test_fresh.py",),
-    "shared/domain/run/*.py": (
+    "shared/domain/run/acts.py": ("tests/services/test_acts.py", "tests/services/test_fresh.py"),
+    "shared/domain/run/cost.py": ("tests/domain/test_spend.py", "tests/services/test_guardrails.py"),
+    "shared/domain/run/[pt][ir]*.py": (
+        "tests/domain/test_runs.py",
+        "tests/domain/test_trigger.py",
+        "tests/services/test_pipeline_runs.py",
+    ),
+    "shared/domain/run/quarantine.py": ("tests/services/test_quarantine.py",),
+    "shared/domain/run/parts.py": ("tests/domain/test_runs.py", "tests/services/test_acts.py"),
+    "shared/domain/run/[dflms]*.py": (
+        "tests/services/test_signals.py",
         "tests/domain/test_ledger.py",
         "tests/domain/test_runs.py",
         "tests/services/test_upgrade.py",

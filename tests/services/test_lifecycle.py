@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -125,6 +126,9 @@ def test_a_worse_challenger_is_rejected_with_its_numbers_and_its_deployment_goes
     assert numbers is not None
     assert numbers.challenger < (numbers.champion or 0)
     assert (numbers.high or 0) < 0
+    lines = map(json.loads, world.store.ledger(second))
+    told = [line["detail"] for line in lines if line.get("state") == "rejected"]
+    assert told == [{"decision": "reject", "reason": run.gate.reason}]
     (endpoint,) = world.azureml.endpoints.values()
     assert endpoint["traffic"] == {"m1-a1": 100}
     assert set(endpoint["deployments"]) == {"m1-a1"}

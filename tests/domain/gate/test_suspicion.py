@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.answers import Answers
 from shared.domain.gate import GateConfig, Seen, Terms, Verdict, judge_answers
-from shared.domain.gate.earlier import suspicion
+from shared.domain.gate.earlier import known_of, suspicion
 from shared.domain.gate.rules import Guess, Measured
 
 ROWS, CLASSES = 3000, ("no", "yes")
@@ -117,6 +117,7 @@ def test_inverted_labels_look_better_on_their_own_holdout_alone() -> None:
     )
     assert verdict.champion_guess is not None
     assert verdict.champion_guess < 0.2
+    assert verdict.reason == f"suspicious data: {verdict.suspicious}; {verdict.objection}"
     assert "the champion reaches no better than guessing" in verdict.reason
 
 
@@ -131,6 +132,23 @@ def test_honest_rows_that_lie_elsewhere_pass(middle: float, labels_only: bool, s
     assert (verdict.decision, verdict.suspicious, verdict.objection) == ("promote", None, None)
     assert verdict.earlier is not None
     assert verdict.earlier.rows == ROWS
+
+
+def test_what_a_champion_beat_guessing_by_is_known_from_its_own_verdict() -> None:
+    verdict = judged(kept, {"noise": 0.05})
+    assert verdict.guess_metric is not None
+    low, guessing = verdict.guess_low or 0.0, verdict.guessing or 0.0
+    whole = Guess(verdict.guess_metric, verdict.guess or 0.0, low, guessing, verdict.guess_high or 0.0)
+    assert known_of(verdict) == whole
+    bound_alone = Guess(verdict.guess_metric, low, low, guessing, low)
+    assert (
+        known_of(replace(verdict, guess=None)) == known_of(replace(verdict, guess_high=None)) == bound_alone
+    )
+    assert known_of(replace(verdict, guess_metric=None)) is None
+    assert known_of(replace(verdict, guess_low=None)) is None
+    assert known_of(replace(verdict, guessing=None)) is None
+    assert known_of(replace(verdict, evidence="little")) is None
+    assert known_of(None) is None
 
 
 def test_worse_than_the_champion_where_it_came_from_is_refused() -> None:
