@@ -159,7 +159,7 @@ def test_many_blobs_make_the_poller_rest_longer_but_never_over_ten_seconds(
 
         return poll
 
-    for seconds, rest in ((0.0, 0.05), (0.01, 2.0), (0.5, 10.0)):
+    for seconds, rest in ((0.0, 0.05), (0.01, 1.0), (0.5, 10.0)):
         monkeypatch.setattr(scans.scanner, "_poll", costly(seconds))
         scans.scanner.listen(Stop())
         assert rests[-1] == pytest.approx(rest)
