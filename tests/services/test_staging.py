@@ -380,6 +380,8 @@ def test_the_rule_is_kept_with_the_dataset() -> None:
         (["semi–skilled", "semi-skilled", "no"], "with EN DASH"),
         (["in-person", "in_person", "in person", "no"], "'in person' and 'in-person' and 'in_person'"),
         (["Year-End", "year_end", "no"], "'Year-End' and 'year_end'"),
+        (["❤\ufe0f", "❤", "no"], "with VARIATION SELECTOR-16"),
+        (["yes\x01", "yes", "no"], "'yes' and 'yes\\x01'"),
         (["A-", "A", "-1", "1"], ""),
         (["1-2", "12", "1_2"], ""),
         (["yes", "no"], ""),

@@ -41,6 +41,8 @@ def with_line(number: int, text: str) -> str:
         (re.sub("(?m)^|$", ",", people().strip()), f",{','.join(HEADER)},", ",".join(HEADER)),
         (with_line(9, '3,23,1,"Oslo,true,2024-01-01,no'), '3,23,1,"Oslo,true,2024-01-01,no', CLOSED),
         (with_line(9, '3,23,1,"5"",true,2024-01-01,no'), '3,23,1,"5"",true,2024-01-01,no', '3,23,1,"5""",true,2024-01-01,no'),
+        ('"' + people(), f'"{",".join(HEADER)}', '"code",' + ",".join(HEADER[1:])),
+        (with_line(2, "1,2"), "1,2", "1,2,,,,,"),
         (with_line(201, '"a",23,1,"Oslo'), '"a",23,1,"Oslo', '"a",23,1,"Oslo"'),
     ],
 )  # fmt: skip

@@ -74,6 +74,8 @@ def column(values: list[str]) -> tuple[Column, str]:
             "write 2024-01-31",
         ),
         (["20240105T101112Z", "20240106T101112Z"], "dates in another form", "write 2024-01-31"),
+        (["2024-1-5", "2024-11-7", "2024-12-31"], "dates in another form", "write 2024-01-31"),
+        (["2024-1-5 9:05", "2024-11-7 10:05"], "dates in another form", "write 2024-01-31"),
         (["5‰", "7.5 ‰"], "units behind numbers", "write 20.5"),
     ],
 )
@@ -121,6 +123,13 @@ def test_a_word_among_dates_is_told_as_one_among_numbers_is(word: str) -> None:
     assert f"{word!r} among dates (30 times, first on line 4)" in told
     assert "Leave cells without a date empty" in told
     assert staged("c,y\n" + f"2024-01-05,yes\n{word},no\n" * 60).schema.columns[0].type == "string"
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "2023-02-29", "2024-01-05T24:00:00", "2016-12-31 23:59:60"])
+def test_a_day_that_no_calendar_has_is_told_what_dates_are(day: str) -> None:
+    _, told = column(["2024-01-05", "2024-01-06", day])
+    assert "from 1678 to 2261" in told
+    assert repr(day) in told
 
 
 def test_a_decimal_below_one_has_no_thousands() -> None:

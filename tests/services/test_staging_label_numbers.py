@@ -93,6 +93,9 @@ def test_a_regression_without_the_setting_names_it(form: str) -> None:
         ("5 kg", "units behind numbers", "5"),
         ("12.-", "a dash in place of cents", "12"),
         ("45%", "percent signs", "45"),
+        ("007", "a zero in front, as identifiers have", "7"),
+        ("-00.5", "a zero in front, as identifiers have", "-0.5"),
+        ("9223372036854775808", "more digits than a whole number of 64 bits", "9.22337203685478e+18"),
     ],
 )
 def test_an_odd_number_in_a_regression_is_told_by_its_notation(value: str, cause: str, good: str) -> None:
@@ -106,7 +109,7 @@ def test_an_odd_number_in_a_regression_is_told_by_its_notation(value: str, cause
     assert (error.example.bad, error.example.good) == (bare, good)
 
 
-@pytest.mark.parametrize("value", ["n/k", "00123", "<5"])
+@pytest.mark.parametrize("value", ["n/k", "inf", "<5"])
 def test_what_stands_for_no_number_in_a_regression_may_be_left_empty(value: str) -> None:
     text = "a,b,y\n" + "".join(f"{i},{i % 7},{value if i == 9 else i}\n" for i in range(ROWS))
     error = refusal(text, DatasetConfig(task="regression"))

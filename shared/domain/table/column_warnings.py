@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.notations import Notations, in_plain, notation_of
 from shared.domain.table.number_notation import COMMA, CURRENCY, PERCENT, POINT
+
+#: What begins like a date.
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def _spoilt(column: ColumnStats) -> Cause:
         return Cause(told, first, column.spoiler_line)
     odd = notation_of(first)
     better = f"{odd[1][0].upper()}{odd[1][1:]}. " if odd else ""
+    if kind == "dates" and _DAY.match(first):
+        better = "Dates are days that the calendar has, from 1678 to 2261, with times up to 23:59:59. "
     empty = (
         f"Leave cells without a {kind[:-1]} empty"
         if kind != "true and false"

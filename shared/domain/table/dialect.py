@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.domain.errors import InvalidTable
 from shared.domain.table.blanks import blanks_between
-from shared.domain.table.escapes import whole_rows
+from shared.domain.table.escapes import closed, whole_rows
 
 DELIMITERS = (",", ";", "\t", "|")
 #: Taken where none of those stands in the header and every line has as many values: times and names hold them, too.
@@ -133,7 +133,7 @@ def refuse_uncut(delimiter: str, first: str, line: int, said_at: int = 0) -> Non
             + _cause(window, text, complete=complete),
             code="no-table",
             line=line + len(window) - len(window.lstrip("\n")),
-        ).showing(text[:60], ",".join(words) if 1 < len(words := text[:60].split()) < 8 else "age,city,y")
+        ).showing(text[:60], _well(text)[:60])
     if said_at and (other := misnamed(delimiter, first)):
         raise InvalidTable(
             f"Line {said_at} says sep={delimiter}, but that cuts the header into no columns; {other!r} does.",
@@ -161,11 +161,30 @@ def rare(window: str, *, complete: bool) -> str:
     return max(found, key=found.__getitem__, default="")
 
 
+def _well(header: str) -> str:
+    """A header as it is to be, as near to this one as can be told."""
+    words = header[:60].split()
+    return _closed(header) or (",".join(words) if 1 < len(words) < 8 else "age,city,y")
+
+
+def _closed(header: str) -> str:
+    """The header with the quotation mark closed that keeps it in one piece; nothing where none does."""
+    return next((well for mark in DELIMITERS if mark in header and (well := closed(header, mark))), "")
+
+
+def _left_open(header: str) -> str:
+    well = _closed(header)
+    return (
+        f" A quotation mark in it is never closed: close it ({well[:60]}), or leave it out." if well else ""
+    )
+
+
 def _cause(window: str, header: str, *, complete: bool) -> str:
     """Why nothing cuts the header, where the lines tell it."""
     second = window.lstrip("\n").partition("\n")[2].lstrip("\n").partition("\n")[0]
     return (
         whole_rows(header, second)
+        or _left_open(header)
         or _uneven(header)
         or _unusual(window, complete=complete)
         or blanks_between(window, complete=complete)

@@ -14,8 +14,7 @@ from shared.domain.table.column_types import ColumnStats
 from shared.domain.table.dialect import DELIMITERS
 from shared.domain.table.foreign_quotes import bare, in_header
 from shared.domain.table.header import like_data
-from shared.domain.table.label_notation import quantity, warnings, written
-from shared.domain.table.notations import in_plain, notation_of
+from shared.domain.table.label_notation import oddness, quantity, warnings, written
 from shared.domain.table.number_notation import COMMA, POINT
 from shared.domain.table.numerals import numbers
 from shared.domain.table.odd_classes import alike, second_header
@@ -152,8 +151,8 @@ class LabelStats:
         doubt = self.column.readings.doubt(self.numbers_said)
         sign = self.column.readings.unsaid(self.numbers_said)
         both = "" if self.column.readings.alive else self.column.notations.contrary()
-        odd = None if doubt else notation_of(value)
-        plain = odd and in_plain(value)
+        odd = None if doubt else oddness(value)
+        plain = odd and odd[1]
         why = doubt or both or (odd and f"it has {odd[0]}")
         say = f", or say `numbers: [{sign}]`" if sign else ""
         say += f", or say `numbers: [{COMMA}]` or `numbers: [{POINT}]`" if doubt else ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from shared.domain.table.column_types import ColumnStats
+from shared.domain.table.notations import in_plain, notation_of
 from shared.domain.table.number_notation import COMMA, POINT
+
+_DIGITS = re.compile("[+-]?[0-9]+(?:[.][0-9]*)?")
 
 
 def written(column: ColumnStats) -> str:
@@ -43,3 +47,15 @@ def warnings(column: ColumnStats, said: Collection[str]) -> list[str]:
         f"{quantity(column, said)} in the configuration."
     )
     return [told] if numbers else []
+
+
+def oddness(value: str) -> tuple[str, str] | None:
+    """What a number has that keeps it from being read, and the number as programs write it; None for other words."""
+    if found := notation_of(value):
+        return found[0], in_plain(value) or ""
+    if not _DIGITS.fullmatch(value):
+        return None
+    plain = re.sub("^([+-]?)0+(?=[0-9])", r"\1", value).lstrip("+")
+    if plain.lstrip("-") != value.lstrip("+-"):
+        return "a zero in front, as identifiers have", plain
+    return "more digits than a whole number of 64 bits", f"{float(plain):.15g}" if len(plain) < 300 else ""

@@ -15,6 +15,8 @@ _LOOKALIKES = str.maketrans(
     "АВЕКМНОРСТУХЅІЈаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "‐‑‒–—−﹣－" + "’‘ʼ´`＇",
     "ABEKMHOPCTYXSIJaeopcyxsijABEZHIKMNOPTYXo" + "-" * 8 + "'" * 6,
 )
+#: Signs that nobody sees, and those that choose between a sign's black and its coloured form.
+_UNSEEN = dict.fromkeys([*range(9), *range(14, 28), 127, 0xFE0E, 0xFE0F])
 #: What stands between two words: `in-person` beside `in_person` and `in person`.
 _BETWEEN = re.compile(r"(?<=[^\W\d_])[-_ ]+(?=[^\W\d_])")
 
@@ -37,7 +39,7 @@ def alike(label: str, names: Iterable[str]) -> list[str]:
 
 def _look(name: str) -> str:
     inside = name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else bare(name)
-    word = " ".join((inside or name).split())
+    word = " ".join((inside or name).translate(_UNSEEN).split())
     word = word.rstrip(".,;:") or word  # "yes." beside "yes"
     plain = unicodedata.normalize("NFKC", word.translate(_LOOKALIKES)).translate(_LOOKALIKES)
     return canonical_label(_BETWEEN.sub(" ", plain)).casefold()
@@ -45,7 +47,14 @@ def _look(name: str) -> str:
 
 def _shown(name: str) -> str:
     """A class, with the names of signs that only look like Latin letters: on the page both are the same."""
-    strange = next((sign for sign in name if sign != sign.translate(_LOOKALIKES) or _wide(sign)), "")
+    strange = next(
+        (
+            sign
+            for sign in name
+            if sign != sign.translate(_LOOKALIKES) or sign in "\ufe0e\ufe0f" or _wide(sign)
+        ),
+        "",
+    )
     return repr(name) + (f" (with {unicodedata.name(strange, 'another sign')})" if strange else "")
 
 

@@ -48,6 +48,7 @@ def ragged(
         good = row[0].split(others[0])
     elif 1 < found < expected:
         cut = " Values at the end of a row that are empty have their delimiters, too."
+        good = [*row, *[""] * (expected - found)] if first else good
     elif any(cell.endswith("\\") for cell in row[:-1]) and found > expected:
         cut = backslash(delimiter.join(row), delimiter)
     elif found > expected and delimiter == "," and not cut:
