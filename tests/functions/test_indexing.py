@@ -23,6 +23,7 @@ NEEDED = {
     "domain.table.encoding",
     "domain.table.invisible",
     "domain.table.number_notation",
+    "domain.words",
     "once",
     "services",
     "services.flight",
