@@ -8,7 +8,10 @@ from dataclasses import replace
 from shared.domain.schema import ColumnType, Schema, Value
 from shared.domain.table.column_types import datetime_shape
 from shared.domain.table.column_warnings import Cause
+from shared.domain.table.numerals import numbers
 from shared.domain.table.values import convert
+
+_NUMBERS: tuple[ColumnType, ...] = ("integer", "number")
 
 
 def retyped(causes: Mapping[str, Cause], before: Schema, after: Schema) -> dict[str, Cause]:
@@ -34,7 +37,10 @@ def in_words(cause: Cause) -> str:
 
 def _shown(schema: Schema, name: str, kind: ColumnType) -> Cause | None:
     value = next((value for value in _values(schema, name) if not _fits(value, kind)), "")
-    return Cause(f"holds such values as {value[:60]!r}.", value) if value else None
+    if not value:
+        return None
+    lost = ", which would lose a zero or digits as numbers" if value.isdecimal() and kind in _NUMBERS else ""
+    return Cause(f"holds such values as {value[:60]!r}{lost}.", value)
 
 
 def _values(schema: Schema, name: str) -> list[str]:
@@ -49,6 +55,8 @@ def _text(value: Value) -> str:
 def _fits(value: str, kind: ColumnType) -> bool:
     if kind == "datetime":
         return datetime_shape(value) is not None
+    if kind in _NUMBERS and numbers([value], f"\n{value}") is None:
+        return False
     try:
         convert(value, kind)
     except ValueError:

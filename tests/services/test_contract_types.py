@@ -160,6 +160,13 @@ def test_what_is_said_of_numbers_makes_numbers_of_what_was_text_and_callers_are_
         ),
         (
             whole,
+            lambda i: f"0{i % 40:02d}",
+            "It holds such values as '000', which would lose a zero or digits as numbers.",
+            None,
+            ("000", "0"),
+        ),
+        (
+            whole,
             lambda i: f"{i} kg",
             "It holds units behind numbers, such as '0 kg' (line 2)",
             2,
