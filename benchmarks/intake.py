@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks import intake_drop
 from benchmarks.figure import Figure
 from benchmarks.machine import facts
+from dropml.common.processes import StartError
 
 CHUNK = 1 << 22
 HEADER = "age,job,marital,balance,duration,rate,month,y\n"
@@ -123,7 +124,11 @@ def main() -> int:
         small, large = Path(folder, "small.csv"), Path(folder, "large.csv")
         write_file(small, max(1, asked.megabytes // 10))
         write_file(large, asked.megabytes)
-        figures = [*passes(small, large), *intake_drop.measure(large)]
+        figures = passes(small, large)
+        try:
+            figures += intake_drop.measure(large)
+        except (StartError, intake_drop.NotRegisteredError) as error:
+            print(error, file=sys.stderr)  # what was measured before is told all the same
     print("\n".join(figure.line() for figure in figures))
     RESULTS.parent.mkdir(exist_ok=True)
     document = {
