@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from math import isfinite
@@ -20,7 +22,9 @@ from shared.domain.problems import MalformedBody
 from shared.domain.rows.csv_text import read_csv
 from shared.domain.rows.validation import RowValidator
 from shared.domain.run.serving import ServingEntry
+from shared.domain.schema import Value
 from shared.domain.table.holdout import NEWEST, HoldoutRule
+from shared.domain.table.values import convert
 from shared.services.batches import showing
 from shared.services.batches.csv_chunks import check_chunk, read_chunks, read_layout
 from shared.services.batches.showing import BatchQuery
@@ -42,7 +46,7 @@ def verdict(raw: bytes) -> str:
     if isinstance(found, Staged):
         assert to_json(found) == to_json(other), "an engine finds something else"
         _check_staged(found, area)
-        _check_own_rows(raw, found)
+        _check_own_rows(raw, found, area)
         return "registered"
     assert isinstance(other, InvalidTable), "an engine takes what is refused"
     assert found.to_dict() == other.to_dict(), "an engine refuses in other words"
@@ -98,26 +102,44 @@ def _live() -> ServingEntry:
     return ServingEntry("people", "people", "people-e", "", "m1-a1", staged(people()).schema)
 
 
-def _check_own_rows(raw: bytes, done: Staged) -> None:
-    """What is learnt from can be scored: by a batch every row that was taken, under the same names as by a request."""
+def _check_own_rows(raw: bytes, done: Staged, area: MemoryArea) -> None:
+    """What is learnt from can be scored: by a batch every row that was taken, with the values that were staged, under the same
+    names as by a request.
+    """
 
     def read(offset: int, length: int) -> bytes:
         return raw[offset : offset + length]
 
     layout, position = read_layout(read, len(raw))
-    validator, taken = RowValidator(done.schema), 0
+    validator, scored = RowValidator(done.schema), Counter[tuple[Value, ...]]()
     try:
         for chunk in read_chunks(read, layout, position, len(raw)):
-            taken += len(check_chunk(chunk.records, layout, validator).rows)
+            scored.update(map(_plainly, check_chunk(chunk.records, layout, validator).rows))
     except MalformedBody as error:
         if (
             error.error_code == "invalid-csv"
         ):  # it breaks off at damaged quotation marks, which intake puts aside
             return
         raise
-    assert taken >= done.rows, "a row that was learnt from can't be scored"
+    assert scored.total() >= done.rows, "a row that was learnt from can't be scored"
+    assert not _learnt(done, area) - scored, "a row is scored with other values than were learnt from"
     with suppress(MalformedBody):
         assert read_csv(raw)[0] == layout.columns, "the names of its columns"
+
+
+def _learnt(done: Staged, area: MemoryArea) -> Counter[tuple[Value, ...]]:
+    """The rows as they were staged, without their labels."""
+    found: Counter[tuple[Value, ...]] = Counter()
+    for name in (TRAIN, HOLDOUT):
+        header, *rows = area.rows(name)
+        places = [(header.index(column.name), column.type) for column in done.schema.columns]
+        found.update(_plainly([convert(row[at], kind) for at, kind in places]) for row in rows)
+    return found
+
+
+def _plainly(row: Sequence[Value]) -> tuple[Value, ...]:
+    """A row with its numbers as floats, whatever JSON made of them."""
+    return tuple(float(value) if type(value) is int else value for value in row)
 
 
 def _check_staged(done: Staged, area: MemoryArea) -> None:
