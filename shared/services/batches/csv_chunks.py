@@ -42,10 +42,11 @@ class DamagedRecord(list[str]):
 
 @dataclass
 class Chunk:
-    """Records as they stand in the file, and the byte position behind the last one."""
+    """Records as they stand in the file, the byte position behind the last one, and the encoding that is known by then."""
 
     records: list[list[str]]
     position: int
+    encoding: str = ""
 
 
 def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout, int]:
@@ -76,7 +77,7 @@ def read_layout(read: ReadRange, size: int, encoding: str = "") -> tuple[Layout,
             ) from None
         names = padded
     columns = [name.strip() for name in trimmed(names)]
-    return replace(layout, columns=columns, delimiter=delimiter), lines.position
+    return replace(layout, columns=columns, delimiter=delimiter, encoding=lines.encoding), lines.position
 
 
 def check_rows(layout: Layout, position: int, size: int) -> None:
@@ -130,7 +131,7 @@ def read_chunks(read: ReadRange, layout: Layout, position: int, size: int) -> It
     start = position
     try:
         for record in _records(reader, lines, layout.delimiter):
-            chunk.position = lines.position
+            chunk.position, chunk.encoding = lines.position, lines.encoding
             if not says_nothing(record):
                 chunk.records.append(record)
             if len(chunk.records) >= CHUNK_ROWS or lines.position - start >= CHUNK_BYTES:

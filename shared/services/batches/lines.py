@@ -16,8 +16,9 @@ from shared.domain.table.encoding import GUESS, Decoder, WrongEncodingError, mar
 from shared.domain.table.inflate import MAGIC, unpacked
 from shared.domain.table.invisible import clean
 
-#: What is taken for UTF-8 may be Windows-1252; what somebody names is that or nothing.
-_USUAL = "utf-8"
+#: What is taken for UTF-8 may be Windows-1252, as long as all that came before is ASCII; what somebody names, what a mark
+#: tells and what a letter has shown is SURE, or another encoding: that or nothing.
+_USUAL, SURE = "utf-8", "utf-8-sig"
 READ_BYTES = 1024 * 1024
 #: One line (or one quoted cell with line breaks) may not be longer.
 MAX_LINE = 4 * 1024 * 1024
@@ -33,7 +34,8 @@ class Lines:
 
     def __init__(self, read: ReadRange, layout: Layout, position: int, size: int) -> None:
         self._read, self._size = (_Unpacked(read, size), _UNKNOWN) if layout.packed else (read, size)
-        self._encoding, self.position = layout.encoding, position
+        #: Of the lines given so far: the guess is made once, as intake makes it.
+        self.encoding, self.position = layout.encoding, position
         self._wide = layout.encoding.startswith(("utf-16", "utf-32"))
         self._next_read = position
         #: The line last given, and how many were.
@@ -44,7 +46,7 @@ class Lines:
     @property
     def ahead(self) -> str:
         """The beginning of a line that is not whole yet."""
-        return clean(self._rest[:WINDOW].decode(self._encoding, "ignore"))
+        return clean(self._rest[:WINDOW].decode(self.encoding, "ignore"))
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -54,6 +56,8 @@ class Lines:
             self._fill()
         raw = self._lines.pop()
         start, self.position = self.position, self.position + len(raw)
+        if self.encoding == _USUAL and not raw.isascii():
+            self.encoding = _told_by(raw)
         self.line, self.given = self._clean(raw, start), self.given + 1
         return self.line
 
@@ -78,19 +82,17 @@ class Lines:
         return clean(line.rstrip("\r\n") + "\n")
 
     def _decoded(self, raw: bytes, start: int) -> str:
+        encoding = _told_by(raw) if self.encoding == _USUAL and not raw.isascii() else self.encoding
         try:
-            return raw.decode(self._encoding)
+            return raw.decode(encoding)
         except UnicodeDecodeError:
-            if self._encoding == _USUAL:
-                with suppress(UnicodeDecodeError):
-                    return raw.decode(GUESS)
-        guessed = self._encoding == _USUAL
-        raise MalformedBody(
-            f"The line at byte {start} is "
-            + ("neither UTF-8 nor Windows-1252." if guessed else f"not {self._encoding.upper()}."),
-            remedy="Encode the file as UTF-8.",
-            code="not-utf8",
-        )
+            name = "UTF-8" if encoding == SURE else encoding.upper()
+            raise MalformedBody(
+                f"The line at byte {start} is "
+                + ("neither UTF-8 nor Windows-1252." if encoding == GUESS else f"not {name}."),
+                remedy="Encode the file as UTF-8.",
+                code="not-utf8",
+            ) from None
 
     def _fill(self) -> None:
         """Read until a line is whole. Raises StopIteration at the end."""
@@ -119,16 +121,25 @@ class Lines:
     def _cut(self, data: bytes) -> list[bytes]:
         if not self._wide:
             return data.splitlines(keepends=True)
-        decoder = codecs.getincrementaldecoder(self._encoding)()
+        decoder = codecs.getincrementaldecoder(self.encoding)()
         try:
-            lines = [line.encode(self._encoding) for line in _LINE.findall(decoder.decode(data))]
+            lines = [line.encode(self.encoding) for line in _LINE.findall(decoder.decode(data))]
         except UnicodeDecodeError:
             return [data]
         # What is left is part of a character that goes on in the next range, and so of the last line.
         left = decoder.getstate()[0]
-        if left and lines and not lines[-1].decode(self._encoding).endswith("\n"):
+        if left and lines and not lines[-1].decode(self.encoding).endswith("\n"):
             left = lines.pop() + left
         return [*lines, left] if left else lines
+
+
+def _told_by(raw: bytes) -> str:
+    """The encoding that the first line with more than ASCII tells: a letter of UTF-8 first, or a byte that is none."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return GUESS if raw[: error.start].isascii() else SURE
+    return SURE
 
 
 def _nul(raw: bytes, start: int) -> MalformedBody:
@@ -205,7 +216,8 @@ def reading(read: ReadRange, size: int, said: str = "") -> Layout:
             code="not-utf8",
         ) from None
     found = mark_of(head)
-    return Layout([], ",", encoding=found[0] if found else said or _USUAL, packed=packed)
+    told = found[0] if found else said
+    return Layout([], ",", encoding=SURE if told == _USUAL else told or _USUAL, packed=packed)
 
 
 def _as_body(error: InvalidTable) -> MalformedBody:

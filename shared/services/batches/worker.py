@@ -190,8 +190,9 @@ class _Work:
 
     def _write(self, layout: Layout, prepared: _Prepared, told: Told, models: Counter[str]) -> None:
         chunk, checked = prepared.chunk, prepared.checked
+        known = replace(self.batch.layout, encoding=chunk.encoding or self.batch.layout.encoding)
         if not chunk.records:
-            self._save(position=chunk.position)
+            self._save(position=chunk.position, layout=known)
             return
         records = chunk.records
         if self.batches.neutralise:
@@ -201,6 +202,7 @@ class _Work:
         since, self._since = self._since, time.monotonic()
         self._save(
             position=chunk.position,
+            layout=known,
             blocks=self.batch.blocks + 1,
             rows=self.batch.rows + len(chunk.records),
             rows_failed=self.batch.rows_failed + checked.failed,
