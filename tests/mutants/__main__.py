@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.figure import Figure
 from tests.mutants.changes import Mutant, mutants
-from tests.mutants.trial import Trial, run
+from tests.mutants.trial import Trial, run, timed
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
@@ -64,11 +64,16 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/table/holdout.py": ("tests/domain/test_holdout.py",),
     "shared/domain/rows/validation.py": ("tests/domain/test_validation.py", "tests/domain/test_payloads.py"),
     "shared/services/run/gate.py": (
-        "tests/services/test_tick.py",
         "tests/services/test_judgement.py",
+        "tests/services/test_what_if.py",
+        "tests/services/test_silent_champion.py",
+        "tests/services/test_tick.py",
         "tests/services/test_lifecycle.py",
     ),
-    "shared/services/run/holdouts.py": ("tests/services/test_holdouts.py",),
+    "shared/services/run/holdouts.py": (
+        "tests/services/test_holdouts.py",
+        "tests/services/test_silent_champion.py",
+    ),
     "shared/services/run/canary.py": ("tests/services/test_canary.py", "tests/services/test_lifecycle.py"),
     "shared/services/run/traffic.py": (
         "tests/services/test_canary.py",
@@ -108,12 +113,13 @@ def candidates(only: str) -> list[Candidate]:
 
 def allowances(chosen: list[Candidate]) -> dict[tuple[str, ...], float]:
     """Seconds that each set of tests may take, from how long it takes with nothing planted."""
+    sets = sorted({candidate.tests for candidate in chosen})
+    found = timed([Trial("", None, tests, 600.0) for tests in sets], time.monotonic() + 600)
     allowed = {}
-    for tests in sorted({candidate.tests for candidate in chosen}):
-        started = time.monotonic()
-        if run([Trial("", None, tests, 600.0)], started + 600) != [True]:
+    for tests, outcome in zip(sets, found, strict=True):
+        if outcome is None or not outcome.passed:
             raise SystemExit(f"{' '.join(tests)} fail with nothing planted")
-        allowed[tests] = 10 + 5 * (time.monotonic() - started)
+        allowed[tests] = 10 + 5 * outcome.seconds
     return allowed
 
 

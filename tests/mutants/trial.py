@@ -36,21 +36,33 @@ class Trial:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    passed: bool
+    seconds: float
+
+
 def run(trials: Sequence[Trial], ends: float, workers: int = 2) -> list[bool | None]:
     """Whether each one's tests passed; None for those that were not begun at `ends` (monotonic time)."""
-    outcomes: list[bool | None] = [None] * len(trials)
-    running: dict[int, tuple[int, float]] = {}
+    return [None if found is None else found.passed for found in timed(trials, ends, workers)]
+
+
+def timed(trials: Sequence[Trial], ends: float, workers: int = 2) -> list[Outcome | None]:
+    """As `run`, with the seconds that each took."""
+    outcomes: list[Outcome | None] = [None] * len(trials)
+    running: dict[int, tuple[int, float, float]] = {}
     waiting = iter(enumerate(trials))
     while True:
         while len(running) < workers and time.monotonic() < ends and (chosen := next(waiting, None)):
             index, trial = chosen
-            running[_begun(trial)] = index, time.monotonic() + trial.seconds
+            began = time.monotonic()
+            running[_begun(trial)] = index, began, began + trial.seconds
         if not running:
             return outcomes
-        for child, (index, deadline) in list(running.items()):
+        for child, (index, began, deadline) in list(running.items()):
             passed = _passed(child, deadline)
             if passed is not None:
-                outcomes[index] = passed
+                outcomes[index] = Outcome(passed, time.monotonic() - began)
                 del running[child]
         time.sleep(0.02)
 

@@ -140,6 +140,24 @@ def test_one_lucky_row_is_not_worse_and_not_better() -> None:
     assert judge(BALANCED, old, BALANCED, config(policy="better"), seed="r").decision == "reject"
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("f1_macro", (60 / 75 + 50 / 73 + 24 / 32) / 3),
+        ("precision_score_weighted", (40 * 30 / 35 + 30 * 25 / 43 + 20) / 90),
+        ("accuracy", 67 / 90),
+        ("balanced_accuracy", (30 / 40 + 25 / 30 + 12 / 20) / 3),
+    ],
+)
+def test_of_three_classes_a_wrong_answer_counts_as_what_it_was(metric: str, value: float) -> None:
+    truth = rows((40, "a"), (30, "b"), (20, "c"))
+    answers = rows((30, "a"), (10, "b"), (25, "b"), (5, "a"), (12, "c"), (8, "b"))
+    assert judge_first(truth, answers, config(metric=metric), seed="r").challenger == pytest.approx(value)
+    against = judge(truth, truth, answers, config(metric=metric), seed="r")
+    assert against.challenger == pytest.approx(value)
+    assert against.champion == 1.0
+
+
 # -- guessing ------------------------------------------------------------------------------------------------
 
 
