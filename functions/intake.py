@@ -32,8 +32,9 @@ def on_drop(client: blob.BlobClient) -> None:
 
 @bp.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
 def sweep(timer: func.TimerRequest) -> None:
-    """Find the files that the trigger missed, and delete what is old."""
+    """Find the files that the trigger missed, delete what is old, and have at hand what the first training job needs."""
     from shared import checkup
 
     checkup.came("sweep")
     front.sweep()
+    front.ready()

@@ -42,15 +42,24 @@ class BlockWriter:
             self._blob.stage_block(name, block, len(block), timeout=TIMEOUT)
 
     def commit(self, content_type: str, metadata: Mapping[str, str] | None) -> None:
+        settings = ContentSettings(content_type=content_type)
+        told = dict(metadata) if metadata else None
+        if not self._blocks:  # less than one block is one request
+            with translated(self._what):
+                self._blob.upload_blob(
+                    bytes(self._buffer),
+                    overwrite=True,
+                    content_settings=settings,
+                    metadata=told,
+                    timeout=TIMEOUT,
+                )
+            return
         if self._buffer:
             self._send(bytes(self._buffer))
         self._behind.wait()
         with translated(self._what):
             self._blob.commit_block_list(
-                self._blocks,
-                content_settings=ContentSettings(content_type=content_type),
-                metadata=dict(metadata) if metadata else None,
-                timeout=TIMEOUT,
+                self._blocks, content_settings=settings, metadata=told, timeout=TIMEOUT
             )
 
 

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -395,3 +397,28 @@ def test_classes_that_differ_in_case_or_notation_alone_are_warned_of(labels: lis
     found = [sentence for sentence in done.warnings if "differ in case or notation" in sentence]
     assert len(found) == bool(told)
     assert told in " ".join(found)
+
+
+@pytest.mark.parametrize("spooled", [0, 3_000, 8 << 20])
+def test_rows_that_are_few_are_weighted_in_memory_and_others_by_a_blob_of_their_own(spooled: int) -> None:
+    usual, watched = MemoryArea(), Watched()
+    expected = staged(people(400), area=usual)
+    with patch("shared.services.intake.staged_rows.SPOOLED", spooled):
+        found = staged(people(400), area=watched)
+    assert (found, watched.blobs) == (expected, usual.blobs), "whichever way, and nothing else is left behind"
+    assert found.weight_column is not None
+    assert ("work/train.csv" in watched.written) == (spooled < len(usual.blobs[TRAIN]))
+
+
+class Watched(MemoryArea):
+    """Keeps the names of all that was written, what was deleted again included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    @contextmanager
+    def writer(self, name: str) -> Iterator[io.BytesIO]:
+        self.written.append(name)
+        with super().writer(name) as out:
+            yield out

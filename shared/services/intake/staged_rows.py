@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import compress, islice
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from shared.domain.table.number_notation import Notation
 
 #: Rows rewritten at a time; each may have 1 MiB.
 ROWS = 100
+#: Bytes that a spool holds in memory: the rows of most files, which then need not go to storage and back.
+SPOOLED = 8 << 20
 
 
 class Writer(Protocol):
@@ -30,6 +32,43 @@ class Area(Protocol):
 
     def reader(self, name: str) -> Iterable[bytes]: ...
     def delete(self, name: str) -> None: ...
+
+
+class Spool:
+    """Rows that are read once more, then never: held in memory while they are few, else in a blob of the area."""
+
+    def __init__(self, area: Area, name: str) -> None:
+        self._area, self._name = area, name
+        self._held: list[bytes] = []
+        self._size = 0
+        self._out: Writer | None = None
+        self._stack = ExitStack()
+
+    @contextmanager
+    def writer(self) -> Iterator[Spool]:
+        with self._stack:
+            yield self
+
+    def write(self, data: bytes) -> None:
+        if self._out is not None:
+            self._out.write(data)
+            return
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > SPOOLED:
+            self._out = self._stack.enter_context(self._area.writer(self._name))
+            held, self._held = self._held, []
+            for piece in held:
+                self._out.write(piece)
+
+    def reader(self) -> Iterable[bytes]:
+        """All that was written, once the writer is through."""
+        return self._held if self._out is None else self._area.reader(self._name)
+
+    def delete(self) -> None:
+        self._held = []
+        if self._out is not None:
+            self._area.delete(self._name)
 
 
 class StagedRows:

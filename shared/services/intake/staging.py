@@ -2,7 +2,8 @@
 
 Weights need the class counts, and how a column writes its numbers needs all of them: both are known only at the end. So that
 the dropped file is still read only once and nothing touches a local disk, training rows are first written with a mark in
-place of their weight and with their numbers as they stand; a second pass from blob to blob mends both, where there is need.
+place of their weight and with their numbers as they stand; a second pass, of few rows from memory and else from blob to blob,
+mends both, where there is need.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from shared.domain.table.selected import Selected
 from shared.domain.table.table_stats import TableStats
 from shared.domain.table.text import TextReader
 from shared.domain.words import counted, was
-from shared.services.intake.staged_rows import Area, StagedRows, Writer, in_plain_numbers
+from shared.services.intake.staged_rows import Area, Spool, StagedRows, Writer, in_plain_numbers
 
 __all__ = ["BAD_ROWS", "HOLDOUT", "MLTABLE", "PROFILE", "TRAIN", "Area", "Staged", "stage"]
 
@@ -152,6 +153,7 @@ class _Staging:
         self.stats = TableStats(header, self.at, config.task, config.numbers)
         self.weighted = config.task == "classification" and config.imbalance == "weight"
         self.rows = StagedRows(header, self.at, weighted=self.weighted)
+        self.marked = Spool(area, _MARKED)
         self.split = Splitter(holdout, header, engine) if holdout else None
         self.waived = False
 
@@ -188,13 +190,12 @@ class _Staging:
         """The second pass, where one is needed: weights in place of marks, numbers as programs write them."""
         notations = self.stats.notations()
         if self.weighted or notations:
-            train = self.area.reader(_MARKED if self.weighted else TRAIN)
+            train = self.marked.reader() if self.weighted else self.area.reader(TRAIN)
             filled = self.rows.fill(train, weights) if self.weighted else train
             self._rewrite(TRAIN, in_plain_numbers(filled, notations) if notations else filled)
         if notations:
             self._rewrite(HOLDOUT, in_plain_numbers(self.area.reader(HOLDOUT), notations))
-        if self.weighted:
-            self.area.delete(_MARKED)
+        self.marked.delete()
 
     def _rewrite(self, name: str, pieces: Iterable[bytes]) -> None:
         """A blob read while it is written is read as it was: what is written appears at the end."""
@@ -205,7 +206,7 @@ class _Staging:
     def _write_rows(self) -> list[str]:
         buffer: _Buffer | None = _Buffer()
         with ExitStack() as stack:
-            train = stack.enter_context(self.area.writer(_MARKED if self.weighted else TRAIN))
+            train = stack.enter_context(self.marked.writer() if self.weighted else self.area.writer(TRAIN))
             held = stack.enter_context(self.area.writer(HOLDOUT))
             self.rows.write_headers(train, held)
             aside = _Aside(self.area, stack, self.bad)

@@ -55,7 +55,7 @@ class RowSample:
         places, instead = [], []
         while len(self._rows) == self.size and self._next < self.seen:
             places.append(self._next - first)
-            instead.append(self._chance.randrange(self.size))
+            instead.append(int(self._chance.random() * self.size))
             self._skip()
         for at, row in zip(instead, block.picked(places), strict=True):
             self._rows[at] = self._kept(row)
