@@ -148,10 +148,11 @@ def _per_class(cells: Mapping[Cell, int], *, first: bool) -> tuple[ClassRecall, 
 
 def _lost(cells: Mapping[Cell, int]) -> str | None:
     """Which class the challenger loses: McNemar's test of its rows (Edwards 1948, corrected for continuity)."""
-    for recall in _per_class(cells, first=False):
-        c, before = recall.label, recall.champion or 0.0
+    new, old = confusion(cells.items(), CHALLENGER), confusion(cells.items(), CHAMPION)
+    rows, after, before = class_rows(new), recalls(new), recalls(old)
+    for c in sorted(rows):
         worse = sum(n for (t, old, new), n in cells.items() if t == old == c != new)
         better = sum(n for (t, old, new), n in cells.items() if t == new == c != old)
-        if recall.challenger < LOST * before and worse - better - 1 > _Z * sqrt(worse + better):
-            return f"loses the class {c!r}: recall {recall.challenger:.4f} against {before:.4f} over {recall.rows} rows"
+        if after[c] < LOST * before[c] and worse - better - 1 > _Z * sqrt(worse + better):
+            return f"loses the class {c!r}: recall {after[c]:.4f} against {before[c]:.4f} over {rows[c]} rows"
     return None

@@ -58,14 +58,14 @@ def collapse(new: Measured, before: Guess | None, config: GateConfig) -> str | N
     fallen = apart(_lead(now), _lead(before))
     if fallen.high >= 0:
         return None
-    if now.low > now.guessing and -fallen.value <= config.collapse * (before.value - before.guessing):
+    here, reached = f"on the new file's {new.rows} holdout rows", f"{now.metric} {now.value:.4f}"
+    if now.low <= now.guessing:
+        told = f"no better than guessing {here} ({reached})"
+    elif -fallen.value > config.collapse * (before.value - before.guessing):
+        told = f"only {reached} {here}"
+    else:
         return None
-    guesses = "no better than guessing" if now.low <= now.guessing else f"only {now.metric} {now.value:.4f}"
-    return (
-        f"the champion reaches {guesses} on the new file's {new.rows} holdout rows"
-        f"{f' ({now.metric} {now.value:.4f})' if now.low <= now.guessing else ''} and {before.value:.4f} on those of its own "
-        f"file: {LABELS_IN_DOUBT}"
-    )
+    return f"the champion reaches {told} and {before.value:.4f} on those of its own file: {LABELS_IN_DOUBT}"
 
 
 def _lead(guess: Guess) -> Span:

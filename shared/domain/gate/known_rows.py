@@ -57,7 +57,7 @@ class KnownRows:
     @property
     def grown(self) -> bool:
         """Whether the new holdout is the earlier one and more; to be asked once all its rows have passed."""
-        return self._all > 0 and self.again >= GROWN * self._all
+        return self.again >= GROWN * self._all
 
 
 def newest(everything: Draw, new: Draw, known: KnownRows) -> tuple[list[tuple[int, tuple[str, ...]]], int]:

@@ -62,7 +62,7 @@ def measure_numbers(
 
 
 def _squared(error: float) -> float:
-    return error * error if abs(error) < _CAP else _CAP * _CAP  # NaN, too, is as bad as can be
+    return min(_CAP * _CAP, error * error)  # NaN, too, is as bad as can be: nothing is less than it
 
 
 def _errors(truth: Sequence[float], answers: Sequence[float]) -> list[float]:

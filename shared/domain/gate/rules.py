@@ -82,6 +82,7 @@ def _no_evidence(found: Measured, why: str, config: GateConfig) -> Verdict:
         config.insufficient_evidence,
         _shortage(why, config),
         found.metric,
+        found.challenger,
         margin=config.margin,
         rows=found.rows,
         smallest_class=found.rows,

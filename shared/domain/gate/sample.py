@@ -62,5 +62,5 @@ def _keep(heap: list[_Kept], entry: _Kept, most: int) -> None:
     """Keep the `most` entries with the smallest hashes."""
     if len(heap) < most:
         heapq.heappush(heap, entry)
-    elif heap and entry > heap[0]:
-        heapq.heapreplace(heap, entry)
+    else:
+        heapq.heappushpop(heap, entry)

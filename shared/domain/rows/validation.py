@@ -139,7 +139,9 @@ class RowValidator:
         # Names by the ten thousand are no slip, and each comparison takes some microseconds.
         del strangers[max(MAX_LISTED, MAX_COMPARED // len(absent)) :]
         return [
-            name for name in strangers if difflib.get_close_matches(name.casefold()[:100], absent, 1, 0.75)
+            name
+            for name in strangers
+            if difflib.get_close_matches(name.casefold()[:100], absent, cutoff=0.75)
         ]
 
     def check_cells(self, values: Row) -> tuple[Row, list[RowIssue]]:
