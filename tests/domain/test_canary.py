@@ -115,6 +115,12 @@ def test_a_fifth_more_or_less_of_a_label_is_allowed() -> None:
     assert breach(old, labelled(no=701, yes=299), CanaryLimits(skew=0.3)) is None
 
 
+def test_a_label_that_one_side_never_gives_has_no_share_there() -> None:
+    assert breach(labelled(yes=100), labelled(maybe=100), LIMITS) == (
+        "it gives 'maybe' to 100% of the rows and the champion to 0%"
+    )
+
+
 def test_skew_counts_beyond_chance() -> None:
     """A hundred rows of each: 4 standard deviations of the difference lie between 28 and 29 rows."""
     old = labelled(no=50, yes=50)
@@ -240,6 +246,13 @@ def test_scores_add_up_and_travel_and_older_counts_open() -> None:
     assert from_json(older, Tally).scores == {}
 
 
+def test_as_far_as_the_limit_on_average_is_allowed() -> None:
+    """All rows went from the first bin to the eleventh of twenty: a half, exactly."""
+    old, new = scored(p02=100), scored(p52=100)
+    assert breach(old, new, CanaryLimits(score_skew=0.5)) is None
+    assert breach(old, new, CanaryLimits(score_skew=0.49)) is not None
+
+
 # -- counting ------------------------------------------------------------------------------------------------
 
 
@@ -276,3 +289,17 @@ def test_what_is_known_of_a_better_model_is_expected_of_its_scores() -> None:
     assert breach(old, new, LIMITS.expecting(known)) is None
     assert breach(scored(p02=200), scored(p97=200), LIMITS.expecting(known)) is not None
     assert LIMITS.expecting(0.9).score_skew == 1.0
+
+
+def test_counts_of_another_shape_are_refused_and_not_read_as_ours() -> None:
+    """As of a release with other bounds, and of a deployment whose probabilities are not one a class."""
+    other = Tally(latency=[0] * 5)
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        other.within(0.95)
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        Tally().add(other)
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        scored(p10=1).add(Tally(scores={"yes": [1, 2]}))
+    for shares in ([[0.5, 0.5], [1.0]], [[0.2, 0.3, 0.5]]):
+        with pytest.raises(ValueError, match=r"zip\(\)"):
+            Tally().scored(["no", "yes"], shares)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.problems import MAX_LISTED, InvalidRows
+from shared.domain.rows import validation
 from shared.domain.rows.validation import MAX_MEMO, MAX_MEMO_TEXT, RowValidator
 from shared.domain.schema import Column, Schema
 
@@ -53,6 +54,39 @@ class TestOrder:
             ("wrong-width", None, 1),
         ]
         assert 'Did you mean "job"?' in caught.value.issues[0].message
+
+    def test_a_misspelt_column_is_looked_for_among_so_many_strangers(self, validator: RowValidator) -> None:
+        """Each is compared with what is absent, and names by the ten thousand are no slip."""
+        strangers = [f"#{number}" for number in range(20_000)]
+        with pytest.raises(InvalidRows, match='Did you mean "job"'):
+            validator.order([*strangers[1:], "jobb", "age"], others=True)
+        assert validator.order([*strangers, "jobb", "age"], others=True) == [20_001, None]
+
+    def test_however_many_columns_are_absent_some_strangers_are_compared(self) -> None:
+        wide = RowValidator(Schema("y", tuple(Column(f"c{n}", "integer") for n in range(20_001)), ()))
+        given = [f"#{number}" for number in range(MAX_LISTED)]
+        assert wide._misspelt([*given[1:], "c00001"]) == ["c00001"]
+        assert wide._misspelt([*given, "c00001"]) == []
+
+    def test_rows_of_another_shape_are_named(self, validator: RowValidator) -> None:
+        with pytest.raises(InvalidRows) as caught:
+            validator.check_table(["age", "job"], [[1, "cook"], {"age": 1}, [1, "cook", 2]])
+        assert [(issue.code, issue.row, issue.message) for issue in caught.value.issues] == [
+            ("wrong-width", 1, "Row 1 is not a list of values."),
+            ("wrong-width", 2, "Row 2 has 3 values; 2 columns are named."),
+        ]
+
+    def test_what_is_wrong_is_said_in_words(self, validator: RowValidator) -> None:
+        messages = [issue.message for issue in refused(validator, [{"age": None}, [1]]).issues]
+        assert messages[-1] == "Row 1 is not a JSON object of field and value."
+        (empty,) = refused(validator, [{"age": None}]).issues
+        assert empty.message == 'Field "age" must not be empty.'
+        (twice,) = refused_table(validator, ["age", "age"], [[1, 1]]).issues
+        assert (twice.code, twice.field, twice.message) == (
+            "duplicate-field",
+            "age",
+            'Column "age" is named twice.',
+        )
 
 
 class TestListing:
@@ -131,3 +165,16 @@ class TestCells:
             [most + 4, f"job {most + 4}"],
             [],
         )
+
+    def test_a_table_of_one_column_has_the_memory_to_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(validation, "MAX_MEMO", 10)
+        alone = RowValidator(Schema("y", (Column("age", "integer"),), ()))
+        for number in range(20):
+            alone.check_cells([str(number)])
+        assert len(alone._memos[0]) == 10
+
+    def test_a_row_that_is_cut_short_is_refused(self, validator: RowValidator) -> None:
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"zip\(\)"):
+                validator.check_cells(["7"])
+            validator.check_cells(["7", "cook"])

@@ -30,11 +30,16 @@ ENOUGH = 200
 TARGETS: dict[str, tuple[str, ...]] = {
     "shared/domain/gate/[!aelpjs]*.py": ("tests/domain/gate",),
     "shared/domain/gate/[aps]*.py": (
-        "tests/domain/gate/test_probabilities.py",
+        "tests/domain/gate/test_scores.py",
+        "tests/domain/gate/test_alone.py",
+        "tests/domain/gate/test_rules.py",
         "tests/domain/gate/test_sample.py",
         "tests/domain/gate/test_suspicion.py",
+        "tests/domain/gate/test_probabilities.py",
     ),
     "shared/domain/gate/[ej]*.py": (
+        "tests/domain/gate/test_earlier.py",
+        "tests/domain/gate/test_judging.py",
         "tests/domain/gate/test_suspicion.py",
         "tests/domain/gate/test_probabilities.py",
         "tests/domain/gate/test_latency.py",
@@ -61,7 +66,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/functions/test_scoring_proxy.py",
     ),
     "shared/domain/canary.py": ("tests/domain/test_canary.py", "tests/services/test_canary.py"),
-    "shared/domain/table/holdout.py": ("tests/domain/test_holdout.py",),
+    "shared/domain/table/holdout.py": ("tests/domain/test_holdout.py", "tests/services/test_packed.py"),
     "shared/domain/rows/validation.py": ("tests/domain/test_validation.py", "tests/domain/test_payloads.py"),
     "shared/services/run/gate.py": (
         "tests/services/test_judgement.py",

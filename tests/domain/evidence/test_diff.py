@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.domain.answers import Answers
-from shared.domain.documents import to_json
+from shared.domain.documents import from_json, to_json
 from shared.domain.evidence import Diff, Scored, diff_of
 from shared.domain.evidence.diff import MOST_CELLS, MOST_FLIPS
 from shared.domain.evidence.segments import CELLS, MOST, Judged, segments
@@ -182,6 +182,76 @@ def test_numbers_differ_by_how_far() -> None:
     assert (worst.value, worst.worse) == ("nurse", True)
     assert worst.challenger > 40
     assert 0 < (worst.champion or 0) < 1
+
+
+def test_of_two_equal_errors_none_is_lost_and_none_won() -> None:
+    """Both are one off, to either side: the row differs, and nobody is better at it."""
+    seen = Seen(["0", "0", "0"], Answers(["1", "1", "3"]), Answers(["-1", "2", "2"]))
+    found = diff(Scored(seen, people(3), range(1, 4), replace(SCHEMA, classes=()), "h"))
+    assert (found.flips, found.lost, found.won) == (3, 1, 1)
+    assert [(flip.row, flip.truth, flip.champion, flip.challenger) for flip in found.shown] == [
+        (1, "0", "-1", "1"),
+        (2, "0", "2", "1"),
+        (3, "0", "2", "3"),
+    ]
+
+
+def test_numbers_that_stayed_are_not_shown() -> None:
+    seen = Seen(["0", "0", "0"], Answers(["1", "4.5", "2"]), Answers(["1", "2", "3"]))
+    found = diff(Scored(seen, people(3), range(1, 4), replace(SCHEMA, classes=()), "h"), keep_values=True)
+    assert (found.flips, found.lost, found.won) == (2, 1, 1)
+    assert [(flip.row, flip.champion, flip.challenger) for flip in found.shown] == [
+        (2, "2", "4.5"),
+        (3, "3", "2"),
+    ]
+    assert found.shown[0].values == {"job": "nurse", "age": 21, "name": "person 1", "member": False}
+    first = diff(
+        Scored(replace(seen, champion=None), people(3), range(1, 4), replace(SCHEMA, classes=()), "h")
+    )
+    assert (first.flips, first.lost, first.won, first.shown) == (0, 0, 0, ())
+
+
+def test_probabilities_are_shown_to_six_places() -> None:
+    new = Answers(["no"], [[0.7654321, 0.2345679]], ["no", "yes"])
+    old = Answers(["yes"], [[0.1234567, 0.8765433]], ["no", "yes"])
+    (flip,) = diff(Scored(Seen(["yes"], new, old), people(1), [1], SCHEMA, "h")).shown
+    assert (flip.champion_probability, flip.challenger_probability) == (0.876543, 0.765432)
+
+
+def test_an_answer_without_a_probability_of_its_own_is_shown_without() -> None:
+    """The model answers a word that is none of its classes."""
+    new = Answers(["maybe"], [[0.4, 0.6]], ["no", "yes"])
+    (flip,) = diff(Scored(Seen(["yes"], new, said(["yes"])), people(1), [1], SCHEMA, "h")).shown
+    assert (flip.challenger, flip.challenger_probability, flip.champion_probability) == ("maybe", None, 0.7)
+
+
+def test_the_most_frequent_mistakes_are_kept() -> None:
+    truth = ["a"] * 6 + ["b"] * 4
+    new = ["a"] * 3 + ["b"] * 3 + ["b"] * 4
+    old = ["c"] * 5 + ["a"] + ["b"] * 4
+    scored = Scored(Seen(truth, Answers(new), Answers(old)), people(10), range(10), SCHEMA, "h")
+    cells = [(cell.truth, cell.answer, cell.challenger, cell.champion) for cell in diff(scored).confusion]
+    assert cells == [("b", "b", 4, 4), ("a", "c", 0, 5), ("a", "a", 3, 1), ("a", "b", 3, 0)]
+
+
+def test_a_diff_of_an_earlier_release_opens() -> None:
+    """Only what each has ever had."""
+    document = {
+        "run_id": "bank-2-a1", "champion_run": None, "at": 1.0, "rows": 9, "holdout": "h", "label": "y",
+    }  # fmt: skip
+    opened = from_json(document, Diff)
+    assert opened == Diff("bank-2-a1", None, 1.0, 9, "h", "y")
+    counts = (opened.flips, opened.lost, opened.won, opened.cells_left_out)
+    assert (*counts, opened.segments_left_out, opened.columns_left_out) == (0, 0, 0, 0, 0, 0)
+    assert (opened.schema, opened.measure) == (1, "accuracy")
+
+
+def test_answers_that_lack_a_row_are_refused() -> None:
+    for schema in (SCHEMA, replace(SCHEMA, classes=())):
+        for new, old in ((["1"], ["1", "2"]), (["1", "2"], ["1"])):
+            seen = Seen(["1", "2"], Answers(new), Answers(old))
+            with pytest.raises(ValueError, match=r"zip\(\)"):
+                diff(Scored(seen, people(2), range(2), schema, "h"))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 9])

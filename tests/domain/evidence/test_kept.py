@@ -158,3 +158,53 @@ def test_ten_thousand_rows_take_little_room() -> None:
     terms = Terms(GateConfig(), names, "AUC_weighted", "s")
     size = len(json.dumps(to_json(kept("r", "c", 1.0, terms, seen, earlier=seen))))
     assert size < 300_000
+
+
+@pytest.mark.parametrize(
+    ("most", "letter"), [(255, "B"), (256, "H"), (65_535, "H"), (65_536, "I"), (2**32 - 1, "I")]
+)
+def test_whole_numbers_take_as_few_bytes_as_their_largest_needs(most: int, letter: str) -> None:
+    assert packed_whole([0, most]).startswith(f"{letter}:")
+    assert unpacked_whole(packed_whole([0, most])) == [0, most]
+
+
+def test_no_numbers_take_the_fewest() -> None:
+    assert packed_whole([]).startswith("B:")
+
+
+def test_equal_scores_have_one_rank_and_the_next_one_more() -> None:
+    assert ranks([0.5, 0.1, 0.5, 0.9]) == [1, 0, 1, 2]
+
+
+@pytest.mark.parametrize(("most", "left_out"), [(800, False), (799, True)])
+def test_scores_of_both_holdouts_count(most: int, left_out: bool) -> None:
+    rng = random.Random(1)
+    names = ("a", "b")
+    talks, silent = (answers(rng, 100, names, scores=scores, steps=10) for scores in (True, False))
+    seen = Seen(rng.choices(names, k=100), talks, talks)
+    terms = Terms(GateConfig(), names, "AUC_weighted", "s")
+    evidence = kept("r", "c", 1.0, terms, seen, earlier=seen, most=most)
+    assert (evidence.scores_left_out, evidence.schema) == (left_out, 1)
+    quiet = replace(seen, champion=silent)
+    assert not kept("r", "c", 1.0, terms, quiet, earlier=quiet, most=400).scores_left_out
+    assert kept("r", "c", 1.0, terms, quiet, earlier=quiet, most=399).scores_left_out
+
+
+def test_notes_of_the_service_and_of_the_verdict_are_both_told() -> None:
+    seen = Seen(["a", "b"] * 50, Answers(["a", "b"] * 50))
+    terms = Terms(GateConfig(), ("a", "b"), "AUC_weighted", "s")
+    by_labels = "balanced_accuracy of the labels, not AUC_weighted: the challenger answers no probabilities that can be compared"
+    assert rejudged(kept("r", None, 1.0, terms, seen), GateConfig()).note == by_labels
+    assert (
+        rejudged(kept("r", None, 1.0, terms, seen, note="it rained"), GateConfig()).note
+        == f"{by_labels}; it rained"
+    )
+    plain = replace(terms, primary="balanced_accuracy")
+    assert rejudged(kept("r", None, 1.0, plain, seen), GateConfig()).note is None
+
+
+def test_probabilities_of_another_number_than_classes_are_refused() -> None:
+    ragged = Answers(["a", "b"], [[0.2, 0.8], [1.0]], ["a", "b"])
+    terms = Terms(GateConfig(), ("a", "b"), "AUC_weighted", "s")
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        kept("r", None, 1.0, terms, Seen(["a", "b"], ragged))

@@ -65,3 +65,60 @@ def test_errors_are_shown_as_errors_and_compared_in_pairs() -> None:
     assert (seen["a"].champion, seen["a"].challenger) == (1.5, 2.05)
     assert (seen["a"].worse, seen["a"].better) == (True, False)
     assert list(seen) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("gain", "better"), [(0.195, False), (0.2, True)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_of_ten_errors_the_spread_is_that_of_a_sample(gain: float, better: bool, side: int) -> None:
+    """By hand: gains of a mean, 0.3 more or less by turns. Over ten rows that is 3 x mean / 0.3 deviations; 1.96 are needed."""
+    challenger = [-1.0 + side * (gain + 0.3), -1.0 + side * (gain - 0.3)] * 5
+    town = found(TOWN, ["a"] * 10, Judged(challenger, [-1.0] * 10, [True] * 10, errors=True))["a"]
+    assert (town.better, town.worse) == ((better, False) if side > 0 else (False, better))
+
+
+def test_errors_that_all_moved_alike_have_no_spread_to_tell_by() -> None:
+    town = found(TOWN, ["a"] * 10, Judged([-2.0] * 10, [-1.0] * 10, [True] * 10, errors=True))["a"]
+    assert (town.worse, town.better) == (False, False)
+    assert (town.champion, town.challenger) == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(("rows", "told"), [(9, False), (10, True)])
+def test_ten_rows_are_the_fewest_of_a_segment(rows: int, told: bool) -> None:
+    seen = found(TOWN, ["a"] * rows + ["b"] * 20, right(0, 0, rows + 20))
+    assert ("a" in seen) is told
+
+
+def test_the_eight_most_frequent_values_are_looked_at() -> None:
+    towns = Column("town", "string", categories=tuple("abcdefghi"))
+    values: list[Value] = [name for at, name in enumerate("abcdefghi") for _ in range(20 - at)]
+    assert list(found(towns, values, right(0, 0, len(values)))) == list("abcdefgh")
+
+
+@pytest.mark.parametrize(("values", "segments_of"), [(8, 8), (9, 5)])
+def test_numbers_of_more_than_eight_values_are_cut_into_ranges(values: int, segments_of: int) -> None:
+    numbers: list[Value] = [at % values for at in range(20 * values)]
+    assert len(found(Column("n", "integer"), numbers, right(0, 0, len(numbers)))) == segments_of
+
+
+def test_shares_are_told_to_six_places() -> None:
+    town = found(TOWN, ["a"] * 30, right(10, 0, 30))["a"]
+    assert (town.challenger, town.champion) == (0.666667, 1.0)
+    alone = found(TOWN, ["a"] * 30, Judged([1.0] * 20 + [0.0] * 10, None, [False] * 30))["a"]
+    assert (alone.challenger, alone.champion) == (0.666667, None)
+    alone = found(TOWN, ["a"] * 30, Judged([-1.0] * 20 + [0.0] * 10, None, [False] * 30, errors=True))["a"]
+    assert alone.challenger == 0.666667
+
+
+def test_the_worst_come_first_then_the_better_ones_then_what_differs_most() -> None:
+    names = Column("town", "string", categories=("better", "same", "stirred", "worse"))
+    kinds: dict[str, tuple[float, float]] = {
+        "same": (1.0, 1.0),
+        "better": (1.0, 0.0),
+        "stirred": (0.0, 0.0),
+        "worse": (0.0, 1.0),
+    }
+    values: list[Value] = [name for name in kinds for _ in range(20)]
+    new, old = ([kinds[str(name)][side] for name in values] for side in (0, 1))
+    flips = [name != "same" for name in values]
+    seen = found(names, values, Judged(new, old, flips))
+    assert list(seen) == ["worse", "better", "stirred", "same"]

@@ -309,6 +309,18 @@ def test_half_the_recall_left_is_no_lost_class() -> None:
     assert judge(truth, old, new, config(metric="accuracy", margin=1.0), seed="r").decision == "promote"
 
 
+def test_exactly_half_of_any_recall_is_left() -> None:
+    """Two thirds and one third, which no number of digits tells exactly."""
+    truth = rows((60, "rare"), (2000, "common"))
+    old = rows((40, "rare"), (20, "common"), (200, "rare"), (1800, "common"))
+    new = rows((20, "rare"), (40, "common"), (2000, "common"))
+    assert judge(truth, old, new, config(metric="accuracy", margin=1.0), seed="r").decision == "promote"
+    fewer = rows((19, "rare"), (41, "common"), (2000, "common"))
+    assert judge(truth, old, fewer, config(metric="accuracy", margin=1.0), seed="r").reason == (
+        "loses the class 'rare': recall 0.3167 against 0.6667 over 60 rows"
+    )
+
+
 @pytest.mark.parametrize(("rare", "decision"), [(5, "promote"), (6, "reject")])
 def test_a_class_is_lost_beyond_chance_from_six_rows_on(rare: int, decision: str) -> None:
     truth = rows((rare, "rare"), (2000, "common"))

@@ -65,6 +65,26 @@ def test_rows_that_repeat_are_counted() -> None:
     assert (Counter(found), left_out) == (Counter(since), 1000)
 
 
+def test_each_row_is_asked_about_once() -> None:
+    known = KnownRows([("a",), ("a",), ("b",)])
+    assert [known.is_new((name,)) for name in "aaabc"] == [False, False, True, False, True]
+    assert (known.again, known.grown) == (3, True)
+
+
+@pytest.mark.parametrize(("again", "grown"), [(9, True), (8, False)])
+def test_nine_of_ten_rows_that_come_again_make_a_file_that_grew(again: int, grown: bool) -> None:
+    known = KnownRows(rows(0, 10))
+    for row in rows(0, again):
+        assert not known.is_new(row)
+    assert known.grown is grown
+
+
+def test_sixty_rows_are_the_fewest_that_count_as_news() -> None:
+    found, left_out = told(rows(0, 500), rows(0, 560))
+    assert (len(found), left_out) == (60, 500)
+    assert told(rows(0, 500), rows(0, 559))[1] == 0
+
+
 def test_memory_is_bounded_and_what_it_can_not_tell_counts_as_neither() -> None:
     before, now = rows(0, 3000), rows(0, 4000)
     found, left_out = told(before, now, remembered=1000)

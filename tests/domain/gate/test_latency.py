@@ -35,7 +35,7 @@ def test_ten_pairs_are_the_least_that_count() -> None:
     assert slow(calls([1.0] * 9, [0.1] * 9), LIMITS) is None
     assert latency(calls([1.0] * 9, [0.1] * 9)) is None
     assert slow(calls([1.0] * 10, [0.1] * 10), LIMITS) is not None
-    assert latency(calls([1.0] * 10, [0.1234567] * 10)) == Latency(10, 250, 1000.0, 123.457)
+    assert latency(calls([0.7654321] * 10, [0.1234567] * 10)) == Latency(10, 250, 765.432, 123.457)
 
 
 @pytest.mark.parametrize(("worse", "refused"), [(26, False), (27, True)])

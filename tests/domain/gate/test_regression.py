@@ -82,10 +82,10 @@ def test_five_rows_have_a_wider_interval_than_a_hundred() -> None:
     spread, gains = [4.0, 1.0, 0.0, 1.0, 4.0], [-0.25, 0.0, 0.0, 0.0, 0.0]
     ratio = sum(gains) / 10
     scatter = sum((g - ratio * s) ** 2 for g, s in zip(gains, spread, strict=True))
-    half = 2.72948 * math.sqrt(scatter * 5 / 4) / 10
+    half = 2.729438 * math.sqrt(scatter * 5 / 4) / 10
     assert (verdict.difference, verdict.champion) == (-0.025, 1.0)
-    assert verdict.low == pytest.approx(ratio - half, abs=1e-4)
-    assert verdict.high == pytest.approx(ratio + half, abs=1e-4)
+    assert verdict.low == pytest.approx(ratio - half, abs=1e-6)
+    assert verdict.high == pytest.approx(ratio + half, abs=1e-6)
 
 
 def test_the_champion_s_own_value_is_told() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.gate import draw
+from shared.domain.gate.sample import row_hash
 
 
 def table(**classes: int) -> list[tuple[str, str]]:
@@ -72,6 +73,12 @@ def test_the_draw_is_of_the_smallest_salted_hashes() -> None:
     rows = table(x=500)
     hashes = {row: hashlib.sha256(f"gate\x1f{row[0]}\x1f{row[1]}".encode()).digest() for row in rows}
     assert draw(rows, None, 50) == sorted(rows, key=lambda row: hashes[row])[:50]
+
+
+def test_a_hash_has_sixty_four_bits() -> None:
+    """Rows that are remembered are told by such hashes; one of more bits would lie beyond them all."""
+    digest = hashlib.sha256(b"gate\x1fanna\x1fyes").hexdigest()
+    assert f"{row_hash(('anna', 'yes')):016x}" == digest[:16]
 
 
 def test_equal_rows_are_rows_of_their_own() -> None:
