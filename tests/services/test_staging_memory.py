@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.table import mltable
 from tests.support import sweeps
 
 # Runs in a process of its own: its peak memory is what is measured. Prints verdict, bytes read, growth in MiB.
@@ -100,3 +101,10 @@ def test_a_gigabyte_stays_under_512_mib(tmp_path: Path) -> None:
     found, mebibytes = grown("table", 1024, tmp_path)
     assert found == "taken"
     assert mebibytes < 150
+
+
+def test_weights_are_filled_in_a_little_at_a_time_however_much_of_a_file_comes_at_once() -> None:
+    row = f"some text,yes{mltable.mark(0)}\n".encode()
+    pieces = list(mltable.fill_marks([row * 100_000, row[:5], row[5:]], [1.5]))
+    assert b"".join(pieces) == b"some text,yes,1.5\n" * 100_001
+    assert max(map(len, pieces)) < 500_000
