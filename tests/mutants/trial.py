@@ -23,7 +23,7 @@ import pytest
 #: Loaded before the first fork, so that no trial pays for them.
 LOADED = (azure.storage.blob, hypothesis, msgspec, psutil)
 #: What plugins would cost a trial, and what would write to the disk.
-_PLUGINS = ("randomly", "cacheprovider", "xdist", "pytest_cov")
+_PLUGINS = ("randomly", "cacheprovider", "xdist", "pytest_cov", "schemathesis", "anyio")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from math import inf
 
 from shared.domain.gate.rules import MIN_CLASS_ROWS
 from shared.domain.gate.sample import Draw, row_hash
@@ -25,7 +26,7 @@ class KnownRows:
     def __init__(self, rows: Iterable[tuple[str, ...]], remembered: int = REMEMBERED) -> None:
         counts: dict[int, int] = {}
         largest: list[int] = []
-        self._reach = 1 << 64
+        self._reach: float = inf
         for row in rows:
             found = row_hash(row)
             if found >= self._reach:
@@ -33,9 +34,9 @@ class KnownRows:
             if found not in counts:
                 heapq.heappush(largest, -found)
                 if len(largest) > remembered:
-                    self._reach = -heapq.heappop(largest)
-                    counts.pop(self._reach, None)
-                    if found == self._reach:
+                    self._reach = last = -heapq.heappop(largest)
+                    counts.pop(last, None)
+                    if found == last:
                         continue
             counts[found] = counts.get(found, 0) + 1
         self._left = counts

@@ -35,8 +35,9 @@ class Draw:
 
     def chosen(self) -> list[tuple[int, tuple[str, ...]]]:
         """Places and rows, by hash."""
-        least = min(MIN_CLASS_ROWS, self._limit // len(self._classes)) if self._classes else 0
-        chosen = {entry for kept in self._classes.values() for entry in heapq.nlargest(least, kept)}
+        chosen: set[_Kept] = set()
+        for kept in self._classes.values():
+            chosen.update(heapq.nlargest(min(MIN_CLASS_ROWS, self._limit // len(self._classes)), kept))
         for entry in sorted(self._everything, reverse=True):
             if len(chosen) >= self._limit:
                 break

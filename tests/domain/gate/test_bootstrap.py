@@ -73,6 +73,20 @@ def test_a_binomial_draw_without_chance() -> None:
     assert [binomial(rng, n, p) for n, p in ((0, 0.5), (9, 0.0), (9, 1.0), (10**6, 1.0))] == [0, 0, 9, 10**6]
 
 
+def test_a_decision_of_an_earlier_release_has_the_numbers_that_it_had() -> None:
+    """Judged again from what was kept of it: another way to draw would tell other bounds of the same answers."""
+    rng = random.Random(7)
+    asked = ((40, 0.1), (40, 0.9), (20, 0.5), (21, 0.5), (1000, 0.3), (1000, 0.99), (30, 1 / 3))
+    assert [binomial(rng, n, p) for n, p in asked] == [9, 33, 10, 8, 290, 993, 14]
+
+    def of_both(drawn: list[tuple[Cell, int]]) -> tuple[float, float]:
+        return balanced_accuracy(confusion(drawn, CHALLENGER)), balanced_accuracy(confusion(drawn, CHAMPION))
+
+    challenger, champion = intervals(CELLS, of_both, "bank-2-a1")
+    assert challenger == pytest.approx((0.934444, 0.955), abs=1e-6)
+    assert champion == pytest.approx((0.871429, 0.985714), abs=1e-6)
+
+
 def test_an_interval_covers_what_it_should() -> None:
     """Accuracy of 900 in 1,000: Wald's interval is 0.9 +- 1.96 x 0.0095."""
     cells: dict[Cell, int] = {("a", "a", "a"): 900, ("a", "a", "b"): 100}

@@ -93,6 +93,9 @@ def test_memory_is_bounded_and_what_it_can_not_tell_counts_as_neither() -> None:
     assert not set(found) & set(before)
     reach = sorted(row_hash(row) for row in before)[1000]
     assert set(found) == {row for row in rows(3000, 4000) if row_hash(row) < reach}
+    known = KnownRows(before, 1000)
+    told_of = {known.is_new(row) for row in rows(3000, 4000) if row_hash(row) >= reach}
+    assert (told_of, known.again) == ({False}, 0)
 
 
 def test_the_order_of_the_earlier_rows_changes_nothing() -> None:

@@ -45,6 +45,18 @@ def test_load_that_comes_and_goes_convicts_nobody(worse: int, refused: bool) -> 
     assert (slow(calls(new, [0.1] * 40), LIMITS) is not None) is refused
 
 
+@pytest.mark.parametrize(("worse", "refused"), [(1299, False), (1300, True)])
+def test_of_many_pairs_a_few_more_than_half_are_beyond_chance(worse: int, refused: bool) -> None:
+    """Of 2,500 pairs 49 more than half are exactly 1.96 deviations."""
+    new = [0.5] * worse + [0.15] * (2500 - worse)
+    assert (slow(calls(new, [0.1] * 2500), LIMITS) is not None) is refused
+
+
+def test_calls_that_are_no_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        slow(calls([1.0] * 38, [0.1] * 37), LIMITS)
+
+
 def test_load_meets_both_calls_of_a_pair() -> None:
     loaded = [0.1 if i % 2 else 5.0 for i in range(40)]
     assert slow(calls([2 * each for each in loaded], loaded), LIMITS) is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.gate import draw
+from shared.domain.gate import Draw, draw
 from shared.domain.gate.sample import row_hash
 
 
@@ -83,6 +83,22 @@ def test_a_hash_has_sixty_four_bits() -> None:
 
 def test_equal_rows_are_rows_of_their_own() -> None:
     assert draw([("x", "a")] * 7, 1, 5) == [("x", "a")] * 5
+
+
+def test_of_equal_rows_the_first_are_drawn() -> None:
+    drawn = Draw(1, 5)
+    for place in (6, 2, 0, 5, 1, 4, 3):
+        drawn.add(place, ("x", "a"))
+    assert drawn.chosen() == [(place, ("x", "a")) for place in range(5)]
+
+
+def test_places_that_are_left_go_to_the_smallest_hashes() -> None:
+    rows = table(common=500, rare=40)
+    rare, common = (
+        sorted((row for row in rows if row[1] == label), key=row_hash) for label in ("rare", "common")
+    )
+    rest = sorted((*rare[30:], *common[30:]), key=row_hash)
+    assert set(draw(rows, 1, 100)) == {*rare[:30], *common[:30], *rest[:40]}
 
 
 def test_columns_are_told_apart() -> None:

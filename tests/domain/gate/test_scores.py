@@ -97,3 +97,18 @@ def test_the_precision_of_a_class_that_a_model_lacks_is_its_share_of_the_rows() 
     truth = ["a"] * 3 + ["b"]
     found = average_precision.spans(truth, {"a": [0.9, 0.8, 0.7, 0.1]}, None, "s")[0]
     assert found.value == pytest.approx((3 * 1 + 1 * 0.25) / 4)
+
+
+def test_a_precision_of_an_earlier_release_has_the_bounds_that_it_had() -> None:
+    """Judged again from what was kept of it: another way to resample would tell other bounds of the same answers."""
+    truth = ["yes"] * 8 + ["no"] * 12
+    yes = [0.9, 0.8, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2]
+    yes += [0.75, 0.55, 0.5, 0.45, 0.4, 0.3, 0.3, 0.2, 0.1, 0.1, 0.05, 0.0]
+    new, old = yes, [1 - abs(share - 0.6) for share in yes]
+    tables = [{"no": [1 - share for share in column], "yes": column} for column in (new, old)]
+    found = average_precision.spans(truth, tables[0], tables[1], "bank-2-a1")
+    assert [(span.value, span.low, span.high) for span in found] == [
+        pytest.approx((0.842284, 0.696294, 1.0), abs=1e-6),
+        pytest.approx((0.714592, 0.560274, 0.918182), abs=1e-6),
+        pytest.approx((0.127692, -0.029125, 0.271079), abs=1e-6),
+    ]
