@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
 KEPT = 5  # starts before this one
 KEPT_BYTES = 16 * 2**20  # of each; the end is what tells why a process is gone
@@ -101,6 +102,12 @@ def tail(path: Path, lines: int) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def announce(url: str, out: TextIO) -> None:
+    """Print the line that a process serves at `url`, in one write: a logging thread must not come between it and its end."""
+    out.write(f"ready {url}\n")
+    out.flush()
 
 
 def is_ready(log: Path) -> bool:

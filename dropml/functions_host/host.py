@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ import uvicorn
 from azure.core.exceptions import AzureError
 
 from dropml.common.bounded_http import Limits, bounded
+from dropml.common.logs import announce
 from dropml.functions_host import connections, triggers
 from dropml.functions_host.admin import AdminApi
 from dropml.functions_host.blob_dispatch import BlobDispatcher
@@ -121,7 +123,7 @@ class Host:
         self._start_listeners()
         self._watchdog.start()
         address, port = listener.getsockname()[:2]
-        print(f"ready http://{address}:{port}", flush=True)
+        announce(f"http://{address}:{port}", sys.stdout)
         await ended.wait()
         await self._drain(server, serving)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import time
@@ -115,6 +116,18 @@ def test_nothing_to_rotate_leaves_the_kept_ones_alone(tmp_path: Path) -> None:
     log.touch()
     logs.rotate(log)
     assert [file.name for file in tmp_path.iterdir()] == ["x.log"]
+
+
+def test_the_line_that_a_process_serves_leaves_in_one_write() -> None:
+    """What another thread logs at that moment came between the address and its end, and was read as a part of it."""
+
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            return super().write(text) + super().write("2026-01-31T12:00:00.123Z INFO Host.Timers begun\n")
+
+    out = Interrupted()
+    logs.announce("http://127.0.0.1:7071", out)
+    assert out.getvalue().splitlines()[0] == "ready http://127.0.0.1:7071"
 
 
 def test_a_log_is_kept_short_while_it_is_written(tmp_path: Path) -> None:

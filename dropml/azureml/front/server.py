@@ -20,6 +20,7 @@ from dropml.azureml.front.app import build
 from dropml.azureml.front.connections import LIMITS, Server
 from dropml.azureml.front.tls import ensure_certificates
 from dropml.common.bounded_http import Limits, bounded
+from dropml.common.logs import announce
 
 
 class StartError(Exception):
@@ -101,7 +102,7 @@ async def serve(settings: Settings) -> None:
         if any(task.done() for task in tasks):
             raise StartError("The server did not start: see the log above.")
         await asyncio.sleep(0.01)
-    print(f"ready https://{HOST}:{settings.port}", flush=True)
+    announce(f"https://{HOST}:{settings.port}", sys.stdout)
     await stopping.wait()
     # Idle TLS connections may outlast the grace; uvicorn would call that an error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

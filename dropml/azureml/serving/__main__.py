@@ -14,6 +14,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 from dropml.azureml.serving.messages import ConnectionLimits  # noqa: E402 - once the number of threads is set
 from dropml.azureml.serving.server import serve  # noqa: E402 - once the number of threads is set
 from dropml.azureml.serving.settings import SettingsError, read_settings  # noqa: E402 - once the number of threads is set
+from dropml.common.logs import announce  # noqa: E402 - once the number of threads is set
 
 _SWITCH_SECONDS = 0.0005  # background threads (loading, telemetry) give way ten times sooner than by default
 
@@ -66,7 +67,7 @@ def main() -> int:
                 document,
                 limits,
                 _door(arguments),
-                lambda url: print(f"ready {url}", file=announcement, flush=True),
+                lambda url: announce(url, announcement),
                 accepting=arguments.socket is None,
             )
         )
